@@ -1,1 +1,11 @@
-//! Tower layers.
+//! Tower layers for HTTP clients that heed what an API tells them.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod error;
+pub mod policy;
+pub mod wire;
+
+pub use error::BoxError;

@@ -1,0 +1,156 @@
+//! What an answer or an error means, with what the server said about waiting.
+
+use std::{
+    error::Error,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    Answer, Classifier, ErrorClass,
+    errors::{ClassifiedError, Elapsed},
+    transport,
+};
+use crate::{
+    error::chain,
+    wire::{Outcome, RateLimit},
+};
+
+/// What a failing answer means, as a layer leaves it in the response's extensions.
+///
+/// [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) puts it there; a layer that finds none works it out for itself. A
+/// successful answer carries none.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use http::{HeaderMap, StatusCode};
+/// use tower_heed::policy::{Classification, ErrorClass, Preset};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("retry-after", "30".parse().unwrap());
+/// let status = StatusCode::TOO_MANY_REQUESTS;
+///
+/// let found = Classification::of_answer(&Preset::Standard, status, &headers, SystemTime::UNIX_EPOCH).unwrap();
+/// assert_eq!(found.class(), ErrorClass::RateLimited);
+/// assert_eq!(found.wait(), Some(Duration::from_secs(30)));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classification {
+    class: ErrorClass,
+    cause: Option<ErrorClass>,
+    status: Option<StatusCode>,
+    rate_limit: Option<RateLimit>,
+    wait: Option<Duration>,
+}
+
+// === impl Classification ===
+
+impl Classification {
+    /// What an answer with this head means, or none for a success. `now` is the client's wall time.
+    #[must_use]
+    pub fn of_answer(
+        classifier: &(impl Classifier + ?Sized),
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Option<Self> {
+        let rate_limit = RateLimit::from_headers(headers, now);
+        let answer = Answer::new(status, headers, rate_limit.as_ref());
+        let mut class = classifier.classify(&answer)?;
+        if status == StatusCode::TOO_MANY_REQUESTS && class == ErrorClass::Unauthenticated {
+            class = ErrorClass::RateLimited;
+        }
+        let wait = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(Some(class), status)));
+        Some(Self { class, cause: None, status: Some(status), rate_limit, wait })
+    }
+
+    /// What an error means. None for one that this crate does not know: nothing may be concluded from it.
+    #[must_use]
+    pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
+        chain(error)
+            .find_map(|link| own(link).or_else(|| transport::class(link).map(Self::of_class)))
+            .or_else(|| {
+                let broke = chain(error).any(transport::is_transport);
+                broke.then_some(Self::of_class(ErrorClass::Interrupted))
+            })
+    }
+
+    /// A classification that knows nothing but the class.
+    #[must_use]
+    pub const fn of_class(class: ErrorClass) -> Self {
+        Self { class, cause: None, status: None, rate_limit: None, wait: None }
+    }
+
+    /// The class.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    /// Why, for the classes that have a cause behind them: what the token endpoint's answer meant behind
+    /// [`TokenUnavailable`](ErrorClass::TokenUnavailable).
+    #[must_use]
+    pub const fn cause(&self) -> Option<ErrorClass> {
+        self.cause
+    }
+
+    /// The status code; none for an error.
+    #[must_use]
+    pub const fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// What the headers said about a limit.
+    #[must_use]
+    pub const fn rate_limit(&self) -> Option<&RateLimit> {
+        self.rate_limit.as_ref()
+    }
+
+    /// The least time before the next request, counted from the moment the head was read; none if nothing was said.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+}
+
+/// The least time before the next request that a *successful* answer asks for, if any.
+///
+/// A 200 that spends the last unit says so in its headers.
+#[must_use]
+pub fn wait_after_success(
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Option<Duration> {
+    RateLimit::from_headers(headers, now)?.wait(outcome(None, status))
+}
+
+/// What floor 0 needs to know about an answer to read its headers.
+fn outcome(class: Option<ErrorClass>, status: StatusCode) -> Outcome {
+    match class {
+        None if status.is_success() => Outcome::Success,
+        None => Outcome::Redirection,
+        Some(ErrorClass::RateLimited | ErrorClass::Throttled) => Outcome::RateLimited,
+        Some(
+            ErrorClass::Unavailable
+            | ErrorClass::Timeout
+            | ErrorClass::Connect
+            | ErrorClass::Interrupted,
+        ) => Outcome::Transient,
+        Some(
+            ErrorClass::Unauthenticated
+            | ErrorClass::Forbidden
+            | ErrorClass::Rejected
+            | ErrorClass::TokenUnavailable,
+        ) => Outcome::Rejected,
+    }
+}
+
+/// The classification of an error that this crate has made.
+fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
+    if error.is::<Elapsed>() {
+        return Some(Classification::of_class(ErrorClass::Timeout));
+    }
+    error.downcast_ref::<ClassifiedError>().map(|error| error.classification().clone())
+}

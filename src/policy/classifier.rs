@@ -1,0 +1,125 @@
+//! Who says what an answer means: the standard reading, the providers' own, and a user's.
+
+use http::{HeaderMap, StatusCode};
+
+use super::ErrorClass;
+use crate::wire::{RateLimit, is_aws_throttling};
+
+/// The head of an answer, as a [`Classifier`] sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    rate_limit: Option<&'a RateLimit>,
+}
+
+/// Says what an answer means.
+///
+/// A classifier of your own decides about the answers it knows and leaves the rest to a [`Preset`]:
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_heed::policy::{Answer, Classifier, ErrorClass, Preset};
+///
+/// /// A gateway that answers 418 while it starts.
+/// struct OurGateway;
+///
+/// impl Classifier for OurGateway {
+///     fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+///         match answer.status() {
+///             StatusCode::IM_A_TEAPOT => Some(ErrorClass::Unavailable),
+///             _ => Preset::Standard.classify(answer),
+///         }
+///     }
+/// }
+/// ```
+///
+/// One answer is not its to give: a 429 that it calls an authentication failure stays
+/// [`RateLimited`](ErrorClass::RateLimited).
+pub trait Classifier: Send + Sync + 'static {
+    /// The class of this answer; none for a success.
+    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass>;
+}
+
+/// The readings that come with the crate.
+///
+/// All follow the status codes of RFC 9110 and RFC 6585, and differ where the providers do:
+///
+/// | preset | 403 | 422 |
+/// |---|---|---|
+/// | `Standard`, `GitHub` | a limit where the answer says so itself, by an exhausted quota or `Retry-After` | `Rejected` |
+/// | `Auth0`, `Okta` | `Forbidden`: their limits are always 429 | `Rejected` |
+/// | `Clerk` | `Forbidden` | `Unauthenticated` |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// What the standards say, and AWS's throttling codes.
+    #[default]
+    Standard,
+    /// [Auth0](https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy).
+    Auth0,
+    /// [Clerk](https://clerk.com/docs/guides/how-clerk-works/system-limits).
+    Clerk,
+    /// [Okta](https://developer.okta.com/docs/reference/rl-best-practices/).
+    Okta,
+    /// [GitHub](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+    GitHub,
+}
+
+// === impl Answer ===
+
+impl<'a> Answer<'a> {
+    pub(super) const fn new(
+        status: StatusCode,
+        headers: &'a HeaderMap,
+        rate_limit: Option<&'a RateLimit>,
+    ) -> Self {
+        Self { status, headers, rate_limit }
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub const fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// What the headers say about a limit.
+    #[must_use]
+    pub const fn rate_limit(&self) -> Option<&'a RateLimit> {
+        self.rate_limit
+    }
+
+    /// Whether the answer itself says that a limit was hit: a delay is given, or a quota is used up.
+    fn names_a_limit(&self) -> bool {
+        self.rate_limit.is_some_and(|limit| limit.retry_after().is_some() || limit.is_spent())
+    }
+}
+
+// === impl Preset ===
+
+impl Classifier for Preset {
+    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+        let forbidden_may_be_a_limit = matches!(self, Self::Standard | Self::GitHub);
+        let status = answer.status.as_u16();
+        if status >= 400 && is_aws_throttling(answer.headers) {
+            return Some(ErrorClass::RateLimited);
+        }
+        Some(match status {
+            ..=399 => return None,
+            429 | 420 => ErrorClass::RateLimited,
+            401 => ErrorClass::Unauthenticated,
+            403 if forbidden_may_be_a_limit && answer.names_a_limit() => ErrorClass::RateLimited,
+            403 => ErrorClass::Forbidden,
+            408 | 504 => ErrorClass::Timeout,
+            422 if *self == Self::Clerk => ErrorClass::Unauthenticated,
+            425 | 500.. => ErrorClass::Unavailable,
+            _ => ErrorClass::Rejected,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! The point in time by which a call must have ended.
+
+use std::time::Duration;
+
+use http::Request;
+use tokio::time::Instant;
+
+use super::ambient;
+
+/// The point in time by which a call must have ended, its waits, retries and body included.
+///
+/// A caller sets one by putting it into the request's extensions. [`TimeoutLayer`](crate::TimeoutLayer) sets one for
+/// what it wraps; there it is *ambient*, in force while the layers inside are called and polled on the same task, so
+/// that the common call needs no extension map. A layer or a service of your own asks with [`Deadline::of`], in
+/// [`Service::call`](tower_service::Service::call), and gets the earlier of the two. Where the task changes on the way
+/// (`tower::buffer`, `tokio::spawn`), put [`Deadline::ambient`] into the request's extensions before.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio::time::Instant;
+/// use tower_heed::policy::Deadline;
+///
+/// let now = Instant::now();
+/// let mut request = http::Request::get("https://id.example/users/1").body(()).unwrap();
+/// request.extensions_mut().insert(Deadline::at(now + Duration::from_secs(2)));
+///
+/// let deadline = Deadline::of(&request).unwrap();
+/// assert_eq!(deadline.remaining(now), Duration::from_secs(2));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deadline(Instant);
+
+// === impl Deadline ===
+
+impl Deadline {
+    /// A deadline at `instant`.
+    #[must_use]
+    pub const fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// A deadline `timeout` after `now`; a time-out beyond what the clock can hold is one that never comes.
+    #[must_use]
+    pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
+        now.checked_add(timeout).map(Self)
+    }
+
+    /// The deadline that is in force for `request`: the earlier of the one in its extensions and the ambient one.
+    #[must_use]
+    pub fn of<B>(request: &Request<B>) -> Option<Self> {
+        earlier(request.extensions().get().copied(), Self::ambient())
+    }
+
+    /// The deadline that a [`TimeoutLayer`](crate::TimeoutLayer) has set around the code that runs now, if any.
+    #[must_use]
+    pub fn ambient() -> Option<Self> {
+        ambient::deadline()
+    }
+
+    /// The point in time.
+    #[must_use]
+    pub const fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// How much time is left at `now`; zero when it has passed.
+    #[must_use]
+    pub fn remaining(self, now: Instant) -> Duration {
+        self.0.saturating_duration_since(now)
+    }
+}
+
+/// The earlier of two deadlines, where none is never.
+pub(crate) fn earlier(a: Option<Deadline>, b: Option<Deadline>) -> Option<Deadline> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,164 @@
+//! Which configuration a request gets, by its method and path.
+
+use std::{fmt, sync::Arc};
+
+use http::{Method, Request};
+use matchit::Router;
+
+use crate::error::InvalidConfig;
+
+/// A base configuration, and others for chosen endpoints.
+///
+/// An endpoint is a path pattern in axum's syntax, with a method before it or for every method:
+/// `GET /api/v2/users/{id}`, `/files/{*path}`. It is matched against the path as it is sent, without the query. Where
+/// several match, the most specific path wins (compared segment by segment: literal before `{name}` before `{*name}`),
+/// and between equal paths the one that names the method. The pattern is also the endpoint's name in events and metrics.
+///
+/// ```
+/// use http::Method;
+/// use tower_heed::policy::Endpoints;
+///
+/// let mut limits = Endpoints::new(10);
+/// limits.insert("POST /oauth/token", 1)?;
+/// limits.insert("/api/v2/users/{id}", 5)?;
+/// assert_eq!(*limits.get(&Method::POST, "/oauth/token").config(), 1);
+/// assert_eq!(*limits.get(&Method::GET, "/oauth/token").config(), 10);
+/// assert_eq!(limits.get(&Method::GET, "/api/v2/users/u1").pattern(), Some("/api/v2/users/{id}"));
+///
+/// let refused = limits.insert("GET users", 1).unwrap_err();
+/// assert_eq!(refused.what(), "endpoint pattern `GET users`");
+/// # Ok::<(), tower_heed::error::InvalidConfig>(())
+/// ```
+#[derive(Clone)]
+pub struct Endpoints<T> {
+    base: T,
+    /// The patterns of each method, and those for every method under `None`.
+    routers: Vec<(Option<Method>, Router<Arc<Named<T>>>)>,
+}
+
+/// What [`Endpoints::get`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint<'a, T> {
+    pattern: Option<&'a str>,
+    config: &'a T,
+}
+
+struct Named<T> {
+    pattern: Box<str>,
+    config: T,
+}
+
+// === impl Endpoints ===
+
+impl<T> Endpoints<T> {
+    /// No endpoints: every request gets `base`.
+    pub fn new(base: T) -> Self {
+        Self { base, routers: Vec::new() }
+    }
+
+    /// Gives the requests that match `pattern` a configuration of their own.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is no `[METHOD ]/path`, that `matchit` refuses, or that is there already. The error names it.
+    pub fn insert(&mut self, pattern: &str, config: T) -> Result<(), InvalidConfig> {
+        let refuse = |why: String| InvalidConfig::new(format!("endpoint pattern `{pattern}`"), why);
+        let (method, path) = match pattern.split_once(' ') {
+            Some((method, path)) => (Some(method), path),
+            None => (None, pattern),
+        };
+        if !path.starts_with('/') || path.contains([' ', '?', '#']) {
+            return Err(refuse("expected `/path` or `METHOD /path`, without a query".to_owned()));
+        }
+        let method = match method {
+            None => None,
+            Some(name) if name.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+                return Err(refuse(format!(
+                    "methods are case-sensitive, and `{name}` is in lower case"
+                )));
+            }
+            Some(name) => Some(
+                Method::from_bytes(name.as_bytes()).map_err(|error| refuse(error.to_string()))?,
+            ),
+        };
+        self.router_of(method)
+            .insert(path, Arc::new(Named { pattern: pattern.into(), config }))
+            .map_err(|error| refuse(error.to_string()))
+    }
+
+    /// The configuration for a request with this method and path.
+    pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
+        let at = |of: Option<&Method>| {
+            let (_, router) = self.routers.iter().find(|(method, _)| method.as_ref() == of)?;
+            router.at(path).ok().map(|found| &**found.value)
+        };
+        let found = match (at(Some(method)), at(None)) {
+            (Some(exact), Some(any)) if any.specificity() > exact.specificity() => any,
+            (Some(found), _) | (None, Some(found)) => found,
+            (None, None) => return Endpoint { pattern: None, config: &self.base },
+        };
+        Endpoint { pattern: Some(&found.pattern), config: &found.config }
+    }
+
+    /// The configuration for `request`.
+    pub fn of<B>(&self, request: &Request<B>) -> Endpoint<'_, T> {
+        self.get(request.method(), request.uri().path())
+    }
+
+    /// The base configuration.
+    pub const fn base(&self) -> &T {
+        &self.base
+    }
+
+    /// The base configuration, to change it. Endpoints that were inserted before keep theirs.
+    pub const fn base_mut(&mut self) -> &mut T {
+        &mut self.base
+    }
+
+    fn router_of(&mut self, method: Option<Method>) -> &mut Router<Arc<Named<T>>> {
+        let index = self.routers.iter().position(|(of, _)| *of == method).unwrap_or_else(|| {
+            self.routers.push((method, Router::new()));
+            self.routers.len() - 1
+        });
+        &mut self.routers[index].1
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoints").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+// === impl Named ===
+
+impl<T> Named<T> {
+    /// How specific the path is: one number for each segment, compared from the left.
+    fn specificity(&self) -> Vec<u8> {
+        let path = self.pattern.split_once(' ').map_or(&*self.pattern, |(_, path)| path);
+        path.split('/')
+            .map(|segment| match segment.find('{') {
+                None => 3,
+                Some(0) if segment.starts_with("{*") => 0,
+                Some(0) => 1,
+                Some(_) => 2,
+            })
+            .collect()
+    }
+}
+
+// === impl Endpoint ===
+
+impl<'a, T> Endpoint<'a, T> {
+    /// The pattern that matched; none for the base.
+    #[must_use]
+    pub const fn pattern(&self) -> Option<&'a str> {
+        self.pattern
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &'a T {
+        self.config
+    }
+}

@@ -1,0 +1,80 @@
+//! A time limit that ran out.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+/// The error of a call whose time limit ran out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elapsed {
+    limit: Duration,
+    phase: Phase,
+    endpoint: Option<Arc<str>>,
+}
+
+/// What a call was doing when its time ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// A layer held the request back: it waited for a reset, for its turn, or for a token.
+    Waiting,
+    /// The request was on its way and the head of the answer had not come.
+    Headers,
+    /// The head had come and the body had not ended.
+    Body,
+}
+
+// === impl Elapsed ===
+
+impl Elapsed {
+    pub(crate) const fn new(limit: Duration, phase: Phase, endpoint: Option<Arc<str>>) -> Self {
+        Self { limit, phase, endpoint }
+    }
+
+    /// The time limit: from the start of the call to the end of the response body.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// The part of the call that ran out of time.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The pattern of the endpoint whose limit it was; none for the layer's own limit.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = match self.phase {
+            Phase::Waiting => "waiting to be sent",
+            Phase::Headers => "waiting for the response head",
+            Phase::Body => "reading the response body",
+        };
+        write!(f, "time limit of {:?} ran out while {part}", self.limit)?;
+        match &self.endpoint {
+            Some(endpoint) => write!(f, " of `{endpoint}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Elapsed {}
+
+// === impl Phase ===
+
+impl Phase {
+    /// The phase in snake case, as it stands in events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Headers => "headers",
+            Self::Body => "body",
+        }
+    }
+}

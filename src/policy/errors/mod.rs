@@ -1,0 +1,7 @@
+//! The errors that layers make and that other layers must be able to read. Each is public at its own layer.
+
+mod classified;
+mod elapsed;
+
+pub use classified::ClassifiedError;
+pub use elapsed::{Elapsed, Phase};

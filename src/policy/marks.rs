@@ -1,0 +1,44 @@
+//! Small facts that travel in a request's or response's extensions.
+
+/// On a request: send it once, whatever the answer. [`RetryOnRateLimit`](crate::RetryOnRateLimit) passes it through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoRetry;
+
+/// On a request: sending it twice does no more than sending it once, whatever its method
+/// ([RFC 9110 section 9.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)).
+///
+/// An `Idempotency-Key` header says the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Idempotent;
+
+/// On a request that is sent again: how many sends came before. The first send carries none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt(u32);
+
+/// On a request: it is sent to get a session back, so its failure is no new reason to do so.
+///
+/// Requests that an `on_unauthenticated` handler sends from its own future are known without it; put it on those that
+/// the handler sends from tasks which it spawned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery;
+
+/// On a response: this 401 rejected a token that has been replaced since, so the request may be sent again at once,
+/// one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenReplaced;
+
+// === impl Attempt ===
+
+impl Attempt {
+    /// A send that `retries` others came before.
+    #[must_use]
+    pub const fn new(retries: u32) -> Self {
+        Self(retries)
+    }
+
+    /// How many sends of this call came before this one.
+    #[must_use]
+    pub const fn retries(self) -> u32 {
+        self.0
+    }
+}

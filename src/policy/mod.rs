@@ -1,0 +1,30 @@
+//! What we decide: floor 1 of the crate.
+//!
+//! Everything here is a function of its arguments. No clock is read and no chance is drawn: `now` and `chance` come in,
+//! so a decision can be tested, and explained, without waiting for it.
+
+pub(crate) mod ambient;
+mod backoff;
+mod budget;
+mod class;
+mod classification;
+mod classifier;
+mod deadline;
+mod decision;
+mod endpoints;
+pub(crate) mod errors;
+mod marks;
+mod transport;
+
+pub(crate) use budget::Taken;
+pub(crate) use deadline::earlier;
+
+pub use backoff::Backoff;
+pub use budget::RetryBudget;
+pub use class::ErrorClass;
+pub use classification::{Classification, wait_after_success};
+pub use classifier::{Answer, Classifier, Preset};
+pub use deadline::Deadline;
+pub use decision::{Cost, Decision, Limits, Progress, Repeatable, Stopped};
+pub use endpoints::{Endpoint, Endpoints};
+pub use marks::{Attempt, Idempotent, NoRetry, Recovery, TokenReplaced};

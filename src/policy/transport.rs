@@ -1,0 +1,80 @@
+//! What the errors below HTTP mean: those of `std::io`, tower, and by feature hyper, hyper-util and h2.
+
+use std::{error::Error, io};
+
+use super::ErrorClass;
+
+/// The class of this one error, its sources left aside.
+pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return of_io(error.kind());
+    }
+    if error.is::<tower::timeout::error::Elapsed>() {
+        return Some(ErrorClass::Timeout);
+    }
+    #[cfg(feature = "hyper")]
+    if let Some(class) = of_hyper(error) {
+        return Some(class);
+    }
+    #[cfg(feature = "http2")]
+    if let Some(error) = error.downcast_ref::<h2::Error>() {
+        return of_h2(error);
+    }
+    None
+}
+
+/// Whether this is an error of the connection for which no narrower class is known.
+pub(super) fn is_transport(error: &(dyn Error + 'static)) -> bool {
+    #[cfg(feature = "hyper")]
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        // A user error is the caller's own: its request body failed, or its header was wrong.
+        return !error.is_user();
+    }
+    #[cfg(not(feature = "hyper"))]
+    let _ = error;
+    false
+}
+
+fn of_io(kind: io::ErrorKind) -> Option<ErrorClass> {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::ConnectionRefused
+        | Kind::HostUnreachable
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::AddrNotAvailable => Some(ErrorClass::Connect),
+        Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::BrokenPipe
+        | Kind::NotConnected
+        | Kind::UnexpectedEof => Some(ErrorClass::Interrupted),
+        Kind::TimedOut => Some(ErrorClass::Timeout),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "hyper")]
+fn of_hyper(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
+    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+        // Everything that goes wrong before the connection stands, name resolution included.
+        return error.is_connect().then_some(ErrorClass::Connect);
+    }
+    let error = error.downcast_ref::<hyper::Error>()?;
+    if error.is_timeout() {
+        return Some(ErrorClass::Timeout);
+    }
+    let interrupted = error.is_incomplete_message()
+        || error.is_canceled()
+        || error.is_closed()
+        || error.is_body_write_aborted();
+    interrupted.then_some(ErrorClass::Interrupted)
+}
+
+#[cfg(feature = "http2")]
+fn of_h2(error: &h2::Error) -> Option<ErrorClass> {
+    // RFC 9113 section 8.7: REFUSED_STREAM guarantees that the request has not been processed.
+    if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
+        return Some(ErrorClass::Connect);
+    }
+    (error.is_io() || error.is_reset() || error.is_go_away()).then_some(ErrorClass::Interrupted)
+}
