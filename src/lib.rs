@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod error;
 pub mod policy;
+pub mod timeout;
 pub mod wire;
 
 pub use error::BoxError;
+pub use timeout::TimeoutLayer;

@@ -39,12 +39,12 @@ pub struct Endpoints<T> {
 /// What [`Endpoints::get`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint<'a, T> {
-    pattern: Option<&'a str>,
+    pattern: Option<&'a Arc<str>>,
     config: &'a T,
 }
 
 struct Named<T> {
-    pattern: Box<str>,
+    pattern: Arc<str>,
     config: T,
 }
 
@@ -88,6 +88,9 @@ impl<T> Endpoints<T> {
 
     /// The configuration for a request with this method and path.
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
+        if self.routers.is_empty() {
+            return Endpoint { pattern: None, config: &self.base };
+        }
         let at = |of: Option<&Method>| {
             let (_, router) = self.routers.iter().find(|(method, _)| method.as_ref() == of)?;
             router.at(path).ok().map(|found| &**found.value)
@@ -152,8 +155,13 @@ impl<T> Named<T> {
 impl<'a, T> Endpoint<'a, T> {
     /// The pattern that matched; none for the base.
     #[must_use]
-    pub const fn pattern(&self) -> Option<&'a str> {
-        self.pattern
+    pub fn pattern(&self) -> Option<&'a str> {
+        self.pattern.map(|pattern| &**pattern)
+    }
+
+    /// The pattern, to be kept for longer than the endpoints are borrowed.
+    pub(crate) fn shared_pattern(&self) -> Option<Arc<str>> {
+        self.pattern.cloned()
     }
 
     /// The configuration.

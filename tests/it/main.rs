@@ -1,1 +1,7 @@
-//! Tests.
+//! The integration tests: one binary, one module for each behaviour.
+
+#![allow(unreachable_pub, missing_docs, reason = "a test binary has no public items")]
+
+mod contract;
+mod support;
+mod timeout;

@@ -1,0 +1,89 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+
+use super::{Phase, limit::Limit};
+use crate::BoxError;
+
+pin_project! {
+    /// A response body that the time limit of its call holds for as well.
+    ///
+    /// When the limit runs out it yields [`Elapsed`](super::Elapsed) once and lets go of the body inside, and with it of
+    /// the connection.
+    #[derive(Debug)]
+    pub struct TimeoutBody<B> {
+        #[pin]
+        inner: Option<B>,
+        limit: Option<Limit>,
+        // Whether a frame has come.
+        started: bool,
+        // Boxed, so that the body is `Unpin` where the one inside is; made only for a body that is pending.
+        timer: Option<Pin<Box<Sleep>>>,
+    }
+}
+
+// === impl TimeoutBody ===
+
+impl<B> TimeoutBody<B> {
+    pub(super) const fn new(inner: B, limit: Option<Limit>) -> Self {
+        Self { inner: Some(inner), limit, started: false, timer: None }
+    }
+}
+
+impl<B> Body for TimeoutBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let (polled, _) = Limit::within(this.limit.as_ref(), || inner.poll_frame(cx));
+        let limit = match (&polled, this.limit.as_ref()) {
+            (Poll::Ready(None | Some(Err(_))), _) | (_, None) => return map_error(polled),
+            (_, Some(limit)) => limit,
+        };
+        // A body that always has a next frame never lets a timer be polled, so the clock is asked from the second one on.
+        let elapsed = match polled {
+            Poll::Ready(_) if !*this.started => None,
+            Poll::Ready(_) => limit.check(Phase::Body),
+            Poll::Pending => {
+                let timer = this.timer.get_or_insert_with(|| Box::pin(limit.timer()));
+                Some(ready!(limit.poll_elapsed(timer.as_mut(), cx, Phase::Body)))
+            }
+        };
+        let Some(elapsed) = elapsed else {
+            *this.started = true;
+            return map_error(polled);
+        };
+        this.inner.set(None);
+        Poll::Ready(Some(Err(elapsed.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+fn map_error<T, E: Into<BoxError>>(
+    polled: Poll<Option<Result<Frame<T>, E>>>,
+) -> Poll<Option<Result<Frame<T>, BoxError>>> {
+    polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+}

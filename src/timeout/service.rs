@@ -1,0 +1,47 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{Config, ResponseFuture, TimeoutBody, limit::Limit};
+use crate::{BoxError, clock::Clock, policy::Endpoints};
+
+/// The service that [`TimeoutLayer`](super::TimeoutLayer) makes.
+#[derive(Clone, Debug)]
+pub struct Timeout<S> {
+    inner: S,
+    endpoints: Arc<Endpoints<Config>>,
+    clock: Clock,
+}
+
+// === impl Timeout ===
+
+impl<S> Timeout<S> {
+    pub(super) const fn new(inner: S, endpoints: Arc<Endpoints<Config>>, clock: Clock) -> Self {
+        Self { inner, endpoints, clock }
+    }
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for Timeout<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<TimeoutBody<ResponseBody>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let endpoint = self.endpoints.of(&request);
+        let limit = Limit::of(&request, &endpoint, &self.clock);
+        let (inner, _) = Limit::within(limit.as_ref(), || self.inner.call(request));
+        ResponseFuture::new(inner, limit)
+    }
+}

@@ -1,0 +1,54 @@
+//! What the table is run against.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use tower::{Layer, Service, ServiceExt, util::BoxCloneService};
+use tower_heed::{BoxError, TimeoutLayer};
+
+use crate::support::probe::{Body, Probe};
+
+pub(super) type Client =
+    BoxCloneService<Request<Body>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
+
+/// Puts a layer around a probe.
+pub(super) type Wrap = fn(Probe) -> Client;
+
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    pub(super) wrap: Wrap,
+}
+
+pub(super) const SUBJECTS: &[Subject] = &[Subject {
+    name: "TimeoutLayer",
+    wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)).unwrap(), probe),
+}];
+
+pub(super) fn nothing(probe: Probe) -> Client {
+    boxed(probe)
+}
+
+fn layered<L, S, RB>(layer: &L, probe: Probe) -> Client
+where
+    L: Layer<Probe, Service = S>,
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+    RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    boxed(layer.layer(probe))
+}
+
+/// Boxes a service, and holds it to what every service here has to be: `Clone + Send + Sync + 'static`, its future `Send`.
+pub(super) fn boxed<S, RB>(service: S) -> Client
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+    RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let service = service.map_err(Into::into);
+    BoxCloneService::new(service.map_response(|response: Response<RB>| {
+        response.map(|body| body.map_err(Into::into).boxed_unsync())
+    }))
+}

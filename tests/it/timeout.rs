@@ -1,0 +1,259 @@
+//! `TimeoutLayer`: one clock from the call to the end of the body, told to the layers inside.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full};
+use tokio::time::{Instant, sleep};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, TimeoutLayer,
+    error::find,
+    policy::{Classification, Deadline, ErrorClass},
+    timeout::{Elapsed, Phase},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("https://id.example{path}")).body(Empty::new()).unwrap()
+}
+
+fn layer(seconds: u32) -> TimeoutLayer {
+    TimeoutLayer::new(SECOND * seconds).unwrap()
+}
+
+fn elapsed(error: &BoxError) -> &Elapsed {
+    find(error.as_ref()).unwrap_or_else(|| panic!("not a time-out: {error}"))
+}
+
+/// Answers 200 after `delay`, with this body.
+fn answers_after<B: Clone + Send + 'static>(
+    delay: Duration,
+    body: B,
+) -> impl tower::Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible, Future: Send>
++ Clone {
+    service_fn(move |_| {
+        let body = body.clone();
+        async move {
+            sleep(delay).await;
+            Ok(Response::new(body))
+        }
+    })
+}
+
+#[test]
+fn a_limit_of_zero_is_refused_by_name() {
+    let error = TimeoutLayer::new(Duration::ZERO).unwrap_err();
+    assert_eq!(error.to_string(), "invalid time limit: zero would fail every call");
+    let error = layer(1).endpoint("GET /", |config| config.limit(Duration::ZERO)).unwrap_err();
+    assert_eq!(error.what(), "time limit");
+}
+
+#[test]
+fn a_bad_or_duplicate_pattern_is_refused_by_name() {
+    let error = layer(1).endpoint("GET users/{id}", |config| config).unwrap_err();
+    assert!(error.to_string().contains("`GET users/{id}`"), "{error}");
+    let twice = layer(1).endpoint("GET /users/{id}", |config| config).unwrap();
+    let error = twice.endpoint("GET /users/{name}", |config| config).unwrap_err();
+    assert!(error.to_string().contains("`GET /users/{name}`"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_in_time_fails_at_the_limit() {
+    let start = Instant::now();
+    let client = layer(2).layer(answers_after(SECOND * 3, Empty::<Bytes>::new()));
+    let error = client.oneshot(get("/")).await.unwrap_err();
+    assert_eq!(Instant::now() - start, SECOND * 2);
+    assert_eq!(elapsed(&error).phase(), Phase::Headers);
+    assert_eq!(elapsed(&error).limit(), SECOND * 2);
+    assert_eq!(error.to_string(), "time limit of 2s ran out while waiting for the response head");
+    let class = Classification::of_error(error.as_ref()).unwrap().class();
+    assert_eq!(class, ErrorClass::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_in_time_passes() {
+    let client = layer(2).layer(answers_after(SECOND, Full::<Bytes>::from("in time")));
+    let response = client.oneshot(get("/")).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "in time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn head_and_body_share_one_clock() {
+    let start = Instant::now();
+    let held = Arc::new(());
+    let body = Stalls { first: Some("a"), held: Arc::clone(&held) };
+    let client = layer(5).layer(answers_after(SECOND * 3, body));
+    let mut body = client.oneshot(get("/")).await.unwrap().into_body();
+    let frame = body.frame().await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "a");
+
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(Instant::now() - start, SECOND * 5);
+    assert_eq!(elapsed(&error).phase(), Phase::Body);
+    assert_eq!(Arc::strong_count(&held), 1, "the body inside is still held");
+    assert!(body.frame().await.is_none(), "the error comes once");
+    assert!(body.is_end_stream());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_always_has_more_ends_at_the_limit() {
+    let client = layer(5).layer(answers_after(SECOND, Endless));
+    let mut body = client.oneshot(get("/")).await.unwrap().into_body();
+    for _ in 0..100 {
+        body.frame().await.unwrap().unwrap();
+    }
+    sleep(SECOND * 4).await;
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(elapsed(&error).phase(), Phase::Body);
+}
+
+/// Real time, because a task that is always busy never lets paused time move.
+#[tokio::test]
+async fn an_inner_service_that_is_always_busy_cannot_starve_the_timer() {
+    let busy = service_fn(|_: Request<Empty<Bytes>>| async {
+        loop {
+            tokio::task::coop::consume_budget().await;
+        }
+        #[allow(unreachable_code, reason = "gives the block its type")]
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let client = TimeoutLayer::new(Duration::from_millis(20)).unwrap().layer(busy);
+    let error = client.oneshot(get("/")).await.unwrap_err();
+    assert_eq!(elapsed(&error).phase(), Phase::Headers);
+}
+
+/// An inner service that answers with the time left as it sees it.
+fn time_left() -> impl tower::Service<
+    Request<Empty<Bytes>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
+    service_fn(|request| {
+        let in_call = Deadline::of(&request);
+        async move {
+            assert_eq!(Deadline::ambient(), in_call.and(Deadline::ambient()));
+            let left = in_call.map(|deadline| deadline.remaining(Instant::now()));
+            Ok(Response::new(Full::from(format!("{left:?}"))))
+        }
+    })
+}
+
+async fn ask<S, B>(client: S, request: Request<Empty<Bytes>>) -> String
+where
+    S: tower::Service<Request<Empty<Bytes>>, Response = Response<B>, Error: std::fmt::Debug>,
+    B: Body<Error: std::fmt::Debug>,
+{
+    let response = client.oneshot(request).await.unwrap();
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_layers_inside_see_the_earliest_deadline() {
+    let nested = layer(9).layer(layer(3).layer(time_left()));
+    assert_eq!(ask(nested, get("/")).await, "Some(3s)");
+    let nested = layer(3).layer(layer(9).layer(time_left()));
+    assert_eq!(ask(nested, get("/")).await, "Some(3s)");
+
+    let mut hurried = get("/");
+    hurried.extensions_mut().insert(Deadline::at(Instant::now() + SECOND));
+    assert_eq!(ask(layer(9).layer(time_left()), hurried).await, "Some(1s)");
+    assert_eq!(Deadline::ambient(), None, "the deadline outlives the call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds_while_the_inner_future_is_polled() {
+    let polled = service_fn(|_: Request<Empty<Bytes>>| async {
+        sleep(SECOND).await;
+        let left = Deadline::ambient().unwrap().remaining(Instant::now());
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(format!("{left:?}"))))
+    });
+    assert_eq!(ask(layer(9).layer(polled), get("/")).await, "8s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_the_request_brings_is_kept_where_there_is_no_limit() {
+    let unlimited = layer(1).endpoint("/slow", |config| config.unlimited()).unwrap();
+    let client = unlimited.layer(answers_after(SECOND * 60, Empty::<Bytes>::new()));
+    client.clone().oneshot(get("/slow")).await.unwrap();
+
+    let start = Instant::now();
+    let mut hurried = get("/slow");
+    hurried.extensions_mut().insert(Deadline::at(start + SECOND * 7));
+    let error = client.oneshot(hurried).await.unwrap_err();
+    assert_eq!(Instant::now() - start, SECOND * 7);
+    assert_eq!(elapsed(&error).limit(), SECOND * 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_has_its_own_limit_and_is_named() {
+    let layer = layer(9).endpoint("POST /oauth/token", |config| config.limit(SECOND)).unwrap();
+    let client = layer.layer(answers_after(SECOND * 20, Empty::<Bytes>::new()));
+
+    let mut post = get("/oauth/token?client_id=hidden");
+    *post.method_mut() = http::Method::POST;
+    let error = client.clone().oneshot(post).await.unwrap_err();
+    assert_eq!(elapsed(&error).limit(), SECOND);
+    assert_eq!(elapsed(&error).endpoint(), Some("POST /oauth/token"));
+    assert!(!error.to_string().contains("hidden"), "{error}");
+
+    let error = client.oneshot(get("/oauth/token")).await.unwrap_err();
+    assert_eq!(elapsed(&error).limit(), SECOND * 9, "another method has the layer's own");
+    assert_eq!(elapsed(&error).endpoint(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_beyond_the_clock_never_runs_out() {
+    let client = TimeoutLayer::new(Duration::MAX).unwrap();
+    let client = client.layer(answers_after(SECOND * 86_400, Empty::<Bytes>::new()));
+    client.oneshot(get("/")).await.unwrap();
+}
+
+/// One frame, then nothing, for ever.
+#[derive(Clone)]
+struct Stalls {
+    first: Option<&'static str>,
+    #[allow(dead_code, reason = "counted")]
+    held: Arc<()>,
+}
+
+impl Body for Stalls {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.first.take() {
+            Some(text) => Poll::Ready(Some(Ok(Frame::data(Bytes::from(text))))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"more")))))
+    }
+}
