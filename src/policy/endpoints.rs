@@ -60,7 +60,8 @@ impl<T> Endpoints<T> {
     ///
     /// # Errors
     ///
-    /// A pattern that is no `[METHOD ]/path`, that `matchit` refuses, or that is there already. The error names it.
+    /// A pattern that is no `[METHOD ]/path`, that is there already, or that `matchit` refuses: of one method,
+    /// `{name}` and `{*name}` cannot stand in the same place. The error names it.
     pub fn insert(&mut self, pattern: &str, config: T) -> Result<(), InvalidConfig> {
         let refuse = |why: String| InvalidConfig::new(format!("endpoint pattern `{pattern}`"), why);
         let (method, path) = match pattern.split_once(' ') {

@@ -3,5 +3,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no public items")]
 
 mod contract;
+mod endpoints;
+mod floors;
 mod support;
 mod timeout;
