@@ -1,9 +1,17 @@
 //! The integration tests: one binary, one module for each behaviour.
 
-#![allow(unreachable_pub, missing_docs, reason = "a test binary has no public items")]
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test binary has no public items, and its helpers fail as a test does"
+)]
 
 mod contract;
 mod endpoints;
 mod floors;
+mod idp_self;
 mod support;
 mod timeout;

@@ -1,0 +1,98 @@
+//! The token endpoint: what those who get no token are told.
+
+use serde_json::json;
+
+use super::{
+    answers::{self, Answer},
+    flavour::Flavour,
+};
+
+/// Why no token is given.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Denied {
+    Request(&'static str),
+    UnknownClient,
+    WrongSecret,
+    GrantType(String),
+    NoAudience,
+    Audience(String),
+    Organization(String),
+    Scope,
+}
+
+// === impl Denied ===
+
+impl Denied {
+    pub fn answer(&self, flavour: Flavour) -> Answer {
+        let okta = flavour == Flavour::Okta;
+        match self {
+            Self::Request(why) => error(400, "invalid_request", why),
+            Self::UnknownClient if okta => {
+                let summary = "Invalid value for 'client_id' parameter.";
+                answers::json(401, &answers::okta("invalid_client", summary))
+            }
+            Self::WrongSecret if okta => error(
+                401,
+                "invalid_client",
+                "The client secret supplied for a confidential client is invalid.",
+            ),
+            // Auth0 does not say `invalid_client`.
+            Self::UnknownClient | Self::WrongSecret => error(401, "access_denied", "Unauthorized"),
+            Self::GrantType(_) if okta => {
+                let why =
+                    "The authorization grant type is not supported by the authorization server.";
+                error(400, "unsupported_grant_type", why)
+            }
+            Self::GrantType(kind) => answers::json(
+                403,
+                &json!({
+                    "error": "unauthorized_client",
+                    "error_description": format!("Grant type '{kind}' not allowed for the client."),
+                    "error_uri": "https://auth0.com/docs/clients/client-grant-types",
+                }),
+            ),
+            Self::NoAudience => error(
+                403,
+                "access_denied",
+                "No audience parameter was provided, and no default audience has been configured",
+            ),
+            Self::Audience(audience) => error(
+                403,
+                "access_denied",
+                &format!(
+                    "Client is not authorized to access \"{audience}\". You might probably want to create a \
+                     \"client-grant\" associated to this API. See: \
+                     https://auth0.com/docs/api/v2#!/Client_Grants/post_client_grants"
+                ),
+            ),
+            // No provider documents this body: the shape is that of the audience above.
+            Self::Organization(name) => error(
+                403,
+                "access_denied",
+                &format!("Client is not authorized for organization \"{name}\"."),
+            ),
+            Self::Scope => {
+                let why =
+                    "One or more scopes are not configured for the authorization server resource.";
+                error(400, "invalid_scope", why)
+            }
+        }
+    }
+}
+
+/// What the token endpoint says when it fails with that status, whatever was asked.
+pub fn failure(flavour: Flavour, status: u16) -> Answer {
+    match (flavour, status) {
+        (_, 400) => Denied::Request("Bad request.").answer(flavour),
+        (_, 401) => Denied::WrongSecret.answer(flavour),
+        (Flavour::Auth0, 403) => Denied::NoAudience.answer(flavour),
+        (Flavour::Auth0, 429) => error(429, "too_many_requests", "Rate limit exceeded."),
+        (Flavour::Auth0, _) => error(status, "server_error", "Internal error"),
+        _ => flavour.error(status),
+    }
+}
+
+/// The OAuth error of RFC 6749 section 5.2.
+pub fn error(status: u16, code: &str, description: &str) -> Answer {
+    answers::json(status, &json!({ "error": code, "error_description": description }))
+}

@@ -1,0 +1,85 @@
+//! Connections and requests on their way, counted whatever becomes of them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, header::DATE, request::Parts};
+
+use super::{
+    answers::Answer,
+    routes::Endpoint,
+    seen::{self, Outcome},
+    tenant::Tenant,
+};
+
+/// An open connection, counted.
+pub struct Open {
+    pub tenant: Arc<Tenant>,
+    pub number: usize,
+}
+
+/// A request on its way, counted.
+pub struct Ticket<'a> {
+    pub tenant: &'a Tenant,
+    endpoint: Endpoint,
+    index: usize,
+}
+
+// === impl Open ===
+
+impl Open {
+    pub fn new(tenant: Arc<Tenant>) -> Self {
+        let number = tenant.state().seen.connected(tenant.wall.offset());
+        Self { tenant, number }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.tenant.state().seen.disconnected(self.tenant.wall.offset(), self.number);
+    }
+}
+
+// === impl Ticket ===
+
+impl<'a> Ticket<'a> {
+    pub fn begin(tenant: &'a Tenant, connection: usize, endpoint: Endpoint, head: &Parts) -> Self {
+        let index = tenant.state().seen.arrived(seen::Request {
+            at: tenant.wall.offset(),
+            connection,
+            endpoint: endpoint.name,
+            path: head.uri.path().to_owned(),
+            headers: head.headers.clone(),
+            body: Bytes::new(),
+            outcome: Outcome::Open,
+        });
+        Self { tenant, endpoint, index }
+    }
+
+    pub fn body(&mut self, body: Bytes) {
+        self.tenant.state().seen.requests[self.index].body = body;
+    }
+
+    pub fn end(&mut self, outcome: Outcome) {
+        self.tenant.state().seen.finished(self.tenant.wall.offset(), self.index, outcome);
+    }
+
+    /// Dates the answer, and takes note of it before the client can see it.
+    pub fn finish(mut self, mut answer: Answer) -> Answer {
+        let date = HeaderValue::try_from(self.tenant.wall.date()).expect("a date is ASCII");
+        answer.headers_mut().entry(DATE).or_insert(date);
+        let status = answer.status().as_u16();
+        if self.endpoint.action.gives_tokens() && status >= 400 {
+            self.tenant.state().seen.tokens_refused += 1;
+        }
+        self.end(Outcome::Answered(status));
+        answer
+    }
+}
+
+impl Drop for Ticket<'_> {
+    /// hyper drops the answer of a client that has left.
+    fn drop(&mut self) {
+        self.end(Outcome::Abandoned);
+    }
+}
