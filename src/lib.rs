@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod clock;
 pub mod error;
 pub mod policy;

@@ -9,6 +9,13 @@
     reason = "a test binary has no public items, and its helpers fail as a test does"
 )]
 
+mod body_hint;
+mod body_hyper;
+mod body_layer;
+mod body_property;
+mod body_reading;
+mod body_replay;
+mod body_script;
 mod contract;
 mod endpoints;
 mod floors;
