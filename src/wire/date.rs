@@ -1,0 +1,375 @@
+//! Dates as servers write them.
+//!
+//! `httpdate` reads the three forms of an HTTP-date too, but not as [RFC 9110 section 5.6.7] and the field ask: it takes a date whose
+//! weekday is another day's for no date, it knows no year before 1970, and it parts two-digit years at 1970 whatever the year is now.
+//! Since all three touch every form, there is nothing left to leave to it; the tests hold this reading against it where they agree.
+//!
+//! [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::number::{Number, SECOND};
+
+const DAY: i64 = 86_400;
+
+/// A moment in nanoseconds since 1970; negative before it.
+pub(super) fn unix_nanos(time: SystemTime) -> i128 {
+    let nanos = |span: std::time::Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => nanos(after),
+        Err(before) => -nanos(before.duration()),
+    }
+}
+
+/// An HTTP-date in any of its three forms ([RFC 9110 section 5.6.7]), in nanoseconds since 1970.
+///
+/// `now` tells which century a two-digit year belongs to.
+///
+/// [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+pub(super) fn http_date(text: &[u8], now: SystemTime) -> Option<i128> {
+    let seconds = imf_fixdate(text).or_else(|| rfc850(text, now)).or_else(|| asctime(text))?;
+    Some(i128::from(seconds) * i128::from(SECOND))
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`
+fn imf_fixdate(text: &[u8]) -> Option<i64> {
+    #[rustfmt::skip]
+    let [
+        w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ',
+        time @ .., b' ', b'G', b'M', b'T',
+    ] = text else { return None };
+    weekday(&[*w1, *w2, *w3])?;
+    let year = decimal(&[*y1, *y2, *y3, *y4])?;
+    at(days(year, month(&[*m1, *m2, *m3])?, decimal(&[*d1, *d2])?)?, time)
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT`
+fn rfc850(text: &[u8], now: SystemTime) -> Option<i64> {
+    #[rustfmt::skip]
+    let [
+        w1, w2, w3, name @ .., b',', b' ', d1, d2, b'-', m1, m2, m3, b'-', y1, y2, b' ',
+        h1, h2, b':', n1, n2, b':', s1, s2, b' ', b'G', b'M', b'T',
+    ] = text else { return None };
+    if name != weekday(&[*w1, *w2, *w3])? {
+        return None;
+    }
+    // Of the years that end so, the last that is at most 50 ahead: one that seems further ahead MUST be taken for the most
+    // recent one past.
+    let latest = year_of(now).saturating_add(50);
+    let year = latest - (latest - decimal(&[*y1, *y2])?).rem_euclid(100);
+    let days = days(year, month(&[*m1, *m2, *m3])?, decimal(&[*d1, *d2])?)?;
+    at(days, &[*h1, *h2, b':', *n1, *n2, b':', *s1, *s2])
+}
+
+/// `Sun Nov  6 08:49:37 1994`
+fn asctime(text: &[u8]) -> Option<i64> {
+    #[rustfmt::skip]
+    let [
+        w1, w2, w3, b' ', m1, m2, m3, b' ', d1, d2, b' ',
+        time @ .., b' ', y1, y2, y3, y4,
+    ] = text else { return None };
+    weekday(&[*w1, *w2, *w3])?;
+    let day = if *d1 == b' ' { decimal(&[*d2])? } else { decimal(&[*d1, *d2])? };
+    at(days(decimal(&[*y1, *y2, *y3, *y4])?, month(&[*m1, *m2, *m3])?, day)?, time)
+}
+
+/// `date-time` of [RFC 3339 section 5.6], in nanoseconds since 1970 and rounded up. Seconds may be missing, as in Jira's.
+///
+/// [RFC 3339 section 5.6]: https://www.rfc-editor.org/rfc/rfc3339#section-5.6
+pub(super) fn rfc3339(text: &[u8]) -> Option<i128> {
+    let (date, text) = text.split_at_checked(10)?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else { return None };
+    let days = days(decimal(&[y1, y2, y3, y4])?, decimal(&[m1, m2])?, decimal(&[d1, d2])?)?;
+
+    let [b'T' | b't', h1, h2, b':', n1, n2, rest @ ..] = text else { return None };
+    let (second, offset) = match rest {
+        [b':', s1, s2, rest @ ..] if s1.is_ascii_digit() && s2.is_ascii_digit() => {
+            if rest.first().is_some_and(u8::is_ascii_digit) {
+                return None;
+            }
+            Number::take(&text[7..])?
+        }
+        _ => (Number::ZERO, rest),
+    };
+    let offset = match *offset {
+        [b'Z' | b'z'] => 0,
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let minutes = clock(decimal(&[h1, h2])?, decimal(&[m1, m2])?)?;
+            if sign == b'-' { -minutes } else { minutes }
+        }
+        _ => return None,
+    };
+
+    let minutes = clock(decimal(&[*h1, *h2])?, decimal(&[*n1, *n2])?)? - offset;
+    let whole = i64::try_from(second.floor()).ok()?;
+    let start = days * DAY + with_second(minutes, whole)? - whole;
+    Some(i128::from(start) * i128::from(SECOND) + i128::try_from(second.nanos(SECOND)).ok()?)
+}
+
+/// `hh:mm:ss` on a day.
+fn at(days: i64, time: &[u8]) -> Option<i64> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = *time else { return None };
+    let minutes = clock(decimal(&[h1, h2])?, decimal(&[m1, m2])?)?;
+    Some(days * DAY + with_second(minutes, decimal(&[s1, s2])?)?)
+}
+
+/// Minutes of the day.
+fn clock(hour: i64, minute: i64) -> Option<i64> {
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+}
+
+/// Seconds of the day in UTC. The sixty-first second, which both grammars allow at the end of a day, is the first of the next.
+fn with_second(minutes: i64, second: i64) -> Option<i64> {
+    let leap = second == 60 && (minutes + 1).rem_euclid(24 * 60) == 0;
+    (second < 60 || leap).then_some(minutes * 60 + second)
+}
+
+/// Days since 1970 in the Gregorian calendar, if there is such a day.
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) {
+        return None;
+    }
+    // A year that begins in March has its leap day at the end, and months of 153 days in fives.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    Some(days_before_march(year) + of_year)
+}
+
+/// Days from 1970 to the first of March of `year`.
+fn days_before_march(year: i64) -> i64 {
+    const MARCH_1970: i64 = 365 * 1970 + 1970 / 4 - 1970 / 100 + 1970 / 400;
+    const JANUARY_AND_FEBRUARY: i64 = 59;
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) - MARCH_1970
+        + JANUARY_AND_FEBRUARY
+}
+
+fn year_of(time: SystemTime) -> i64 {
+    let days = i64::try_from(unix_nanos(time).div_euclid(i128::from(SECOND) * i128::from(DAY)))
+        .unwrap_or(0);
+    // 146,097 days make 400 years; the guess is right, or one off near the year's end.
+    let guess = 1970 + (days * 400).div_euclid(146_097);
+    let first_day = |year: i64| days_before_march(year - 1) + 306;
+    if days < first_day(guess) {
+        guess - 1
+    } else if days >= first_day(guess + 1) {
+        guess + 1
+    } else {
+        guess
+    }
+}
+
+/// The rest of the name of a day that begins so.
+fn weekday(name: &[u8; 3]) -> Option<&'static [u8]> {
+    Some(match name {
+        b"Mon" | b"Fri" | b"Sun" => b"day",
+        b"Tue" => b"sday",
+        b"Wed" => b"nesday",
+        b"Thu" => b"rsday",
+        b"Sat" => b"urday",
+        _ => return None,
+    })
+}
+
+fn month(name: &[u8; 3]) -> Option<i64> {
+    Some(match name {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    })
+}
+
+/// A few digits, all of them digits.
+fn decimal(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |value, digit| {
+        digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at_year(year: i64) -> SystemTime {
+        let days = days(year, 7, 1).unwrap();
+        if days < 0 {
+            UNIX_EPOCH - Duration::from_secs((-days * DAY) as u64)
+        } else {
+            UNIX_EPOCH + Duration::from_secs((days * DAY) as u64)
+        }
+    }
+
+    fn seconds(text: &str) -> Option<i64> {
+        let nanos = http_date(text.as_bytes(), at_year(2026))?;
+        Some(i64::try_from(nanos / i128::from(SECOND)).unwrap())
+    }
+
+    #[test]
+    fn what_httpdate_writes_is_read_as_the_same_moment() {
+        for unix in (0..253_402_300_799).step_by(86_400 * 97 + 3_607) {
+            let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix));
+            assert_eq!(seconds(&text), Some(unix as i64), "{text}");
+        }
+    }
+
+    #[test]
+    fn three_forms_name_one_moment() {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun Nov 06 08:49:37 1994",
+        ] {
+            assert_eq!(seconds(text), Some(784_111_777), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_weekday_is_a_name_and_no_more() {
+        assert_eq!(seconds("Mon, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(seconds("Monday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(seconds("Zun, 06 Nov 1994 08:49:37 GMT"), None);
+        assert_eq!(seconds("Sunday, 06 Nov 1994 08:49:37 GMT"), None);
+        assert_eq!(seconds("Sun, 06-Nov-94 08:49:37 GMT"), None);
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "Sun",
+            "Sun,",
+            "06 Nov 1994 08:49:37 GMT",
+            "sun, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 gmt",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun,  06 Nov 1994 08:49:37 GMT",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Sun, 06 Nov 1994 08:60:00 GMT",
+            "Sun, 06 Nov 1994 08:49:60 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 31 Nov 1994 08:49:37 GMT",
+            "Sun, 29 Feb 1900 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994 GMT",
+            "Sun Nov 6 08:49:37 1994",
+            "Sun Nov  6 08:49:37 94",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_leap_second_is_the_next_day_and_years_have_no_first() {
+        assert_eq!(
+            seconds("Sat, 31 Dec 2016 23:59:60 GMT"),
+            seconds("Sun, 01 Jan 2017 00:00:00 GMT")
+        );
+        assert_eq!(seconds("Wed, 31 Dec 1969 23:59:59 GMT"), Some(-1));
+        assert_eq!(seconds("Sat, 29 Feb 2020 00:00:00 GMT"), Some(1_582_934_400));
+    }
+
+    #[test]
+    fn two_digits_are_a_year_at_most_fifty_ahead() {
+        for (now, digits, year) in [
+            (2026, 26, 2026),
+            (2026, 76, 2076),
+            (2026, 77, 1977),
+            (2026, 99, 1999),
+            (1994, 94, 1994),
+            (1999, 0, 2000),
+            (2060, 10, 2110),
+            (2060, 11, 2011),
+            (1950, 50, 1950),
+        ] {
+            let text = format!("Friday, 01-Jan-{digits:02} 00:00:00 GMT");
+            let moment = http_date(text.as_bytes(), at_year(now));
+            let first = i128::from(days(year, 1, 1).unwrap() * DAY) * i128::from(SECOND);
+            assert_eq!(moment, Some(first), "{digits:02} in {now}");
+        }
+    }
+
+    #[test]
+    fn the_year_turns_at_new_year() {
+        for year in 1600..2600 {
+            let new_year = days(year, 1, 1).unwrap() * DAY;
+            for (offset, expected) in [(-1, year - 1), (0, year), (DAY, year)] {
+                let unix = new_year + offset;
+                let time = if unix < 0 {
+                    UNIX_EPOCH - Duration::from_secs(unix.unsigned_abs())
+                } else {
+                    UNIX_EPOCH + Duration::from_secs(unix.unsigned_abs())
+                };
+                assert_eq!(year_of(time), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn rfc_3339_has_an_offset_and_may_lack_seconds() {
+        let noon = Some(1_709_294_400 * i128::from(SECOND));
+        for text in [
+            "2024-03-01T12:00:00Z",
+            "2024-03-01t12:00:00z",
+            "2024-03-01T12:00Z",
+            "2024-03-01T12:00:00.000Z",
+            "2024-03-01T13:30:00+01:30",
+            "2024-03-01T00:00:00-12:00",
+            "2024-02-29T23:00-13:00",
+            "2024-03-02T11:59+23:59",
+        ] {
+            assert_eq!(rfc3339(text.as_bytes()), noon, "{text}");
+        }
+        assert_eq!(rfc3339(b"2024-03-01T12:00:00.25Z"), noon.map(|noon| noon + 250_000_000));
+        assert_eq!(rfc3339(b"2024-03-01T12:00:00.0000000001Z"), noon.map(|noon| noon + 1));
+        assert_eq!(rfc3339(b"2016-12-31T23:59:60Z"), rfc3339(b"2017-01-01T00:00:00Z"));
+        assert_eq!(rfc3339(b"2017-01-01T00:59:60+01:00"), rfc3339(b"2017-01-01T00:00:00Z"));
+        for text in [
+            "",
+            "2024-03-01",
+            "2024-03-01T12:00:00",
+            "2024-03-01 12:00:00Z",
+            "2024-03-01T12:00:00 Z",
+            "2024-03-01T12Z",
+            "2024-03-01T12:00.5Z",
+            "2024-03-01T12:00:00.Z",
+            "2024-03-01T12:00:000Z",
+            "2024-03-01T12:00:0Z",
+            "2024-03-01T12:00:60Z",
+            "2024-03-01T24:00:00Z",
+            "2024-03-01T12:60Z",
+            "2024-02-30T12:00:00Z",
+            "2024-3-01T12:00:00Z",
+            "+024-03-01T12:00:00Z",
+            "2024-03-01T12:00:00+0100",
+            "2024-03-01T12:00:00+24:00",
+            "2024-03-01T12:00:00+01:60",
+            "2024-03-01T12:00:00\u{2212}01:00",
+        ] {
+            assert_eq!(rfc3339(text.as_bytes()), None, "{text}");
+        }
+    }
+}

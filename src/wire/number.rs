@@ -1,0 +1,170 @@
+//! Numbers as servers write them, and Go's durations.
+
+/// Nanoseconds in a second, a millisecond.
+pub(super) const SECOND: u64 = 1_000_000_000;
+pub(super) const MILLISECOND: u64 = 1_000_000;
+
+/// What Go's `time.ParseDuration` calls its units, the longer name before the one it begins with.
+const GO_UNITS: [(&[u8], u64); 6] = [
+    (b"ns", 1),
+    (b"us", 1_000),
+    (b"ms", MILLISECOND),
+    (b"s", SECOND),
+    (b"m", 60 * SECOND),
+    (b"h", 3_600 * SECOND),
+];
+
+/// How many of `fraction` make one.
+const ONE: u64 = 1_000_000_000_000_000_000;
+
+/// `1*DIGIT [ "." 1*DIGIT ]` in ASCII, of any length.
+///
+/// A whole part too great for `u64` is held at its greatest value. No float: `99999999999.001` must keep its milliseconds, and a
+/// remaining quota of 2^64 - 1 its last digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Number {
+    whole: u64,
+    /// In parts of 10^-18, the rest cut off.
+    fraction: u64,
+    /// Something was cut off, so that rounding up still rounds up.
+    cut: bool,
+}
+
+// === impl Number ===
+
+impl Number {
+    pub(super) const ZERO: Self = Self { whole: 0, fraction: 0, cut: false };
+
+    /// The number that is all of `text`.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        match Self::take(text)? {
+            (number, []) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The number at the beginning of `text`, and what follows it.
+    pub(super) fn take(text: &[u8]) -> Option<(Self, &[u8])> {
+        let mut number = Self::ZERO;
+        let mut rest = text;
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
+            let digit = u64::from(digit - b'0');
+            number.whole = number.whole.saturating_mul(10).saturating_add(digit);
+            rest = after;
+        }
+        if rest.len() == text.len() {
+            return None;
+        }
+        if let [b'.', b'0'..=b'9', ..] = rest {
+            let mut unit = ONE;
+            rest = &rest[1..];
+            while let [digit @ b'0'..=b'9', after @ ..] = rest {
+                unit /= 10;
+                number.fraction += u64::from(digit - b'0') * unit;
+                number.cut |= unit == 0 && *digit != b'0';
+                rest = after;
+            }
+        }
+        Some((number, rest))
+    }
+
+    /// Without its fraction.
+    pub(super) const fn floor(self) -> u64 {
+        self.whole
+    }
+
+    /// As so many `unit`s of nanoseconds, rounded up.
+    pub(super) fn nanos(self, unit: u64) -> u128 {
+        let whole = u128::from(self.whole) * u128::from(unit);
+        if self.fraction == 0 && !self.cut {
+            return whole;
+        }
+        let fraction = u128::from(self.fraction) * u128::from(unit) + u128::from(self.cut);
+        whole + fraction.div_ceil(u128::from(ONE))
+    }
+}
+
+impl From<u64> for Number {
+    fn from(whole: u64) -> Self {
+        Self { whole, ..Self::ZERO }
+    }
+}
+
+/// A duration as Go's `time.Duration` prints it (`6m0s`, `7.66s`, `12ms`), in nanoseconds, rounded up.
+pub(super) fn go_duration(mut text: &[u8]) -> Option<u128> {
+    let mut nanos = None;
+    while !text.is_empty() {
+        let (number, rest) = Number::take(text)?;
+        let (unit, rest) =
+            GO_UNITS.iter().find_map(|(name, unit)| Some((*unit, rest.strip_prefix(*name)?)))?;
+        nanos = Some(nanos.unwrap_or(0_u128).saturating_add(number.nanos(unit)));
+        text = rest;
+    }
+    nanos
+}
+
+/// Digits and nothing else, held at the greatest `u64`.
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
+    if text.iter().all(u8::is_ascii_digit) { Number::parse(text).map(Number::floor) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(text: &str) -> Option<u128> {
+        Number::parse(text.as_bytes()).map(|number| number.nanos(SECOND))
+    }
+
+    #[test]
+    fn a_number_is_digits_and_perhaps_a_fraction() {
+        assert_eq!(seconds("0"), Some(0));
+        assert_eq!(seconds("007.50"), Some(7_500_000_000));
+        for bad in [
+            "", ".", ".5", "5.", "5.x", "+5", "-5", "5 ", "1e3", "0x1", "1_0", "1,0", "inf", "nan",
+            "1.2.3",
+        ] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_still_rounds_up() {
+        assert_eq!(seconds("1.000000000000000000"), Some(1_000_000_000));
+        assert_eq!(seconds("1.0000000000000000000000001"), Some(1_000_000_001));
+        assert_eq!(seconds("0.99999999999999999999"), Some(1_000_000_000));
+        let almost_one = Number::parse(b"0.99999999999999999999999").unwrap();
+        assert_eq!(almost_one.floor(), 0);
+    }
+
+    #[test]
+    fn any_length_is_held_and_never_wraps() {
+        let long = "9".repeat(5_000);
+        assert_eq!(Number::parse(long.as_bytes()).unwrap().floor(), u64::MAX);
+        assert_eq!(seconds(&long), Some(u128::from(u64::MAX) * u128::from(SECOND)));
+        assert_eq!(
+            go_duration(format!("{long}h").repeat(100).as_bytes()),
+            Some(u128::from(u64::MAX) * 360_000_000_000_000)
+        );
+        assert_eq!(digits(b"18446744073709551616"), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_go_duration_is_numbers_with_units() {
+        for (text, nanos) in [
+            ("6m0s", 360 * u128::from(SECOND)),
+            ("7.66s", 7_660_000_000),
+            ("12ms", 12_000_000),
+            ("1h2m3s4ms5us6ns", 3_723_004_005_006),
+            ("0.5ns", 1),
+        ] {
+            assert_eq!(go_duration(text.as_bytes()), Some(nanos), "{text}");
+        }
+        for bad in [
+            "", "5", "s", "5 s", "5s ", "-5s", "+5s", ".5s", "5.s", "1d", "5S", "1m 2s", "1m,2s",
+            "5\u{b5}s", "1m2",
+        ] {
+            assert_eq!(go_duration(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Families that send a number for each attribute of a window.
+
+use super::{
+    clock::{self, Clock},
+    dialects::{ATTRIBUTES, Attribute, Dialect, Keys, Word},
+    reader::Reader,
+    text::members,
+    window::{Limit, Reset, Spelling},
+};
+use crate::wire::{number::Number, wait::Wait};
+
+/// Reads one line of the family, of which `rest` is the part of the name behind the family's.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    dialect: &'static Dialect,
+    (keys, words): (Keys, &'static [Word]),
+    rest: &str,
+    value: &[u8],
+) {
+    let Some((attribute, key, spelling)) = attribute(keys, words, rest) else { return };
+    let key = (!key.is_empty()).then_some(key);
+    // Only what can be read begins a window, so that a line of nonsense changes nothing.
+    match attribute {
+        Attribute::Limit | Attribute::LimitElse => {
+            let Some(limit) = limit(attribute, value) else { return };
+            if let Some(window) = reader.window(dialect, key) {
+                window.add_limit(limit);
+            }
+        }
+        Attribute::Remaining => {
+            let Some(remaining) = remaining(value) else { return };
+            if let Some(window) = reader.window(dialect, key) {
+                window.add_remaining(remaining);
+            }
+        }
+        Attribute::Reset | Attribute::ResetElse | Attribute::ResetAfter => {
+            let Some(wait) = reset(&mut reader.clock, attribute, value) else { return };
+            if let Some(window) = reader.window(dialect, key) {
+                window.add_reset(Reset { attribute, wait, spelling });
+            }
+        }
+    }
+}
+
+/// What a name says, of which window, and how it is spelled.
+fn attribute<'a>(
+    keys: Keys,
+    words: &'static [Word],
+    rest: &'a str,
+) -> Option<(Attribute, &'a str, Spelling)> {
+    if let Some(word) = words.iter().find(|word| word.text == rest) {
+        return Some((word.attribute, word.key, Spelling::Word));
+    }
+    let alone = || {
+        let (_, attribute) = ATTRIBUTES.iter().find(|(word, _)| *word == rest)?;
+        Some((*attribute, "", Spelling::Word))
+    };
+    let behind_key = || {
+        ATTRIBUTES.iter().find_map(|(word, attribute)| {
+            let key = rest.strip_suffix(word)?.strip_suffix('-')?;
+            (!key.is_empty()).then_some((*attribute, key, Spelling::KeyWord))
+        })
+    };
+    let before_key = || {
+        ATTRIBUTES.iter().find_map(|(word, attribute)| {
+            let key = rest.strip_prefix(word)?.strip_prefix('-')?;
+            (!key.is_empty()).then_some((*attribute, key, Spelling::WordKey))
+        })
+    };
+    match keys {
+        Keys::Listed => None,
+        Keys::None => alone(),
+        Keys::Before => behind_key(),
+        Keys::Either => alone().or_else(before_key).or_else(behind_key),
+        Keys::Remaining => {
+            (!rest.is_empty()).then_some((Attribute::Remaining, rest, Spelling::Key))
+        }
+    }
+}
+
+/// The first member that is a limit: `10, 10;w=1;name="ip"` is 10, and its policies are passed over.
+fn limit(attribute: Attribute, value: &[u8]) -> Option<Limit> {
+    let read = |text| Limit::parse(attribute, text);
+    // A value of one member needs no cutting, which is nearly all of them.
+    read(value).or_else(|| members(value).find_map(read))
+}
+
+/// The least of the members: where two limiters are on the path, both may have added theirs.
+fn remaining(value: &[u8]) -> Option<Number> {
+    Number::parse(value).or_else(|| members(value).filter_map(Number::parse).min())
+}
+
+/// The latest of the members. An HTTP-date has a comma and is no list, so the value is tried whole first.
+fn reset(clock: &mut Clock<'_>, attribute: Attribute, value: &[u8]) -> Option<Wait> {
+    let mut read = |text: &[u8]| match attribute {
+        Attribute::ResetAfter => clock::seconds(text),
+        _ => clock.reset(text),
+    };
+    read(value).or_else(|| members(value).filter_map(read).max())
+}

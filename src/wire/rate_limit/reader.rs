@@ -1,0 +1,146 @@
+//! Gathers what the lines say into windows.
+
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use smallvec::SmallVec;
+
+use super::{
+    RateLimit,
+    clock::{self, Clock},
+    dialects::{self, Delay, Dialect, Shape},
+    flat,
+    structured::Structured,
+    text::trim,
+    window::Window,
+};
+use crate::wire::{
+    number::{MILLISECOND, Number, digits},
+    wait::Wait,
+};
+
+/// Two, because servers that send more than one window mostly send the same one under two names.
+pub(super) type Windows = SmallVec<[Window; 2]>;
+
+/// An explicit delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExplicitDelay {
+    /// The header's row, the lower the better.
+    row: u8,
+    pub(super) wait: Wait,
+}
+
+/// A server that names more windows than this is not describing its limits. What comes after them is passed over; whatever adds to
+/// a known window is still read.
+pub(super) const MAX_WINDOWS: usize = 64;
+
+pub(super) struct Reader<'a> {
+    headers: &'a HeaderMap,
+    pub(super) clock: Clock<'a>,
+    limit: RateLimit,
+    /// The answer has lain in a cache.
+    aged: bool,
+    /// Read as a whole when the first line of either structured field is met.
+    structured: Option<Structured>,
+}
+
+// === impl Reader ===
+
+impl<'a> Reader<'a> {
+    /// Reads every line.
+    pub(super) fn read(headers: &'a HeaderMap, now: SystemTime) -> Option<RateLimit> {
+        let mut lines = headers
+            .iter()
+            .filter_map(|(name, value)| Some((dialects::find(name.as_str())?, value)));
+        // Most answers say nothing, and need no reader.
+        let first = lines.next()?;
+        let mut reader = Self {
+            headers,
+            clock: Clock::new(headers, now),
+            limit: RateLimit { windows: Windows::new(), delay: None },
+            aged: false,
+            structured: None,
+        };
+        reader.line(first.0, first.1.as_bytes());
+        lines.for_each(|(found, value)| reader.line(found, value.as_bytes()));
+        reader.finish()
+    }
+
+    fn line(&mut self, (row, dialect, rest): (u8, &'static Dialect, &str), value: &[u8]) {
+        let value = trim(value);
+        match &dialect.shape {
+            Shape::Delay(delay) => self.delay(row, *delay, value),
+            Shape::Flat(keys, words) => flat::read(self, dialect, (*keys, words), rest, value),
+            Shape::Items => {
+                let counters = self.structured().take_items();
+                counters.into_iter().for_each(|counter| self.push(counter.window(dialect)));
+            }
+            Shape::Policies => {
+                let counters = self.structured().take_policies();
+                counters.into_iter().for_each(|counter| self.push(counter.window(dialect)));
+            }
+            // Its counters are those of another moment: the draft has them ignored.
+            Shape::Age => self.aged |= digits(value).is_some_and(|age| age > 0),
+            Shape::Own(read) => read(self, dialect, rest, value),
+        }
+    }
+
+    /// Of several names the one whose row stands first counts, of several lines of one name the latest.
+    fn delay(&mut self, row: u8, delay: Delay, value: &[u8]) {
+        let wait = match delay {
+            Delay::Millis => Number::parse(value).map(|number| clock::span(number, MILLISECOND)),
+            Delay::Seconds => clock::seconds(value),
+            Delay::SecondsOrDate => clock::seconds(value).or_else(|| self.clock.until_date(value)),
+            Delay::GoDuration => clock::go_wait(value),
+        };
+        let Some(wait) = wait else { return };
+        let known = self.limit.delay;
+        if known.is_none_or(|known| row < known.row || (row == known.row && wait > known.wait)) {
+            self.limit.delay = Some(ExplicitDelay { wait, row });
+        }
+    }
+
+    fn structured(&mut self) -> &mut Structured {
+        self.structured.get_or_insert_with(|| Structured::read(self.headers))
+    }
+
+    /// The window of this name, begun if it is new.
+    pub(super) fn window(
+        &mut self,
+        dialect: &'static Dialect,
+        name: Option<&str>,
+    ) -> Option<&mut Window> {
+        let same = |window: &Window| window.dialect == dialect && window.name() == name;
+        let at = self.limit.windows.iter().position(same).unwrap_or(self.limit.windows.len());
+        if at == self.limit.windows.len() && at < MAX_WINDOWS {
+            self.limit.windows.push(Window::new(dialect, name.map(Box::from)));
+        }
+        self.limit.windows.get_mut(at)
+    }
+
+    /// A window of its own, whatever it is called, unless it says nothing.
+    pub(super) fn push(&mut self, window: Window) {
+        if self.limit.windows.len() < MAX_WINDOWS && !window.is_empty() {
+            self.limit.windows.push(window);
+        }
+    }
+
+    /// What is left when all is read.
+    fn finish(self) -> Option<RateLimit> {
+        let mut limit = self.limit;
+        if self.aged {
+            limit.windows.clear();
+        }
+        limit.windows.retain(|window| window.is_metered());
+        (limit.delay.is_some() || !limit.windows.is_empty()).then_some(limit)
+    }
+}
+
+// === impl ExplicitDelay ===
+
+impl ExplicitDelay {
+    /// The name of the header it was read from.
+    pub(super) fn header(self) -> &'static str {
+        dialects::DIALECTS[usize::from(self.row)].name
+    }
+}

@@ -1,0 +1,50 @@
+//! Throttling that AWS tells by the name of the error.
+
+use http::HeaderMap;
+
+use super::text::trim;
+
+/// The throttling codes of the AWS SDKs
+/// ([retry behaviour](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html)).
+const CODES: [&str; 13] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+
+/// Whether `x-amzn-errortype` names one of the codes by which AWS throttles.
+///
+/// On an error status it makes the answer a rate limit whatever the status is: Cognito and DynamoDB throttle with a 400. The code
+/// stands between a namespace that ends in `#` and a documentation address that begins with `:`, either of which may be missing.
+///
+/// ```
+/// # use http::{HeaderMap, HeaderValue};
+/// use tower_heed::wire::is_aws_throttling;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-amzn-errortype", HeaderValue::from_static("TooManyRequestsException:"));
+/// assert!(is_aws_throttling(&headers));
+/// ```
+#[must_use]
+pub fn is_aws_throttling(headers: &HeaderMap) -> bool {
+    let types = headers.get_all("x-amzn-errortype");
+    types.iter().any(|value| {
+        let code = before(value.as_bytes(), b':');
+        let code = trim(code.rsplit(|byte| *byte == b'#').next().unwrap_or(code));
+        CODES.iter().any(|known| known.as_bytes() == code)
+    })
+}
+
+fn before(text: &[u8], end: u8) -> &[u8] {
+    text.split(|byte| *byte == end).next().unwrap_or(text)
+}

@@ -1,0 +1,60 @@
+//! How long from now, before it is cut to what is reported.
+
+use std::time::Duration;
+
+/// The longest wait that is reported, 2^31 s: [RFC 9111 section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2) has a
+/// receiver take a greater delta for this value, or for the greatest it can hold.
+const LONGEST: Duration = Duration::from_secs(1 << 31);
+
+/// A span from the moment of the answer, negative when it is over, in microseconds and rounded up.
+///
+/// Not a `Duration`, because of two windows that are both over the one that ended last is still the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wait(i64);
+
+// === impl Wait ===
+
+impl Wait {
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) fn from_nanos(nanos: i128) -> Self {
+        // Three centuries fit into 64 bits, where a division is cheap.
+        if let Ok(nanos) = i64::try_from(nanos) {
+            return Self(nanos.div_euclid(1_000) + i64::from(nanos.rem_euclid(1_000) > 0));
+        }
+        let micros = nanos.div_euclid(1_000) + i128::from(nanos.rem_euclid(1_000) > 0);
+        Self(i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    /// Cut to nothing at the least and [`LONGEST`] at the most, then rounded up to a whole millisecond.
+    pub(super) fn to_duration(self) -> Duration {
+        let micros = u64::try_from(self.0).unwrap_or(0);
+        Duration::from_millis(micros.div_ceil(1_000)).min(LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_up_to_a_millisecond_and_stays_in_range() {
+        for (nanos, millis) in
+            [(0, 0), (1, 1), (1_000_000, 1), (1_000_001, 2), (-1, 0), (-5_000_000_000, 0)]
+        {
+            assert_eq!(
+                Wait::from_nanos(nanos).to_duration(),
+                Duration::from_millis(millis),
+                "{nanos}"
+            );
+        }
+        assert_eq!(Wait::from_nanos(i128::MAX).to_duration(), LONGEST);
+        assert_eq!(Wait::from_nanos(i128::MIN).to_duration(), Duration::ZERO);
+        assert_eq!(LONGEST.as_millis(), 2_147_483_648_000);
+    }
+
+    #[test]
+    fn of_two_that_are_over_the_last_to_end_is_the_later() {
+        assert!(Wait::from_nanos(-1_000_000) > Wait::from_nanos(-2_000_000));
+    }
+}
