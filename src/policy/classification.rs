@@ -61,7 +61,7 @@ impl Classification {
         if status == StatusCode::TOO_MANY_REQUESTS && class == ErrorClass::Unauthenticated {
             class = ErrorClass::RateLimited;
         }
-        let wait = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(Some(class), status)));
+        let wait = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
         Some(Self { class, cause: None, status: Some(status), rate_limit, wait })
     }
 
@@ -95,6 +95,12 @@ impl Classification {
         self.cause
     }
 
+    /// What kind of answer this is to [`RateLimit::wait`] and [`RateLimit::decided_by`].
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        outcome(self.class)
+    }
+
     /// The status code; none for an error.
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
@@ -114,36 +120,18 @@ impl Classification {
     }
 }
 
-/// The least time before the next request that a *successful* answer asks for, if any.
-///
-/// A 200 that spends the last unit says so in its headers.
-#[must_use]
-pub fn wait_after_success(
-    status: StatusCode,
-    headers: &HeaderMap,
-    now: SystemTime,
-) -> Option<Duration> {
-    RateLimit::from_headers(headers, now)?.wait(outcome(None, status))
-}
-
-/// What floor 0 needs to know about an answer to read its headers.
-fn outcome(class: Option<ErrorClass>, status: StatusCode) -> Outcome {
+/// What floor 0 needs to know about a failing answer to read its headers.
+const fn outcome(class: ErrorClass) -> Outcome {
     match class {
-        None if status.is_success() => Outcome::Success,
-        None => Outcome::Redirection,
-        Some(ErrorClass::RateLimited | ErrorClass::Throttled) => Outcome::RateLimited,
-        Some(
-            ErrorClass::Unavailable
-            | ErrorClass::Timeout
-            | ErrorClass::Connect
-            | ErrorClass::Interrupted,
-        ) => Outcome::Transient,
-        Some(
-            ErrorClass::Unauthenticated
-            | ErrorClass::Forbidden
-            | ErrorClass::Rejected
-            | ErrorClass::TokenUnavailable,
-        ) => Outcome::Rejected,
+        ErrorClass::RateLimited | ErrorClass::Throttled => Outcome::RateLimited,
+        ErrorClass::Unavailable
+        | ErrorClass::Timeout
+        | ErrorClass::Connect
+        | ErrorClass::Interrupted => Outcome::Transient,
+        ErrorClass::Unauthenticated
+        | ErrorClass::Forbidden
+        | ErrorClass::Rejected
+        | ErrorClass::TokenUnavailable => Outcome::Rejected,
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use deadline::earlier;
 pub use backoff::Backoff;
 pub use budget::RetryBudget;
 pub use class::ErrorClass;
-pub use classification::{Classification, wait_after_success};
+pub use classification::Classification;
 pub use classifier::{Answer, Classifier, Preset};
 pub use deadline::Deadline;
 pub use decision::{Cost, Decision, Limits, Progress, Repeatable, Stopped};
