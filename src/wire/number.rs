@@ -49,7 +49,11 @@ impl Number {
         let mut rest = text;
         while let [digit @ b'0'..=b'9', after @ ..] = rest {
             let digit = u64::from(digit - b'0');
-            number.whole = number.whole.saturating_mul(10).saturating_add(digit);
+            number.whole = if number.whole < u64::MAX / 10 {
+                number.whole * 10 + digit
+            } else {
+                number.whole.saturating_mul(10).saturating_add(digit)
+            };
             rest = after;
         }
         if rest.len() == text.len() {

@@ -152,17 +152,12 @@ proptest! {
         prop_assert_eq!(read(&lines, today()), read(&more, today()));
     }
 
+    // At the end: before a readable line of its name it would give the name an earlier place in the map.
     #[test]
-    fn a_line_that_cannot_be_read_changes_nothing(lines in lines(), name in line_name(), at in 0..13_usize) {
+    fn a_line_that_cannot_be_read_changes_nothing(lines in lines(), name in line_name()) {
         let mut more = lines.clone();
-        more.insert(at.min(lines.len()), (name, b"\xff".to_vec()));
-        // It may give a name its place among the headers, though, and so decide between equals.
-        let told = |limit: Option<RateLimit>| limit.map(|limit| {
-            let mut windows: Vec<_> = limit.windows().iter().map(|window| format!("{window:?}")).collect();
-            windows.sort();
-            (windows, limit.retry_after(), OUTCOMES.map(|outcome| limit.wait(outcome)))
-        });
-        prop_assert_eq!(told(read(&lines, today())), told(read(&more, today())));
+        more.push((name, b"\xff".to_vec()));
+        prop_assert_eq!(read(&lines, today()), read(&more, today()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     clock::{self, Clock},
-    dialects::{ATTRIBUTES, Attribute, Dialect, Keys, Word},
+    dialect::{Attribute, Dialect, Keys, WORDS, Word},
     reader::Reader,
     text::members,
     window::{Limit, Reset, Spelling},
@@ -51,18 +51,15 @@ fn attribute<'a>(
     if let Some(word) = words.iter().find(|word| word.text == rest) {
         return Some((word.attribute, word.key, Spelling::Word));
     }
-    let alone = || {
-        let (_, attribute) = ATTRIBUTES.iter().find(|(word, _)| *word == rest)?;
-        Some((*attribute, "", Spelling::Word))
-    };
+    let alone = || Some((Attribute::from_word(rest)?, "", Spelling::Word));
     let behind_key = || {
-        ATTRIBUTES.iter().find_map(|(word, attribute)| {
+        WORDS.iter().find_map(|(word, attribute)| {
             let key = rest.strip_suffix(word)?.strip_suffix('-')?;
             (!key.is_empty()).then_some((*attribute, key, Spelling::KeyWord))
         })
     };
     let before_key = || {
-        ATTRIBUTES.iter().find_map(|(word, attribute)| {
+        WORDS.iter().find_map(|(word, attribute)| {
             let key = rest.strip_prefix(word)?.strip_prefix('-')?;
             (!key.is_empty()).then_some((*attribute, key, Spelling::WordKey))
         })

@@ -12,7 +12,9 @@ use http::HeaderMap;
 
 mod clock;
 mod decision;
+mod dialect;
 mod dialects;
+mod fields;
 mod flat;
 mod outcome;
 mod own;

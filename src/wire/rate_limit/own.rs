@@ -2,7 +2,7 @@
 
 use super::{
     clock::seconds,
-    dialects::{Attribute, Dialect},
+    dialect::{Attribute, Dialect},
     reader::Reader,
     text::{latin1, split, split_once},
     window::{Limit, Reset, Spelling, Window},

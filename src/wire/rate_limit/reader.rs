@@ -2,14 +2,14 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use smallvec::SmallVec;
 
 use super::{
     RateLimit,
     clock::{self, Clock},
-    dialects::{self, Delay, Dialect, Shape},
-    flat,
+    dialect::{Delay, Dialect, Shape},
+    dialects, flat,
     structured::Structured,
     text::trim,
     window::Window,
@@ -49,11 +49,6 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads every line.
     pub(super) fn read(headers: &'a HeaderMap, now: SystemTime) -> Option<RateLimit> {
-        let mut lines = headers
-            .iter()
-            .filter_map(|(name, value)| Some((dialects::find(name.as_str())?, value)));
-        // Most answers say nothing, and need no reader.
-        let first = lines.next()?;
         let mut reader = Self {
             headers,
             clock: Clock::new(headers, now),
@@ -61,9 +56,24 @@ impl<'a> Reader<'a> {
             aged: false,
             structured: None,
         };
-        reader.line(first.0, first.1.as_bytes());
-        lines.for_each(|(found, value)| reader.line(found, value.as_bytes()));
-        reader.finish()
+        for (name, value) in headers {
+            if let Some(found) = dialects::find(name.as_str()) {
+                reader.line(found, value.as_bytes());
+            } else if name == header::AGE {
+                // RFC 9111 section 5.1. Its counters are those of another moment: the draft has them ignored.
+                reader.aged |= digits(trim(value.as_bytes())).is_some_and(|age| age > 0);
+            }
+        }
+        if reader.aged {
+            reader.limit.windows.clear();
+        }
+        if reader.limit.windows.iter().any(|window| !window.is_metered()) {
+            reader.limit.windows.retain(|window| window.is_metered());
+        }
+        if reader.limit.delay.is_none() && reader.limit.windows.is_empty() {
+            return None;
+        }
+        Some(reader.limit)
     }
 
     fn line(&mut self, (row, dialect, rest): (u8, &'static Dialect, &str), value: &[u8]) {
@@ -79,8 +89,6 @@ impl<'a> Reader<'a> {
                 let counters = self.structured().take_policies();
                 counters.into_iter().for_each(|counter| self.push(counter.window(dialect)));
             }
-            // Its counters are those of another moment: the draft has them ignored.
-            Shape::Age => self.aged |= digits(value).is_some_and(|age| age > 0),
             Shape::Own(read) => read(self, dialect, rest, value),
         }
     }
@@ -123,16 +131,6 @@ impl<'a> Reader<'a> {
         if self.limit.windows.len() < MAX_WINDOWS && !window.is_empty() {
             self.limit.windows.push(window);
         }
-    }
-
-    /// What is left when all is read.
-    fn finish(self) -> Option<RateLimit> {
-        let mut limit = self.limit;
-        if self.aged {
-            limit.windows.clear();
-        }
-        limit.windows.retain(|window| window.is_metered());
-        (limit.delay.is_some() || !limit.windows.is_empty()).then_some(limit)
     }
 }
 

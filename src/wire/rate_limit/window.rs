@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::dialects::{Attribute, Dialect};
+use super::dialect::{Attribute, Dialect};
 use crate::wire::{number::Number, wait::Wait};
 
 /// One counter: what a server says about one of the limits that a request counts against.
