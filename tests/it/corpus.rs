@@ -1,13 +1,14 @@
 //! Every answer in `tests/corpus/cases.json` comes out as it says there. `tests/corpus/RULES.md` has the reasons.
 
-use std::{
-    fmt::Write,
-    time::{Duration, SystemTime},
-};
+use std::{fmt::Write, time::Duration};
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
-use tower_heed::wire::{Outcome, RateLimit, is_aws_throttling};
+use serde_json::json;
+use tower_heed::{
+    policy::{Classification, ErrorClass, Preset},
+    wire::{Outcome, RateLimit},
+};
 
 use crate::rate_limit::headers;
 
@@ -56,53 +57,33 @@ fn second_reading(case: &Case) -> Option<Expected> {
 fn read(case: &Case) -> Expected {
     let headers = headers(&case.headers);
     let status = StatusCode::from_u16(case.status).unwrap();
-    let limit = RateLimit::from_headers(&headers, moment(&case.now));
+    let now = case.now.parse::<jiff::Timestamp>().unwrap().into();
+    let limit = RateLimit::from_headers(&headers, now);
+    let failure = Classification::of_answer(&Preset::Standard, status, &headers, now);
 
-    let (class, outcome) = class(status, &headers, limit.as_ref());
-    let wait = limit.as_ref().and_then(|limit| limit.wait(outcome));
+    let wait = match &failure {
+        Some(failure) => failure.wait(),
+        None if status.is_redirection() => wait(limit.as_ref(), Outcome::Redirection),
+        None => wait(limit.as_ref(), Outcome::Success),
+    };
     let fields = [
-        ("wait_ms", serde_json::json!(wait.map(|wait| u64::try_from(wait.as_millis()).unwrap()))),
-        ("limit", serde_json::json!(limit.as_ref().and_then(RateLimit::limit))),
-        ("remaining", serde_json::json!(limit.as_ref().and_then(RateLimit::remaining))),
-        ("class", serde_json::json!(class)),
+        ("wait_ms", json!(wait.map(|wait| u64::try_from(wait.as_millis()).unwrap()))),
+        ("limit", json!(limit.as_ref().and_then(RateLimit::limit))),
+        ("remaining", json!(limit.as_ref().and_then(RateLimit::remaining))),
+        ("class", json!(in_the_words_of_the_cases(failure.as_ref()))),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The class of an answer in the words of the cases, and what it means for its headers.
-fn class(
-    status: StatusCode,
-    headers: &HeaderMap,
-    limit: Option<&RateLimit>,
-) -> (&'static str, Outcome) {
-    let refused = || limit.is_some_and(RateLimit::marks_refusal);
-    match status.as_u16() {
-        400.. if is_aws_throttling(headers) => ("rate_limited", Outcome::RateLimited),
-        ..=299 => ("success", Outcome::Success),
-        300..=399 => ("success", Outcome::Redirection),
-        429 | 420 => ("rate_limited", Outcome::RateLimited),
-        403 if refused() => ("rate_limited", Outcome::RateLimited),
-        403 => ("forbidden", Outcome::Rejected),
-        401 => ("unauthenticated", Outcome::Rejected),
-        408 | 504 => ("timeout", Outcome::Transient),
-        425 | 500.. => ("transient", Outcome::Transient),
-        _ => ("client_error", Outcome::Rejected),
-    }
+fn wait(limit: Option<&RateLimit>, outcome: Outcome) -> Option<Duration> {
+    limit.and_then(|limit| limit.wait(outcome))
 }
 
-/// `2016-08-02T21:22:38.553Z`, by way of an HTTP-date.
-fn moment(text: &str) -> SystemTime {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (date, time) = text.strip_suffix('Z').unwrap().split_once('T').unwrap();
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let [year, month, day] = date.split('-').collect::<Vec<_>>()[..] else { panic!("{text}") };
-    let month = MONTHS[month.parse::<usize>().unwrap() - 1];
-    let second = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-        .iter()
-        .find_map(|name| {
-            httpdate::parse_http_date(&format!("{name}, {day} {month} {year} {time} GMT")).ok()
-        })
-        .unwrap();
-    second + Duration::from_secs_f64(format!("0.{fraction}").parse().unwrap())
+fn in_the_words_of_the_cases(failure: Option<&Classification>) -> &'static str {
+    match failure.map(Classification::class) {
+        None => "success",
+        Some(ErrorClass::Unavailable) => "transient",
+        Some(ErrorClass::Rejected) => "client_error",
+        Some(class) => class.as_str(),
+    }
 }
