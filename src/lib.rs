@@ -7,8 +7,10 @@ pub mod body;
 pub mod clock;
 pub mod error;
 pub mod policy;
+pub mod retry;
 pub mod timeout;
 pub mod wire;
 
 pub use error::BoxError;
+pub use retry::RetryOnRateLimit;
 pub use timeout::TimeoutLayer;

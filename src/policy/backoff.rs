@@ -29,7 +29,7 @@ impl Backoff {
     /// Thirty seconds: a caller that waits longer is better told so.
     pub const DEFAULT_CAP: Duration = Duration::from_secs(30);
 
-    /// The whole step: callers that were refused together come back spread over as long as they waited.
+    /// The whole step: callers that failed together come back spread over as long again as they waited.
     pub const DEFAULT_JITTER_RATIO: f64 = 1.0;
 
     /// Steps from `first`, doubling up to `cap`.
@@ -66,13 +66,22 @@ impl Backoff {
         self.first.saturating_mul(factor).min(self.cap)
     }
 
+    /// The most that may be added to the wait before that retry.
+    #[must_use]
+    pub fn spread(&self, retries: u32) -> Duration {
+        share(self.step(retries), self.jitter_ratio)
+    }
+
     /// The jitter for that step. `chance` is drawn evenly from 0.0..1.0, anew for each wait.
     #[must_use]
     pub fn jitter(&self, retries: u32, chance: f64) -> Duration {
-        let step = self.step(retries);
-        let spread = step.as_secs_f64() * self.jitter_ratio * chance.clamp(0.0, 1.0);
-        Duration::try_from_secs_f64(spread).unwrap_or(Duration::ZERO).min(step)
+        share(self.spread(retries), chance)
     }
+}
+
+/// The part `ratio` of a span, and never more than the span.
+pub(super) fn share(span: Duration, ratio: f64) -> Duration {
+    Duration::try_from_secs_f64(span.as_secs_f64() * ratio).unwrap_or_default().min(span)
 }
 
 impl Default for Backoff {

@@ -55,12 +55,22 @@ impl Classification {
         headers: &HeaderMap,
         now: SystemTime,
     ) -> Option<Self> {
-        let rate_limit = RateLimit::from_headers(headers, now);
-        let answer = Answer::new(status, headers, rate_limit.as_ref());
+        Self::of_answer_when(classifier, status, headers, &|| now)
+    }
+
+    /// As [`of_answer`](Self::of_answer), with a clock that is read only where an answer needs it.
+    pub(crate) fn of_answer_when(
+        classifier: &(impl Classifier + ?Sized),
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: &dyn Fn() -> SystemTime,
+    ) -> Option<Self> {
+        let answer = Answer::new(status, headers, now);
         let mut class = classifier.classify(&answer)?;
         if status == StatusCode::TOO_MANY_REQUESTS && class == ErrorClass::Unauthenticated {
             class = ErrorClass::RateLimited;
         }
+        let rate_limit = answer.into_rate_limit();
         let wait = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
         Some(Self { class, cause: None, status: Some(status), rate_limit, wait })
     }

@@ -1,16 +1,21 @@
 //! Who says what an answer means: the standard reading, the providers' own, and a user's.
 
+use std::{cell::OnceCell, fmt, time::SystemTime};
+
 use http::{HeaderMap, StatusCode};
 
 use super::ErrorClass;
 use crate::wire::{RateLimit, is_aws_throttling};
 
 /// The head of an answer, as a [`Classifier`] sees it.
-#[derive(Clone, Copy, Debug)]
+///
+/// The rate-limit headers are read when they are asked for, so that an answer which is plain from its status costs no
+/// more than that.
 pub struct Answer<'a> {
     status: StatusCode,
     headers: &'a HeaderMap,
-    rate_limit: Option<&'a RateLimit>,
+    now: &'a dyn Fn() -> SystemTime,
+    rate_limit: OnceCell<Option<RateLimit>>,
 }
 
 /// Says what an answer means.
@@ -72,9 +77,9 @@ impl<'a> Answer<'a> {
     pub(super) const fn new(
         status: StatusCode,
         headers: &'a HeaderMap,
-        rate_limit: Option<&'a RateLimit>,
+        now: &'a dyn Fn() -> SystemTime,
     ) -> Self {
-        Self { status, headers, rate_limit }
+        Self { status, headers, now, rate_limit: OnceCell::new() }
     }
 
     /// The status code.
@@ -91,13 +96,30 @@ impl<'a> Answer<'a> {
 
     /// What the headers say about a limit.
     #[must_use]
-    pub const fn rate_limit(&self) -> Option<&'a RateLimit> {
-        self.rate_limit
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.rate_limit.get_or_init(|| self.read_rate_limit()).as_ref()
+    }
+
+    pub(super) fn into_rate_limit(mut self) -> Option<RateLimit> {
+        self.rate_limit.take().unwrap_or_else(|| self.read_rate_limit())
+    }
+
+    fn read_rate_limit(&self) -> Option<RateLimit> {
+        RateLimit::from_headers(self.headers, (self.now)())
     }
 
     /// Whether the answer itself says that a limit was hit: a delay is given, or a quota is used up.
     fn names_a_limit(&self) -> bool {
-        self.rate_limit.is_some_and(|limit| limit.retry_after().is_some() || limit.is_spent())
+        self.rate_limit().is_some_and(|limit| limit.retry_after().is_some() || limit.is_spent())
+    }
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("rate_limit", &self.rate_limit())
+            .finish_non_exhaustive()
     }
 }
 

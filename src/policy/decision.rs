@@ -1,10 +1,10 @@
 //! Whether a request is sent again, and when. One table, one function.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::{HeaderMap, Method, Request, StatusCode};
 
-use super::{Backoff, Classification, ErrorClass, Idempotent};
+use super::{Backoff, Classification, ErrorClass, Idempotent, backoff::share};
 
 /// Whether sending a request twice may do more than sending it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +21,7 @@ pub enum Repeatable {
     IfRefused,
 }
 
-/// Why no (further) retry was made.
+/// Why a call ended with the answer that it ended with: why no (further) retry was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
@@ -71,11 +71,16 @@ pub enum Decision {
 }
 
 /// The bounds within which one call may be retried.
+///
+/// # Defaults
+///
+/// [`DEFAULT_MAX_RETRIES`](Self::DEFAULT_MAX_RETRIES), [`DEFAULT_MAX_WAIT`](Self::DEFAULT_MAX_WAIT),
+/// [`Backoff::default`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Sends after the first, at most.
     pub max_retries: u32,
-    /// One wait, at most, its jitter included.
+    /// One wait, at most, its jitter included. A longer one is not begun.
     pub max_wait: Duration,
     /// The waits where the server names none, and the jitter after every wait.
     pub backoff: Backoff,
@@ -117,10 +122,60 @@ impl Repeatable {
     }
 }
 
+// === impl Stopped ===
+
+impl Stopped {
+    /// The reason in snake case, as it stands in events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Final => "final",
+            Self::NotRepeatable => "not_repeatable",
+            Self::BodyNotReplayable => "body_not_replayable",
+            Self::NoRetry => "no_retry",
+            Self::MaxRetries => "max_retries",
+            Self::MaxWait => "max_wait",
+            Self::Deadline => "deadline",
+            Self::Budget => "budget",
+        }
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// Five: with steps that double from one second they span more than half a minute.
+    pub const DEFAULT_MAX_RETRIES: u32 = 5;
+
+    /// Ninety seconds: what a quota counted by the minute can ask for, with room for the jitter after it.
+    pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(90);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_retries: Self::DEFAULT_MAX_RETRIES,
+            max_wait: Self::DEFAULT_MAX_WAIT,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
 // === impl Decision ===
 
 impl Decision {
     /// Whether a request that failed like this is sent again within these limits.
+    ///
+    /// The wait is the larger of what the server asked for and the backoff step, and jitter after it. Where a bound is
+    /// near, the jitter is drawn from a smaller range, so that callers still come back apart: from what `max_wait`
+    /// leaves, and from the first half of the time that the deadline leaves, the other half being for the send.
     #[must_use]
     pub fn about(failure: &Classification, limits: &Limits, progress: &Progress) -> Self {
         let cost = match rule(failure, progress.repeatable) {
@@ -135,14 +190,14 @@ impl Decision {
         if least > limits.max_wait {
             return Self::Return(Stopped::MaxWait);
         }
-        let most = match progress.remaining {
+        let room = match progress.remaining {
             Some(remaining) if least >= remaining => return Self::Return(Stopped::Deadline),
-            Some(remaining) => remaining.min(limits.max_wait),
-            None => limits.max_wait,
+            Some(remaining) => remaining.saturating_sub(least) / 2,
+            None => Duration::MAX,
         };
-        // A bound cuts the jitter and never the hint.
-        let jitter = limits.backoff.jitter(progress.retries, progress.chance);
-        Self::Retry { wait: least.saturating_add(jitter).min(most), cost }
+        let room = room.min(limits.max_wait.saturating_sub(least));
+        let jitter = share(limits.backoff.spread(progress.retries).min(room), progress.chance);
+        Self::Retry { wait: least.saturating_add(jitter), cost }
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::{Layer, Service, ServiceExt, util::BoxCloneService};
-use tower_heed::{BoxError, TimeoutLayer};
+use tower_heed::{BoxError, RetryOnRateLimit, TimeoutLayer};
 
 use crate::support::probe::{Body, Probe};
 
@@ -21,10 +21,13 @@ pub(super) struct Subject {
     pub(super) wrap: Wrap,
 }
 
-pub(super) const SUBJECTS: &[Subject] = &[Subject {
-    name: "TimeoutLayer",
-    wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)).unwrap(), probe),
-}];
+pub(super) const SUBJECTS: &[Subject] = &[
+    Subject {
+        name: "TimeoutLayer",
+        wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)).unwrap(), probe),
+    },
+    Subject { name: "RetryOnRateLimit", wrap: |probe| layered(&RetryOnRateLimit::new(), probe) },
+];
 
 pub(super) fn nothing(probe: Probe) -> Client {
     boxed(probe)

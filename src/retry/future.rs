@@ -1,0 +1,136 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{call::Call, saved::Saved, wait::Wait};
+use crate::{BoxError, body::ReplayableBody, policy::ambient::report_waiting};
+
+pin_project! {
+    /// The future of [`RetryOnRateLimitService`](super::RetryOnRateLimitService).
+    pub struct ResponseFuture<S, B, RB>
+    where
+        S: Service<Request<B>>,
+    {
+        call: Call,
+        saved: Saved<B>,
+        service: S,
+        #[pin]
+        state: State<S::Future, B, RB>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, B, RB> {
+        /// A send is on its way.
+        Sending {
+            #[pin]
+            send: F,
+        },
+        /// A send failed and the next one is not yet due, or the service not ready for it.
+        Pausing {
+            resend: Pin<Box<Resend<B, RB>>>,
+        },
+    }
+}
+
+pin_project! {
+    struct Resend<B, RB> {
+        // Taken when it is sent.
+        request: Option<Request<B>>,
+        #[pin]
+        wait: Wait<RB>,
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<S, B, RB> ResponseFuture<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    #[inline]
+    pub(super) const fn new(call: Call, saved: Saved<B>, service: S, send: S::Future) -> Self {
+        Self { call, saved, service, state: State::Sending { send } }
+    }
+}
+
+impl<S, B, RB> Future for ResponseFuture<S, B, RB>
+where
+    S: Service<Request<B>, Response = Response<RB>>,
+    S::Error: Into<BoxError>,
+    B: ReplayableBody,
+    RB: Body,
+{
+    type Output = Result<Response<RB>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProj::Sending { send } => {
+                    let mut result = ready!(send.poll(cx)).map_err(Into::into);
+                    let Some(failure) = this.call.failure(&result) else {
+                        this.call.end(&mut result);
+                        return Poll::Ready(result);
+                    };
+                    let recall = || this.saved.recall();
+                    let decided =
+                        this.call.decide(&failure, &this.saved.sent(), &mut result, recall);
+                    let Some((pause, request)) = decided else { return Poll::Ready(result) };
+                    let wait = Wait::new(result.ok().map(Response::into_body), pause);
+                    State::Pausing { resend: Box::pin(Resend { request: Some(request), wait }) }
+                }
+                StateProj::Pausing { resend } => {
+                    let polled = resend.as_mut().poll_request(this.service, cx);
+                    if polled.is_pending() {
+                        report_waiting();
+                    }
+                    let mut request = ready!(polled)?;
+                    this.call.begin_send(&mut request);
+                    State::Sending { send: this.service.call(request) }
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, B, RB> fmt::Debug for ResponseFuture<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+// === impl Resend ===
+
+impl<B, RB: Body> Resend<B, RB> {
+    /// The request, once it is due and `service` is ready for it.
+    fn poll_request<S>(
+        self: Pin<&mut Self>,
+        service: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Request<B>, BoxError>>
+    where
+        S: Service<Request<B>>,
+        S::Error: Into<BoxError>,
+    {
+        let this = self.project();
+        ready!(this.wait.poll(cx));
+        ready!(service.poll_ready(cx)).map_err(Into::into)?;
+        #[allow(clippy::expect_used, reason = "whoever gets it sends it, and this state ends")]
+        let request = this.request.take().expect("a request is sent once");
+        Poll::Ready(Ok(request))
+    }
+}

@@ -1,0 +1,85 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+
+use super::{RetryOnRateLimit, call::Pause};
+use crate::body::{Drain, drain};
+
+pin_project! {
+    /// The pause between two sends: first the failed answer is read away, then the time passes.
+    pub(super) struct Wait<RB> {
+        #[pin]
+        drain: Option<Drain<RB>>,
+        // Until draining is given up, and then until the next send.
+        #[pin]
+        sleep: Sleep,
+        pause: Pause,
+        step: Step,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Draining,
+    Sleeping,
+    Over,
+}
+
+// === impl Wait ===
+
+impl<RB: Body> Wait<RB> {
+    pub(super) fn new(body: Option<RB>, pause: Pause) -> Self {
+        let give_up = match pause.begin.checked_add(RetryOnRateLimit::DRAIN_TIMEOUT) {
+            Some(instant) => instant.min(pause.end),
+            None => pause.end,
+        };
+        Self {
+            drain: body.map(|body| drain(body, RetryOnRateLimit::DRAIN_MAX_BYTES)),
+            sleep: sleep_until(give_up),
+            pause,
+            step: Step::Draining,
+        }
+    }
+}
+
+impl<RB: Body> Future for Wait<RB> {
+    type Output = ();
+
+    /// Stays ready once it was.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        loop {
+            *this.step = match this.step {
+                Step::Draining => {
+                    let drained = match this.drain.as_mut().as_pin_mut() {
+                        Some(drain) => drain.poll(cx).is_ready(),
+                        None => true,
+                    };
+                    let at_once = this.pause.length().is_zero();
+                    if !drained && !at_once && this.sleep.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    // Before the sleep, so that neither the answer nor its connection is held through it.
+                    this.drain.set(None);
+                    if at_once {
+                        Step::Over
+                    } else {
+                        this.sleep.as_mut().reset(this.pause.end);
+                        Step::Sleeping
+                    }
+                }
+                Step::Sleeping => {
+                    std::task::ready!(this.sleep.as_mut().poll(cx));
+                    Step::Over
+                }
+                Step::Over => return Poll::Ready(()),
+            };
+        }
+    }
+}

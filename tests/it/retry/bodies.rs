@@ -1,0 +1,124 @@
+//! Bodies that are sent twice, whole, and those that cannot be.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty, Full, channel::Channel};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, RetryOnRateLimit,
+    body::{ReplayBody, ReplayBodyLayer},
+    policy::{Attempt, Stopped},
+};
+
+use super::api::{Api, Reply, answer, api, outcome, script, stopped};
+
+type Streaming = ReplayBody<Channel<Bytes, BoxError>>;
+
+/// A body that comes in these chunks, kept up to `max_bytes`.
+fn streaming(chunks: &'static [&str], max_bytes: usize) -> Request<Streaming> {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        for chunk in chunks {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if sender.send_data(Bytes::from_static(chunk.as_bytes())).await.is_err() {
+                return;
+            }
+        }
+    });
+    Request::post("https://id.example/users").body(ReplayBody::new(body, max_bytes)).unwrap()
+}
+
+async fn send_streaming(api: &Api, request: Request<Streaming>) -> Reply {
+    RetryOnRateLimit::new().layer(api.clone()).oneshot(request).await
+}
+
+fn bodies(api: &Api) -> Vec<Bytes> {
+    api.sends().into_iter().map(|sent| sent.body.unwrap()).collect()
+}
+
+/// A retry that sent an empty body (octocrab), and one that doubled the first chunk (linkerd2 #15649).
+#[tokio::test(start_paused = true)]
+async fn a_streaming_body_is_sent_whole_each_time() {
+    let api = script(&[(429, &[]), (429, &[])]);
+    let response = send_streaming(&api, streaming(&["one ", "two ", "three"], 64)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(bodies(&api), ["one two three"; 3]);
+}
+
+/// A server that answers before it has read the request leaves half of the body with the connection.
+#[tokio::test(start_paused = true)]
+async fn a_body_is_sent_whole_after_a_send_that_was_answered_half_way() {
+    let rest = api(|_| answer(200, &[]));
+    let early = rest.clone();
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let server = service_fn(move |request: Request<Streaming>| {
+        let (held, early) = (Arc::clone(&held), early.clone());
+        async move {
+            if request.extensions().get::<Attempt>().is_some() {
+                return early.oneshot(request).await;
+            }
+            let mut body = request.into_body();
+            body.frame().await.unwrap()?;
+            // The connection lives on with it.
+            held.lock().unwrap().push(body);
+            answer(429, &[])
+        }
+    });
+    let request = streaming(&["one ", "two ", "three"], 64);
+    let response = RetryOnRateLimit::new().layer(server).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(bodies(&rest), ["one two three"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_for_bodies_goes_around_this_one() {
+    let api = script(&[(429, &[])]);
+    let client = ServiceBuilder::new()
+        .layer(ReplayBodyLayer::new(64))
+        .layer(RetryOnRateLimit::new())
+        .service(api.clone());
+    client.oneshot(Request::new(axum::body::Body::from("a login"))).await.unwrap();
+    assert_eq!(bodies(&api), ["a login"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_over_its_cap_is_sent_once_and_whole() {
+    let api = script(&[(429, &[("retry-after", "3")])]);
+    let response = send_streaming(&api, streaming(&["one ", "two ", "three"], 6)).await.unwrap();
+    assert_eq!(bodies(&api), ["one two three"]);
+    assert_eq!((response.status().as_u16(), stopped(&response)), (429, Stopped::BodyNotReplayable));
+    assert_eq!(outcome(&response).retry_after(), Some(Duration::from_secs(3)));
+    let answer = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(answer, "the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_known_to_be_too_long_is_sent_once_and_whole() {
+    let long = ReplayBody::new(Full::new(Bytes::from_static(&[b'x'; 100])), 99);
+    let api = script(&[(429, &[])]);
+    let response =
+        RetryOnRateLimit::new().layer(api.clone()).oneshot(Request::new(long)).await.unwrap();
+    assert_eq!((bodies(&api)[0].len(), api.count()), (100, 1));
+    assert_eq!(stopped(&response), Stopped::BodyNotReplayable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_final_says_so_although_the_body_could_not_be_sent_again() {
+    let api = api(|_| answer(404, &[]));
+    let response = send_streaming(&api, streaming(&["too long"], 2)).await.unwrap();
+    assert_eq!(stopped(&response), Stopped::Final);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_are_clone_need_nothing_around_them() {
+    let api = script(&[(429, &[])]);
+    let client = RetryOnRateLimit::new().layer(api.clone());
+    client.clone().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap();
+    client.oneshot(Request::new(Full::from("whole"))).await.unwrap();
+    assert_eq!(bodies(&api), ["", "", "whole"]);
+}

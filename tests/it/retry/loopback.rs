@@ -1,0 +1,86 @@
+//! Against a real server: refused answers do not cost their connections.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioIo},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tower::{Layer, ServiceExt};
+use tower_heed::{RetryOnRateLimit, policy::Backoff};
+
+const WORKERS: usize = 4;
+const CALLS: usize = 50;
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+/// A server that refuses two of three requests, with a body as long as an identity provider's.
+async fn serve(counts: Arc<Counts>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counts.connections.fetch_add(1, Ordering::SeqCst);
+            let counts = Arc::clone(&counts);
+            let answers = hyper::service::service_fn(move |_| {
+                let request = counts.requests.fetch_add(1, Ordering::SeqCst);
+                let refused = request % 3 != 0;
+                counts.refused.fetch_add(usize::from(refused), Ordering::SeqCst);
+                let status = if refused { 429 } else { 200 };
+                let body = Full::new(Bytes::from(vec![b'x'; 4096]));
+                async move {
+                    Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
+                }
+            });
+            let serve = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(serve.serve_connection(TokioIo::new(stream), answers));
+        }
+    });
+    address
+}
+
+/// A refused answer that is dropped unread closes its connection, and each retry opens another.
+#[tokio::test]
+async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_workers() {
+    let counts = Arc::new(Counts::default());
+    let address = serve(Arc::clone(&counts)).await;
+    let pool = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let short = Backoff::exponential(Duration::from_millis(1), Duration::from_millis(1)).unwrap();
+    let client = RetryOnRateLimit::new().backoff(short).max_retries(u32::MAX).layer(pool);
+
+    let mut workers = JoinSet::new();
+    for _ in 0..WORKERS {
+        let client = client.clone();
+        workers.spawn(async move {
+            for _ in 0..CALLS {
+                let request = Request::get(format!("http://{address}/users")).body(Empty::new());
+                let response = client.clone().oneshot(request.unwrap()).await.unwrap();
+                assert_eq!(response.status(), 200);
+                response.into_body().collect().await.unwrap();
+            }
+        });
+    }
+    workers.join_all().await;
+
+    let refused = counts.refused.load(Ordering::SeqCst);
+    assert!(refused >= 200, "only {refused} were refused");
+    let connections = counts.connections.load(Ordering::SeqCst);
+    assert!(connections <= WORKERS, "{refused} refused requests opened {connections} connections");
+}

@@ -1,0 +1,13 @@
+//! `RetryOnRateLimit`.
+
+mod api;
+mod bodies;
+mod events;
+mod lets_go;
+mod loopback;
+mod marks;
+mod policy;
+mod readiness;
+mod stops;
+mod table;
+mod waits;

@@ -1,0 +1,161 @@
+//! The retry table through the layer: which answers and errors are sent again, with the negative of each.
+
+use std::io;
+
+use http::{Method, Request, StatusCode};
+use tower_heed::{
+    BoxError, RetryOnRateLimit,
+    policy::{Answer, Classification, Classifier, ErrorClass, Idempotent, Preset, Stopped},
+};
+
+use super::api::{Body, Script, answer, api, get, outcome, post, request, script, send, stopped};
+
+/// Sends a request that fails once like this, and gives how often it was sent.
+async fn sends(request: Request<Body>, status: u16, headers: &'static [(&str, &str)]) -> usize {
+    let api = api(move |send| answer(if send == 0 { status } else { 200 }, headers));
+    send(&RetryOnRateLimit::new(), &api, request).await.unwrap();
+    api.count()
+}
+
+fn failing(kind: io::ErrorKind) -> super::api::Api {
+    api(move |send| if send == 0 { Err(io::Error::from(kind).into()) } else { answer(200, &[]) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_is_sent_again_whatever_the_method() {
+    for method in [Method::GET, Method::POST, Method::PATCH, Method::DELETE] {
+        assert_eq!(sends(request(method.clone()), 429, &[]).await, 2, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_get_is_sent_again_on_5xx_and_time_outs_and_a_post_is_not() {
+    for status in [500, 502, 503, 504, 408, 425] {
+        assert_eq!(sends(get(), status, &[]).await, 2, "GET on {status}");
+        assert_eq!(sends(post(), status, &[]).await, 1, "POST on {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_is_sent_again_on_a_503_that_says_when_and_on_no_other_5xx() {
+    assert_eq!(sends(post(), 503, &[("retry-after", "3")]).await, 2);
+    assert_eq!(sends(post(), 500, &[("retry-after", "3")]).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_may_be_repeated_is_sent_again_on_5xx() {
+    let mut keyed = post();
+    keyed.headers_mut().insert("idempotency-key", "8e03978e".parse().unwrap());
+    assert_eq!(sends(keyed, 500, &[]).await, 2);
+
+    let mut marked = post();
+    marked.extensions_mut().insert(Idempotent);
+    assert_eq!(sends(marked, 500, &[]).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_can_be_declared_idempotent_and_others_stay_as_they_are() {
+    let layer = RetryOnRateLimit::new().endpoint("POST /users/{id}", |it| it.idempotent()).unwrap();
+    let failing: Script = &[(500, &[])];
+    let api = script(failing);
+    send(&layer, &api, post()).await.unwrap();
+    assert_eq!(api.count(), 2);
+
+    let api = script(failing);
+    send(&layer, &api, request(Method::PATCH)).await.unwrap();
+    assert_eq!(api.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_would_be_the_same_again_are_returned_at_once() {
+    for status in [400, 401, 403, 404, 409, 422, 501, 505] {
+        let api = api(move |_| answer(status, &[]));
+        let response = send(&RetryOnRateLimit::new(), &api, get()).await.unwrap();
+        assert_eq!((api.count(), response.status().as_u16()), (1, status));
+        assert_eq!(stopped(&response), Stopped::Final);
+        assert_eq!(outcome(&response).sends(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_never_made_is_tried_again_for_a_post_and_one_that_broke_is_not() {
+    let refused = failing(io::ErrorKind::ConnectionRefused);
+    assert_eq!(send(&RetryOnRateLimit::new(), &refused, post()).await.unwrap().status(), 200);
+
+    let broken = failing(io::ErrorKind::ConnectionReset);
+    let error = send(&RetryOnRateLimit::new(), &broken, post()).await.unwrap_err();
+    let error = error.downcast::<io::Error>().unwrap();
+    assert_eq!((error.kind(), broken.count()), (io::ErrorKind::ConnectionReset, 1));
+
+    let broken = failing(io::ErrorKind::ConnectionReset);
+    assert_eq!(send(&RetryOnRateLimit::new(), &broken, get()).await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_unknown_meaning_is_returned() {
+    let api = api(|_| Err("something else".into()));
+    let error = send(&RetryOnRateLimit::new(), &api, get()).await.unwrap_err();
+    assert_eq!((error.to_string(), api.count()), ("something else".to_owned(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_carries_no_outcome_unless_it_took_more_than_one_send() {
+    let plain = script(&[]);
+    let response = send(&RetryOnRateLimit::new(), &plain, get()).await.unwrap();
+    assert!(response.extensions().is_empty());
+
+    let refused_once = script(&[(429, &[("retry-after", "2")])]);
+    let response = send(&RetryOnRateLimit::new(), &refused_once, get()).await.unwrap();
+    let outcome = outcome(&response);
+    assert_eq!((outcome.sends(), outcome.stopped()), (2, Stopped::Succeeded));
+    assert_eq!(outcome.retry_after(), None);
+    assert_eq!(outcome.waited().as_secs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_layer_has_left_about_an_answer_counts() {
+    let marked = |class| {
+        api(move |send| {
+            let mut response = answer(if send == 0 { 404 } else { 200 }, &[])?;
+            if send == 0 {
+                response.extensions_mut().insert(Classification::of_class(class));
+            }
+            Ok(response)
+        })
+    };
+    let limited = marked(ErrorClass::RateLimited);
+    send(&RetryOnRateLimit::new(), &limited, post()).await.unwrap();
+    assert_eq!(limited.count(), 2);
+
+    let rejected = marked(ErrorClass::Rejected);
+    send(&RetryOnRateLimit::new(), &rejected, post()).await.unwrap();
+    assert_eq!(rejected.count(), 1);
+}
+
+/// A gateway that answers 418 while it starts, and 200 with a header when it has had enough.
+struct Gateway;
+
+impl Classifier for Gateway {
+    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+        match answer.status() {
+            StatusCode::IM_A_TEAPOT => Some(ErrorClass::Unavailable),
+            StatusCode::OK if answer.headers().contains_key("x-enough") => {
+                Some(ErrorClass::RateLimited)
+            }
+            _ => Preset::Standard.classify(answer),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_classifier_of_the_users_own_decides_what_answers_mean() -> Result<(), BoxError> {
+    let replies: Script = &[(418, &[]), (200, &[("x-enough", "1")])];
+    let api = script(replies);
+    let response = send(&RetryOnRateLimit::new().classifier(Gateway), &api, get()).await?;
+    assert_eq!((outcome(&response).sends(), api.count()), (3, 3));
+
+    let api = script(replies);
+    let response = send(&RetryOnRateLimit::new(), &api, get()).await?;
+    assert_eq!((response.status().as_u16(), api.count()), (418, 1));
+    Ok(())
+}
