@@ -9,8 +9,10 @@ pub mod error;
 pub mod policy;
 pub mod retry;
 pub mod timeout;
+pub mod token_cache;
 pub mod wire;
 
 pub use error::BoxError;
 pub use retry::RetryOnRateLimit;
 pub use timeout::TimeoutLayer;
+pub use token_cache::TokenCacheLayer;

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     Answer, Classifier, ErrorClass,
-    errors::{ClassifiedError, Elapsed},
+    errors::{ClassifiedError, Elapsed, TokenError},
     transport,
 };
 use crate::{
@@ -149,6 +149,14 @@ const fn outcome(class: ErrorClass) -> Outcome {
 fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
     if error.is::<Elapsed>() {
         return Some(Classification::of_class(ErrorClass::Timeout));
+    }
+    if let Some(error) = error.downcast_ref::<TokenError>() {
+        return Some(Classification {
+            cause: Some(error.failure().class()),
+            status: error.status(),
+            wait: error.retry_after(),
+            ..Classification::of_class(ErrorClass::TokenUnavailable)
+        });
     }
     error.downcast_ref::<ClassifiedError>().map(|error| error.classification().clone())
 }

@@ -13,6 +13,8 @@ mod deadline;
 mod decision;
 mod endpoints;
 pub(crate) mod errors;
+mod freshness;
+mod hold_off;
 mod marks;
 mod transport;
 
@@ -27,4 +29,6 @@ pub use classifier::{Answer, Classifier, Preset};
 pub use deadline::Deadline;
 pub use decision::{Cost, Decision, Limits, Progress, Repeatable, Stopped};
 pub use endpoints::{Endpoint, Endpoints};
+pub use freshness::{Freshness, Moment, TokenState};
+pub use hold_off::{FetchFailure, HoldOff};
 pub use marks::{Attempt, Idempotent, NoRetry, Recovery, TokenReplaced};

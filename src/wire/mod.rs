@@ -1,11 +1,22 @@
-//! What servers say: rate limits, read from the headers of an answer.
+//! What servers say: rate limits, read from the headers of an answer; the challenge of a 401; and the answers of an OAuth 2.0
+//! token endpoint.
 //!
 //! Everything here is pure: no clock is read, nothing waits, nothing is decided. The time of day comes in as an argument, and
 //! what comes out is data from outside, bounded and never trusted further than its own rule says.
 
+mod challenge;
 mod date;
 mod number;
+#[cfg(feature = "client-credentials")]
+mod oauth_error;
 mod rate_limit;
+#[cfg(feature = "client-credentials")]
+mod token_response;
 mod wait;
 
+pub use challenge::BearerChallenge;
+#[cfg(feature = "client-credentials")]
+pub use oauth_error::OAuthError;
 pub use rate_limit::{Outcome, RateLimit, Window, is_aws_throttling};
+#[cfg(feature = "client-credentials")]
+pub use token_response::{MalformedToken, TokenResponse};

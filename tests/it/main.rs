@@ -27,3 +27,13 @@ mod rate_limit_properties;
 mod retry;
 mod support;
 mod timeout;
+mod token_attach;
+#[cfg(feature = "client-credentials")]
+mod token_credentials;
+mod token_failures;
+mod token_flight;
+mod token_rejected;
+#[cfg(feature = "client-credentials")]
+mod token_secrets;
+mod token_states;
+mod token_support;

@@ -2,6 +2,8 @@
 
 mod classified;
 mod elapsed;
+mod token;
 
 pub use classified::ClassifiedError;
 pub use elapsed::{Elapsed, Phase};
+pub use token::TokenError;

@@ -5,8 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use tower::{Layer, Service, ServiceExt, util::BoxCloneService};
-use tower_heed::{BoxError, RetryOnRateLimit, TimeoutLayer};
+use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
+use tower_heed::{
+    BoxError, RetryOnRateLimit, TimeoutLayer, TokenCacheLayer,
+    token_cache::{Token, TokenRequest},
+};
 
 use crate::support::probe::{Body, Probe};
 
@@ -27,7 +30,19 @@ pub(super) const SUBJECTS: &[Subject] = &[
         wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)).unwrap(), probe),
     },
     Subject { name: "RetryOnRateLimit", wrap: |probe| layered(&RetryOnRateLimit::new(), probe) },
+    Subject {
+        name: "TokenCacheLayer",
+        wrap: |probe| layered(&tokens().allow_any_https_origin(), probe),
+    },
+    Subject {
+        name: "TokenCacheLayer, the replay left to others",
+        wrap: |probe| layered(&tokens().allow_any_https_origin().leave_replay_to_retry(), probe),
+    },
 ];
+
+fn tokens() -> TokenCacheLayer {
+    TokenCacheLayer::new(service_fn(|_: TokenRequest| async { Token::bearer("token") }))
+}
 
 pub(super) fn nothing(probe: Probe) -> Client {
     boxed(probe)

@@ -1,0 +1,98 @@
+//! A token in its slot.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use rand::random;
+
+use super::{Token, TokenError, config::Settings, token::Life};
+use crate::{
+    clock::Clock,
+    policy::{FetchFailure, Freshness, Moment, TokenState},
+};
+
+/// A token that is given out.
+#[derive(Debug)]
+pub(super) struct Cached {
+    header: HeaderValue,
+    /// The number of the token within its slot.
+    generation: u64,
+    /// The moment *before* it was asked for: its life had begun by the time it came.
+    asked: Moment,
+    /// None for a token without end.
+    freshness: Option<Freshness>,
+    replaceable: bool,
+}
+
+/// What goes with one send: the token's header, and the generation to name if a server rejects it.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) header: HeaderValue,
+    /// None if no other token can be had.
+    pub(super) generation: Option<u64>,
+}
+
+// === impl Cached ===
+
+impl Cached {
+    /// The token as `settings` have it, if its life can be used.
+    pub(super) fn new(
+        token: Token,
+        generation: u64,
+        asked: Moment,
+        settings: &Settings,
+    ) -> Result<Arc<Self>, TokenError> {
+        let life = match token.life() {
+            Life::NotSaid => Some(settings.default_life),
+            Life::Lasts(life) if life.is_zero() => {
+                return Err(TokenError::new(FetchFailure::Malformed));
+            }
+            Life::Lasts(life) => Some(life),
+            Life::Endless | Life::Fixed => None,
+        };
+        let freshness = life.map(|life| freshness(life.min(settings.max_life), settings));
+        let replaceable = token.life() != Life::Fixed;
+        let header = token.into_header_value();
+        Ok(Arc::new(Self { header, generation, asked, freshness, replaceable }))
+    }
+
+    /// What may be done with it now.
+    pub(super) fn state(&self, clock: &Clock) -> TokenState {
+        match &self.freshness {
+            Some(freshness) => freshness.state(moment(clock).since(&self.asked)),
+            None => TokenState::Fresh,
+        }
+    }
+
+    pub(super) fn is_usable(&self, clock: &Clock) -> bool {
+        self.state(clock) != TokenState::Expired
+    }
+
+    pub(super) fn attach(&self) -> Attached {
+        Attached {
+            header: self.header.clone(),
+            generation: self.replaceable.then_some(self.generation),
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The life it is given, for the event; none if it has no end.
+    pub(super) fn life(&self) -> Option<Duration> {
+        self.freshness.map(|freshness| freshness.life())
+    }
+}
+
+/// Now, on both clocks.
+pub(super) fn moment(clock: &Clock) -> Moment {
+    Moment::new(clock.now(), clock.system_time())
+}
+
+fn freshness(life: Duration, settings: &Settings) -> Freshness {
+    match settings.refresh_buffer {
+        Some(buffer) => Freshness::with_buffer(life, buffer, random()),
+        None => Freshness::new(life, settings.fetch_timeout, random()),
+    }
+}

@@ -1,0 +1,161 @@
+//! From the answer of a token endpoint to a token, or to the reason why there is none.
+
+use std::{error::Error, fmt, future::Future, pin::pin, sync::Arc};
+
+use bytes::Buf;
+use http::{Response, StatusCode};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
+
+use super::client::Client;
+use crate::{
+    BoxError,
+    policy::{Classification, ErrorClass, FetchFailure, Preset},
+    token_cache::{Token, TokenError},
+    wire::{MalformedToken, OAuthError, TokenResponse},
+};
+
+/// The most that is read of an answer.
+const MAX_BODY_LEN: usize = 64 * 1024;
+
+/// A redirect was answered, and not followed.
+#[derive(Debug)]
+struct RedirectRefused;
+
+/// Why a body could not be read.
+enum Unread {
+    TooLong,
+    Broken(BoxError),
+}
+
+/// Waits for the answer to a request that was sent, and reads it.
+pub(super) async fn exchange<F, B, E>(
+    client: Arc<Client>,
+    sent: Result<F, TokenError>,
+) -> Result<Token, TokenError>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let now = client.clock.now();
+    let until = now.checked_add(client.timeout).unwrap_or(now);
+    let response = match timeout_at(until, sent?).await {
+        Ok(answered) => answered.map_err(TokenError::of_source)?,
+        Err(_) => return Err(TokenError::new(FetchFailure::Timeout)),
+    };
+    let status = response.status();
+    if status.is_success() {
+        token(status, timeout_at(until, read(response.into_body())).await)
+    } else {
+        Err(refusal(&client, response, until).await)
+    }
+}
+
+/// The token in a successful answer.
+fn token<T>(
+    status: StatusCode,
+    body: Result<Result<Zeroizing<Vec<u8>>, Unread>, T>,
+) -> Result<Token, TokenError> {
+    let malformed = || TokenError::new(FetchFailure::Malformed).with_status(status);
+    let body = match body {
+        Ok(Ok(body)) => body,
+        Ok(Err(Unread::TooLong)) => return Err(malformed().with_source(MalformedToken::TooLong)),
+        Ok(Err(Unread::Broken(error))) => {
+            return Err(TokenError::of_source(error).with_status(status));
+        }
+        Err(_) => return Err(TokenError::new(FetchFailure::Timeout).with_status(status)),
+    };
+    let response = TokenResponse::from_slice(&body)
+        .map_err(|why| described(malformed().with_source(why), &body))?;
+    let token = Token::bearer(response.access_token())?;
+    Ok(match response.expires_in() {
+        Some(life) => token.expires_in(life),
+        None => token,
+    })
+}
+
+/// What any other answer means.
+async fn refusal<B>(client: &Client, response: Response<B>, until: Instant) -> TokenError
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let status = response.status();
+    let found = Classification::of_answer(
+        &Preset::Standard,
+        status,
+        response.headers(),
+        client.clock.system_time(),
+    );
+    let Some(found) = found else {
+        return TokenError::new(FetchFailure::Malformed)
+            .with_status(status)
+            .with_source(RedirectRefused);
+    };
+    let failure = match found.class() {
+        // An issuer that says when to come back is to be heeded, whatever its status.
+        ErrorClass::Unavailable if found.wait().is_some() => FetchFailure::RateLimited,
+        class => FetchFailure::of_class(class),
+    };
+    let mut error = TokenError::new(failure).with_status(status);
+    if let Some(wait) = found.wait() {
+        error = error.with_retry_after(wait);
+    }
+    // The head has said what matters: a body that cannot be read takes nothing away.
+    match timeout_at(until, read(response.into_body())).await {
+        Ok(Ok(body)) => described(error, &body),
+        Ok(Err(_)) | Err(_) => error,
+    }
+}
+
+/// The error with what the body says about it, if that is an OAuth error.
+fn described(error: TokenError, body: &[u8]) -> TokenError {
+    let Some(said) = OAuthError::from_slice(body) else { return error };
+    let error = error.with_code(said.code());
+    match said.description() {
+        Some(description) => error.with_description(description),
+        None => error,
+    }
+}
+
+async fn read<B>(body: B) -> Result<Zeroizing<Vec<u8>>, Unread>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let hint = body.size_hint();
+    if hint.lower() > MAX_BODY_LEN as u64 {
+        return Err(Unread::TooLong);
+    }
+    let capacity = hint.exact().and_then(|len| len.try_into().ok()).unwrap_or(MAX_BODY_LEN);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity.min(MAX_BODY_LEN)));
+    let mut body = pin!(body);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Unread::Broken(error.into()))?;
+        let Ok(mut data) = frame.into_data() else { continue };
+        if data.remaining() > MAX_BODY_LEN - bytes.len() {
+            return Err(Unread::TooLong);
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            let len = chunk.len();
+            bytes.extend_from_slice(chunk);
+            data.advance(len);
+        }
+    }
+    Ok(bytes)
+}
+
+// === impl RedirectRefused ===
+
+impl fmt::Display for RedirectRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token endpoint's redirect is not followed")
+    }
+}
+
+impl Error for RedirectRefused {}

@@ -1,0 +1,175 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    cached::Cached,
+    passage::{Passage, Then, Watch},
+    wait::{Acquire, Renew},
+};
+use crate::{
+    BoxError,
+    body::ReplayableBody,
+    policy::{TokenReplaced, ambient::report_waiting},
+    wire::BearerChallenge,
+};
+
+const POLLED_AGAIN: &str = "a future that has ended is not polled again";
+
+pin_project! {
+    /// The future of a call through [`TokenCache`](super::TokenCache).
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProject]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        // The request is on its way. With a token at hand a call begins here, and nearly always ends here.
+        Sending { #[pin] future: S::Future, watch: Option<Watch<S, B>> },
+        // There is no token: a flight is waited for.
+        Waiting { token: Acquire, passage: Option<Passage<S, B>> },
+        // There is one, and the service is being made ready.
+        Readying { token: Arc<Cached>, passage: Option<Passage<S, B>>, stalled: bool },
+        // The answer rejected the token: the next one is waited for.
+        Renewing { token: Renew, rejected: Option<(S::Response, Then<S, B>)> },
+        // Nothing is sent.
+        Failed { error: Option<BoxError> },
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) const fn sending(future: S::Future, watch: Option<Watch<S, B>>) -> Self {
+        Self { state: State::Sending { future, watch } }
+    }
+
+    pub(super) fn waiting(passage: Passage<S, B>) -> Self {
+        Self { state: State::waiting(passage) }
+    }
+
+    pub(super) const fn failed(error: BoxError) -> Self {
+        Self { state: State::Failed { error: Some(error) } }
+    }
+}
+
+impl<S, B, ResponseBody> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResponseBody>> + Clone,
+    S::Error: Into<BoxError>,
+    B: ReplayableBody,
+{
+    type Output = Result<Response<ResponseBody>, BoxError>;
+
+    #[allow(clippy::expect_used, reason = "a future that has ended is not polled again")]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProject::Sending { future, watch } => {
+                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let rejected = match watch.take() {
+                        Some(watch) if rejects_token(&response) => watch.rejected(),
+                        _ => None,
+                    };
+                    let Some((token, then)) = rejected else { return Poll::Ready(Ok(response)) };
+                    State::Renewing { token, rejected: Some((response, then)) }
+                }
+                StateProject::Waiting { token, passage } => {
+                    let token = ready!(held_back(token.as_mut().poll(cx)))?;
+                    State::Readying { token, passage: passage.take(), stalled: false }
+                }
+                StateProject::Readying { token, passage, stalled } => {
+                    let mut ready = passage.take().expect(POLLED_AGAIN);
+                    match held_back(ready.service.poll_ready(cx)) {
+                        Poll::Ready(result) => result.map_err(Into::into)?,
+                        Poll::Pending => {
+                            *passage = Some(ready);
+                            *stalled = true;
+                            return Poll::Pending;
+                        }
+                    }
+                    match ready.newest(token, *stalled) {
+                        Some(newest) => {
+                            let (future, watch) = ready.send(&newest);
+                            State::Sending { future, watch }
+                        }
+                        None => State::waiting(ready.let_go()),
+                    }
+                }
+                StateProject::Renewing { token, rejected } => {
+                    let token = ready!(held_back(token.as_mut().poll(cx)));
+                    let (mut response, then) = rejected.take().expect(POLLED_AGAIN);
+                    match (token, then) {
+                        (Some(token), Then::Send(passage)) => {
+                            State::Readying { token, passage: Some(passage), stalled: false }
+                        }
+                        (Some(_), Then::Mark) => {
+                            response.extensions_mut().insert(TokenReplaced);
+                            return Poll::Ready(Ok(response));
+                        }
+                        (_, _) => return Poll::Ready(Ok(response)),
+                    }
+                }
+                StateProject::Failed { error } => {
+                    return Poll::Ready(Err(error.take().expect(POLLED_AGAIN)));
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+// === impl State ===
+
+impl<S, B> State<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn waiting(passage: Passage<S, B>) -> Self {
+        Self::Waiting { token: passage.acquire(), passage: Some(passage) }
+    }
+}
+
+/// Whether the answer says that the token it was sent with was not accepted.
+fn rejects_token<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+        && BearerChallenge::from_headers(response.headers()) == BearerChallenge::TokenRejected
+}
+
+/// Says to the time limits around that this layer is what is being waited for.
+fn held_back<T>(poll: Poll<T>) -> Poll<T> {
+    if poll.is_pending() {
+        report_waiting();
+    }
+    poll
+}

@@ -1,0 +1,182 @@
+//! What tells one token from another.
+
+use std::{collections::BTreeSet, fmt};
+
+/// What a token is for: two requests that differ in any part of it never share one.
+///
+/// The parts are the token endpoint, the client and the way it proves itself, the audience, the scopes, the organization
+/// and further parameters; the order in which scopes and parameters are named does not matter. **Secrets are never part of
+/// it**: it is compared, hashed and shown.
+///
+/// ```
+/// use tower_heed::token_cache::TokenKey;
+///
+/// let one = TokenKey::new().with_audience("https://tenant.example/api/v2/").with_scopes("read:users read:keys");
+/// let other = TokenKey::new().with_scopes("read:keys read:users").with_audience("https://tenant.example/api/v2/");
+/// assert_eq!(one, other);
+/// assert_ne!(one, other.with_organization("org_1"));
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenKey {
+    client: Option<Client>,
+    audience: Option<String>,
+    scopes: BTreeSet<String>,
+    organization: Option<String>,
+    parameters: BTreeSet<(String, String)>,
+}
+
+/// Who asks for the token, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Client {
+    token_endpoint: String,
+    id: String,
+    auth_method: String,
+}
+
+// === impl TokenKey ===
+
+impl TokenKey {
+    /// The key of no parts: a source gives its own token for it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the token endpoint, the client's id there, and the name of the way it proves itself.
+    #[must_use]
+    pub fn with_client(
+        self,
+        token_endpoint: impl Into<String>,
+        id: impl Into<String>,
+        auth_method: impl Into<String>,
+    ) -> Self {
+        let (token_endpoint, id) = (token_endpoint.into(), id.into());
+        Self {
+            client: Some(Client { token_endpoint, id, auth_method: auth_method.into() }),
+            ..self
+        }
+    }
+
+    /// Sets the API that the token is for.
+    #[must_use]
+    pub fn with_audience(self, audience: impl Into<String>) -> Self {
+        Self { audience: Some(audience.into()), ..self }
+    }
+
+    /// Adds scopes, separated by spaces.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: &str) -> Self {
+        self.scopes.extend(scopes.split_whitespace().map(str::to_owned));
+        self
+    }
+
+    /// Sets the organization that the token is for.
+    #[must_use]
+    pub fn with_organization(self, organization: impl Into<String>) -> Self {
+        Self { organization: Some(organization.into()), ..self }
+    }
+
+    /// Adds a further parameter of the token request. It must not be a secret.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.insert((name.into(), value.into()));
+        self
+    }
+
+    /// The API that the token is for.
+    #[must_use]
+    pub fn audience(&self) -> Option<&str> {
+        self.audience.as_deref()
+    }
+
+    /// The scopes, sorted.
+    #[must_use]
+    pub fn scopes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.scopes.iter().map(String::as_str)
+    }
+
+    /// The organization that the token is for.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        self.organization.as_deref()
+    }
+
+    /// The further parameters, sorted.
+    #[must_use]
+    pub fn parameters(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// This key, and where it leaves a part open that part of `base`. Scopes and parameters are taken whole from one.
+    #[cfg(feature = "client-credentials")]
+    pub(super) fn or(&self, base: &Self) -> Self {
+        fn either<T: Clone>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
+            if one.is_empty() { other.clone() } else { one.clone() }
+        }
+        Self {
+            client: base.client.clone(),
+            audience: self.audience.clone().or_else(|| base.audience.clone()),
+            scopes: either(&self.scopes, &base.scopes),
+            organization: self.organization.clone().or_else(|| base.organization.clone()),
+            parameters: either(&self.parameters, &base.parameters),
+        }
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of further parameters are left out, should a secret have got into them after all.
+        let parameters: Vec<_> = self.parameters.iter().map(|(name, _)| name).collect();
+        f.debug_struct("TokenKey")
+            .field("client", &self.client)
+            .field("audience", &self.audience)
+            .field("scopes", &self.scopes)
+            .field("organization", &self.organization)
+            .field("parameters", &parameters)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_1_keys_differ_in_every_part() {
+        let base = TokenKey::new()
+            .with_client("https://id.example/oauth/token", "app", "client_secret_post")
+            .with_audience("api")
+            .with_scopes("a b")
+            .with_organization("org")
+            .with_parameter("resource", "r1");
+        let others = [
+            base.clone().with_client(
+                "https://id2.example/oauth/token",
+                "app",
+                "client_secret_post",
+            ),
+            base.clone().with_client(
+                "https://id.example/oauth/token",
+                "app2",
+                "client_secret_post",
+            ),
+            base.clone().with_client(
+                "https://id.example/oauth/token",
+                "app",
+                "client_secret_basic",
+            ),
+            base.clone().with_audience("api2"),
+            base.clone().with_scopes("c"),
+            base.clone().with_organization("org2"),
+            base.clone().with_parameter("resource", "r2"),
+        ];
+        let distinct: BTreeSet<_> = others.iter().chain([&base]).collect();
+        assert_eq!(distinct.len(), others.len() + 1);
+    }
+
+    #[test]
+    fn rule_28_debug_shows_no_parameter_values() {
+        let key = TokenKey::new().with_parameter("client_assertion", "sesame");
+        assert!(!format!("{key:?}").contains("sesame"));
+    }
+}

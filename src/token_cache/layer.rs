@@ -1,0 +1,239 @@
+use std::{sync::Arc, time::Duration};
+
+use tower::{ServiceExt, util::BoxCloneService};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    Config, RejectionLimit, Token, TokenCache, TokenKey, TokenRequest,
+    cache::Cache,
+    config::{Replay, Settings},
+    origin::Origins,
+    slot::Slot,
+};
+use crate::{BoxError, clock::Clock, error::InvalidConfig, policy::Endpoints};
+
+/// Obtains, keeps, refreshes and attaches the bearer token of the requests that pass.
+///
+/// The [module page](self) has the states of a token and what happens in each. Clones of a layer share one cache, and so
+/// do the services that they make.
+#[derive(Clone, Debug)]
+pub struct TokenCacheLayer {
+    settings: Settings,
+    slot: Arc<Slot>,
+}
+
+// === impl TokenCacheLayer ===
+
+impl TokenCacheLayer {
+    /// Ten seconds: token endpoints answer in well under one, and hash a secret on the way.
+    pub const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Fifteen seconds: a fetch that runs into its own limit, and a second one half way.
+    pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(15);
+
+    /// One second: most fetches take less, and the token at hand is still good.
+    pub const DEFAULT_GRACE_WAIT: Duration = Duration::from_secs(1);
+
+    /// Five minutes: the shortest life that providers let their customers choose.
+    pub const DEFAULT_LIFE: Duration = Duration::from_secs(5 * 60);
+
+    /// Thirty days: the longest that Auth0 grants.
+    pub const DEFAULT_MAX_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+    /// Takes tokens from `source`, a service that is asked for one at a time:
+    /// [`ClientCredentials`](super::ClientCredentials), [`StaticToken`](super::StaticToken), or your own, for example a
+    /// closure by [`tower::service_fn`].
+    ///
+    /// **Name the servers that may see the token** with [`allow_origin`](Self::allow_origin). Until one is named, every
+    /// request that would carry a token fails with [`OriginRefused`](super::OriginRefused) and is not sent.
+    #[must_use]
+    pub fn new<Source>(source: Source) -> Self
+    where
+        Source: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
+        Source::Error: Into<BoxError>,
+        Source::Future: Send + 'static,
+    {
+        let settings = Settings {
+            origins: Origins::default(),
+            endpoints: Endpoints::new(Config::default()),
+            key: Arc::default(),
+            clock: Clock::default(),
+            fetch_timeout: Self::DEFAULT_FETCH_TIMEOUT,
+            max_wait: Self::DEFAULT_MAX_WAIT,
+            grace_wait: Self::DEFAULT_GRACE_WAIT,
+            default_life: Self::DEFAULT_LIFE,
+            max_life: Self::DEFAULT_MAX_LIFE,
+            refresh_buffer: None,
+            rejection_limit: RejectionLimit::new(),
+            replay: Replay::Here,
+        };
+        let source = BoxCloneService::new(source.map_err(Into::into));
+        Self { settings, slot: Arc::new(Slot::new(source)) }
+    }
+
+    /// Lets the token be sent to `origin`, for example `https://tenant.eu.auth0.com`: exactly this scheme, host and port.
+    /// May be named several times.
+    ///
+    /// # Errors
+    ///
+    /// It is no `https://host[:port]`, nor an `http` one on a loopback address.
+    pub fn allow_origin(mut self, origin: &str) -> Result<Self, InvalidConfig> {
+        self.settings.origins.allow(origin)?;
+        Ok(self)
+    }
+
+    /// Lets the token be sent to `origin` in clear text, for example `http://api.internal:8080` within a mesh that
+    /// encrypts by itself. Whoever is on the way can read the token and use it.
+    ///
+    /// # Errors
+    ///
+    /// It is no `http://host[:port]` or `https://host[:port]`.
+    pub fn allow_clear_text_origin(mut self, origin: &str) -> Result<Self, InvalidConfig> {
+        self.settings.origins.allow_clear_text(origin)?;
+        Ok(self)
+    }
+
+    /// Lets the token be sent to every `https` origin, and to `http` ones on loopback addresses.
+    ///
+    /// For clients that only ever build addresses themselves. If one can come from outside, in a `next` link, a webhook or a
+    /// redirect that a layer outside follows, its server gets the token.
+    #[must_use]
+    pub fn allow_any_https_origin(mut self) -> Self {
+        self.settings.origins.allow_any_https();
+        self
+    }
+
+    /// Gives the requests that match `pattern` a configuration of their own; see [`Endpoints`] for the syntax.
+    ///
+    /// ```
+    /// use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
+    ///
+    /// TokenCacheLayer::new(StaticToken::new("sk_live_0123456789")?)
+    ///     .allow_origin("https://api.clerk.com")?
+    ///     .endpoint("GET /v1/jwks", |config| config.without_token())?;
+    /// # Ok::<(), tower_heed::error::InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is malformed or there already.
+    pub fn endpoint<F>(mut self, pattern: &str, configure: F) -> Result<Self, InvalidConfig>
+    where
+        F: FnOnce(Config) -> Config,
+    {
+        let config = configure(*self.settings.endpoints.base());
+        self.settings.endpoints.insert(pattern, config)?;
+        Ok(self)
+    }
+
+    /// Asks the source for the token of `key`. By default the key has no parts, and the source gives its own token.
+    ///
+    /// From here on the cache is not shared with clones that were made before: tokens of two keys never mix.
+    #[must_use]
+    pub fn key(mut self, key: TokenKey) -> Self {
+        self.settings.key = Arc::new(key);
+        self.slot = Arc::new(Slot::new(self.slot.source()));
+        self
+    }
+
+    /// How long one fetch may take, from the moment the source is asked to its token.
+    ///
+    /// # Errors
+    ///
+    /// Zero.
+    pub fn fetch_timeout(mut self, limit: Duration) -> Result<Self, InvalidConfig> {
+        self.settings.fetch_timeout = not_zero("fetch timeout", limit)?;
+        Ok(self)
+    }
+
+    /// How long one request waits for a token at most, from its call to the token. Its
+    /// [`Deadline`](crate::policy::Deadline) ends the wait sooner. The fetch goes on without it.
+    ///
+    /// # Errors
+    ///
+    /// Zero.
+    pub fn max_wait(mut self, limit: Duration) -> Result<Self, InvalidConfig> {
+        self.settings.max_wait = not_zero("max wait", limit)?;
+        Ok(self)
+    }
+
+    /// How long a request waits for the next token while the present one is about to end, before it takes that after
+    /// all. Zero does not wait. At most half of the time to its deadline is spent.
+    #[must_use]
+    pub fn grace_wait(mut self, limit: Duration) -> Self {
+        self.settings.grace_wait = limit;
+        self
+    }
+
+    /// The life of a token whose issuer does not say one, from the moment it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Zero.
+    pub fn default_life(mut self, life: Duration) -> Result<Self, InvalidConfig> {
+        self.settings.default_life = not_zero("default life", life)?;
+        Ok(self)
+    }
+
+    /// The longest life that is believed; a longer one is cut to it. [`ClientCredentials`](super::ClientCredentials) cuts
+    /// to 30 days by itself.
+    ///
+    /// # Errors
+    ///
+    /// Zero.
+    pub fn max_life(mut self, life: Duration) -> Result<Self, InvalidConfig> {
+        self.settings.max_life = not_zero("max life", life)?;
+        Ok(self)
+    }
+
+    /// Refreshes each token at the latest this long before its end, instead of at a share of its life. A buffer longer
+    /// than two fifths of a token's life is cut to that.
+    ///
+    /// # Errors
+    ///
+    /// Zero.
+    pub fn refresh_buffer(mut self, buffer: Duration) -> Result<Self, InvalidConfig> {
+        self.settings.refresh_buffer = Some(not_zero("refresh buffer", buffer)?);
+        Ok(self)
+    }
+
+    /// How often 401s may cause a new token to be fetched.
+    #[must_use]
+    pub fn rejection_limit(mut self, limit: RejectionLimit) -> Self {
+        self.settings.rejection_limit = limit;
+        self
+    }
+
+    /// Leaves it to [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside to send a request again whose token was
+    /// rejected.
+    ///
+    /// This layer then keeps no copy of the request, which saves two allocations for each call: it still gets the next
+    /// token, and marks the 401 with [`TokenReplaced`](crate::policy::TokenReplaced). **Without a layer outside that heeds
+    /// the mark, the caller gets the 401.**
+    #[must_use]
+    pub fn leave_replay_to_retry(mut self) -> Self {
+        self.settings.replay = Replay::Outside;
+        self
+    }
+
+    /// Takes the time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.settings.clock = clock;
+        self
+    }
+}
+
+impl<S> Layer<S> for TokenCacheLayer {
+    type Service = TokenCache<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let (settings, slot) = (self.settings.clone(), Arc::clone(&self.slot));
+        TokenCache::new(inner, Arc::new(Cache { settings, slot }))
+    }
+}
+
+fn not_zero(what: &'static str, value: Duration) -> Result<Duration, InvalidConfig> {
+    if value.is_zero() { Err(InvalidConfig::new(what, "it is zero")) } else { Ok(value) }
+}

@@ -1,0 +1,164 @@
+//! What a call keeps beside the send that is under way.
+
+use std::sync::Arc;
+
+use http::{Request, header::AUTHORIZATION};
+use tower_service::Service;
+
+use super::{
+    cache::Cache,
+    cached::{Attached, Cached},
+    config::Replay,
+    wait::{self, Acquire, Renew},
+};
+use crate::{
+    body::ReplayableBody,
+    policy::{Deadline, NoRetry},
+};
+
+/// A request that has yet to be sent, and the service to send it with, which is not ready.
+pub(super) struct Passage<S, B> {
+    pub(super) service: S,
+    cache: Arc<Cache>,
+    request: Request<B>,
+    deadline: Option<Deadline>,
+    /// The request was sent before, with a token that was rejected: it is not sent a third time.
+    last: bool,
+}
+
+/// What is kept while a request is on its way, for the case that its token is rejected.
+pub(super) struct Watch<S, B> {
+    cache: Arc<Cache>,
+    generation: u64,
+    deadline: Option<Deadline>,
+    then: Then<S, B>,
+}
+
+/// What is done once another token is there.
+#[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
+pub(super) enum Then<S, B> {
+    Send(Passage<S, B>),
+    /// The answer is marked, so that a layer outside sends again.
+    Mark,
+    /// Nothing, so it is not waited for: the next request has use of it.
+    Nothing,
+}
+
+// === impl Passage ===
+
+impl<S, B> Passage<S, B> {
+    pub(super) const fn new(
+        cache: Arc<Cache>,
+        service: S,
+        request: Request<B>,
+        deadline: Option<Deadline>,
+    ) -> Self {
+        Self { service, cache, request, deadline, last: false }
+    }
+
+    /// Waits for the token to send it with.
+    pub(super) fn acquire(&self) -> Acquire {
+        let give_up = wait::give_up(&self.cache.settings, self.deadline);
+        wait::acquire(Arc::clone(&self.cache), give_up)
+    }
+
+    /// The token to send it with now that the service is ready: `token`, which was waited for, or a newer one.
+    ///
+    /// None if it has ended because the service was not ready at once. A token that came at its end is used all the same:
+    /// the next one would come no better.
+    pub(super) fn newest(&self, token: &Arc<Cached>, stalled: bool) -> Option<Arc<Cached>> {
+        let newest = self.cache.usable();
+        if stalled { newest } else { newest.or_else(|| Some(Arc::clone(token))) }
+    }
+}
+
+impl<S, B> Passage<S, B>
+where
+    S: Service<Request<B>> + Clone,
+    B: ReplayableBody,
+{
+    /// Puts an instance that is not ready in the place of the one that is, so that nothing is held while a token is waited
+    /// for.
+    pub(super) fn let_go(self) -> Self {
+        let service = self.service.clone();
+        Self { service, ..self }
+    }
+
+    /// Sends it with `token`. The service is ready.
+    pub(super) fn send(mut self, token: &Cached) -> (S::Future, Option<Watch<S, B>>) {
+        let attached = token.attach();
+        let watch = if self.last {
+            None
+        } else {
+            Watch::new(&self.cache, &attached, self.deadline, &self.service, &self.request)
+        };
+        self.request.headers_mut().insert(AUTHORIZATION, attached.header);
+        (self.service.call(self.request), watch)
+    }
+}
+
+// === impl Watch ===
+
+impl<S: Clone, B: ReplayableBody> Watch<S, B> {
+    /// What to keep of `request`, which carries no token yet; nothing if no other token can be had.
+    pub(super) fn new(
+        cache: &Arc<Cache>,
+        attached: &Attached,
+        deadline: Option<Deadline>,
+        service: &S,
+        request: &Request<B>,
+    ) -> Option<Self> {
+        let generation = attached.generation?;
+        let once = request.extensions().get::<NoRetry>().is_some();
+        let then = match cache.settings.replay {
+            _ if once || !request.body().is_replayable() => Then::Nothing,
+            Replay::Outside => Then::Mark,
+            Replay::Here => match copy(request) {
+                Some(copy) => {
+                    let again = Passage::new(Arc::clone(cache), service.clone(), copy, deadline);
+                    Then::Send(Passage { last: true, ..again })
+                }
+                None => Then::Nothing,
+            },
+        };
+        Some(Self { cache: Arc::clone(cache), generation, deadline, then })
+    }
+}
+
+impl<S, B: ReplayableBody> Watch<S, B> {
+    /// The token was rejected: waits for the next one, if there is a use for it here.
+    pub(super) fn rejected(self) -> Option<(Renew, Then<S, B>)> {
+        let Some(then) = self.then.recall() else {
+            drop(self.cache.reject(self.generation));
+            return None;
+        };
+        let give_up = wait::give_up(&self.cache.settings, self.deadline);
+        Some((wait::renew(self.cache, self.generation, give_up), then))
+    }
+}
+
+// === impl Then ===
+
+impl<S, B: ReplayableBody> Then<S, B> {
+    /// Takes the body back from the send that was rejected. None if nothing is left to do with another token.
+    fn recall(self) -> Option<Self> {
+        match self {
+            Self::Send(mut passage) => {
+                *passage.request.body_mut() = passage.request.body().recall()?;
+                Some(Self::Send(passage))
+            }
+            Self::Mark => Some(Self::Mark),
+            Self::Nothing => None,
+        }
+    }
+}
+
+fn copy<B: ReplayableBody>(request: &Request<B>) -> Option<Request<B>> {
+    let mut copy = Request::new(request.body().try_clone()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
+}

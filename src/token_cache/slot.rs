@@ -1,0 +1,119 @@
+//! The place of one token, and all that is known about getting another.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::{ArcSwapOption, Guard};
+use tower::util::BoxCloneService;
+
+use super::{
+    Token, TokenError, TokenRequest, cached::Cached, flight::Landing, rejections::Rejections,
+};
+use crate::{
+    BoxError,
+    policy::{HoldOff, Moment},
+};
+
+/// A source of tokens whose type has been forgotten. It is asked on the slow path only.
+pub(super) type Source = BoxCloneService<TokenRequest, Token, BoxError>;
+
+/// The token of one key, and all that is known about getting another.
+pub(super) struct Slot {
+    /// Read by every request, without a lock. Stored to under the lock of `state`.
+    current: ArcSwapOption<Cached>,
+    /// Held for a few lines at a time, never while anything is waited for.
+    state: Mutex<State>,
+    /// Behind a lock because a source need not be `Sync`.
+    source: Mutex<Source>,
+}
+
+/// What the slow path decides by.
+#[derive(Default)]
+pub(super) struct State {
+    /// The last flight that departed, until it lands.
+    pub(super) flight: Option<Landing>,
+    pub(super) generations: u64,
+    pub(super) hold_off: HoldOff,
+    pub(super) held: Option<Held>,
+    pub(super) rejections: Rejections,
+}
+
+/// The time after a failure in which no flight is begun.
+pub(super) struct Held {
+    since: Moment,
+    wait: Duration,
+    error: TokenError,
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            source: Mutex::new(source),
+        }
+    }
+
+    /// The present token, good or not, on loan: for the path that every request takes.
+    pub(super) fn peek(&self) -> Guard<Option<Arc<Cached>>> {
+        self.current.load()
+    }
+
+    /// The present token, good or not.
+    pub(super) fn current(&self) -> Option<Arc<Cached>> {
+        self.current.load_full()
+    }
+
+    /// Puts a token in the place of the present one. The lock says that nobody else does so meanwhile.
+    pub(super) fn replace(&self, _lock: &mut State, token: Arc<Cached>) {
+        self.current.store(Some(token));
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // What a panic can leave half done here is a flight that was not noted, and its end is noted all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn source(&self) -> Source {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The flight under way, if there is one and it will be heard of.
+    pub(super) fn under_way(&self) -> Option<Landing> {
+        self.flight.as_ref().filter(|landing| landing.is_expected()).cloned()
+    }
+
+    /// The failure because of which no flight may begin, with the time that is left.
+    pub(super) fn held(&mut self, now: &Moment) -> Option<TokenError> {
+        let held = self.held.as_ref()?;
+        let left = held.wait.saturating_sub(now.since(&held.since));
+        if left.is_zero() {
+            self.held = None;
+            return None;
+        }
+        Some(held.error.clone().with_retry_after(left))
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    pub(super) const fn new(since: Moment, wait: Duration, error: TokenError) -> Self {
+        Self { since, wait, error }
+    }
+}

@@ -1,0 +1,60 @@
+//! A credential that does not change.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use super::{Token, TokenRequest};
+use crate::error::InvalidConfig;
+
+/// A source that gives one token for ever, for APIs with a fixed key as Clerk's `sk_live_…`.
+///
+/// It is never refreshed, and a 401 causes nothing: there is no other to be had, so the caller gets the 401.
+///
+/// ```
+/// use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
+///
+/// let key = StaticToken::new("sk_live_0123456789")?;
+/// let layer = TokenCacheLayer::new(key).allow_origin("https://api.clerk.com")?;
+/// # Ok::<(), tower_heed::error::InvalidConfig>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StaticToken(Token);
+
+// === impl StaticToken ===
+
+impl StaticToken {
+    /// The token to be sent as `Authorization: Bearer …`.
+    ///
+    /// # Errors
+    ///
+    /// It is empty, or holds anything but visible ASCII characters: a line break at the end, as a key read from a file
+    /// often has. The error does not show it.
+    pub fn new(access_token: impl AsRef<[u8]>) -> Result<Self, InvalidConfig> {
+        match Token::prepare(access_token.as_ref()) {
+            Some(token) => Ok(Self(token.fixed())),
+            None => Err(InvalidConfig::new(
+                "static token",
+                "expected one or more visible ASCII characters, and no line break at the end",
+            )),
+        }
+    }
+}
+
+impl Service<TokenRequest> for StaticToken {
+    type Response = Token;
+    type Error = Infallible;
+    type Future = Ready<Result<Token, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _request: TokenRequest) -> Self::Future {
+        ready(Ok(self.0.clone()))
+    }
+}

@@ -1,0 +1,150 @@
+//! A bearer token, ready to be attached.
+
+use std::{error::Error, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use zeroize::Zeroizing;
+
+use super::TokenError;
+use crate::policy::FetchFailure;
+
+/// A bearer token, as a source gives it.
+///
+/// It is held as the finished, sensitive `Authorization` value, which all requests share. Its bytes are wiped when the
+/// last copy goes. `Debug` shows none of it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_heed::token_cache::Token;
+///
+/// let token = Token::bearer("eyJhbGciOi")?.expires_in(Duration::from_secs(3600));
+/// assert!(!format!("{token:?}").contains("eyJ"));
+/// # Ok::<(), tower_heed::token_cache::TokenError>(())
+/// ```
+#[derive(Clone)]
+pub struct Token {
+    header: HeaderValue,
+    life: Life,
+}
+
+/// How long a token lives, from the moment it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// The issuer did not say: the layer's default.
+    NotSaid,
+    Lasts(Duration),
+    /// Until a server rejects it.
+    Endless,
+    /// Until the process ends: no other can be had.
+    Fixed,
+}
+
+#[derive(Debug)]
+struct UnsendableToken;
+
+// === impl Token ===
+
+impl Token {
+    /// A token to be sent as `Authorization: Bearer …`, of a life that is not known: the layer assumes its
+    /// [`default_life`](super::TokenCacheLayer::default_life).
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFailure::Malformed`] if it is empty or holds anything but visible ASCII characters, a line break for
+    /// example. The error does not show it.
+    pub fn bearer(access_token: impl AsRef<[u8]>) -> Result<Self, TokenError> {
+        Self::prepare(access_token.as_ref())
+            .ok_or_else(|| TokenError::new(FetchFailure::Malformed).with_source(UnsendableToken))
+    }
+
+    /// Sets how long the token lives, from the moment it was asked for. Zero is malformed, and the layer's
+    /// [`max_life`](super::TokenCacheLayer::max_life) is the most that is believed.
+    #[must_use]
+    pub fn expires_in(self, life: Duration) -> Self {
+        Self { life: Life::Lasts(life), ..self }
+    }
+
+    /// The token has no end, as a Clerk M2M token whose `expiration` is `null`: it is never refreshed, and replaced only
+    /// when a server rejects it.
+    #[must_use]
+    pub fn without_end(self) -> Self {
+        Self { life: Life::Endless, ..self }
+    }
+
+    /// The value of the `Authorization` header, marked sensitive.
+    #[must_use]
+    pub fn header_value(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    pub(super) fn prepare(access_token: &[u8]) -> Option<Self> {
+        if access_token.is_empty() || !access_token.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let header = sensitive(&[b"Bearer ", access_token])?;
+        Some(Self { header, life: Life::NotSaid })
+    }
+
+    pub(super) fn fixed(self) -> Self {
+        Self { life: Life::Fixed, ..self }
+    }
+
+    pub(super) fn life(&self) -> Life {
+        self.life
+    }
+
+    pub(super) fn into_header_value(self) -> HeaderValue {
+        self.header
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("token", &"[censored]").field("life", &self.life).finish()
+    }
+}
+
+// === impl UnsendableToken ===
+
+impl fmt::Display for UnsendableToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token is empty or holds a character that cannot be sent")
+    }
+}
+
+impl Error for UnsendableToken {}
+
+/// One sensitive header value of several parts, in a buffer of its own that is wiped when the last copy of it goes.
+pub(super) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
+    // The capacity is exact: a buffer that grows leaves its old bytes behind, not wiped.
+    let mut buffer = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    for part in parts {
+        buffer.extend_from_slice(part);
+    }
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(buffer)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_28_the_value_is_sensitive_and_shared() {
+        let token = Token::bearer("sesame").unwrap();
+        assert_eq!(token.header_value(), "Bearer sesame");
+        let clone = token.header_value().clone();
+        assert!(token.header_value().is_sensitive() && clone.is_sensitive());
+        assert_eq!(clone.as_bytes().as_ptr(), token.header_value().as_bytes().as_ptr());
+    }
+
+    #[test]
+    fn rule_15_what_cannot_be_sent_is_malformed() {
+        for token in ["", "a\nb", "a\r\nX-Evil: 1", "a b", "\u{7f}", "é", "a\0"] {
+            let error = Token::bearer(token).unwrap_err();
+            assert_eq!(error.failure(), FetchFailure::Malformed, "{token:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Waiting for a token, with an end.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{
+    TokenError,
+    cache::{Boarding, Cache, Rejection},
+    cached::Cached,
+    config::Settings,
+    flight::{Landing, Outcome},
+};
+use crate::policy::{Deadline, FetchFailure};
+
+/// How often a caller boards: again if its flight was abandoned, for it may have been carried by a runtime that is gone.
+const MAX_FLIGHTS: usize = 2;
+
+/// A caller that waits for a token.
+pub(super) type Acquire = Pin<Box<dyn Future<Output = Result<Arc<Cached>, TokenError>> + Send>>;
+
+/// A caller that waits for another token than the one that was rejected; none if it is to make do with the 401.
+pub(super) type Renew = Pin<Box<dyn Future<Output = Option<Arc<Cached>>> + Send>>;
+
+/// Waits for a token until `give_up`.
+pub(super) fn acquire(cache: Arc<Cache>, give_up: Instant) -> Acquire {
+    Box::pin(async move {
+        for _ in 0..MAX_FLIGHTS {
+            let (landing, fallback) = match cache.board() {
+                Boarding::Token(cached) => return Ok(cached),
+                Boarding::Refused(error) => return Err(error),
+                Boarding::Flight(landing, fallback) => (landing, fallback),
+            };
+            let until = match &fallback {
+                Some(_) => grace_end(&cache.settings, give_up),
+                None => give_up,
+            };
+            let error = match land(landing, until).await {
+                Some(Outcome::Token(cached)) => return Ok(cached),
+                Some(Outcome::Failed(error)) => error,
+                Some(Outcome::Abandoned) => continue,
+                None => TokenError::new(FetchFailure::Timeout),
+            };
+            return match fallback.filter(|cached| cached.is_usable(&cache.settings.clock)) {
+                Some(cached) => Ok(cached),
+                None => Err(error),
+            };
+        }
+        Err(abandoned())
+    })
+}
+
+/// Waits for the token after the one of `generation`, until `give_up`.
+pub(super) fn renew(cache: Arc<Cache>, generation: u64, give_up: Instant) -> Renew {
+    Box::pin(async move {
+        for _ in 0..MAX_FLIGHTS {
+            let landing = match cache.reject(generation) {
+                Rejection::Replaced(cached) => return Some(cached),
+                Rejection::Keep => return None,
+                Rejection::Flight(landing) => landing,
+            };
+            match land(landing, give_up).await? {
+                Outcome::Token(cached) => return Some(cached),
+                Outcome::Failed(_) => return None,
+                Outcome::Abandoned => {}
+            }
+        }
+        None
+    })
+}
+
+/// The point at which a caller gives up that has begun to wait now.
+pub(super) fn give_up(settings: &Settings, deadline: Option<Deadline>) -> Instant {
+    let now = settings.clock.now();
+    let longest = after(now, settings.max_wait);
+    deadline.map_or(longest, |deadline| longest.min(deadline.instant()))
+}
+
+/// The point at which a caller goes on with a token that is about to end. Half of its time is left for the request.
+fn grace_end(settings: &Settings, give_up: Instant) -> Instant {
+    let now = settings.clock.now();
+    after(now, settings.grace_wait.min(give_up.saturating_duration_since(now) / 2))
+}
+
+fn after(now: Instant, wait: Duration) -> Instant {
+    // A wait beyond what the clock can hold is one of a year.
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60))
+}
+
+/// The outcome of a flight; none if it has not come until then.
+async fn land(landing: Landing, until: Instant) -> Option<Outcome> {
+    if Handle::try_current().is_err() {
+        // Without tokio there is neither a flight nor a timer.
+        return Some(Outcome::Abandoned);
+    }
+    tokio::time::timeout_at(until, landing.outcome()).await.ok()
+}
+
+fn abandoned() -> TokenError {
+    TokenError::new(FetchFailure::Unavailable)
+        .with_source("there is no tokio runtime, or it is shutting down")
+}

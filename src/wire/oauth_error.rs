@@ -1,0 +1,175 @@
+//! The error body of an OAuth 2.0 endpoint, [RFC 6749 §5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2).
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A longer body is not read: an OAuth error is a few hundred bytes.
+const MAX_BODY_LEN: usize = 64 * 1024;
+
+/// Longer codes are cut: the longest registered one has 33 bytes.
+const MAX_CODE_LEN: usize = 64;
+
+/// Longer descriptions and addresses are cut. They are for a person to read, and come from outside.
+const MAX_TEXT_LEN: usize = 512;
+
+/// What an OAuth 2.0 endpoint says about a request that it refused: `{"error", "error_description", "error_uri"}`.
+///
+/// `Debug` shows the code alone. The description is a server's free text, which may repeat what was sent to it, so it is
+/// given only to those who ask for it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OAuthError {
+    code: String,
+    description: Option<String>,
+    uri: Option<String>,
+}
+
+// === impl OAuthError ===
+
+impl OAuthError {
+    /// Reads the body of a refusal; `None` if it is no such body, or longer than 64 KiB.
+    ///
+    /// Cut to their limits (64 bytes for the code, 512 for the others), and characters that RFC 6749 does not allow in
+    /// them are left out: control characters never reach a log.
+    ///
+    /// ```
+    /// use tower_heed::wire::OAuthError;
+    ///
+    /// let body = br#"{"error":"access_denied","error_description":"Unauthorized"}"#;
+    /// let error = OAuthError::from_slice(body).expect("it is an OAuth error");
+    /// assert_eq!(error.code(), "access_denied");
+    /// assert_eq!(error.description(), Some("Unauthorized"));
+    /// assert!(!format!("{error:?}").contains("Unauthorized"));
+    /// ```
+    #[must_use]
+    pub fn from_slice(body: &[u8]) -> Option<Self> {
+        // Without the second test an array would do as well: serde fills a struct from the elements in their order.
+        if body.len() > MAX_BODY_LEN || !body.trim_ascii_start().starts_with(b"{") {
+            return None;
+        }
+        let raw: Raw = serde_json::from_slice(body).ok()?;
+        let code = cleaned(&raw.error, MAX_CODE_LEN);
+        if code.is_empty() {
+            return None;
+        }
+        Some(Self { code, description: text(raw.error_description), uri: text(raw.error_uri) })
+    }
+
+    /// The code, for example `invalid_client`; Auth0 says `access_denied` for a wrong secret.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The server's explanation for a person, cleaned and cut to 512 bytes.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Where the server says more can be read, cleaned and cut to 512 bytes.
+    #[must_use]
+    pub fn uri(&self) -> Option<&str> {
+        self.uri.as_deref()
+    }
+}
+
+impl fmt::Debug for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthError").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+/// The body as sent. Only the code must have the right type: the rest is taken where it is a string.
+#[derive(Deserialize)]
+struct Raw {
+    error: String,
+    #[serde(default)]
+    error_description: Value,
+    #[serde(default)]
+    error_uri: Value,
+}
+
+fn text(value: Value) -> Option<String> {
+    let Value::String(text) = value else { return None };
+    Some(cleaned(&text, MAX_TEXT_LEN)).filter(|text| !text.is_empty())
+}
+
+/// The characters that RFC 6749 §5.2 allows, quotes and backslashes besides: they are harmless, and Auth0 quotes names.
+fn cleaned(text: &str, max_len: usize) -> String {
+    text.chars().filter(|char| matches!(char, ' '..='~')).take(max_len).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_three_members_are_read() {
+        let body = br#"{"error":"unauthorized_client","error_description":"Grant type 'client_credentials' not allowed",
+            "error_uri":"https://auth0.com/docs/clients/client-grant-types"}"#;
+        let error = OAuthError::from_slice(body).unwrap();
+        assert_eq!(error.code(), "unauthorized_client");
+        assert_eq!(error.description(), Some("Grant type 'client_credentials' not allowed"));
+        assert_eq!(error.uri(), Some("https://auth0.com/docs/clients/client-grant-types"));
+    }
+
+    #[test]
+    fn what_is_no_oauth_error_is_none() {
+        let nested = br#"{"error":{"code":401,"status":"UNAUTHENTICATED"}}"#;
+        for body in [
+            &b""[..],
+            b"<html>",
+            b"{}",
+            b"[]",
+            b"null",
+            b"{\"error\":\"\"}",
+            b"{\"error\":\"\\n\"}",
+            nested,
+        ] {
+            assert_eq!(OAuthError::from_slice(body), None, "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn a_description_of_the_wrong_type_does_not_cost_the_code() {
+        let error =
+            OAuthError::from_slice(br#"{"error":"invalid_client","error_description":["a"]}"#)
+                .unwrap();
+        assert_eq!((error.code(), error.description()), ("invalid_client", None));
+    }
+
+    #[test]
+    fn control_characters_are_left_out_and_long_texts_are_cut() {
+        let long = "d".repeat(10_000);
+        let body = format!(r#"{{"error":"a\r\nb\u001b[31m","error_description":"{long}"}}"#);
+        let error = OAuthError::from_slice(body.as_bytes()).unwrap();
+        assert_eq!(error.code(), "ab[31m");
+        assert_eq!(error.description().unwrap().len(), MAX_TEXT_LEN);
+    }
+
+    #[test]
+    fn a_body_over_the_bound_is_not_read() {
+        let body = format!(r#"{{"error":"x","pad":"{}"}}"#, "p".repeat(MAX_BODY_LEN));
+        assert_eq!(OAuthError::from_slice(body.as_bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _read = OAuthError::from_slice(&body);
+        }
+
+        #[test]
+        fn any_text_comes_out_clean_and_short(code in any::<String>(), description in any::<String>()) {
+            let body = serde_json::json!({ "error": code, "error_description": description }).to_string();
+            if let Some(error) = OAuthError::from_slice(body.as_bytes()) {
+                for text in [Some(error.code()), error.description()].into_iter().flatten() {
+                    prop_assert!(text.len() <= MAX_TEXT_LEN && text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+                }
+            }
+        }
+    }
+}
