@@ -1,18 +1,53 @@
-//! Tower layers for HTTP clients that heed what an API tells them.
+//! Tower layers for HTTP clients that **heed** what an API tells them: slow down, sign in again, give up, carry on.
+//!
+//! A backend calls an identity API. It hits a limit and every caller retries at once; a 429 is taken for a sign-out; a token
+//! is fetched for each call, and a slow upstream holds the login. Each layer of this crate mends one of these around any
+//! HTTP [`Service`](tower_service::Service), alone, in any order, and configured for each endpoint:
+//!
+//! | layer | what it does |
+//! |---|---|
+//! | [`ErrorClassifyLayer`] | says what each answer means, and keeps the session's status |
+//! | [`RetryOnRateLimit`] | waits as long as the server said, then sends again |
+//! | [`TokenCacheLayer`] | obtains, caches, refreshes and attaches the bearer token |
+//! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
+//! | [`Stack`] | these, in the [order](stack) that is recommended |
+//!
+//! # Where things are
+//!
+//! What the server said → what we decide → how we wait. [`wire`] reads headers and bodies, [`policy`] decides, and the
+//! layers wait and send. The first two are functions of their arguments and of use without any layer: they say what an
+//! answer means and whether it would be sent again, with no clock and no chance of their own.
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `hyper` | yes | tells a connection that was never made from one that broke, for hyper's and hyper-util's errors |
+//! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
+//! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod classify;
 pub mod clock;
 pub mod error;
 pub mod policy;
 pub mod retry;
+pub mod stack;
 pub mod timeout;
 pub mod token_cache;
 pub mod wire;
 
+pub use classify::ErrorClassifyLayer;
 pub use error::BoxError;
 pub use retry::RetryOnRateLimit;
+pub use stack::Stack;
 pub use timeout::TimeoutLayer;
 pub use token_cache::TokenCacheLayer;
+
+/// The README's examples compile.
+#[cfg(all(doctest, feature = "client-credentials"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -39,6 +39,8 @@ pub struct Answer<'a> {
 /// }
 /// ```
 ///
+/// So does a closure: `|answer: &Answer<'_>| ..`.
+///
 /// One answer is not its to give: a 429 that it calls an authentication failure stays
 /// [`RateLimited`](ErrorClass::RateLimited).
 pub trait Classifier: Send + Sync + 'static {
@@ -55,6 +57,10 @@ pub trait Classifier: Send + Sync + 'static {
 /// | `Standard`, `GitHub` | a limit where the answer says so itself, by an exhausted quota or `Retry-After` | `Rejected` |
 /// | `Auth0`, `Okta` | `Forbidden`: their limits are always 429 | `Rejected` |
 /// | `Clerk` | `Forbidden` | `Unauthenticated` |
+///
+/// Clerk's 422 is the reading of its own
+/// [front-end SDK](https://github.com/clerk/javascript/pull/8649). An endpoint that takes forms answers 422 to a form
+/// that is wrong, which signs nobody out: give that endpoint `Standard`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
@@ -74,6 +80,7 @@ pub enum Preset {
 // === impl Answer ===
 
 impl<'a> Answer<'a> {
+    /// `now` is asked for the client's wall time, at most once, when the headers have to be read.
     pub(super) const fn new(
         status: StatusCode,
         headers: &'a HeaderMap,
@@ -94,7 +101,8 @@ impl<'a> Answer<'a> {
         self.headers
     }
 
-    /// What the headers say about a limit.
+    /// What the headers say about a limit. They are read when this is first asked, so ask after the status has not
+    /// settled it: most answers are successes.
     #[must_use]
     pub fn rate_limit(&self) -> Option<&RateLimit> {
         self.rate_limit.get_or_init(|| self.read_rate_limit()).as_ref()
@@ -107,11 +115,6 @@ impl<'a> Answer<'a> {
     fn read_rate_limit(&self) -> Option<RateLimit> {
         RateLimit::from_headers(self.headers, (self.now)())
     }
-
-    /// Whether the answer itself says that a limit was hit: a delay is given, or a quota is used up.
-    fn names_a_limit(&self) -> bool {
-        self.rate_limit().is_some_and(|limit| limit.retry_after().is_some() || limit.is_spent())
-    }
 }
 
 impl fmt::Debug for Answer<'_> {
@@ -123,20 +126,29 @@ impl fmt::Debug for Answer<'_> {
     }
 }
 
+// === impl Classifier ===
+
+impl<C> Classifier for C
+where
+    C: Fn(&Answer<'_>) -> Option<ErrorClass> + Send + Sync + 'static,
+{
+    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+        self(answer)
+    }
+}
+
 // === impl Preset ===
 
 impl Classifier for Preset {
     fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
         let forbidden_may_be_a_limit = matches!(self, Self::Standard | Self::GitHub);
-        let status = answer.status.as_u16();
-        if status >= 400 && is_aws_throttling(answer.headers) {
-            return Some(ErrorClass::RateLimited);
-        }
-        Some(match status {
+        let names_a_limit = || answer.rate_limit().is_some_and(RateLimit::marks_refusal);
+        Some(match answer.status.as_u16() {
             ..=399 => return None,
+            400.. if is_aws_throttling(answer.headers) => ErrorClass::RateLimited,
             429 | 420 => ErrorClass::RateLimited,
             401 => ErrorClass::Unauthenticated,
-            403 if forbidden_may_be_a_limit && answer.names_a_limit() => ErrorClass::RateLimited,
+            403 if forbidden_may_be_a_limit && names_a_limit() => ErrorClass::RateLimited,
             403 => ErrorClass::Forbidden,
             408 | 504 => ErrorClass::Timeout,
             422 if *self == Self::Clerk => ErrorClass::Unauthenticated,

@@ -17,8 +17,8 @@ pub struct Attempt(u32);
 
 /// On a request: it is sent to get a session back, so its failure is no new reason to do so.
 ///
-/// Requests that an `on_unauthenticated` handler sends from its own future are known without it; put it on those that
-/// the handler sends from tasks which it spawned.
+/// Nothing starts an `on_unauthenticated` handler while it runs; put this on the requests of a task that it leaves
+/// running when it returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery;
 

@@ -25,8 +25,14 @@ impl TimeoutLayer {
     /// A limit of zero: no call could pass it. To leave an endpoint without a limit, say so by
     /// [`Config::unlimited`].
     pub fn new(limit: Duration) -> Result<Self, InvalidConfig> {
-        let base = Config::default().limit(limit).checked()?;
-        Ok(Self { endpoints: Arc::new(Endpoints::new(base)), clock: Clock::default() })
+        Config::default().limit(limit).checked()?;
+        Ok(Self::of(limit))
+    }
+
+    /// As [`new`](Self::new), for a limit that is known not to be zero.
+    pub(crate) fn of(limit: Duration) -> Self {
+        let base = Config::default().limit(limit);
+        Self { endpoints: Arc::new(Endpoints::new(base)), clock: Clock::default() }
     }
 
     /// Gives the requests that match `pattern` a limit of their own; see [`Endpoints`] for the syntax.

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode, response};
 
 use crate::policy::{Classification, ErrorClass};
 
@@ -16,9 +16,9 @@ pub struct ClassifiedError(Arc<Inner>);
 
 struct Inner {
     classification: Classification,
-    status: StatusCode,
-    headers: HeaderMap,
+    head: response::Parts,
     body: Bytes,
+    body_is_whole: bool,
 }
 
 // === impl ClassifiedError ===
@@ -26,11 +26,11 @@ struct Inner {
 impl ClassifiedError {
     pub(crate) fn new(
         classification: Classification,
-        status: StatusCode,
-        headers: HeaderMap,
+        head: response::Parts,
         body: Bytes,
+        body_is_whole: bool,
     ) -> Self {
-        Self(Arc::new(Inner { classification, status, headers, body }))
+        Self(Arc::new(Inner { classification, head, body, body_is_whole }))
     }
 
     /// What the answer means, and how long to wait.
@@ -48,19 +48,31 @@ impl ClassifiedError {
     /// The status code.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0.head.status
     }
 
     /// The header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        &self.0.head.headers
     }
 
-    /// The beginning of the body, up to the layer's bound.
+    /// What the layers inside have left on the answer.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.0.head.extensions
+    }
+
+    /// The beginning of the body: as much as the layer's bounds let it read.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.0.body
+    }
+
+    /// Whether that is all of it. If not, it was longer than the bound, or late, or broke off.
+    #[must_use]
+    pub fn body_is_whole(&self) -> bool {
+        self.0.body_is_whole
     }
 }
 
@@ -68,14 +80,19 @@ impl fmt::Debug for ClassifiedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClassifiedError")
             .field("class", &self.class())
-            .field("status", &self.0.status)
+            .field("status", &self.0.head.status)
             .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for ClassifiedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answered {}, classed as {}", self.0.status.as_u16(), self.class())
+        write!(
+            f,
+            "the server answered {}, classed as {}",
+            self.0.head.status.as_u16(),
+            self.class()
+        )
     }
 }
 

@@ -5,9 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
+use tower::{
+    Layer, Service, ServiceExt, service_fn,
+    util::{BoxCloneService, MapRequestLayer},
+};
 use tower_heed::{
-    BoxError, RetryOnRateLimit, TimeoutLayer, TokenCacheLayer,
+    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
+    body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
 };
 
@@ -29,6 +33,14 @@ pub(super) const SUBJECTS: &[Subject] = &[
         name: "TimeoutLayer",
         wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)).unwrap(), probe),
     },
+    Subject {
+        name: "ErrorClassifyLayer",
+        wrap: |probe| layered(&ErrorClassifyLayer::new().on_unauthenticated(|| async {}), probe),
+    },
+    Subject {
+        name: "ErrorClassifyLayer with errors",
+        wrap: |probe| layered(&ErrorClassifyLayer::new().error_for_status(), probe),
+    },
     Subject { name: "RetryOnRateLimit", wrap: |probe| layered(&RetryOnRateLimit::new(), probe) },
     Subject {
         name: "TokenCacheLayer",
@@ -37,6 +49,20 @@ pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "TokenCacheLayer, the replay left to others",
         wrap: |probe| layered(&tokens().allow_any_https_origin().leave_replay_to_retry(), probe),
+    },
+    Subject {
+        name: "ReplayBodyLayer",
+        wrap: |probe| {
+            let collected = MapRequestLayer::new(|request: Request<ReplayBody<Body>>| {
+                request.map(|_| Body::from("sent"))
+            });
+            layered(&ReplayBodyLayer::default(), collected.layer(probe))
+        },
+    },
+    Subject { name: "Stack", wrap: |probe| layered(&Stack::new(), probe) },
+    Subject {
+        name: "Stack with a token",
+        wrap: |probe| layered(&Stack::new().token_cache(tokens().allow_any_https_origin()), probe),
     },
 ];
 
@@ -48,14 +74,14 @@ pub(super) fn nothing(probe: Probe) -> Client {
     boxed(probe)
 }
 
-fn layered<L, S, RB>(layer: &L, probe: Probe) -> Client
+fn layered<I, L, S, RB>(layer: &L, inner: I) -> Client
 where
-    L: Layer<Probe, Service = S>,
+    L: Layer<I, Service = S>,
     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>,
     S: Clone + Send + Sync + 'static,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    boxed(layer.layer(probe))
+    boxed(layer.layer(inner))
 }
 
 /// Boxes a service, and holds it to what every service here has to be: `Clone + Send + Sync + 'static`, its future `Send`.

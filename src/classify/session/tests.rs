@@ -1,0 +1,110 @@
+use proptest::{collection::vec, prelude::*};
+
+use super::{AuthStatus::*, Evidence::*, *};
+
+/// A session that has come to `status`.
+fn session(status: AuthStatus) -> Session {
+    let mut session = Session::default();
+    let evidence = match status {
+        Unknown => Nothing,
+        Active => Accepted,
+        Degraded => Trouble,
+        Unauthenticated => SignedOut,
+    };
+    let _ = session.observe(evidence, Moment(0), true);
+    assert_eq!(session.status, status);
+    session
+}
+
+#[test]
+fn the_table_of_the_module_page_holds() {
+    let table = [
+        // before, accepted, trouble, signed out, nothing
+        (Unknown, [Active, Degraded, Unauthenticated, Unknown]),
+        (Active, [Active, Degraded, Unauthenticated, Active]),
+        (Degraded, [Active, Degraded, Unauthenticated, Degraded]),
+        (Unauthenticated, [Active, Unauthenticated, Unauthenticated, Unauthenticated]),
+    ];
+    for (before, afters) in table {
+        for (evidence, after) in [Accepted, Trouble, SignedOut, Nothing].into_iter().zip(afters) {
+            let mut session = session(before);
+            let step = session.observe(evidence, session.now, true);
+            assert_eq!(session.status, after, "{before} and {evidence:?}");
+            assert_eq!(step.change, (before != after).then_some((before, after)));
+            assert_eq!(step.start, before != Unauthenticated && after == Unauthenticated);
+        }
+    }
+}
+
+#[test]
+fn a_class_says_what_the_module_page_says() {
+    use ErrorClass as Class;
+    for (class, cause, says) in [
+        (Class::Unauthenticated, None, SignedOut),
+        (Class::RateLimited, None, Trouble),
+        (Class::Unavailable, None, Trouble),
+        (Class::Timeout, None, Trouble),
+        (Class::Connect, None, Trouble),
+        (Class::Interrupted, None, Trouble),
+        (Class::Throttled, None, Trouble),
+        (Class::Forbidden, None, Nothing),
+        (Class::Rejected, None, Nothing),
+        (Class::TokenUnavailable, None, Nothing),
+        (Class::TokenUnavailable, Some(Class::RateLimited), Trouble),
+        (Class::TokenUnavailable, Some(Class::Timeout), Trouble),
+        (Class::TokenUnavailable, Some(Class::Unauthenticated), SignedOut),
+        (Class::TokenUnavailable, Some(Class::Rejected), Nothing),
+        (Class::TokenUnavailable, Some(Class::TokenUnavailable), Nothing),
+    ] {
+        assert_eq!(Evidence::of_class(class, cause), says, "{class} because of {cause:?}");
+    }
+}
+
+#[test]
+fn a_change_during_a_run_is_handled_by_the_first_rejection_after_it() {
+    let mut session = session(Unauthenticated);
+    let _ = session.observe(Accepted, session.now, true);
+    let during = session.now;
+    let step = session.observe(SignedOut, during, true);
+    assert_eq!(step, Step { change: Some((Active, Unauthenticated)), start: false });
+    session.run_ended();
+    assert!(!session.observe(SignedOut, during, true).start, "sent before the run had ended");
+    assert!(session.observe(SignedOut, session.now, true).start);
+    assert!(!session.observe(SignedOut, session.now, true).start, "already running");
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    prop_oneof![Just(Accepted), Just(Trouble), Just(SignedOut), Just(Nothing)]
+}
+
+proptest! {
+    /// Answers in any order, to requests sent at any earlier moment, with runs that end at any time.
+    #[test]
+    fn one_run_for_one_sign_out_whatever_the_order_of_answers(
+        events in vec((evidence(), 0_u64..8, any::<bool>(), any::<bool>()), 0..200),
+    ) {
+        let mut session = Session::default();
+        let (mut sign_outs, mut starts, mut running) = (0, 0, false);
+        for (evidence, age, may_start, ends) in events {
+            if ends && running {
+                session.run_ended();
+                running = false;
+            }
+            let before = session.snapshot();
+            prop_assert_eq!(Snapshot::unpack(before.pack()), before);
+            let sent = Moment(before.now.0.saturating_sub(age));
+            let step = session.observe(evidence, sent, may_start);
+            if before.is_settled(evidence, may_start) {
+                prop_assert_eq!(step, Step::default());
+                prop_assert_eq!(session.snapshot(), before);
+            }
+            sign_outs += usize::from(matches!(step.change, Some((_, Unauthenticated))));
+            starts += usize::from(step.start);
+            prop_assert!(starts <= sign_outs, "{} runs for {} sign-outs", starts, sign_outs);
+            prop_assert!(!(step.start && running), "two runs at a time");
+            prop_assert!(evidence == SignedOut || session.status != Unauthenticated
+                || before.status == Unauthenticated, "signed out by {:?}", evidence);
+            running |= step.start;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a call through `ErrorClassifyLayer` allocates, counted.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test's helpers fail as a test does")]
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, Service};
+use tower_heed::ErrorClassifyLayer;
+
+/// An inner service that allocates nothing: it hands back the header map of the request.
+#[derive(Clone)]
+struct Api(StatusCode);
+
+impl Service<Request<Full<Bytes>>> for Api {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let mut response = Response::new(body);
+        *response.status_mut() = self.0;
+        *response.headers_mut() = head.headers;
+        ready(Ok(response))
+    }
+}
+
+fn request(headers: &HeaderMap) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::from(Bytes::from_static(b"{}")));
+    *request.method_mut() = Method::PATCH;
+    request.headers_mut().clone_from(headers);
+    request
+}
+
+/// The allocations of the second call with an answer of this status.
+fn allocations(layer: &ErrorClassifyLayer, status: StatusCode) -> u64 {
+    let mut headers = HeaderMap::new();
+    for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
+        headers.insert(name, HeaderValue::from_static("60"));
+    }
+    let mut client = layer.layer(Api(status));
+    let mut send = |request| {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(client.poll_ready(&mut cx).is_ready());
+        measure(|| match pin!(client.call(request)).poll(&mut cx) {
+            Poll::Ready(answer) => assert_eq!(answer.unwrap().status(), status),
+            Poll::Pending => panic!("not answered"),
+        })
+    };
+    send(request(&headers));
+    send(request(&headers)).count_total
+}
+
+#[test]
+fn a_success_costs_no_allocation() {
+    let layer = ErrorClassifyLayer::new();
+    let with_endpoint = layer.clone().endpoint("PATCH /{*path}", |config| config).unwrap();
+    let with_handler = layer.clone().on_unauthenticated(|| async {});
+    for layer in [layer.clone(), layer.error_for_status(), with_endpoint, with_handler] {
+        assert_eq!(allocations(&layer, StatusCode::OK), 0);
+        assert_eq!(allocations(&layer, StatusCode::NOT_MODIFIED), 0);
+    }
+}
+
+#[test]
+fn a_failure_costs_its_extension_and_nothing_else() {
+    // The map, its table, and the box of the one entry.
+    assert_eq!(allocations(&ErrorClassifyLayer::new(), StatusCode::NOT_FOUND), 3);
+    assert_eq!(allocations(&ErrorClassifyLayer::new(), StatusCode::UNAUTHORIZED), 3);
+}

@@ -1,0 +1,106 @@
+//! What an error means: those of this crate, of tower and of `std::io`, and what they are wrapped in.
+
+use std::{error::Error, fmt, future::pending, io, time::Duration};
+
+use http::{Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, ErrorClassifyLayer, TimeoutLayer,
+    policy::{Classification, ErrorClass},
+    timeout::Elapsed,
+};
+
+use crate::support::{
+    probe::{Body, ProbeError},
+    scripted::{Scripted, answer, get},
+};
+
+fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
+    let found = Classification::of_error(error)?;
+    assert_eq!(found.rate_limit(), None);
+    Some(found.class())
+}
+
+/// An error around another, as clients make them.
+#[derive(Debug)]
+struct Wrapper(BoxError);
+
+impl fmt::Display for Wrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request failed")
+    }
+}
+
+impl Error for Wrapper {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+#[test]
+fn io_errors_are_told_apart_by_kind() {
+    use io::ErrorKind as Kind;
+    for (kind, expected) in [
+        (Kind::ConnectionRefused, Some(ErrorClass::Connect)),
+        (Kind::HostUnreachable, Some(ErrorClass::Connect)),
+        (Kind::NetworkUnreachable, Some(ErrorClass::Connect)),
+        (Kind::NetworkDown, Some(ErrorClass::Connect)),
+        (Kind::AddrNotAvailable, Some(ErrorClass::Connect)),
+        (Kind::ConnectionReset, Some(ErrorClass::Interrupted)),
+        (Kind::ConnectionAborted, Some(ErrorClass::Interrupted)),
+        (Kind::BrokenPipe, Some(ErrorClass::Interrupted)),
+        (Kind::NotConnected, Some(ErrorClass::Interrupted)),
+        (Kind::UnexpectedEof, Some(ErrorClass::Interrupted)),
+        (Kind::TimedOut, Some(ErrorClass::Timeout)),
+        (Kind::NotFound, None),
+        (Kind::PermissionDenied, None),
+        (Kind::InvalidData, None),
+        (Kind::Other, None),
+    ] {
+        assert_eq!(class(&io::Error::from(kind)), expected, "{kind}");
+    }
+}
+
+#[test]
+fn an_unknown_error_means_nothing_however_it_is_wrapped() {
+    assert_eq!(class(&ProbeError("unknown")), None);
+    assert_eq!(class(&Wrapper(ProbeError("unknown").into())), None);
+    assert_eq!(class(&io::Error::other(Wrapper(ProbeError("unknown").into()))), None);
+}
+
+#[test]
+fn an_error_is_found_below_others() {
+    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+    assert_eq!(class(&Wrapper(refused().into())), Some(ErrorClass::Connect));
+    assert_eq!(class(&Wrapper(Wrapper(refused().into()).into())), Some(ErrorClass::Connect));
+    // `io::Error` hides the error that it was made of from `source()`.
+    assert_eq!(class(&io::Error::other(Wrapper(refused().into()))), Some(ErrorClass::Connect));
+    // The outer one knows more: what timed out may have been carried out.
+    let outer = io::Error::new(io::ErrorKind::TimedOut, refused());
+    assert_eq!(class(&outer), Some(ErrorClass::Timeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_limits_are_time_outs() {
+    let hangs = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, BoxError>>());
+    let ours = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(hangs);
+    let error = ours.oneshot(get("/")).await.map(drop).unwrap_err();
+    assert!(error.is::<Elapsed>());
+    assert_eq!(class(&*error), Some(ErrorClass::Timeout));
+    assert_eq!(class(&Wrapper(error)), Some(ErrorClass::Timeout));
+
+    let towers = tower::timeout::Timeout::new(hangs, Duration::from_secs(1));
+    let error = towers.oneshot(get("/")).await.map(drop).unwrap_err();
+    assert_eq!(class(&*error), Some(ErrorClass::Timeout));
+}
+
+#[tokio::test]
+async fn a_classified_answer_keeps_its_classification() {
+    let api = Scripted::new(|_| answer(429, &[("retry-after", "30")]));
+    let api = ErrorClassifyLayer::new().error_for_status().layer(api);
+    let error = api.oneshot(get("/")).await.unwrap_err();
+    let found = Classification::of_error(&Wrapper(error)).unwrap();
+    assert_eq!(found.class(), ErrorClass::RateLimited);
+    assert_eq!(found.wait(), Some(Duration::from_secs(30)));
+    assert_eq!(found.status().unwrap(), 429);
+}

@@ -1,0 +1,87 @@
+//! The session's status beside the token cache: which of the two is outside decides what a rejected token means.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use http::{Request, header::AUTHORIZATION};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    ErrorClassifyLayer, TokenCacheLayer,
+    classify::AuthStatus::*,
+    policy::FetchFailure,
+    token_cache::{Token, TokenError, TokenRequest},
+};
+
+use crate::support::{
+    probe::Body,
+    scripted::{Scripted, answer, get},
+};
+
+/// Accepts the second token and those after it.
+fn api() -> Scripted {
+    Scripted::new(|request: &Request<Body>| match request.headers().get(AUTHORIZATION) {
+        Some(token) if token == "Bearer token-0" => answer(401, &[]),
+        Some(_) => answer(200, &[]),
+        None => answer(400, &[]),
+    })
+}
+
+fn tokens() -> TokenCacheLayer {
+    let made = Arc::new(AtomicUsize::new(0));
+    let source = service_fn(move |_: TokenRequest| {
+        let number = made.fetch_add(1, SeqCst);
+        async move { Token::bearer(&format!("token-{number}")) }
+    });
+    TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap()
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_token_is_a_sign_out_only_where_the_token_cache_is_outside() {
+    for (around_the_tokens, expected) in [(true, 0), (false, 1)] {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let classify = ErrorClassifyLayer::new().on_unauthenticated(move || {
+            counted.fetch_add(1, SeqCst);
+            async {}
+        });
+        let status = classify.status();
+        let response = if around_the_tokens {
+            classify.layer(tokens().layer(api())).oneshot(get("/users/1")).await
+        } else {
+            tokens().layer(classify.layer(api())).oneshot(get("/users/1")).await
+        };
+        assert_eq!(response.unwrap().status(), 200);
+        settle().await;
+        assert_eq!((runs.load(SeqCst), *status.borrow()), (expected, Active));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_had_counts_as_its_cause_does() {
+    for (failure, expected) in [
+        (FetchFailure::RateLimited, Degraded),
+        (FetchFailure::Unavailable, Degraded),
+        (FetchFailure::Timeout, Degraded),
+        (FetchFailure::Malformed, Degraded),
+        (FetchFailure::Rejected, Unknown),
+    ] {
+        let source =
+            service_fn(
+                move |_: TokenRequest| async move { Err::<Token, _>(TokenError::new(failure)) },
+            );
+        let tokens = TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap();
+        let classify = ErrorClassifyLayer::new();
+        let mut client = classify.layer(tokens.layer(api()));
+        let error = client.ready().await.unwrap().call(get("/users/1")).await.unwrap_err();
+        assert!(error.is::<TokenError>(), "{error}");
+        assert_eq!(*classify.status().borrow(), expected, "{failure:?}");
+    }
+}
