@@ -55,26 +55,29 @@ pub(super) enum Rejection {
 // === impl Cache ===
 
 impl Cache {
-    /// The path of every request: no lock and no allocation while the token is fresh.
-    pub(super) fn lookup(self: &Arc<Self>) -> Lookup {
+    /// The path of nearly every request: the token, if it is fresh. No lock, and no allocation.
+    pub(super) fn fresh(&self) -> Option<Attached> {
         let current = self.slot.peek();
-        let Some(cached) = &*current else { return self.lookup_without_token(None) };
-        match cached.state(&self.settings.clock) {
-            TokenState::Fresh => Lookup::Attach(cached.attach()),
-            TokenState::RefreshDue => {
-                let attached = cached.attach();
-                drop(current);
-                // It takes the token or begins a flight; either way the request goes on with the token at hand.
+        let cached = current.as_ref().filter(|cached| cached.is_fresh(&self.settings.clock))?;
+        Some(cached.attach())
+    }
+
+    /// What a request gets at once, whatever the state of the token.
+    pub(super) fn lookup(self: &Arc<Self>) -> Lookup {
+        match self.present() {
+            Some((cached, TokenState::Fresh)) => Lookup::Attach(cached.attach()),
+            Some((cached, TokenState::RefreshDue)) => {
+                // A flight begins unless one is under way or none may; the request goes on with the token at hand.
                 drop(self.board());
-                Lookup::Attach(attached)
+                Lookup::Attach(cached.attach())
             }
-            TokenState::Grace => self.lookup_without_token(Some(cached.attach())),
-            TokenState::Expired => self.lookup_without_token(None),
+            Some((cached, TokenState::Grace)) => self.unless_held_off(Some(cached.attach())),
+            Some((_, TokenState::Expired)) | None => self.unless_held_off(None),
         }
     }
 
-    /// No token that is good for longer: the one at hand, or none, is all there is while issuers are left alone.
-    fn lookup_without_token(&self, at_hand: Option<Attached>) -> Lookup {
+    /// The request waits for another token, unless the source is left alone for now: then what is at hand has to do.
+    fn unless_held_off(&self, at_hand: Option<Attached>) -> Lookup {
         let now = moment(&self.settings.clock);
         match (self.slot.lock().held(&now), at_hand) {
             (Some(_), Some(attached)) => Lookup::Attach(attached),

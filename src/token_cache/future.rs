@@ -44,11 +44,11 @@ pin_project! {
         // The request is on its way. With a token at hand a call begins here, and nearly always ends here.
         Sending { #[pin] future: S::Future, watch: Option<Watch<S, B>> },
         // There is no token: a flight is waited for.
-        Waiting { token: Acquire, passage: Option<Passage<S, B>> },
+        Waiting { token: Acquire, passage: Option<Box<Passage<S, B>>> },
         // There is one, and the service is being made ready.
-        Readying { token: Arc<Cached>, passage: Option<Passage<S, B>>, stalled: bool },
+        Readying { token: Arc<Cached>, passage: Option<Box<Passage<S, B>>>, stalled: bool },
         // The answer rejected the token: the next one is waited for.
-        Renewing { token: Renew, rejected: Option<(S::Response, Then<S, B>)> },
+        Renewing { token: Renew, rejected: Option<Box<(S::Response, Then<S, B>)>> },
         // Nothing is sent.
         Failed { error: Option<BoxError> },
     }
@@ -64,7 +64,7 @@ where
         Self { state: State::Sending { future, watch } }
     }
 
-    pub(super) fn waiting(passage: Passage<S, B>) -> Self {
+    pub(super) fn waiting(passage: Box<Passage<S, B>>) -> Self {
         Self { state: State::waiting(passage) }
     }
 
@@ -93,7 +93,7 @@ where
                         _ => None,
                     };
                     let Some((token, then)) = rejected else { return Poll::Ready(Ok(response)) };
-                    State::Renewing { token, rejected: Some((response, then)) }
+                    State::Renewing { token, rejected: Some(Box::new((response, then))) }
                 }
                 StateProject::Waiting { token, passage } => {
                     let token = ready!(held_back(token.as_mut().poll(cx)))?;
@@ -114,12 +114,15 @@ where
                             let (future, watch) = ready.send(&newest);
                             State::Sending { future, watch }
                         }
-                        None => State::waiting(ready.let_go()),
+                        None => {
+                            ready.let_go();
+                            State::waiting(ready)
+                        }
                     }
                 }
                 StateProject::Renewing { token, rejected } => {
                     let token = ready!(held_back(token.as_mut().poll(cx)));
-                    let (mut response, then) = rejected.take().expect(POLLED_AGAIN);
+                    let (mut response, then) = *rejected.take().expect(POLLED_AGAIN);
                     match (token, then) {
                         (Some(token), Then::Send(passage)) => {
                             State::Readying { token, passage: Some(passage), stalled: false }
@@ -155,7 +158,7 @@ impl<S, B> State<S, B>
 where
     S: Service<Request<B>>,
 {
-    fn waiting(passage: Passage<S, B>) -> Self {
+    fn waiting(passage: Box<Passage<S, B>>) -> Self {
         Self::Waiting { token: passage.acquire(), passage: Some(passage) }
     }
 }

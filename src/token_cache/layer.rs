@@ -15,7 +15,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig, policy::Endpoints};
 
 /// Obtains, keeps, refreshes and attaches the bearer token of the requests that pass.
 ///
-/// The [module page](self) has the states of a token and what happens in each. Clones of a layer share one cache, and so
+/// The [module page](super) has the states of a token and what happens in each. Clones of a layer share one cache, and so
 /// do the services that they make.
 #[derive(Clone, Debug)]
 pub struct TokenCacheLayer {
@@ -208,7 +208,7 @@ impl TokenCacheLayer {
     /// Leaves it to [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside to send a request again whose token was
     /// rejected.
     ///
-    /// This layer then keeps no copy of the request, which saves two allocations for each call: it still gets the next
+    /// This layer then keeps no copy of the request, which saves three allocations for each call: it still gets the next
     /// token, and marks the 401 with [`TokenReplaced`](crate::policy::TokenReplaced). **Without a layer outside that heeds
     /// the mark, the caller gets the 401.**
     #[must_use]

@@ -104,8 +104,8 @@
 //! # Cost
 //!
 //! With a fresh token at hand: no lock; one clone of the prepared header value; the `Authorization` entry, which may make the header
-//! map grow; and for the replay a clone of the inner service and a copy of the request (two allocations for its headers, and one
-//! for each part that nobody has cloned before, as with every clone of a request). The copy is saved by
+//! map grow; and for the replay a clone of the inner service and a copy of the request (three allocations, and one for each
+//! part that nobody has cloned before, as with every clone of a request). The copy is saved by
 //! [`leave_replay_to_retry`](TokenCacheLayer::leave_replay_to_retry), for stacks in which
 //! [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside holds one anyway, and by [`StaticToken`]. A call that waits allocates.
 //!

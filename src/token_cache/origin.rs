@@ -38,6 +38,8 @@ struct Origin {
     https: bool,
     host: String,
     port: u16,
+    /// The address as it was named, most often exactly as requests have it: compared first, because it takes less.
+    authority: String,
 }
 
 /// An origin, borrowed from an address.
@@ -103,6 +105,11 @@ impl Origins {
     }
 
     /// Whether a token may be sent to `uri`.
+    pub(super) fn allow_sending_to(&self, uri: &Uri) -> bool {
+        self.named.iter().any(|origin| origin.is_named_by(uri)) || self.check(uri).is_ok()
+    }
+
+    /// Whether a token may be sent to `uri`, and why not.
     pub(super) fn check(&self, uri: &Uri) -> Result<(), OriginRefused> {
         let Some(parts) = Parts::of(uri) else {
             return Err(OriginRefused { origin: None, why: Why::NotAbsolute });
@@ -133,12 +140,21 @@ impl Origin {
         let what = if text.contains('@') { "origin".into() } else { format!("origin `{text}`") };
         let expected = "expected `https://host` or `https://host:port` and nothing else";
         let uri: Option<Uri> = text.parse().ok();
-        match uri.as_ref().and_then(Parts::of) {
-            Some(Parts { https, host, port }) if uri.as_ref().is_some_and(is_bare) => {
-                Ok(Self { https, host: host.to_owned(), port })
+        let uri = uri.filter(is_bare).ok_or_else(|| InvalidConfig::new(what.clone(), expected))?;
+        match (Parts::of(&uri), uri.authority()) {
+            (Some(Parts { https, host, port }), Some(authority)) => {
+                let authority = authority.as_str().to_owned();
+                Ok(Self { https, host: host.to_owned(), port, authority })
             }
             _ => Err(InvalidConfig::new(what, expected)),
         }
+    }
+
+    /// Whether `uri` spells the origin as it was named.
+    fn is_named_by(&self, uri: &Uri) -> bool {
+        let scheme = if self.https { &Scheme::HTTPS } else { &Scheme::HTTP };
+        uri.scheme() == Some(scheme)
+            && uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
     }
 
     fn parts(&self) -> Parts<'_> {

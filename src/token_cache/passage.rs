@@ -35,9 +35,9 @@ pub(super) struct Watch<S, B> {
 }
 
 /// What is done once another token is there.
-#[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
 pub(super) enum Then<S, B> {
-    Send(Passage<S, B>),
+    /// It is sent again. Boxed, because all who hold the future of a call would have to move the copy about.
+    Send(Box<Passage<S, B>>),
     /// The answer is marked, so that a layer outside sends again.
     Mark,
     /// Nothing, so it is not waited for: the next request has use of it.
@@ -47,13 +47,13 @@ pub(super) enum Then<S, B> {
 // === impl Passage ===
 
 impl<S, B> Passage<S, B> {
-    pub(super) const fn new(
+    pub(super) fn new(
         cache: Arc<Cache>,
         service: S,
         request: Request<B>,
         deadline: Option<Deadline>,
-    ) -> Self {
-        Self { service, cache, request, deadline, last: false }
+    ) -> Box<Self> {
+        Box::new(Self { service, cache, request, deadline, last: false })
     }
 
     /// Waits for the token to send it with.
@@ -79,9 +79,8 @@ where
 {
     /// Puts an instance that is not ready in the place of the one that is, so that nothing is held while a token is waited
     /// for.
-    pub(super) fn let_go(self) -> Self {
-        let service = self.service.clone();
-        Self { service, ..self }
+    pub(super) fn let_go(&mut self) {
+        self.service = self.service.clone();
     }
 
     /// Sends it with `token`. The service is ready.
@@ -115,8 +114,10 @@ impl<S: Clone, B: ReplayableBody> Watch<S, B> {
             Replay::Outside => Then::Mark,
             Replay::Here => match copy(request) {
                 Some(copy) => {
-                    let again = Passage::new(Arc::clone(cache), service.clone(), copy, deadline);
-                    Then::Send(Passage { last: true, ..again })
+                    let service = service.clone();
+                    let mut again = Passage::new(Arc::clone(cache), service, copy, deadline);
+                    again.last = true;
+                    Then::Send(again)
                 }
                 None => Then::Nothing,
             },

@@ -10,6 +10,7 @@ use tower_service::Service;
 use super::{
     ResponseFuture,
     cache::{Cache, Lookup},
+    cached::Attached,
     passage::{Passage, Watch},
 };
 use crate::{BoxError, body::ReplayableBody, policy::Deadline};
@@ -52,26 +53,39 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let settings = &self.cache.settings;
-        let attach = settings.endpoints.of(&request).config().attach;
-        if !attach || request.headers().contains_key(AUTHORIZATION) {
+        if !settings.endpoints.of(&request).config().attach {
             return ResponseFuture::sending(self.inner.call(request), None);
         }
-        if let Err(refused) = settings.origins.check(request.uri()) {
+        if settings.origins.allow_sending_to(request.uri()) {
+            if let Some(attached) = self.cache.fresh() {
+                return self.send(request, attached);
+            }
+        }
+        self.call_without_fresh_token(request)
+    }
+}
+
+impl<S> TokenCache<S> {
+    #[cold]
+    fn call_without_fresh_token<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        B: ReplayableBody,
+    {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return ResponseFuture::sending(self.inner.call(request), None);
+        }
+        if let Err(refused) = self.cache.settings.origins.check(request.uri()) {
             self.let_go();
             return ResponseFuture::failed(refused.into());
         }
-        let deadline = Deadline::of(&request);
         match self.cache.lookup() {
-            Lookup::Attach(attached) => {
-                let watch = Watch::new(&self.cache, &attached, deadline, &self.inner, &request);
-                request.headers_mut().insert(AUTHORIZATION, attached.header);
-                ResponseFuture::sending(self.inner.call(request), watch)
-            }
+            Lookup::Attach(attached) => self.send(request, attached),
             Lookup::Wait => {
                 self.let_go();
-                let cache = Arc::clone(&self.cache);
+                let (cache, deadline) = (Arc::clone(&self.cache), Deadline::of(&request));
                 ResponseFuture::waiting(Passage::new(cache, self.inner.clone(), request, deadline))
             }
             Lookup::Refused(error) => {
@@ -79,5 +93,22 @@ where
                 ResponseFuture::failed(error.into())
             }
         }
+    }
+
+    /// Sends a request with the token, or as it is if it brings an `Authorization` of its own.
+    #[inline]
+    fn send<B>(&mut self, mut request: Request<B>, attached: Attached) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        B: ReplayableBody,
+    {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return ResponseFuture::sending(self.inner.call(request), None);
+        }
+        let deadline = Deadline::of(&request);
+        // Before the token is in the request: what is kept of it carries none.
+        let watch = Watch::new(&self.cache, &attached, deadline, &self.inner, &request);
+        request.headers_mut().insert(AUTHORIZATION, attached.header);
+        ResponseFuture::sending(self.inner.call(request), watch)
     }
 }

@@ -1,6 +1,11 @@
 //! Waiting for a token, with an end.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::{Future, pending},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -41,10 +46,15 @@ pub(super) fn acquire(cache: Arc<Cache>, give_up: Instant) -> Acquire {
                 Some(Outcome::Abandoned) => continue,
                 None => TokenError::new(FetchFailure::Timeout),
             };
-            return match fallback.filter(|cached| cached.is_usable(&cache.settings.clock)) {
-                Some(cached) => Ok(cached),
-                None => Err(error),
-            };
+            let clock = &cache.settings.clock;
+            if let Some(cached) = fallback.filter(|cached| cached.is_usable(clock)) {
+                return Ok(cached);
+            }
+            if Deadline::ambient().is_some_and(|limit| limit.remaining(clock.now()).is_zero()) {
+                // The time limit around this call has run out as well, and is the one to say so.
+                pending::<()>().await;
+            }
+            return Err(error);
         }
         Err(abandoned())
     })

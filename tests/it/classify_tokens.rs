@@ -32,7 +32,7 @@ fn tokens() -> TokenCacheLayer {
     let made = Arc::new(AtomicUsize::new(0));
     let source = service_fn(move |_: TokenRequest| {
         let number = made.fetch_add(1, SeqCst);
-        async move { Token::bearer(&format!("token-{number}")) }
+        async move { Token::bearer(format!("token-{number}")) }
     });
     TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap()
 }

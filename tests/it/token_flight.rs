@@ -9,8 +9,10 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_heed::{
-    BoxError, TokenCacheLayer,
+    BoxError, TimeoutLayer, TokenCacheLayer,
+    error::find,
     policy::{Deadline, FetchFailure},
+    timeout::{Elapsed, Phase},
     token_cache::{FetchReason, Token, TokenCache, TokenRequest},
 };
 
@@ -314,4 +316,19 @@ async fn one_stalled_flight_is_not_joined_by_the_next_after_its_end() {
     sleep(Duration::from_millis(750)).await;
     assert!(call(&client).await.is_ok());
     assert_eq!(source.asked(), 2);
+}
+
+/// The time limit outside is the one that reports, and it says that the call was held back.
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_outside_ends_the_wait_as_its_own() {
+    let source = Source::default();
+    source.gives(Duration::ZERO, With::Nothing);
+    let client = ServiceBuilder::new()
+        .layer(TimeoutLayer::new(3 * SECOND).unwrap())
+        .layer(layer(&source))
+        .service(Api::default());
+    let (error, took) = timed(client.oneshot(get("/"))).await;
+    let error = error.map(|_| ()).unwrap_err();
+    let elapsed = find::<Elapsed>(error.as_ref()).unwrap_or_else(|| panic!("{error}"));
+    assert_eq!((elapsed.phase(), elapsed.limit(), took), (Phase::Waiting, 3 * SECOND, 3 * SECOND));
 }

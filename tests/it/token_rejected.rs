@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::{Request, header::AUTHORIZATION};
 use tokio::time::{Instant, advance, sleep};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
+    RetryOnRateLimit,
     body::ReplayableBody,
     policy::{Deadline, FetchFailure, NoRetry, TokenReplaced},
     token_cache::{FetchReason, TokenError},
@@ -296,4 +297,55 @@ async fn left_to_the_retry_layer_a_401_for_an_older_token_is_marked_without_a_fl
     let late = late.await.unwrap().unwrap();
     assert!(late.extensions().get::<TokenReplaced>().is_some());
     assert_eq!(source.asked(), 2);
+}
+
+/// The recommended stack: the retry layer outside holds the copy, the token layer the token.
+#[tokio::test(start_paused = true)]
+async fn the_retry_layer_outside_sends_once_more_with_the_token_that_replaced_the_old() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = ServiceBuilder::new()
+        .layer(RetryOnRateLimit::new())
+        .layer(layer(&source).leave_replay_to_retry())
+        .service(api.clone());
+    let call = || client.clone().oneshot(get("/users"));
+    assert_eq!(call().await.unwrap().status(), 200);
+
+    api.accept(&["token-2"]);
+    let (answer, took) = timed(call()).await;
+    assert_eq!((answer.unwrap().status().as_u16(), took), (200, Duration::ZERO));
+    assert_eq!(api.tokens(), ["token-1", "token-1", "token-2"]);
+
+    // Once, also when the next token is rejected as well.
+    advance(60 * SECOND).await;
+    api.accept(&[]);
+    assert_eq!(call().await.unwrap().status(), 401);
+    assert_eq!(api.tokens()[3..], ["token-2", "token-3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_25_an_apis_429_that_is_retried_causes_no_token_call() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = ServiceBuilder::new()
+        .layer(RetryOnRateLimit::new())
+        .layer(layer(&source).leave_replay_to_retry())
+        .service(api.clone());
+    for _ in 0..5 {
+        api.answer(429, &[("retry-after", "1")]);
+    }
+    assert_eq!(client.oneshot(get("/users")).await.unwrap().status(), 200);
+    assert_eq!((api.seen(), source.asked()), (6, 1));
+}
+
+/// Rule 27: the token is attached to every send anew, so one that follows a long wait carries a token that is good then.
+#[tokio::test(start_paused = true)]
+async fn rule_27_a_retry_after_a_long_wait_carries_a_token_that_is_valid_then() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = ServiceBuilder::new()
+        .layer(RetryOnRateLimit::new().max_wait(HOUR))
+        .layer(layer(&source))
+        .service(api.clone());
+    source.gives(Duration::ZERO, With::Life(60 * SECOND));
+    api.answer(429, &[("retry-after", "600")]);
+    assert_eq!(client.oneshot(get("/users")).await.unwrap().status(), 200);
+    assert_eq!(api.tokens(), ["token-1", "token-2"]);
 }
