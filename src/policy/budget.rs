@@ -6,9 +6,9 @@ use tower::retry::budget::{Budget, TpsBudget};
 
 /// How many retries all callers of a layer together may make after failures of the server or the connection.
 ///
-/// Every call that succeeds pays in, every such retry takes out; when nothing is left, answers are returned as they are,
-/// so that retries do not multiply the load on a server that is down. A retry after a refusal whose wait was obeyed takes
-/// nothing: the server has said when to come, and holding back then would only lose work.
+/// Every call that succeeds pays in, every such retry takes out; when nothing is left, answers are returned as they
+/// are, so that retries do not multiply the load on a server that is down. A retry after a refusal whose wait was
+/// obeyed takes nothing: the server has said when to come, and holding back then would only lose work.
 ///
 /// Clones share one budget; give the same one to several layers to bound them together.
 ///

@@ -14,8 +14,8 @@ pub enum Repeatable {
     /// ([RFC 9110 section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)), or it carries an
     /// `Idempotency-Key`, or it is marked [`Idempotent`].
     ///
-    /// `PUT` and `DELETE` are idempotent by the RFC but count only when marked: a `DELETE` that is repeated after a lost
-    /// answer comes back as 404, which a caller reads as a failure.
+    /// `PUT` and `DELETE` are idempotent by the RFC but count only when marked: a `DELETE` that is repeated after a
+    /// lost answer comes back as 404, which a caller reads as a failure.
     Always,
     /// It may be sent again only if the server did not carry it out.
     IfRefused,

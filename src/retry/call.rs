@@ -23,7 +23,8 @@ pub(super) struct Call {
     replacement: Replacement,
 }
 
-/// The time between a failed answer and the next send.
+/// The time between a failed answer and the next send. Only that with a replaced token comes at once: the steps of a
+/// backoff are never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pause {
     pub(super) begin: Instant,
@@ -93,7 +94,6 @@ impl Call {
         let rules = Arc::clone(&self.rules);
         let endpoint = rules.endpoints.get(sent.method, sent.path);
         let now = rules.clock.now();
-        let retries = self.retries;
         let pause = match result {
             Ok(response) if self.may_replace(response) => self.replace(sent, now),
             _ => self.retry(failure, sent, endpoint.config(), now),
@@ -102,11 +102,12 @@ impl Call {
             pause.and_then(|pause| Ok((pause, recall().ok_or(Stopped::BodyNotReplayable)?)));
         match paused {
             Ok((pause, next)) => {
-                events::waiting(endpoint.pattern(), failure, pause, retries);
+                events::waiting(endpoint.pattern(), failure, pause, self.retries);
+                self.count(pause);
                 Some((pause, next))
             }
             Err(stopped) => {
-                events::stopped(endpoint.pattern(), failure, stopped, retries);
+                events::stopped(endpoint.pattern(), failure, stopped, self.retries);
                 if let Ok(response) = result {
                     self.leave_outcome(response, stopped, failure.wait());
                 }
@@ -139,20 +140,20 @@ impl Call {
             && response.extensions().get::<TokenReplaced>().is_some()
     }
 
-    /// One send with the token that has replaced the rejected one. No time and no try is spent on it: the request itself was fine.
-    fn replace(&mut self, sent: &Sent<'_>, now: Instant) -> Result<Pause, Stopped> {
+    /// One send with the token that has replaced the rejected one. No time and no try is spent on it: the request
+    /// itself was fine.
+    fn replace(&self, sent: &Sent<'_>, now: Instant) -> Result<Pause, Stopped> {
         if let Some(bar) = sent.bar {
             return Err(bar);
         }
         if self.deadline.is_some_and(|deadline| deadline.remaining(now).is_zero()) {
             return Err(Stopped::Deadline);
         }
-        self.replacement = Replacement::Used;
         Ok(Pause { begin: now, end: now })
     }
 
     fn retry(
-        &mut self,
+        &self,
         failure: &Classification,
         sent: &Sent<'_>,
         config: &Config,
@@ -177,9 +178,16 @@ impl Call {
         if cost == Cost::OneRetry && self.rules.budget.take_out() == Taken::Nothing {
             return Err(Stopped::Budget);
         }
-        self.retries += 1;
-        self.waited = self.waited.saturating_add(wait);
         Ok(Pause { begin: now, end })
+    }
+
+    fn count(&mut self, pause: Pause) {
+        if pause.is_empty() {
+            self.replacement = Replacement::Used;
+        } else {
+            self.retries += 1;
+            self.waited = self.waited.saturating_add(pause.length());
+        }
     }
 
     fn leave_outcome<RB>(
@@ -198,5 +206,9 @@ impl Call {
 impl Pause {
     pub(super) fn length(&self) -> Duration {
         self.end.saturating_duration_since(self.begin)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length().is_zero()
     }
 }

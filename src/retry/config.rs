@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use crate::policy::{Backoff, Limits};
 
-/// How the requests to one endpoint are sent again; what [`RetryOnRateLimit::endpoint`](super::RetryOnRateLimit::endpoint)
-/// hands to its closure.
+/// How the requests to one endpoint are sent again; what
+/// [`RetryOnRateLimit::endpoint`](super::RetryOnRateLimit::endpoint) hands to its closure.
 ///
 /// # Defaults
 ///
@@ -31,8 +31,8 @@ impl Config {
         self
     }
 
-    /// The longest wait between two sends, its jitter included. Where the server or the backoff asks for more, the answer is
-    /// returned at once.
+    /// The longest wait between two sends, its jitter included. Where the server or the backoff asks for more, the
+    /// answer is returned at once.
     #[must_use]
     pub const fn max_wait(mut self, max_wait: Duration) -> Self {
         self.limits.max_wait = max_wait;

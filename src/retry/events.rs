@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::call::Pause;
 use crate::policy::{Classification, Stopped};
 
@@ -20,7 +22,7 @@ pub(super) fn waiting(
     );
 }
 
-/// A limit of ours that stops a retry is worth a warning; an answer that is final is the caller's business.
+/// A bound that stops a retry is worth a warning; an answer that is final is the caller's business.
 pub(super) fn stopped(
     endpoint: Option<&str>,
     failure: &Classification,
@@ -42,17 +44,19 @@ pub(super) fn stopped(
         };
     }
     match stopped {
+        // No retries were asked for.
+        Stopped::MaxRetries if retries == 0 => event!(debug),
         Stopped::MaxRetries
         | Stopped::MaxWait
         | Stopped::Deadline
         | Stopped::Budget
         | Stopped::BodyNotReplayable => event!(warn),
         Stopped::Succeeded | Stopped::Final | Stopped::NotRepeatable | Stopped::NoRetry => {
-            event!(debug)
+            event!(debug);
         }
     }
 }
 
-fn millis(span: std::time::Duration) -> u64 {
+fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

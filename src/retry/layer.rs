@@ -30,12 +30,12 @@ pub(super) struct Rules {
 // === impl RetryOnRateLimit ===
 
 impl RetryOnRateLimit {
-    /// How much of a refused answer's body is read, so that its connection can be used again: 64 KiB. A longer one is let go
-    /// unread; it would cost more than a new connection.
+    /// How much of a refused answer's body is read, so that its connection can be used again: 64 KiB. A longer one is
+    /// let go unread; it would cost more than a new connection.
     pub const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-    /// How long a refused answer's body is waited for, from the moment its head was read: one second, and never longer than
-    /// the wait before the next send. The bodies of refusals come with their heads, or are not worth waiting for.
+    /// How long a refused answer's body is waited for, from the moment its head was read: one second, and never longer
+    /// than the wait before the next send. The bodies of refusals come with their heads, or are not worth waiting for.
     pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
     /// A layer with the defaults.
@@ -54,8 +54,8 @@ impl RetryOnRateLimit {
         self.base(|config| config.backoff(backoff))
     }
 
-    /// The longest wait between two sends, its jitter included: from the head of the failed answer to the next send. Where the
-    /// server or the backoff asks for more, the answer is returned at once; it is never cut short.
+    /// The longest wait between two sends, its jitter included: from the head of the failed answer to the next send.
+    /// Where the server or the backoff asks for more, the answer is returned at once; it is never cut short.
     pub fn max_wait(self, max_wait: Duration) -> Self {
         self.base(|config| config.max_wait(max_wait))
     }
@@ -75,7 +75,8 @@ impl RetryOnRateLimit {
         self.rules(|rules| rules.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` rules of their own, in the form of [`Endpoints`]: `GET /users/{id}`, `/files/{*path}`.
+    /// Gives the requests that match `pattern` rules of their own, in the form of [`Endpoints`]: `GET /users/{id}`,
+    /// `/files/{*path}`.
     ///
     /// The closure gets what the layer has been given so far, so settings for all endpoints come before.
     ///

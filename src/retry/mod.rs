@@ -1,9 +1,10 @@
 //! Sends a request again when the server refused or failed it, after the wait that the server asked for.
 //!
-//! Use it around every client of an API that has limits. It waits as long as `Retry-After` or the rate-limit headers say,
-//! or by exponential backoff where they say nothing, and gives the answer back at once where waiting is no use: when the
-//! wait would pass the deadline, when the request must not be repeated, when the shared budget is spent. It reacts to
-//! refusals; it does not prevent them. Do not use it for requests whose bodies are long streams: they are sent once.
+//! Use it around every client of an API that has limits. It waits as long as `Retry-After` or the rate-limit headers
+//! say, or by exponential backoff where they say nothing, and gives the answer back at once where waiting is no use:
+//! when the wait would pass the deadline, when the request must not be repeated, when the shared budget is spent. It
+//! reacts to refusals; it does not prevent them. Do not use it for requests whose bodies are long streams: they are
+//! sent once.
 //!
 //! # Example
 //!
@@ -40,8 +41,8 @@
 //!
 //! # What is sent again
 //!
-//! What an answer means is what another layer has left on it as a [`Classification`](crate::policy::Classification), else what
-//! the [classifier](RetryOnRateLimit::classifier) says. [`Decision`](crate::policy::Decision) is the table:
+//! What an answer means is what another layer has left on it as a [`Classification`](crate::policy::Classification),
+//! else what the [classifier](RetryOnRateLimit::classifier) says. [`Decision`](crate::policy::Decision) is the table:
 //!
 //! | the answer or error | [repeatable](crate::policy::Repeatable) requests | others | least wait | budget |
 //! |---|---|---|---|---|
@@ -56,19 +57,19 @@
 //! | an error of unknown meaning | returned | returned | | |
 //!
 //! Repeatable are the safe methods (GET, HEAD, OPTIONS, TRACE), requests with an `Idempotency-Key`, those marked
-//! [`Idempotent`](crate::policy::Idempotent), and those to endpoints [declared so](Config::idempotent). A request marked
-//! [`NoRetry`](crate::policy::NoRetry) is sent once.
+//! [`Idempotent`](crate::policy::Idempotent), and those to endpoints [declared so](Config::idempotent). A request
+//! marked [`NoRetry`](crate::policy::NoRetry) is sent once.
 //!
 //! # How long it waits
 //!
-//! The wait before retry *n* is the larger of what the server asked for and the backoff step (1 s, 2 s, 4 s ... 30 s), and
-//! jitter on top: up to a whole step, drawn anew for each wait, so that callers who were refused together come back apart
-//! and none before the time that was named. It is counted from the moment the head of the answer was read. A send waits for
-//! the inner service's readiness after that.
+//! The wait before retry *n* is the larger of what the server asked for and the backoff step (1 s, 2 s, 4 s ... 30 s),
+//! and jitter on top: up to a whole step, drawn anew for each wait, so that callers who were refused together come back
+//! apart and none before the time that was named. It is counted from the moment the head of the answer was read. A send
+//! waits for the inner service's readiness after that.
 //!
-//! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::policy::Deadline) is not begun,
-//! and never cut short: the answer is returned at once, and its [`RetryOutcome`] says how long to wait. The number of retries
-//! holds whatever the server says. Retries after failures (not after refusals) are taken from a
+//! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::policy::Deadline) is not
+//! begun, and never cut short: the answer is returned at once, and its [`RetryOutcome`] says how long to wait. The
+//! number of retries holds whatever the server says. Retries after failures (not after refusals) are taken from a
 //! [budget](crate::policy::RetryBudget) that all calls share.
 //!
 //! ```text
@@ -89,17 +90,17 @@
 //!
 //! # What it says
 //!
-//! A [`RetryOutcome`] in the extensions of each answer that took more than one send and of each failing answer. A request that
-//! is sent again carries an [`Attempt`](crate::policy::Attempt). And events, target `tower_heed::retry`:
+//! A [`RetryOutcome`] in the extensions of each answer that took more than one send and of each failing answer. A
+//! request that is sent again carries an [`Attempt`](crate::policy::Attempt). And events, target `tower_heed::retry`:
 //!
 //! | event | level | fields |
 //! |---|---|---|
 //! | `waiting before the request is sent again` | info | `endpoint`, `class`, `status`, `wait_ms`, `retries` |
-//! | `the request is not sent again` | warn where a bound stopped it, else debug | these, and `stopped` |
+//! | `the request is not sent again` | warn where a bound forbade a retry, else debug | these, and `stopped` |
 //!
-//! `endpoint` is the pattern that matched, `class` and `stopped` are names of [`ErrorClass`](crate::policy::ErrorClass) and
-//! [`Stopped`](crate::policy::Stopped) in snake case, `wait_ms` is the wait begun or, at the end, what the server asked for,
-//! and `retries` counts those before. What is not known is left out. A success has no event.
+//! `endpoint` is the pattern that matched, `class` and `stopped` are names of [`ErrorClass`](crate::policy::ErrorClass)
+//! and [`Stopped`](crate::policy::Stopped) in snake case, `wait_ms` is the wait begun or, at the end, what the server
+//! asked for, and `retries` counts those before. What is not known is left out. A success has no event.
 //!
 //! # Defaults
 //!
@@ -115,40 +116,42 @@
 //!
 //! # Cost
 //!
-//! A copy of the request is kept until the answer is there: two allocations for the header fields, and what the clones of the
-//! body and of the extensions take. A call that succeeds at the first send costs nothing more: the rate-limit headers of a success are
-//! not read. Each wait costs one allocation.
+//! A copy of the request is kept until the answer is there: two allocations for the header fields, and what the clones
+//! of the body and of the extensions take. A call that succeeds at the first send costs nothing more: the rate-limit
+//! headers of a success are not read. Each further send takes another copy, and each wait one allocation.
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's. The first send goes to the instance that was made ready; each further one to a clone,
-//! which is made ready before it. Nothing of the inner service's is held through a wait: the failed send and its permit
-//! are let go before.
+//! `poll_ready` is the inner service's. The first send goes to the instance that was made ready; each further one to a
+//! clone, which is made ready before it. Nothing of the inner service's is held through a wait: the failed send and its
+//! permit are let go before.
 //!
 //! # Cancellation
 //!
-//! A dropped future drops the send that is on its way, or the wait, and with it the copy of the request. Nothing is sent
-//! afterwards, and nothing runs on a task of its own.
+//! A dropped future drops the send that is on its way, or the wait, and with it the copy of the request. Nothing is
+//! sent afterwards, and nothing runs on a task of its own.
 //!
 //! # Cloning
 //!
-//! Clones of the layer and of the service share their settings and the budget. A setter changes one layer and none of its
-//! clones, and the budget stays shared. Each call has its own count and its own jitter.
+//! Clones of the layer and of the service share their settings and the budget. A setter changes one layer and none of
+//! its clones, and the budget stays shared. Each call has its own count and its own jitter.
 //!
 //! # Ordering
 //!
-//! * [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the call with all its waits, and its deadline keeps this layer from waits that
-//!   would be in vain; **inside** it bounds each send, and a send that ran out of time is sent again.
+//! * [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the call with all its waits, and its deadline keeps this
+//!   layer from waits that would be in vain; **inside** it bounds each send, and a send that ran out of time is sent
+//!   again.
 //! * What attaches tokens goes **inside**, so that a send after a long wait carries a token that is valid then.
-//! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that it sees each answer; outside it sees the last. With
-//!   `error_for_status` the answer becomes an error there, which is understood as the answer would be.
-//! * A body that is not `Clone` needs [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) **outside**. A body over its cap is sent once.
+//! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that it sees each answer; outside it sees
+//!   the last. With `error_for_status` the answer becomes an error there, which is understood as the answer would be.
+//! * A body that is not `Clone` needs [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) **outside**. A body over its
+//!   cap is sent once.
 //! * `tower::limit::ConcurrencyLimit` goes **inside**: a call that waits holds no permit.
 //!
 //! # Errors
 //!
-//! Errors of the inner service, of its readiness before a further send as well, as they are: this layer makes none of its own.
-//! When the last send ends in an error, the answers of earlier sends are gone.
+//! Errors of the inner service, of its readiness before a further send as well, as they are: this layer makes none of
+//! its own. When the last send ends in an error, the answers of earlier sends are gone.
 //!
 //! # Panics
 //!

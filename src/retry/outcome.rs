@@ -4,8 +4,8 @@ use crate::policy::Stopped;
 
 /// What became of a call, in the extensions of its answer.
 ///
-/// It is there when the request was sent more than once, and when the answer is a failure. A success at the first send carries
-/// none: there is nothing to say. Errors cannot carry it.
+/// It is there when the request was sent more than once, and when the answer is a failure. A success at the first send
+/// carries none: there is nothing to say. Errors cannot carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryOutcome {
     sends: u32,
@@ -32,7 +32,8 @@ impl RetryOutcome {
         self.sends
     }
 
-    /// The sum of the waits, each from the head of a failed answer to the point at which the request might be sent again.
+    /// The sum of the waits, each from the head of a failed answer to the point at which the request might be sent
+    /// again.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.waited
@@ -44,8 +45,8 @@ impl RetryOutcome {
         self.stopped
     }
 
-    /// How long the server asked to wait, from the moment the head of this answer was read; none after a success, and where it
-    /// asked for nothing.
+    /// How long the server asked to wait, from the moment the head of this answer was read; none after a success, and
+    /// where it asked for nothing.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after

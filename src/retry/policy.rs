@@ -28,8 +28,9 @@ use crate::{
 /// What tower's service does differently:
 ///
 /// * It drops a refused answer unread, which closes an HTTP/1 connection whose answer has not come in whole.
-/// * It holds no [`RetryOutcome`](super::RetryOutcome) for requests that it may not send twice (`NoRetry`, no retries
-///   allowed, a body that can be sent once), and they pay nothing into the budget: it does not ask about those.
+/// * It leaves no [`RetryOutcome`](super::RetryOutcome) on answers to requests that it may not send twice (`NoRetry`,
+///   no retries allowed, a body that can be sent once), and they pay nothing into the budget: it does not ask about
+///   those.
 ///
 /// # Example
 ///
@@ -111,7 +112,7 @@ where
 
 impl PauseFuture {
     fn new(pause: Pause) -> Self {
-        Self { sleep: (!pause.length().is_zero()).then(|| sleep_until(pause.end)) }
+        Self { sleep: (!pause.is_empty()).then(|| sleep_until(pause.end)) }
     }
 }
 

@@ -52,6 +52,7 @@ fn with_head_of<B>(request: &Request<B>, body: B) -> Request<B> {
 // === impl Saved ===
 
 impl<B: ReplayableBody> Saved<B> {
+    // Inlined, so that the copy is made where it is kept.
     #[inline]
     pub(super) fn of(request: &Request<B>, config: &Config) -> Self {
         match next_body(request, config) {

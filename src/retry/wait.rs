@@ -61,7 +61,7 @@ impl<RB: Body> Future for Wait<RB> {
                         Some(drain) => drain.poll(cx).is_ready(),
                         None => true,
                     };
-                    let at_once = this.pause.length().is_zero();
+                    let at_once = this.pause.is_empty();
                     if !drained && !at_once && this.sleep.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }

@@ -141,7 +141,8 @@ fn a_wait_that_would_pass_the_deadline_is_not_begun() {
     assert_eq!(within(Duration::ZERO), Decision::Return(Stopped::Deadline));
 }
 
-/// Jitter that was cut off at the bound sent all who drew more than that at the same moment, and at the deadline too late.
+/// Jitter that was cut off at the bound sent all who drew more than that at the same moment, and at the deadline too
+/// late.
 #[test]
 fn near_a_bound_the_jitter_is_drawn_from_what_is_left() {
     let wait = |max_wait, remaining, chance| {

@@ -8,14 +8,18 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty, Full, channel::Channel};
-use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, retry::RetryLayer, service_fn};
 use tower_heed::{
     BoxError, RetryOnRateLimit,
     body::{ReplayBody, ReplayBodyLayer},
-    policy::{Attempt, Stopped},
+    policy::{Attempt, Idempotent, Stopped},
+    retry::Policy,
 };
 
-use super::api::{Api, Reply, answer, api, outcome, script, stopped};
+use super::{
+    api::{Api, Reply, answer, api, outcome, script, stopped},
+    stops::with_purse,
+};
 
 type Streaming = ReplayBody<Channel<Bytes, BoxError>>;
 
@@ -95,6 +99,34 @@ async fn one_over_its_cap_is_sent_once_and_whole() {
     assert_eq!(outcome(&response).retry_after(), Some(Duration::from_secs(3)));
     let answer = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(answer, "the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_over_its_cap_takes_nothing_from_the_budget() {
+    let (layer, purse) = with_purse(1);
+    let api = api(|_| answer(500, &[]));
+    for (max_bytes, stopped_by, left) in
+        [(2, Stopped::BodyNotReplayable, 1), (64, Stopped::Budget, 0)]
+    {
+        let mut request = streaming(&["too ", "long"], max_bytes);
+        request.extensions_mut().insert(Idempotent);
+        let response = layer.layer(api.clone()).oneshot(request).await.unwrap();
+        assert_eq!((stopped(&response), purse.left()), (stopped_by, left));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn towers_own_retry_sends_a_streaming_body_whole_each_time() {
+    let api = script(&[(429, &[]), (429, &[])]);
+    let retry = RetryLayer::new(Policy::from(RetryOnRateLimit::new()));
+    let request = streaming(&["one ", "two ", "three"], 64);
+    let response = retry.layer(api.clone()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(bodies(&api), ["one two three"; 3]);
+
+    let api = script(&[(429, &[])]);
+    let response = retry.layer(api.clone()).oneshot(streaming(&["too long"], 2)).await.unwrap();
+    assert_eq!((api.count(), stopped(&response)), (1, Stopped::BodyNotReplayable));
 }
 
 #[tokio::test(start_paused = true)]

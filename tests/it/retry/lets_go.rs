@@ -56,8 +56,8 @@ impl Drop for Refusal {
     }
 }
 
-/// Sends a request that is first refused for five seconds, with a body of so many KiB. Gives how much of that was read, how long
-/// after the refusal it was let go, and how long after it the next send came.
+/// Sends a request that is first refused for five seconds, with a body of so many KiB. Gives how much of that was read,
+/// how long after the refusal it was let go, and how long after it the next send came.
 async fn refused(
     chunks: usize,
     hangs: bool,

@@ -1,5 +1,5 @@
-//! What ends a call: the number of retries, the longest wait, the deadline, the budget. The answer comes back at once, as it
-//! is, and says how long the server asked to wait.
+//! What ends a call: the number of retries, the longest wait, the deadline, the budget. The answer comes back at once,
+//! as it is, and says how long the server asked to wait.
 
 use std::{
     sync::{
@@ -21,8 +21,7 @@ use super::api::{Script, answer, api, get, outcome, script, send, stopped};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A budget of so many retries.
-struct Purse(AtomicI32);
+pub(super) struct Purse(AtomicI32);
 
 impl Budget for Purse {
     fn deposit(&self) {
@@ -38,6 +37,12 @@ impl Budget for Purse {
 
 struct Shared(Arc<Purse>);
 
+impl Purse {
+    pub(super) fn left(&self) -> i32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 impl Budget for Shared {
     fn deposit(&self) {
         self.0.deposit();
@@ -48,7 +53,8 @@ impl Budget for Shared {
     }
 }
 
-fn with_purse(retries: i32) -> (RetryOnRateLimit, Arc<Purse>) {
+/// A layer with a budget of so many retries.
+pub(super) fn with_purse(retries: i32) -> (RetryOnRateLimit, Arc<Purse>) {
     let purse = Arc::new(Purse(AtomicI32::new(retries)));
     (RetryOnRateLimit::new().budget(RetryBudget::new(Shared(Arc::clone(&purse)))), purse)
 }
@@ -154,7 +160,7 @@ async fn a_spent_budget_ends_retries_after_5xx() {
     let failing = api(|_| answer(503, &[]));
     let response = send(&layer, &failing, get()).await.unwrap();
     assert_eq!((failing.count(), stopped(&response)), (3, Stopped::Budget));
-    assert_eq!(purse.0.load(Ordering::SeqCst), 0);
+    assert_eq!(purse.left(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +169,7 @@ async fn a_wait_that_a_429_asked_for_takes_nothing_from_the_budget() {
     let api = script(&[(429, &[("retry-after", "1")]), (429, &[]), (403, &[("retry-after", "1")])]);
     let response = send(&layer, &api, get()).await.unwrap();
     assert_eq!((response.status().as_u16(), api.count()), (200, 4));
-    assert_eq!(purse.0.load(Ordering::SeqCst), 1, "only the success has changed it");
+    assert_eq!(purse.left(), 1, "only the success has changed it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +182,7 @@ async fn nothing_is_taken_out_for_a_retry_that_something_else_forbids() {
         let response = send(&layer, &script(replies), get()).await.unwrap();
         assert!(!response.status().is_success());
     }
-    assert_eq!(purse.0.load(Ordering::SeqCst), 3);
+    assert_eq!(purse.left(), 3);
 }
 
 #[tokio::test(start_paused = true)]

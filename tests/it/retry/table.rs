@@ -1,14 +1,17 @@
 //! The retry table through the layer: which answers and errors are sent again, with the negative of each.
 
-use std::io;
+use std::{io, time::Duration};
 
 use http::{Method, Request, StatusCode};
+use tower::{ServiceBuilder, ServiceExt};
 use tower_heed::{
-    BoxError, RetryOnRateLimit,
+    BoxError, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
+    classify::ClassifiedError,
     policy::{Answer, Classification, Classifier, ErrorClass, Idempotent, Preset, Stopped},
 };
 
 use super::api::{Body, Script, answer, api, get, outcome, post, request, script, send, stopped};
+use crate::support::probe::probe;
 
 /// Sends a request that fails once like this, and gives how often it was sent.
 async fn sends(request: Request<Body>, status: u16, headers: &'static [(&str, &str)]) -> usize {
@@ -91,6 +94,21 @@ async fn a_connection_that_was_never_made_is_tried_again_for_a_post_and_one_that
     assert_eq!(send(&RetryOnRateLimit::new(), &broken, get()).await.unwrap().status(), 200);
 }
 
+/// Time-out and retry layers that did not share an error class (quickwit #5775).
+#[tokio::test(start_paused = true)]
+async fn a_send_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_been_carried_out() {
+    for (request, sends) in [(get(), 2), (post(), 1)] {
+        let (inner, watch) = probe(1);
+        watch.answer(crate::support::probe::Answer::Never);
+        let client = ServiceBuilder::new()
+            .layer(RetryOnRateLimit::new())
+            .layer(TimeoutLayer::new(Duration::from_secs(2)).unwrap())
+            .service(inner);
+        let answered = client.oneshot(request).await;
+        assert_eq!((watch.sends(), answered.is_ok()), (sends, sends == 2));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_of_unknown_meaning_is_returned() {
     let api = api(|_| Err("something else".into()));
@@ -130,6 +148,19 @@ async fn what_another_layer_has_left_about_an_answer_counts() {
     let rejected = marked(ErrorClass::Rejected);
     send(&RetryOnRateLimit::new(), &rejected, post()).await.unwrap();
     assert_eq!(rejected.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_was_made_an_error_is_waited_for_as_told() {
+    let api = script(&[(429, &[("retry-after", "7")]), (404, &[])]);
+    let client = ServiceBuilder::new()
+        .layer(RetryOnRateLimit::new())
+        .layer(ErrorClassifyLayer::new().error_for_status())
+        .service(api.clone());
+    let error = ServiceExt::<Request<Body>>::oneshot(client, post()).await.unwrap_err();
+    let error = error.downcast::<ClassifiedError>().unwrap();
+    assert_eq!((error.class(), api.count()), (ErrorClass::Rejected, 2));
+    assert!((7..=8).contains(&api.gaps()[0].as_secs()), "{:?}", api.gaps());
 }
 
 /// A gateway that answers 418 while it starts, and 200 with a header when it has had enough.

@@ -1,6 +1,9 @@
 //! When the next send comes: never before the server said, never long after it, never two callers together.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -9,10 +12,11 @@ use tokio::{
 };
 use tower_heed::{
     RetryOnRateLimit,
+    clock::Clock,
     policy::{Backoff, Deadline},
 };
 
-use super::api::{answer, api, get, outcome, script, send};
+use super::api::{Script, answer, api, get, outcome, script, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -73,6 +77,29 @@ async fn calls_that_were_refused_together_come_back_apart() {
         let times: HashSet<Instant> =
             sends.iter().filter(|sent| sent.attempt == Some(retry)).map(|sent| sent.at).collect();
         assert!(times.len() >= 15, "of 20 calls {} came apart at retry {retry}", times.len());
+    }
+}
+
+/// A reset is a point on the server's clock: its `Date` where it sends one, else the client's.
+#[tokio::test(start_paused = true)]
+async fn a_reset_in_absolute_time_is_met_by_the_servers_clock() {
+    let newyear = SystemTime::UNIX_EPOCH + SECOND * 1_767_225_600;
+    let slow = Clock::from_system_time(move || newyear - SECOND * 3600);
+    let dated: Script = &[(
+        429,
+        &[
+            ("date", "Thu, 01 Jan 2026 00:00:00 GMT"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1767225607"),
+        ],
+    )];
+    let undated: Script =
+        &[(429, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1767225607")])];
+    for (clock, replies) in [(slow, dated), (Clock::from_system_time(move || newyear), undated)] {
+        let api = script(replies);
+        send(&RetryOnRateLimit::new().clock(clock), &api, get()).await.unwrap();
+        let gap = api.gaps()[0];
+        assert!(SECOND * 7 <= gap && gap <= SECOND * 8 + TICK, "{gap:?}");
     }
 }
 
