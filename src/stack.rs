@@ -1,23 +1,24 @@
 //! The recommended order of the layers, as one builder.
 //!
 //! ```text
-//!                     requests                                    left out when
+//!                     requests                              why it stands here
 //!                        │
 //!           ┌────────────▼─────────────┐
-//!           │  TimeoutLayer            │  the whole call: waits, retries, body
+//!           │  TimeoutLayer            │  bounds the whole call: waits, retries, body
 //!           │ ┌────────────────────────┴┐
-//!           │ │  RetryOnRateLimit       │  one call, several sends
+//!           │ │  RetryOnRateLimit       │  makes several sends of one call
 //!           │ │ ┌───────────────────────┴┐
-//!           │ │ │  TokenCacheLayer       │  each send carries a token that      no `token_cache`
-//!           │ │ │                        │  is good then                        was given
+//!           │ │ │  ErrorClassifyLayer    │  gives the answer of each send its meaning
 //!           │ │ │ ┌──────────────────────┴┐
-//!           │ │ │ │  ErrorClassifyLayer   │  each answer gets its meaning
+//!           │ │ │ │  TokenCacheLayer      │  gives each send a token that is good then
 //!           │ │ │ │ ┌─────────────────────┴┐
-//!           │ │ │ │ │  TimeoutLayer        │  each send has a limit of its own
+//!           │ │ │ │ │  TimeoutLayer        │  bounds each send
 //!           │ │ │ │ │ ┌────────────────────┴┐
 //!           │ │ │ │ │ │  the client         │  hyper-util, reqwest, a test's service
 //!           └─┴─┴─┴─┴─┴─────────────────────┘
 //! ```
+//!
+//! The token layer is left out until a [`token_cache`](Stack::token_cache) is given.
 //!
 //! # Example
 //!
@@ -58,10 +59,18 @@
 //! | there is no `TimeoutLayer` inside `RetryOnRateLimit` | one send that hangs uses up the time of the whole call |
 //! | `TokenCacheLayer` is outside `RetryOnRateLimit` | a send after a long wait carries the token of the first one, which may have ended |
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
-//! | `ErrorClassifyLayer` is outside `TokenCacheLayer` | a 401 that a fresh token overcame is not seen; a token that cannot be had is |
-//! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches it as an error and not as an answer, so that a revoked token is not replaced; the stack places it as drawn, so leave it off here and use it outside |
+//! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
+//! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
 //! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::policy::Deadline) does not reach the inner one |
+//!
+//! # In a task of its own
+//!
+//! Where the stack is around a service whose error is a `BoxError`, the compiler may refuse `client.oneshot(request)` inside
+//! `tokio::spawn` or an axum handler: *implementation of `From` is not general enough*. It is a
+//! [limit of the compiler](https://github.com/rust-lang/rust/issues/64552) that tower's own layers meet as well.
+//! `client.ready().await?.call(request).await` and a client that was boxed by
+//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) both pass.
 //!
 //! # Defaults
 //!
@@ -84,8 +93,8 @@ use crate::{
 pub struct Stack<Token = Identity> {
     call_timeout: TimeoutLayer,
     retry: RetryOnRateLimit,
-    token: Token,
     classify: ErrorClassifyLayer,
+    token: Token,
     send_timeout: TimeoutLayer,
 }
 
@@ -158,14 +167,14 @@ impl Default for Stack {
 
 impl<S, Token> Layer<S> for Stack<Token>
 where
-    Token: Layer<ErrorClassify<Timeout<S>>>,
+    Token: Layer<Timeout<S>>,
 {
-    type Service = Timeout<RetryOnRateLimitService<Token::Service>>;
+    type Service = Timeout<RetryOnRateLimitService<ErrorClassify<Token::Service>>>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.send_timeout.layer(inner);
-        let inner = self.classify.layer(inner);
         let inner = self.token.layer(inner);
+        let inner = self.classify.layer(inner);
         let inner = self.retry.layer(inner);
         self.call_timeout.layer(inner)
     }

@@ -6,9 +6,10 @@ use tokio::time::Instant;
 use super::{Config, RetryOutcome, events, layer::Rules, saved::Sent};
 use crate::{
     BoxError,
+    error::find,
     policy::{
         Attempt, Classification, Cost, Deadline, Decision, Progress, Repeatable, Stopped, Taken,
-        TokenReplaced,
+        TokenReplaced, errors::ClassifiedError,
     },
 };
 
@@ -94,9 +95,10 @@ impl Call {
         let rules = Arc::clone(&self.rules);
         let endpoint = rules.endpoints.get(sent.method, sent.path);
         let now = rules.clock.now();
-        let pause = match result {
-            Ok(response) if self.may_replace(response) => self.replace(sent, now),
-            _ => self.retry(failure, sent, endpoint.config(), now),
+        let pause = if self.replacement == Replacement::Unused && token_was_replaced(result) {
+            self.replace(sent, now)
+        } else {
+            self.retry(failure, sent, endpoint.config(), now)
         };
         let paused =
             pause.and_then(|pause| Ok((pause, recall().ok_or(Stopped::BodyNotReplayable)?)));
@@ -132,12 +134,6 @@ impl Call {
 
     pub(super) fn config_of<B>(&self, request: &Request<B>) -> &Config {
         self.rules.endpoints.of(request).config()
-    }
-
-    fn may_replace<RB>(&self, response: &Response<RB>) -> bool {
-        self.replacement == Replacement::Unused
-            && response.status() == StatusCode::UNAUTHORIZED
-            && response.extensions().get::<TokenReplaced>().is_some()
     }
 
     /// One send with the token that has replaced the rejected one. No time and no try is spent on it: the request
@@ -211,4 +207,16 @@ impl Pause {
     pub(super) fn is_empty(&self) -> bool {
         self.length().is_zero()
     }
+}
+
+/// Whether this is a 401 to a token that another has replaced since, as an answer or as the error made from it.
+fn token_was_replaced<RB>(result: &Result<Response<RB>, BoxError>) -> bool {
+    let (status, extensions) = match result {
+        Ok(response) => (response.status(), response.extensions()),
+        Err(error) => match find::<ClassifiedError>(error.as_ref()) {
+            Some(error) => (error.status(), error.extensions()),
+            None => return false,
+        },
+    };
+    status == StatusCode::UNAUTHORIZED && extensions.get::<TokenReplaced>().is_some()
 }

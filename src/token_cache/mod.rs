@@ -126,9 +126,9 @@
 //!
 //! # Ordering
 //!
-//! Inside [`RetryOnRateLimit`](crate::RetryOnRateLimit), so that each send gets a token that is valid then. Around
-//! [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), which then sees every 401. The other way around, a 401 that this layer has
-//! already put right is not seen. Outside the retry layer a long wait may outlast the token.
+//! Inside [`RetryOnRateLimit`](crate::RetryOnRateLimit), so that each send gets a token that is valid then: outside of it, a long
+//! wait may outlast the token. Inside [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), to which a 401 that another token mends is
+//! then no sign-out, and a token that cannot be had is what its cause is.
 //!
 //! The source has a client of its own, with a time limit and **without retries**: a 429 of the token endpoint is not sent again, the
 //! hold-off heeds it. A 429 of the API causes no token call.

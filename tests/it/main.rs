@@ -37,6 +37,7 @@ mod idp_self;
 mod rate_limit;
 mod rate_limit_properties;
 mod retry;
+mod stack;
 mod support;
 mod timeout;
 mod token_attach;

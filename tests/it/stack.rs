@@ -1,0 +1,147 @@
+//! `Stack`: what the layers do together that none does alone.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use http::Request;
+use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, ErrorClassifyLayer, Stack, TimeoutLayer, TokenCacheLayer,
+    classify::{AuthStatus, ClassifiedError},
+    error::find,
+    policy::ErrorClass,
+    retry::RetryOutcome,
+    timeout::{Elapsed, Phase},
+    token_cache::{Token, TokenRequest},
+};
+
+use crate::support::probe::{Answer, Body, Probe, Watch, probe};
+
+const REJECTED: &[(&str, &str)] = &[("www-authenticate", "Bearer error=\"invalid_token\"")];
+
+fn get() -> Request<Body> {
+    Request::get("https://id.example/users/1").body(Body::default()).unwrap()
+}
+
+/// A token layer whose source gives `token-1`, `token-2` ...
+fn tokens() -> TokenCacheLayer {
+    let count = Arc::new(AtomicU32::new(0));
+    let source = service_fn(move |_: TokenRequest| {
+        let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+        async move { Token::bearer(format!("token-{number}")) }
+    });
+    TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap()
+}
+
+fn sent_tokens(watch: &Watch) -> Vec<String> {
+    let value =
+        |request: &Request<Body>| request.headers()["authorization"].to_str().unwrap().to_owned();
+    watch.take_requests().iter().map(value).collect()
+}
+
+async fn send<S>(client: &mut S) -> Result<S::Response, BoxError>
+where
+    S: Service<Request<Body>, Error = BoxError>,
+{
+    client.ready().await?.call(get()).await
+}
+
+fn with(
+    classify: ErrorClassifyLayer,
+    probe: Probe,
+) -> impl Service<Request<Body>, Response = http::Response<impl http_body::Body>, Error = BoxError>
+{
+    Stack::new().classify(classify).token_cache(tokens()).layer(probe)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_replaced_signs_nobody_out() {
+    for classify in [ErrorClassifyLayer::new(), ErrorClassifyLayer::new().error_for_status()] {
+        let (probe, watch) = probe(4);
+        let status = classify.status();
+        let handled = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&handled);
+        let classify = classify.on_unauthenticated(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            async {}
+        });
+        let mut client = with(classify, probe);
+        watch.respond(401, REJECTED);
+
+        let start = Instant::now();
+        let response = send(&mut client).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(Instant::now(), start, "a replaced token is not waited for");
+        assert_eq!(sent_tokens(&watch), ["Bearer token-1", "Bearer token-2"]);
+        assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+        assert_eq!(*status.borrow(), AuthStatus::Active);
+        assert_eq!(handled.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
+    let (probe, watch) = probe(4);
+    let classify = ErrorClassifyLayer::new().error_for_status();
+    let status = classify.status();
+    let mut client = with(classify, probe);
+    watch.respond(401, REJECTED);
+    watch.respond(401, REJECTED);
+
+    let Err(error) = send(&mut client).await else { panic!("a success") };
+    let error = find::<ClassifiedError>(error.as_ref()).unwrap();
+    assert_eq!(error.class(), ErrorClass::Unauthenticated);
+    assert_eq!(watch.sends(), 2);
+    assert_eq!(*status.borrow(), AuthStatus::Unauthenticated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_hangs_is_given_up_for_another() {
+    let (probe, watch) = probe(4);
+    let mut client = with(ErrorClassifyLayer::new(), probe);
+    watch.answer(Answer::Never);
+
+    let start = Instant::now();
+    assert_eq!(send(&mut client).await.unwrap().status(), 200);
+    let took = Instant::now() - start;
+    assert!(took >= Stack::SEND_TIMEOUT + Duration::from_secs(1), "{took:?}");
+    assert!(took <= Stack::SEND_TIMEOUT + Duration::from_secs(2), "{took:?}");
+    assert_eq!(watch.sends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_takes_longer_than_its_limit() {
+    let (probe, watch) = probe(4);
+    let mut client = with(ErrorClassifyLayer::new(), probe);
+    for _ in 0..9 {
+        watch.answer(Answer::Never);
+    }
+    let start = Instant::now();
+    let Err(error) = send(&mut client).await else { panic!("a success") };
+    assert_eq!(Instant::now() - start, Stack::CALL_TIMEOUT);
+    let elapsed = find::<Elapsed>(error.as_ref()).unwrap();
+    assert_eq!((elapsed.limit(), elapsed.phase()), (Stack::CALL_TIMEOUT, Phase::Headers));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_would_pass_the_limit_is_not_begun() {
+    let (probe, watch) = probe(4);
+    let layer = Stack::new()
+        .call_timeout(TimeoutLayer::new(Duration::from_secs(5)).unwrap())
+        .token_cache(tokens());
+    let mut client = layer.layer(probe);
+    watch.respond(429, &[("retry-after", "6")]);
+
+    let start = Instant::now();
+    let response = send(&mut client).await.unwrap();
+    assert_eq!(Instant::now(), start);
+    assert_eq!(response.status(), 429);
+    let outcome = response.extensions().get::<RetryOutcome>().unwrap();
+    assert_eq!(outcome.retry_after(), Some(Duration::from_secs(6)));
+}
