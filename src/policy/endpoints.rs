@@ -33,8 +33,10 @@ use crate::error::InvalidConfig;
 pub struct Endpoints<T> {
     base: T,
     /// The patterns of each method, and those for every method under `None`.
-    routers: Vec<(Option<Method>, Router<Arc<Named<T>>>)>,
+    routers: Vec<(Option<Method>, Patterns<T>)>,
 }
+
+type Patterns<T> = Router<Arc<Named<T>>>;
 
 /// What [`Endpoints::get`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,7 +121,7 @@ impl<T> Endpoints<T> {
         &mut self.base
     }
 
-    fn router_of(&mut self, method: Option<Method>) -> &mut Router<Arc<Named<T>>> {
+    fn router_of(&mut self, method: Option<Method>) -> &mut Patterns<T> {
         let index = self.routers.iter().position(|(of, _)| *of == method).unwrap_or_else(|| {
             self.routers.push((method, Router::new()));
             self.routers.len() - 1

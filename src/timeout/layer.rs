@@ -7,7 +7,7 @@ use crate::{clock::Clock, error::InvalidConfig, policy::Endpoints};
 
 /// Bounds the time of a call, from its start to the end of the response body.
 ///
-/// The [module page](self) says what it counts and what it sets for the layers inside.
+/// The [module page](super) says what it counts and what it sets for the layers inside.
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer {
     endpoints: Arc<Endpoints<Config>>,
