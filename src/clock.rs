@@ -44,6 +44,7 @@ impl Clock {
 
     /// The monotonic time.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> Instant {
         Instant::now()
     }

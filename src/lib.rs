@@ -40,6 +40,8 @@ pub mod timeout;
 pub mod token_cache;
 pub mod wire;
 
+mod chance;
+
 pub use classify::ErrorClassifyLayer;
 pub use error::BoxError;
 pub use retry::RetryOnRateLimit;

@@ -48,19 +48,19 @@ impl Call {
         let (config, endpoint) = self.shared.at(self.place);
         let now = || self.shared.clock.system_time();
         let status = answer.status();
-        let failure =
-            Classification::of_answer_when(&*config.classifier, status, answer.headers(), &now);
-        let evidence = match &failure {
-            None => Evidence::Accepted,
-            // The token cache has replaced what was rejected, so this says nothing about what is in use now.
-            Some(_) if answer.extensions().get::<TokenReplaced>().is_some() => Evidence::Nothing,
-            Some(failure) => Evidence::of(failure),
+        let Some(failure) =
+            Classification::of_answer_when(&*config.classifier, status, answer.headers(), &now)
+        else {
+            self.observe(Evidence::Accepted);
+            return None;
         };
-        if let Some(failure) = failure.as_ref().filter(|it| it.class() == ErrorClass::RateLimited) {
-            event::rate_limited(failure, endpoint);
+        if failure.class() == ErrorClass::RateLimited {
+            event::rate_limited(&failure, endpoint);
         }
-        self.observe(evidence);
-        failure
+        // The token cache has replaced what was rejected, so this says nothing about what is in use now.
+        let replaced = answer.extensions().get::<TokenReplaced>().is_some();
+        self.observe(if replaced { Evidence::Nothing } else { Evidence::of(&failure) });
+        Some(failure)
     }
 
     pub(super) fn failed(&self, error: &(dyn Error + 'static)) {

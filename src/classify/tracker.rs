@@ -37,20 +37,25 @@ impl Tracker {
     }
 
     /// The moment to remember with a request that is sent now.
+    #[inline]
     pub(super) fn now(&self) -> Moment {
         self.snapshot().now()
     }
 
     /// Takes in what the answer to a request says that was sent at `sent`, and starts the handler if that is due.
+    #[inline]
     pub(super) fn observe(
         self: &Arc<Self>,
         evidence: Evidence,
         sent: Moment,
         handler: Option<&Handler>,
     ) {
-        if self.snapshot().is_settled(evidence, handler.is_some()) {
-            return;
+        if !self.snapshot().is_settled(evidence, handler.is_some()) {
+            self.take_in(evidence, sent, handler);
         }
+    }
+
+    fn take_in(self: &Arc<Self>, evidence: Evidence, sent: Moment, handler: Option<&Handler>) {
         let startable = handler.map(|handler| (handler, Handle::try_current()));
         let may_start = matches!(startable, Some((_, Ok(_))));
         let step = self.step(evidence, sent, may_start);

@@ -18,7 +18,14 @@ struct Ambient {
     waiting: bool,
 }
 
-/// What the inside of [`within`] was doing when it returned.
+/// A deadline in force, from [`enter`](Self::enter) until it is ended or dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Scope {
+    outer: Option<Deadline>,
+}
+
+/// What the inside of a [`Scope`] was doing when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
     /// The request is on its way.
@@ -27,6 +34,7 @@ pub(crate) enum Activity {
     Waiting,
 }
 
+#[inline]
 pub(super) fn deadline() -> Option<Deadline> {
     CURRENT.get().deadline
 }
@@ -36,24 +44,30 @@ pub(crate) fn report_waiting() {
     CURRENT.set(Ambient { waiting: true, ..CURRENT.get() });
 }
 
-/// Runs `f` with `deadline` in force, and tells what the inside was doing at its end.
-///
-/// The caller passes the earlier of its own deadline and the one that it found.
-pub(crate) fn within<T>(deadline: Deadline, f: impl FnOnce() -> T) -> (T, Activity) {
-    struct Restore(Option<Deadline>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            // `waiting` is left as the inside set it: what it says holds for the layers outside as well.
-            CURRENT.set(Ambient { deadline: self.0, ..CURRENT.get() });
-        }
+// === impl Scope ===
+
+impl Scope {
+    /// Puts `deadline` in force: the earlier of the caller's own and the one that it found.
+    #[inline]
+    pub(crate) fn enter(deadline: Deadline) -> Self {
+        let outer = CURRENT.replace(Ambient { deadline: Some(deadline), waiting: false });
+        Self { outer: outer.deadline }
     }
 
-    let restore = Restore(CURRENT.get().deadline);
-    CURRENT.set(Ambient { deadline: Some(deadline), waiting: false });
-    let output = f();
-    drop(restore);
-    let activity = if CURRENT.get().waiting { Activity::Waiting } else { Activity::Sending };
-    (output, activity)
+    /// Ends it, and tells what the inside was doing.
+    #[inline]
+    pub(crate) fn end(self) -> Activity {
+        drop(self);
+        if CURRENT.get().waiting { Activity::Waiting } else { Activity::Sending }
+    }
+}
+
+impl Drop for Scope {
+    #[inline]
+    fn drop(&mut self) {
+        // `waiting` is left as the inside set it: what it says holds for the layers outside as well.
+        CURRENT.set(Ambient { deadline: self.outer, ..CURRENT.get() });
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +81,10 @@ mod tests {
     #[test]
     fn what_is_set_inside_ends_with_it_also_on_a_panic() {
         let deadline = Deadline::at(Instant::now() + Duration::from_secs(1));
-        let caught = panic::catch_unwind(|| within(deadline, || panic!("inside")));
+        let caught = panic::catch_unwind(|| {
+            let _scope = Scope::enter(deadline);
+            panic!("inside");
+        });
         assert!(caught.is_err());
         assert_eq!(super::deadline(), None);
     }
@@ -76,8 +93,12 @@ mod tests {
     fn waiting_is_seen_by_every_layer_outside_and_forgotten_by_the_next_poll() {
         let outer = Deadline::at(Instant::now() + Duration::from_secs(2));
         let inner = Deadline::at(Instant::now() + Duration::from_secs(1));
-        let (inside, outside) = within(outer, || within(inner, report_waiting).1);
-        assert_eq!((inside, outside), (Activity::Waiting, Activity::Waiting));
-        assert_eq!(within(outer, || ()).1, Activity::Sending);
+        let outside = Scope::enter(outer);
+        let inside = Scope::enter(inner);
+        report_waiting();
+        assert_eq!(inside.end(), Activity::Waiting);
+        assert_eq!(deadline(), Some(outer));
+        assert_eq!(outside.end(), Activity::Waiting);
+        assert_eq!(Scope::enter(outer).end(), Activity::Sending);
     }
 }

@@ -41,6 +41,7 @@ impl Deadline {
 
     /// A deadline `timeout` after `now`; a time-out beyond what the clock can hold is one that never comes.
     #[must_use]
+    #[inline]
     pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
         now.checked_add(timeout).map(Self)
     }
@@ -53,6 +54,7 @@ impl Deadline {
 
     /// The deadline that a [`TimeoutLayer`](crate::TimeoutLayer) has set around the code that runs now, if any.
     #[must_use]
+    #[inline]
     pub fn ambient() -> Option<Self> {
         ambient::deadline()
     }
@@ -71,6 +73,7 @@ impl Deadline {
 }
 
 /// The earlier of two deadlines, where none is never.
+#[inline]
 pub(crate) fn earlier(a: Option<Deadline>, b: Option<Deadline>) -> Option<Deadline> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

@@ -91,9 +91,6 @@ impl<T> Endpoints<T> {
 
     /// The configuration for a request with this method and path.
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
-        if self.routers.is_empty() {
-            return Endpoint { pattern: None, config: &self.base };
-        }
         let at = |of: Option<&Method>| {
             let (_, router) = self.routers.iter().find(|(method, _)| method.as_ref() == of)?;
             router.at(path).ok().map(|found| &**found.value)
@@ -101,13 +98,18 @@ impl<T> Endpoints<T> {
         let found = match (at(Some(method)), at(None)) {
             (Some(exact), Some(any)) if any.specificity() > exact.specificity() => any,
             (Some(found), _) | (None, Some(found)) => found,
-            (None, None) => return Endpoint { pattern: None, config: &self.base },
+            (None, None) => return self.otherwise(),
         };
         Endpoint { pattern: Some(&found.pattern), config: &found.config }
     }
 
     /// The configuration for `request`.
+    #[inline]
     pub fn of<B>(&self, request: &Request<B>) -> Endpoint<'_, T> {
+        // Most layers have no endpoints: then nothing of the request is looked at.
+        if self.routers.is_empty() {
+            return self.otherwise();
+        }
         self.get(request.method(), request.uri().path())
     }
 
@@ -119,6 +121,10 @@ impl<T> Endpoints<T> {
     /// The base configuration, to change it. Endpoints that were inserted before keep theirs.
     pub const fn base_mut(&mut self) -> &mut T {
         &mut self.base
+    }
+
+    const fn otherwise(&self) -> Endpoint<'_, T> {
+        Endpoint { pattern: None, config: &self.base }
     }
 
     fn router_of(&mut self, method: Option<Method>) -> &mut Patterns<T> {

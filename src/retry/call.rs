@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{Config, RetryOutcome, events, layer::Rules, saved::Sent};
 use crate::{
-    BoxError,
+    BoxError, chance,
     error::find,
     policy::{
         Attempt, Classification, Cost, Deadline, Decision, Progress, Repeatable, Stopped, Taken,
@@ -160,7 +160,7 @@ impl Call {
             repeatable,
             retries: self.retries,
             remaining: self.deadline.map(|deadline| deadline.remaining(now)),
-            chance: rand::random(),
+            chance: chance::draw(),
         };
         let (wait, cost) = match Decision::about(failure, config.limits(), &progress) {
             Decision::Retry { wait, cost } => (wait, cost),

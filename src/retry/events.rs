@@ -50,7 +50,9 @@ pub(super) fn stopped(
         | Stopped::MaxWait
         | Stopped::Deadline
         | Stopped::Budget
-        | Stopped::BodyNotReplayable => event!(warn),
+        | Stopped::BodyNotReplayable => {
+            event!(warn);
+        }
         Stopped::Succeeded | Stopped::Final | Stopped::NotRepeatable | Stopped::NoRetry => {
             event!(debug);
         }

@@ -51,7 +51,9 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let (polled, _) = Limit::within(this.limit.as_ref(), || inner.poll_frame(cx));
+        let scope = this.limit.as_ref().map(Limit::enter);
+        let polled = inner.poll_frame(cx);
+        drop(scope);
         let limit = match (&polled, this.limit.as_ref()) {
             (Poll::Ready(None | Some(Err(_))), _) | (_, None) => return map_error(polled),
             (_, Some(limit)) => limit,

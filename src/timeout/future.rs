@@ -39,17 +39,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (polled, activity) = Limit::within(this.limit.as_ref(), || this.inner.poll(cx));
-        let limit = match (polled, this.limit.as_ref()) {
-            (Poll::Ready(Ok(response)), _) => {
+        let scope = this.limit.as_ref().map(Limit::enter);
+        match this.inner.poll(cx) {
+            Poll::Ready(Ok(response)) => {
                 let limit = this.limit.take();
                 return Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, limit))));
             }
-            (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(error.into())),
-            (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(limit)) => limit,
-        };
-        let phase = match activity {
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Pending => {}
+        }
+        let (Some(limit), Some(scope)) = (this.limit.as_ref(), scope) else { return Poll::Pending };
+        let phase = match scope.end() {
             Activity::Waiting => Phase::Waiting,
             Activity::Sending => Phase::Headers,
         };

@@ -16,11 +16,7 @@ use tokio::{
 use super::{Config, Elapsed, Phase};
 use crate::{
     clock::Clock,
-    policy::{
-        Deadline, Endpoint,
-        ambient::{self, Activity},
-        earlier,
-    },
+    policy::{Deadline, Endpoint, ambient::Scope, earlier},
 };
 
 /// What one call was given, and for which endpoint.
@@ -61,12 +57,10 @@ impl Limit {
         Some(Self { deadline, in_force, span, endpoint, clock: clock.clone() })
     }
 
-    /// Runs `f` with the deadline in force for the layers that it calls or polls.
-    pub(super) fn within<T>(limit: Option<&Self>, f: impl FnOnce() -> T) -> (T, Activity) {
-        match limit {
-            Some(limit) => ambient::within(limit.in_force, f),
-            None => (f(), Activity::Sending),
-        }
+    /// Puts the deadline in force for the layers that are called or polled meanwhile.
+    #[inline]
+    pub(super) fn enter(&self) -> Scope {
+        Scope::enter(self.in_force)
     }
 
     /// A timer for this limit. It is made at the first `Pending`, so that what is never pending costs none.

@@ -41,7 +41,8 @@ where
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.endpoints.of(&request);
         let limit = Limit::of(&request, &endpoint, &self.clock);
-        let (inner, _) = Limit::within(limit.as_ref(), || self.inner.call(request));
-        ResponseFuture::new(inner, limit)
+        // In force until the end of this function.
+        let _scope = limit.as_ref().map(Limit::enter);
+        ResponseFuture::new(self.inner.call(request), limit)
     }
 }

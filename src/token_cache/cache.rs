@@ -11,7 +11,10 @@ use super::{
     flight::{Flight, Landing, Outcome},
     slot::{Held, Slot, State},
 };
-use crate::policy::{Moment, TokenState};
+use crate::{
+    chance,
+    policy::{Moment, TokenState},
+};
 
 /// The events' target: stable, whatever the modules inside are called.
 const TARGET: &str = "tower_heed::token_cache";
@@ -169,7 +172,7 @@ impl Cache {
             }
             Err(error) => {
                 let failure = error.failure();
-                let wait = state.hold_off.after(failure, error.retry_after(), rand::random());
+                let wait = state.hold_off.after(failure, error.retry_after(), chance::draw());
                 let error = error.with_retry_after(wait);
                 state.held = Some(Held::new(now, wait, error.clone()));
                 drop(state);

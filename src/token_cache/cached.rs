@@ -6,11 +6,11 @@ use std::{
 };
 
 use http::HeaderValue;
-use rand::random;
 use tokio::time::Instant;
 
 use super::{Token, TokenError, config::Settings, token::Life};
 use crate::{
+    chance,
     clock::Clock,
     policy::{FetchFailure, Freshness, Moment, TokenState},
 };
@@ -112,7 +112,7 @@ pub(super) fn moment(clock: &Clock) -> Moment {
 
 fn freshness(life: Duration, settings: &Settings) -> Freshness {
     match settings.refresh_buffer {
-        Some(buffer) => Freshness::with_buffer(life, buffer, random()),
-        None => Freshness::new(life, settings.fetch_timeout, random()),
+        Some(buffer) => Freshness::with_buffer(life, buffer, chance::draw()),
+        None => Freshness::new(life, settings.fetch_timeout, chance::draw()),
     }
 }

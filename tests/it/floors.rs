@@ -14,7 +14,7 @@ const STACK: u8 = 3;
 /// The floor of each name under `crate::`.
 fn floor(module: &str) -> Option<u8> {
     Some(match module {
-        "error" | "BoxError" | "clock" | "body" | "wire" => WIRE,
+        "error" | "BoxError" | "chance" | "clock" | "body" | "wire" => WIRE,
         "policy" => POLICY,
         "classify" | "retry" | "token_cache" | "timeout" => LAYER,
         "stack" => STACK,

@@ -1,0 +1,47 @@
+//! What a call costs that nothing stops: time and allocations, ours beside tower's and tower-http's.
+//!
+//! `cargo bench --bench overhead`. See `docs/performance.md`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails as a test does")]
+
+mod support;
+
+use divan::{AllocProfiler, Bencher};
+use http::Request;
+use tokio::runtime::Builder;
+use tower::Service;
+
+use self::support::{Answer, Body, Caller, Subject, Visit};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+struct Measure<'a, 'b>(Bencher<'a, 'b>);
+
+impl Visit for Measure<'_, '_> {
+    fn visit<S>(self, mut caller: Caller<S>)
+    where
+        S: Service<Request<Body>, Response: Send, Error: Send> + Clone + Send + 'static,
+    {
+        self.0.bench_local(|| caller.call());
+    }
+}
+
+#[divan::bench(args = Subject::ALL)]
+fn at_once(bencher: Bencher<'_, '_>, subject: &Subject) {
+    measure(bencher, *subject, Answer::AtOnce);
+}
+
+#[divan::bench(args = Subject::ALL)]
+fn after_one_pending(bencher: Bencher<'_, '_>, subject: &Subject) {
+    measure(bencher, *subject, Answer::AfterOnePending);
+}
+
+fn measure(bencher: Bencher<'_, '_>, subject: Subject, answer: Answer) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(subject.visit(answer, Measure(bencher)));
+}
+
+fn main() {
+    divan::main();
+}

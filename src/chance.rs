@@ -1,0 +1,38 @@
+//! The only place that draws chance, as `clock.rs` is the only one that reads a clock.
+
+use std::{
+    cell::RefCell,
+    hash::{BuildHasher, RandomState},
+};
+
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+thread_local! {
+    // Nothing that is drawn here is a secret: it spreads callers in time. So the seed is the standard library's own
+    // randomness, and `rand` comes without its generator of secrets and what that depends on.
+    static GENERATOR: RefCell<SmallRng> =
+        RefCell::new(SmallRng::seed_from_u64(RandomState::new().hash_one(0)));
+}
+
+/// A number drawn evenly from 0.0..1.0.
+pub(crate) fn draw() -> f64 {
+    GENERATOR.with_borrow_mut(RngExt::random)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, thread};
+
+    use super::*;
+
+    #[test]
+    fn no_two_threads_and_no_two_draws_are_alike() {
+        let draw_some = || (0..100).map(|_| draw()).collect::<Vec<f64>>();
+        let threads: Vec<_> = (0..4).map(|_| thread::spawn(draw_some)).collect();
+        let drawn: Vec<f64> =
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert!(drawn.iter().all(|chance| (0.0..1.0).contains(chance)));
+        let different: BTreeSet<u64> = drawn.iter().map(|chance| chance.to_bits()).collect();
+        assert_eq!(different.len(), 400);
+    }
+}
