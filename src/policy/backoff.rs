@@ -79,9 +79,10 @@ impl Backoff {
     }
 }
 
-/// The part `ratio` of a span, and never more than the span.
+/// The part `ratio` of a span. A ratio outside of 0.0..=1.0 counts as the nearer end, NaN as zero.
 pub(super) fn share(span: Duration, ratio: f64) -> Duration {
-    Duration::try_from_secs_f64(span.as_secs_f64() * ratio).unwrap_or_default().min(span)
+    let part = span.as_secs_f64() * ratio.clamp(0.0, 1.0);
+    Duration::try_from_secs_f64(part).unwrap_or_default().min(span)
 }
 
 impl Default for Backoff {

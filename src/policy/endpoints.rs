@@ -47,6 +47,7 @@ pub struct Endpoint<'a, T> {
 
 struct Named<T> {
     pattern: Arc<str>,
+    specificity: Vec<u8>,
     config: T,
 }
 
@@ -84,8 +85,9 @@ impl<T> Endpoints<T> {
                 Method::from_bytes(name.as_bytes()).map_err(|error| refuse(error.to_string()))?,
             ),
         };
+        let named = Named { pattern: pattern.into(), specificity: specificity(path), config };
         self.router_of(method)
-            .insert(path, Arc::new(Named { pattern: pattern.into(), config }))
+            .insert(path, Arc::new(named))
             .map_err(|error| refuse(error.to_string()))
     }
 
@@ -96,7 +98,7 @@ impl<T> Endpoints<T> {
             router.at(path).ok().map(|found| &**found.value)
         };
         let found = match (at(Some(method)), at(None)) {
-            (Some(exact), Some(any)) if any.specificity() > exact.specificity() => any,
+            (Some(exact), Some(any)) if any.specificity > exact.specificity => any,
             (Some(found), _) | (None, Some(found)) => found,
             (None, None) => return self.otherwise(),
         };
@@ -142,21 +144,16 @@ impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
     }
 }
 
-// === impl Named ===
-
-impl<T> Named<T> {
-    /// How specific the path is: one number for each segment, compared from the left.
-    fn specificity(&self) -> Vec<u8> {
-        let path = self.pattern.split_once(' ').map_or(&*self.pattern, |(_, path)| path);
-        path.split('/')
-            .map(|segment| match segment.find('{') {
-                None => 3,
-                Some(0) if segment.starts_with("{*") => 0,
-                Some(0) => 1,
-                Some(_) => 2,
-            })
-            .collect()
-    }
+/// How specific a path is: one number for each segment, compared from the left.
+fn specificity(path: &str) -> Vec<u8> {
+    path.split('/')
+        .map(|segment| match segment.find('{') {
+            None => 3,
+            Some(0) if segment.starts_with("{*") => 0,
+            Some(0) => 1,
+            Some(_) => 2,
+        })
+        .collect()
 }
 
 // === impl Endpoint ===

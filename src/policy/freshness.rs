@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::backoff::share;
+
 /// Before a token's end, at most this much is kept clear: time for a request to arrive, and for two clocks to differ.
 const MAX_MARGIN: Duration = Duration::from_secs(30);
 
@@ -163,13 +165,6 @@ fn margin(life: Duration) -> Duration {
 
 fn jitter(life: Duration, chance: f64) -> Duration {
     share(MAX_JITTER.min(life / 20), chance)
-}
-
-/// The part `chance` of `most`. A chance outside of 0.0..=1.0 counts as the nearer end, NaN as zero.
-pub(super) fn share(most: Duration, chance: f64) -> Duration {
-    Duration::try_from_secs_f64(most.as_secs_f64() * chance.clamp(0.0, 1.0))
-        .unwrap_or_default()
-        .min(most)
 }
 
 #[cfg(test)]

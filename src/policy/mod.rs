@@ -1,7 +1,8 @@
 //! What we decide: floor 1 of the crate.
 //!
-//! Everything here is a function of its arguments. No clock is read and no chance is drawn: `now` and `chance` come in,
-//! so a decision can be tested, and explained, without waiting for it.
+//! Every decision here is a function of its arguments. No clock is read and no chance is drawn: `now` and `chance` come in,
+//! so a decision can be tested, and explained, without waiting for it. What calls share is asked for by its name: a
+//! [`RetryBudget`], and [`Deadline::ambient`].
 
 pub(crate) mod ambient;
 mod backoff;

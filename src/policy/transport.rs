@@ -1,4 +1,4 @@
-//! What the errors below HTTP mean: those of `std::io`, tower, and by feature hyper, hyper-util and h2.
+//! What the errors below HTTP mean: those of `std::io`, tokio, tower, and by feature hyper, hyper-util and h2.
 
 use std::{error::Error, io};
 
@@ -9,7 +9,7 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return of_io(error.kind());
     }
-    if error.is::<tower::timeout::error::Elapsed>() {
+    if error.is::<tower::timeout::error::Elapsed>() || error.is::<tokio::time::error::Elapsed>() {
         return Some(ErrorClass::Timeout);
     }
     #[cfg(feature = "hyper")]
@@ -38,12 +38,12 @@ pub(super) fn is_transport(error: &(dyn Error + 'static)) -> bool {
 fn of_io(kind: io::ErrorKind) -> Option<ErrorClass> {
     use io::ErrorKind as Kind;
     match kind {
-        Kind::ConnectionRefused
-        | Kind::HostUnreachable
+        Kind::ConnectionRefused | Kind::AddrNotAvailable => Some(ErrorClass::Connect),
+        // The first three also end connections that stood, and this error does not say which it was.
+        Kind::HostUnreachable
         | Kind::NetworkUnreachable
         | Kind::NetworkDown
-        | Kind::AddrNotAvailable => Some(ErrorClass::Connect),
-        Kind::ConnectionReset
+        | Kind::ConnectionReset
         | Kind::ConnectionAborted
         | Kind::BrokenPipe
         | Kind::NotConnected
@@ -62,6 +62,14 @@ fn of_hyper(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     let error = error.downcast_ref::<hyper::Error>()?;
     if error.is_timeout() {
         return Some(ErrorClass::Timeout);
+    }
+    // This connection stood. An established one may end in `HostUnreachable` and the like when a router on the way says
+    // so, and the request may have been carried out by then.
+    if let Some(io) = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>) {
+        return of_io(io.kind()).map(|class| match class {
+            ErrorClass::Connect => ErrorClass::Interrupted,
+            class => class,
+        });
     }
     let interrupted = error.is_incomplete_message()
         || error.is_canceled()

@@ -10,8 +10,8 @@ use crate::{
 pub(super) enum Saved<B> {
     /// All of it, for the next send.
     Copy(Request<B>),
-    /// Where it went, and why it will not be sent again.
-    Head { method: Method, uri: Uri, bar: Stopped },
+    /// What decides about it, and why it will not be sent again.
+    Head { method: Method, uri: Uri, repeatable: Repeatable, bar: Stopped },
 }
 
 /// What a decision needs to know of a request that failed.
@@ -57,22 +57,21 @@ impl<B: ReplayableBody> Saved<B> {
     pub(super) fn of(request: &Request<B>, config: &Config) -> Self {
         match next_body(request, config) {
             Ok(body) => Self::Copy(with_head_of(request, body)),
-            Err(bar) => {
-                Self::Head { method: request.method().clone(), uri: request.uri().clone(), bar }
-            }
+            Err(bar) => Self::Head {
+                method: request.method().clone(),
+                uri: request.uri().clone(),
+                repeatable: Repeatable::of(request),
+                bar,
+            },
         }
     }
 
     pub(super) fn sent(&self) -> Sent<'_> {
         match self {
             Self::Copy(request) => Sent::of(request),
-            Self::Head { method, uri, bar } => Sent {
-                method,
-                path: uri.path(),
-                // Not known any more, and without effect.
-                repeatable: Repeatable::Always,
-                bar: Some(*bar),
-            },
+            Self::Head { method, uri, repeatable, bar } => {
+                Sent { method, path: uri.path(), repeatable: *repeatable, bar: Some(*bar) }
+            }
         }
     }
 

@@ -14,7 +14,8 @@ pin_project! {
     /// A response body that the time limit of its call holds for as well.
     ///
     /// When the limit runs out it yields [`Elapsed`](super::Elapsed) once and lets go of the body inside, and with it of
-    /// the connection.
+    /// the connection. A first frame that is there when the body is first asked for is given out also when the limit has run
+    /// out by then: whoever looks late at a short answer still gets it.
     #[derive(Debug)]
     pub struct TimeoutBody<B> {
         #[pin]

@@ -1,4 +1,4 @@
-//! What an error means: those of this crate, of tower and of `std::io`, and what they are wrapped in.
+//! What an error means: those of this crate, of tower, of tokio and of `std::io`, and what they are wrapped in.
 
 use std::{error::Error, fmt, future::pending, io, time::Duration};
 
@@ -42,9 +42,9 @@ fn io_errors_are_told_apart_by_kind() {
     use io::ErrorKind as Kind;
     for (kind, expected) in [
         (Kind::ConnectionRefused, Some(ErrorClass::Connect)),
-        (Kind::HostUnreachable, Some(ErrorClass::Connect)),
-        (Kind::NetworkUnreachable, Some(ErrorClass::Connect)),
-        (Kind::NetworkDown, Some(ErrorClass::Connect)),
+        (Kind::HostUnreachable, Some(ErrorClass::Interrupted)),
+        (Kind::NetworkUnreachable, Some(ErrorClass::Interrupted)),
+        (Kind::NetworkDown, Some(ErrorClass::Interrupted)),
         (Kind::AddrNotAvailable, Some(ErrorClass::Connect)),
         (Kind::ConnectionReset, Some(ErrorClass::Interrupted)),
         (Kind::ConnectionAborted, Some(ErrorClass::Interrupted)),
@@ -92,6 +92,9 @@ async fn time_limits_are_time_outs() {
     let towers = tower::timeout::Timeout::new(hangs, Duration::from_secs(1));
     let error = towers.oneshot(get("/")).await.map(drop).unwrap_err();
     assert_eq!(class(&*error), Some(ErrorClass::Timeout));
+
+    let tokios = tokio::time::timeout(Duration::from_secs(1), pending::<()>());
+    assert_eq!(class(&tokios.await.unwrap_err()), Some(ErrorClass::Timeout));
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! What the errors of hyper, hyper-util and h2 mean: real ones, from connections that fail.
 
-use std::{error::Error, io};
+use std::{
+    error::Error,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::Request;
@@ -70,6 +75,67 @@ async fn a_closed_port_is_no_connection() {
     assert!(error.is::<hyper_util::client::legacy::Error>());
     assert_eq!(class(&*error), Some(ErrorClass::Connect));
     assert_eq!(*layer.status().borrow(), AuthStatus::Degraded);
+}
+
+/// A connection that takes a request and then fails.
+struct Breaks {
+    kind: io::ErrorKind,
+    sent: usize,
+}
+
+impl hyper::rt::Read for Breaks {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.sent == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(self.kind.into()))
+    }
+}
+
+impl hyper::rt::Write for Breaks {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        sent: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.sent += sent.len();
+        Poll::Ready(Ok(sent.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Routers on the way say so, long after the connection was made. It was taken for one that was never made, and a `POST`
+/// that had been sent was sent again.
+#[tokio::test]
+async fn a_connection_that_stood_is_interrupted_whatever_the_system_calls_it() {
+    for (kind, expected) in [
+        (io::ErrorKind::HostUnreachable, ErrorClass::Interrupted),
+        (io::ErrorKind::NetworkUnreachable, ErrorClass::Interrupted),
+        (io::ErrorKind::NetworkDown, ErrorClass::Interrupted),
+        (io::ErrorKind::ConnectionRefused, ErrorClass::Interrupted),
+        (io::ErrorKind::ConnectionReset, ErrorClass::Interrupted),
+        (io::ErrorKind::PermissionDenied, ErrorClass::Interrupted),
+        (io::ErrorKind::TimedOut, ErrorClass::Timeout),
+    ] {
+        let (mut send, connection) =
+            hyper::client::conn::http1::handshake(Breaks { kind, sent: 0 }).await.unwrap();
+        let request = Request::post("/").body(Body::from("sent")).unwrap();
+        let (answered, _) = tokio::join!(send.send_request(request), connection);
+        let error = answered.unwrap_err();
+        assert_eq!(class(&error), Some(expected), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,8 @@ impl Elapsed {
         Self { limit, phase, endpoint }
     }
 
-    /// The time limit: from the start of the call to the end of the response body.
+    /// The time limit: from the start of the call to the end of the response body. Where the request brought an earlier
+    /// [`Deadline`](crate::policy::Deadline), what that left at the start of the call.
     #[must_use]
     pub const fn limit(&self) -> Duration {
         self.limit
@@ -41,7 +42,7 @@ impl Elapsed {
         self.phase
     }
 
-    /// The pattern of the endpoint whose limit it was; none for the layer's own limit.
+    /// The pattern of the endpoint that was called; none where the layer has no pattern for it.
     #[must_use]
     pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()

@@ -12,7 +12,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt, retry::RetryLayer, service_fn};
 use tower_heed::{
     BoxError, RetryOnRateLimit,
     body::{ReplayBody, ReplayBodyLayer},
-    policy::{Attempt, Idempotent, Stopped},
+    policy::{Attempt, Idempotent, NoRetry, Stopped},
     retry::Policy,
 };
 
@@ -144,6 +144,24 @@ async fn a_failure_that_is_final_says_so_although_the_body_could_not_be_sent_aga
     let api = api(|_| answer(404, &[]));
     let response = send_streaming(&api, streaming(&["too long"], 2)).await.unwrap();
     assert_eq!(stopped(&response), Stopped::Final);
+}
+
+/// It was said to be the body, or the mark, or the number of retries, although a `POST` is not repeated after a 500 in any case.
+#[tokio::test(start_paused = true)]
+async fn a_post_that_must_not_be_repeated_says_so_whatever_else_forbids_it() {
+    let api = api(|_| answer(500, &[]));
+    let too_long = || streaming(&["too long"], 2);
+    let mut marked = streaming(&["short"], 64);
+    marked.extensions_mut().insert(NoRetry);
+    for (layer, request) in [
+        (RetryOnRateLimit::new(), too_long()),
+        (RetryOnRateLimit::new(), marked),
+        (RetryOnRateLimit::new().max_retries(0), streaming(&["short"], 64)),
+    ] {
+        assert_eq!(request.method(), "POST");
+        let response = layer.layer(api.clone()).oneshot(request).await.unwrap();
+        assert_eq!(stopped(&response), Stopped::NotRepeatable);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,8 +20,11 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Layer, ServiceExt};
 use tower_heed::{RetryOnRateLimit, policy::Backoff};
 
-const WORKERS: usize = 8;
-const CALLS: usize = 13;
+const WORKERS: usize = 26;
+const CALLS: usize = 4;
+
+/// Long against a body's coming, also on a machine that is busy: an answer that is not there by the next send is let go.
+const STEP: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 struct Counts {
@@ -69,7 +72,7 @@ async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_wo
     let counts = Arc::new(Counts::default());
     let address = serve(Arc::clone(&counts)).await;
     let pool = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let short = Backoff::exponential(Duration::from_millis(40), Duration::from_millis(40)).unwrap();
+    let short = Backoff::exponential(STEP, STEP).unwrap();
     let client = RetryOnRateLimit::new().backoff(short).max_retries(u32::MAX).layer(pool);
 
     let mut workers = JoinSet::new();
@@ -82,7 +85,7 @@ async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_wo
                 assert_eq!(response.status(), 200);
                 response.into_body().collect().await.unwrap();
                 // The pool gets the connection of an answer that was read when its task runs next.
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                tokio::time::sleep(STEP / 8).await;
             }
         });
     }
