@@ -8,7 +8,7 @@ use super::{
     FetchReason, Token, TokenError,
     cached::{Attached, Cached, moment},
     config::Settings,
-    flight::{Flight, Landing, Outcome},
+    flight::{Flight, Landing, Outcome, Passengers},
     slot::{Held, Slot, State},
 };
 use crate::{
@@ -130,7 +130,7 @@ impl Cache {
                 && (reason == FetchReason::Expired
                     || state.rejections.try_take(limit, now.instant()))
         };
-        if state.under_way().is_none() && !may_begin(&mut state) {
+        if state.under_way(now.instant()).is_none() && !may_begin(&mut state) {
             return Rejection::Keep;
         }
         let (landing, flight) = self.flight(&mut state, reason);
@@ -151,25 +151,29 @@ impl Cache {
     /// Ends a flight: its token is in the slot, or its failure noted, before anyone hears of it.
     pub(super) fn land(
         &self,
-        asked: Moment,
-        now: Moment,
+        flight: &Passengers,
+        (asked, now): (Moment, Moment),
         reason: FetchReason,
         fetched: Result<Token, TokenError>,
     ) -> Outcome {
         let mut state = self.slot.lock();
-        state.flight = None;
+        let is_noted = state.end(flight);
         let generation = state.generations + 1;
         match fetched.and_then(|token| Cached::new(token, generation, asked, &self.settings)) {
             Ok(cached) => {
                 state.generations = generation;
                 state.hold_off.reset();
                 state.held = None;
-                self.slot.replace(&mut state, Arc::clone(&cached));
+                // One that was given up and lands late may bring a token older than the present one.
+                if self.slot.current().is_none_or(|present| present.is_no_newer_than(&asked)) {
+                    self.slot.replace(&mut state, Arc::clone(&cached));
+                }
                 drop(state);
                 let (reason, life) = (reason.as_str(), cached.life());
                 debug!(target: TARGET, generation, reason, ?life, "token obtained");
                 Outcome::Token(cached)
             }
+            Err(error) if !is_noted => Outcome::Failed(error),
             Err(error) => {
                 let failure = error.failure();
                 let wait = state.hold_off.after(failure, error.retry_after(), chance::draw());
@@ -191,8 +195,13 @@ impl Cache {
     }
 
     /// Takes note that a flight ended without telling anything about its source.
-    pub(super) fn abandon(&self) {
-        self.slot.lock().flight = None;
+    pub(super) fn abandon(&self, flight: &Passengers) {
+        self.slot.lock().end(flight);
+    }
+
+    /// Whether a flight that is about to ask its source is still the one that is counted on.
+    pub(super) fn counts_on(&self, flight: &Passengers) -> bool {
+        self.slot.lock().is_noted(flight)
     }
 
     fn present(&self) -> Option<(Arc<Cached>, TokenState)> {
@@ -207,7 +216,7 @@ impl Cache {
         state: &mut State,
         reason: FetchReason,
     ) -> (Landing, Option<Flight>) {
-        if let Some(landing) = state.under_way() {
+        if let Some(landing) = state.under_way(self.settings.clock.now()) {
             return (landing, None);
         }
         let (flight, landing) = Flight::new(Arc::clone(self), reason);

@@ -88,6 +88,11 @@ impl Cached {
         self.state(clock) != TokenState::Expired
     }
 
+    /// Whether it was asked for at this moment or before.
+    pub(super) fn is_no_newer_than(&self, asked: &Moment) -> bool {
+        self.asked.instant() <= asked.instant()
+    }
+
     pub(super) fn attach(&self) -> Attached {
         Attached {
             header: self.header.clone(),

@@ -1,8 +1,8 @@
 //! One acquisition of a token, whoever waits for it.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{runtime::Handle, sync::watch, time::Instant};
 use tower::util::ServiceExt;
 use tower_service::Service;
 
@@ -13,6 +13,9 @@ use super::{
 };
 use crate::policy::{FetchFailure, Moment};
 
+/// How long after its time limit a flight that has not landed is given up: its runtime may only be slow.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A flight. Whatever becomes of it, it tells its passengers: dropping it is an outcome as well.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -20,7 +23,7 @@ pub(super) struct Flight {
     reason: FetchReason,
     /// The moment before the token was asked for.
     asked: Moment,
-    passengers: watch::Sender<Option<Outcome>>,
+    passengers: Passengers,
     landed: bool,
 }
 
@@ -33,9 +36,16 @@ pub(super) enum Outcome {
     Abandoned,
 }
 
+/// Those who are told how a flight ended.
+pub(super) type Passengers = watch::Sender<Option<Outcome>>;
+
 /// Where the outcome of a flight is waited for.
 #[derive(Clone, Debug)]
-pub(super) struct Landing(watch::Receiver<Option<Outcome>>);
+pub(super) struct Landing {
+    outcome: watch::Receiver<Option<Outcome>>,
+    /// From here on nobody counts on it. None if that is beyond what the clock can hold.
+    overdue: Option<Instant>,
+}
 
 // === impl Flight ===
 
@@ -43,7 +53,10 @@ impl Flight {
     pub(super) fn new(cache: Arc<Cache>, reason: FetchReason) -> (Self, Landing) {
         let (passengers, landing) = watch::channel(None);
         let asked = moment(&cache.settings.clock);
-        (Self { cache, reason, asked, passengers, landed: false }, Landing(landing))
+        let limit = cache.settings.fetch_timeout;
+        let limit = limit.saturating_add(GRACE.min(limit));
+        let landing = Landing { outcome: landing, overdue: asked.instant().checked_add(limit) };
+        (Self { cache, reason, asked, passengers, landed: false }, landing)
     }
 
     /// Sends the flight off on its own task: no caller's end is its end.
@@ -57,6 +70,9 @@ impl Flight {
     }
 
     async fn run(mut self) {
+        if !self.cache.counts_on(&self.passengers) {
+            return;
+        }
         self.asked = moment(&self.cache.settings.clock);
         let fetch = fetch(Arc::clone(&self.cache), self.reason);
         let limit = self.cache.settings.fetch_timeout;
@@ -69,7 +85,7 @@ impl Flight {
 
     fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
         self.landed = true;
-        let outcome = self.cache.land(self.asked, now, self.reason, fetched);
+        let outcome = self.cache.land(&self.passengers, (self.asked, now), self.reason, fetched);
         self.passengers.send_replace(Some(outcome));
     }
 }
@@ -86,7 +102,7 @@ impl Drop for Flight {
                 Err(TokenError::new(FetchFailure::Unavailable).with_source("the source panicked")),
             );
         } else {
-            self.cache.abandon();
+            self.cache.abandon(&self.passengers);
             self.passengers.send_replace(Some(Outcome::Abandoned));
         }
     }
@@ -102,13 +118,19 @@ async fn fetch(cache: Arc<Cache>, reason: FetchReason) -> Result<Token, TokenErr
 // === impl Landing ===
 
 impl Landing {
-    /// Whether the flight has not landed yet. One that ended without a word, by a panic in here, never will.
-    pub(super) fn is_expected(&self) -> bool {
-        self.0.has_changed().is_ok()
+    /// Whether the flight has not landed yet. One that ended without a word, by a panic in here, never will; nor may one that
+    /// is long overdue, which only a runtime that nobody drives can make.
+    pub(super) fn is_expected(&self, now: Instant) -> bool {
+        self.outcome.has_changed().is_ok() && self.overdue.is_none_or(|overdue| now < overdue)
+    }
+
+    /// Whether it is this flight's.
+    pub(super) fn is_of(&self, flight: &Passengers) -> bool {
+        self.outcome.same_channel(&flight.subscribe())
     }
 
     pub(super) async fn outcome(mut self) -> Outcome {
-        match self.0.wait_for(Option::is_some).await {
+        match self.outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Outcome::Abandoned),
             // A flight tells before it goes; should it ever not, nobody waits for it.
             Err(_) => Outcome::Abandoned,

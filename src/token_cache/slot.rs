@@ -7,10 +7,14 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
+use tokio::time::Instant;
 use tower::util::BoxCloneService;
 
 use super::{
-    Token, TokenError, TokenRequest, cached::Cached, flight::Landing, rejections::Rejections,
+    Token, TokenError, TokenRequest,
+    cached::Cached,
+    flight::{Landing, Passengers},
+    rejections::Rejections,
 };
 use crate::{
     BoxError,
@@ -94,8 +98,22 @@ impl fmt::Debug for Slot {
 
 impl State {
     /// The flight under way, if there is one and it will be heard of.
-    pub(super) fn under_way(&self) -> Option<Landing> {
-        self.flight.as_ref().filter(|landing| landing.is_expected()).cloned()
+    pub(super) fn under_way(&self, now: Instant) -> Option<Landing> {
+        self.flight.as_ref().filter(|landing| landing.is_expected(now)).cloned()
+    }
+
+    /// Takes note that a flight has ended. False if it had been given up and another departed: what it brings is then old.
+    pub(super) fn end(&mut self, flight: &Passengers) -> bool {
+        let is_noted = self.is_noted(flight);
+        if is_noted {
+            self.flight = None;
+        }
+        is_noted
+    }
+
+    /// Whether it is this flight that departed last.
+    pub(super) fn is_noted(&self, flight: &Passengers) -> bool {
+        self.flight.as_ref().is_some_and(|landing| landing.is_of(flight))
     }
 
     /// The failure because of which no flight may begin, with the time that is left.

@@ -47,3 +47,10 @@ fn the_readme_gives_a_reason_for_each_dependency_and_feature() {
 fn the_changelog_has_a_part_for_what_is_not_released() {
     assert!(read("CHANGELOG.md").contains("## [Unreleased]\n"));
 }
+
+/// Git for Windows writes CRLF otherwise: bash cannot run the scripts then, and the tests here do not find what they look for.
+#[test]
+fn line_ends_are_the_same_on_every_system() {
+    assert!(read(".gitattributes").contains("* text=auto eol=lf\n"));
+    assert!(!read("Cargo.toml").contains('\r'));
+}

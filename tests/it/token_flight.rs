@@ -211,6 +211,39 @@ fn rule_13_a_runtime_that_dies_leaves_nobody_waiting() {
     assert_eq!(source.reasons(), [FetchReason::Missing; 2]);
 }
 
+/// One runtime begins a flight and is then left alone, as a worker's that drives it only while it has something to do. The flight
+/// neither goes on nor ends by its time limit there, and a caller on another must not wait for it for ever.
+#[test]
+fn rule_13_a_runtime_that_nobody_drives_leaves_nobody_waiting() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = TokenCacheLayer::new(source.clone())
+        .allow_any_https_origin()
+        .fetch_timeout(Duration::from_millis(50))
+        .unwrap()
+        .max_wait(Duration::from_millis(100))
+        .unwrap()
+        .layer(api.clone());
+    let build = || runtime::Builder::new_current_thread().enable_all().build().unwrap();
+
+    let idle = build();
+    idle.block_on(async {
+        let mut call = Box::pin(status(&client));
+        assert!(futures_poll(&mut call).await.is_none());
+    });
+    assert_eq!(source.asked(), 0);
+
+    let driven = build();
+    thread::sleep(Duration::from_millis(110));
+    assert_eq!(driven.block_on(status(&client)), 200);
+    assert_eq!((source.asked(), api.tokens()), (1, vec!["token-1".to_owned()]));
+
+    // The first flight was given up, and does not ask any more.
+    idle.block_on(settle());
+    assert_eq!(source.asked(), 1);
+    assert_eq!(driven.block_on(status(&client)), 200);
+    assert_eq!(api.tokens(), ["token-1", "token-1"]);
+}
+
 /// Polls once.
 async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     std::future::poll_fn(|cx| {
