@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, Stack, TimeoutLayer, TokenCacheLayer,
-    token_cache::ClientCredentials,
+    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
+    policy::Backoff, token_cache::ClientCredentials,
 };
 
 use super::{
@@ -43,8 +43,15 @@ pub async fn run(idp: &Arc<Idp>, timeline: &Timeline) -> Result<Outcome, BoxErro
         counted.fetch_add(1, SeqCst);
         async {}
     });
-    let client =
-        Stack::new().call_timeout(timeout).token_cache(token).classify(classify).layer(http);
+    // The API's window is a second, so there is no use in steps of more than two.
+    let backoff = Backoff::exponential(Duration::from_secs(1), Duration::from_secs(2))?;
+    let retry = RetryOnRateLimit::new().backoff(backoff);
+    let client = Stack::new()
+        .call_timeout(timeout)
+        .retry(retry)
+        .token_cache(token)
+        .classify(classify)
+        .layer(http);
 
     let send = move |request: Request<Full<Bytes>>| {
         let client = client.clone();

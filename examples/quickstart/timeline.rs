@@ -91,7 +91,8 @@ fn tokens(idp: &Idp, last: Duration) -> Vec<(Duration, Note)> {
         let What::TokenIssued { serial } = event.what else { continue };
         let token = &issued[serial - 1];
         notes.push((event.at, Note::TokenIssued(serial)));
-        let Some(end) = token.expires.filter(|_| !token.revoked) else { continue };
+        // The first one is enough: each of the others ends in the same way.
+        let Some(end) = token.expires.filter(|_| serial == 1 && !token.revoked) else { continue };
         let at = event.at + (end - token.at);
         if at <= last {
             let replaced = issued.iter().any(|other| other.serial > serial && other.at < end);

@@ -30,6 +30,8 @@ mod classify_tokens;
 mod contract;
 mod corpus;
 mod decision;
+#[cfg(feature = "client-credentials")]
+mod end_to_end;
 mod endpoints;
 mod floors;
 mod house;
@@ -37,6 +39,8 @@ mod idp_self;
 mod rate_limit;
 mod rate_limit_properties;
 mod retry;
+#[cfg(feature = "client-credentials")]
+mod secrets;
 mod stack;
 mod support;
 mod timeout;

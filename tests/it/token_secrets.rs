@@ -1,9 +1,7 @@
 //! No `Debug`, no error text and no event of a whole run holds a token or a secret.
 
 use std::{
-    error::Error,
-    fmt::Debug,
-    io::{self, Write},
+    io,
     sync::{Arc, Mutex},
 };
 
@@ -19,54 +17,14 @@ use tower_heed::{
     },
     wire::TokenResponse,
 };
-use tracing::subscriber::NoSubscriber;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::token_support::{HOUR, SECOND, get, settle};
+use crate::{
+    support::log::Log,
+    token_support::{HOUR, SECOND, get, settle},
+};
 
 const TOKEN: &str = "sesame-token";
 const SECRET: &str = "sesame-secret";
-
-/// Everything that was written.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn note(&mut self, value: &impl Debug) {
-        writeln!(self, "{value:?} {value:#?}").unwrap();
-    }
-
-    fn error(&mut self, error: &(dyn Error + 'static)) {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            writeln!(self, "{error} {error:?}").unwrap();
-            next = error.source();
-        }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 /// An endpoint that repeats what it was sent wherever it can, and fails in every way.
 fn endpoint() -> impl tower::Service<
@@ -110,14 +68,7 @@ fn endpoint() -> impl tower::Service<
 
 #[tokio::test(start_paused = true)]
 async fn rule_28_a_whole_run_shows_neither_token_nor_secret() {
-    let mut log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    // While there is one subscriber alone, an event that another test's thread meets first is switched off for all threads.
-    let _second = tracing::Dispatch::new(NoSubscriber::default());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (mut log, _recording) = Log::record();
 
     let source =
         ClientCredentials::new(endpoint(), "https://id.example/oauth/token", "app", SECRET)

@@ -2,5 +2,6 @@
 
 pub mod events;
 pub mod idp;
+pub mod log;
 pub mod probe;
 pub mod scripted;
