@@ -156,12 +156,7 @@ impl Reading {
 
     /// What `RetryOnRateLimit` would do with its defaults, without jitter.
     fn decision(&self, method: &Method) -> Option<Decision> {
-        let progress = Progress {
-            repeatable: Repeatable::from_head(method, &HeaderMap::new()),
-            retries: 0,
-            remaining: None,
-            chance: 0.0,
-        };
+        let progress = Progress::first(Repeatable::from_head(method, &HeaderMap::new()));
         Some(Decision::about(self.failure.as_ref()?, &Limits::default(), &progress))
     }
 

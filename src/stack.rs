@@ -104,7 +104,8 @@ impl Stack {
     /// Thirty seconds for a call: longer than a person waits for a login.
     pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Ten seconds for one send, so that a call outlives two that hang.
+    /// Ten seconds for one send, its response body included, so that a call outlives two that hang. Give endpoints with
+    /// long downloads a limit of their own.
     pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// The stack with its defaults, and without a token.

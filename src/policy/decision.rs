@@ -77,6 +77,7 @@ pub enum Decision {
 /// [`DEFAULT_MAX_RETRIES`](Self::DEFAULT_MAX_RETRIES), [`DEFAULT_MAX_WAIT`](Self::DEFAULT_MAX_WAIT),
 /// [`Backoff::default`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Sends after the first, at most.
     pub max_retries: u32,
@@ -88,6 +89,7 @@ pub struct Limits {
 
 /// How far one call has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Whether the request may be sent again after any failure.
     pub repeatable: Repeatable,
@@ -156,6 +158,58 @@ impl Limits {
 
     /// Ninety seconds: what a quota counted by the minute can ask for, with room for the jitter after it.
     pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(90);
+
+    /// Sends after the first, at most.
+    #[must_use]
+    pub const fn max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = max_retries;
+        self
+    }
+
+    /// One wait, at most, its jitter included.
+    #[must_use]
+    pub const fn max_wait(mut self, max_wait: Duration) -> Self {
+        self.max_wait = max_wait;
+        self
+    }
+
+    /// The waits where the server names none, and the jitter after every wait.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// The first send of a call without a deadline has failed, and no jitter is drawn.
+    #[must_use]
+    pub const fn first(repeatable: Repeatable) -> Self {
+        Self { repeatable, retries: 0, remaining: None, chance: 0.0 }
+    }
+
+    /// As many sends after the first have been made.
+    #[must_use]
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// So much time is left to the deadline, if there is one.
+    #[must_use]
+    pub const fn remaining(mut self, remaining: Option<Duration>) -> Self {
+        self.remaining = remaining;
+        self
+    }
+
+    /// Drawn evenly from 0.0..1.0.
+    #[must_use]
+    pub const fn chance(mut self, chance: f64) -> Self {
+        self.chance = chance;
+        self
+    }
 }
 
 impl Default for Limits {

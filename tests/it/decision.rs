@@ -12,8 +12,7 @@ use tower_heed::policy::{
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The first failure of a call without a deadline, and no jitter.
-const FIRST: Progress =
-    Progress { repeatable: Repeatable::Always, retries: 0, remaining: None, chance: 0.0 };
+const FIRST: Progress = Progress::first(Repeatable::Always);
 
 fn answer(status: u16, headers: &[(&'static str, &str)]) -> Classification {
     let mut fields = HeaderMap::new();
@@ -75,7 +74,7 @@ fn each_class_of_failure_has_its_row() {
     ];
     for (failure, always, if_refused) in rows {
         assert_eq!(decide(&failure, FIRST), always, "{failure:?}");
-        let progress = Progress { repeatable: Repeatable::IfRefused, ..FIRST };
+        let progress = Progress::first(Repeatable::IfRefused);
         assert_eq!(decide(&failure, progress), if_refused, "{failure:?}");
     }
 }
@@ -99,7 +98,7 @@ fn safe_methods_and_marked_requests_may_be_repeated_and_others_not() {
 fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
     let wait = |failure: &Classification, retries, chance| match decide(
         failure,
-        Progress { retries, chance, ..FIRST },
+        FIRST.retries(retries).chance(chance),
     ) {
         Decision::Retry { wait, .. } => wait,
         other => panic!("{other:?}"),
@@ -115,8 +114,8 @@ fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
 
 #[test]
 fn a_hint_never_grants_a_retry_beyond_the_number_allowed() {
-    let limits = Limits { max_retries: 2, ..Limits::default() };
-    let at = |retries| Decision::about(&told(429), &limits, &Progress { retries, ..FIRST });
+    let limits = Limits::default().max_retries(2);
+    let at = |retries| Decision::about(&told(429), &limits, &FIRST.retries(retries));
     assert_eq!(at(1), retry(7, Cost::Nothing));
     assert_eq!(at(2), Decision::Return(Stopped::MaxRetries));
     assert_eq!(at(u32::MAX), Decision::Return(Stopped::MaxRetries));
@@ -124,7 +123,7 @@ fn a_hint_never_grants_a_retry_beyond_the_number_allowed() {
 
 #[test]
 fn a_wait_beyond_max_wait_is_not_begun_and_not_shortened() {
-    let limits = |seconds| Limits { max_wait: SECOND * seconds, ..Limits::default() };
+    let limits = |seconds| Limits::default().max_wait(SECOND * seconds);
     let about = |seconds| Decision::about(&told(429), &limits(seconds), &FIRST);
     assert_eq!(about(7), retry(7, Cost::Nothing));
     assert_eq!(about(6), Decision::Return(Stopped::MaxWait));
@@ -135,7 +134,7 @@ fn a_wait_beyond_max_wait_is_not_begun_and_not_shortened() {
 
 #[test]
 fn a_wait_that_would_pass_the_deadline_is_not_begun() {
-    let within = |remaining| decide(&told(429), Progress { remaining: Some(remaining), ..FIRST });
+    let within = |remaining| decide(&told(429), FIRST.remaining(Some(remaining)));
     assert_eq!(within(SECOND * 8), retry(7, Cost::Nothing));
     assert_eq!(within(SECOND * 7), Decision::Return(Stopped::Deadline));
     assert_eq!(within(Duration::ZERO), Decision::Return(Stopped::Deadline));
@@ -146,8 +145,8 @@ fn a_wait_that_would_pass_the_deadline_is_not_begun() {
 #[test]
 fn near_a_bound_the_jitter_is_drawn_from_what_is_left() {
     let wait = |max_wait, remaining, chance| {
-        let limits = Limits { max_wait, ..Limits::default() };
-        match Decision::about(&told(429), &limits, &Progress { remaining, chance, ..FIRST }) {
+        let limits = Limits::default().max_wait(max_wait);
+        match Decision::about(&told(429), &limits, &FIRST.remaining(remaining).chance(chance)) {
             Decision::Retry { wait, .. } => wait.as_millis(),
             other => panic!("{other:?}"),
         }
@@ -191,9 +190,9 @@ proptest! {
         let ms = Duration::from_millis;
         let backoff = Backoff::exponential(ms(first), ms(first << doublings)).unwrap();
         let backoff = backoff.jitter_ratio(ratio).unwrap();
-        let limits = Limits { max_retries, max_wait: ms(max_wait), backoff };
+        let limits = Limits::default().max_retries(max_retries).max_wait(ms(max_wait)).backoff(backoff);
         let remaining = remaining.map(ms);
-        let progress = Progress { repeatable: Repeatable::Always, retries, remaining, chance };
+        let progress = FIRST.retries(retries).remaining(remaining).chance(chance);
         let failure = match hint {
             Some(seconds) => answer(429, &[("retry-after", &seconds.to_string())]),
             None => answer(429, &[]),
