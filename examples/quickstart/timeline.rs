@@ -111,8 +111,13 @@ struct Burst<'a> {
 
 fn bursts(notes: &[(Duration, Note)]) -> Vec<Burst<'_>> {
     let mut bursts: Vec<Burst<'_>> = Vec::new();
+    let mut open = 0;
     for (at, note) in notes {
-        let burst = bursts.iter_mut().find(|burst| burst.takes(*at, note));
+        if *note == Note::Revoked {
+            // What comes after it is not what came before.
+            open = bursts.len();
+        }
+        let burst = bursts[open..].iter_mut().find(|burst| burst.takes(*at, note));
         match burst {
             Some(burst) => {
                 burst.end = *at;
@@ -149,7 +154,7 @@ impl Burst<'_> {
                 )
             }
             Note::TokenIssued(serial) if number == 1 => format!("token {serial} fetched"),
-            Note::TokenIssued(_) => format!("{number} tokens fetched, one for each call"),
+            Note::TokenIssued(first) => format!("tokens {first} to {} fetched", first + number - 1),
             Note::TokenEnded(serial, true) => {
                 format!("token {serial} ends; a newer one is in use already")
             }
