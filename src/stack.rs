@@ -70,7 +70,8 @@
 //! `tokio::spawn` or an axum handler: *implementation of `From` is not general enough*. It is a
 //! [limit of the compiler](https://github.com/rust-lang/rust/issues/64552) that tower's own layers meet as well.
 //! `client.ready().await?.call(request).await` and a client that was boxed by
-//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) both pass.
+//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) both pass. The state of an axum app has to be `Sync` as well:
+//! the example `axum_upstream` has its type, a [`BoxCloneSyncService`](tower::util::BoxCloneSyncService), written out.
 //!
 //! # Defaults
 //!

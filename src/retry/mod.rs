@@ -67,6 +67,10 @@
 //! apart and none before the time that was named. It is counted from the moment the head of the answer was read. A send
 //! waits for the inner service's readiness after that.
 //!
+//! The steps grow also where the server names the wait, so that callers who are refused again and again come back further
+//! apart. For an API that counts by the second that is more than is needed: give its
+//! [`backoff`](RetryOnRateLimit::backoff) a cap of a window or two.
+//!
 //! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::policy::Deadline) is not
 //! begun, and never cut short: the answer is returned at once, and its [`RetryOutcome`] says how long to wait. The
 //! number of retries holds whatever the server says. Retries after failures (not after refusals) are taken from a
