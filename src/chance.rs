@@ -19,6 +19,12 @@ pub(crate) fn draw() -> f64 {
     GENERATOR.with_borrow_mut(RngExt::random)
 }
 
+/// From here on this thread draws what the seed says.
+#[cfg(test)]
+pub(crate) fn seed(seed: u64) {
+    GENERATOR.set(SmallRng::seed_from_u64(seed));
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, thread};

@@ -30,7 +30,7 @@ pub enum FetchFailure {
     Malformed,
 }
 
-/// How many fetches in a row have failed in the same way, and how long to wait after the last.
+/// How many fetches have failed since the last success, and how long to wait after the last of them.
 ///
 /// | failure | wait |
 /// |---|---|
@@ -39,11 +39,12 @@ pub enum FetchFailure {
 /// | `Unavailable`, `Timeout` | 0.5 s doubling to 30 s, plus up to a half |
 /// | `Rejected`, `Malformed` | 5 s doubling to 5 min, plus up to a half |
 ///
-/// A failure of another row begins that row anew; a success begins all.
+/// A success begins all rows anew. Each row has a count of its own, which failures of the other leave alone: an issuer in
+/// trouble that answers 429 and 503 by turns is not asked every few seconds for that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HoldOff {
-    last: Option<Steps>,
-    in_a_row: u32,
+    short: u32,
+    long: u32,
 }
 
 /// A row of doubling waits.
@@ -117,15 +118,19 @@ impl HoldOff {
         chance: f64,
     ) -> Duration {
         let steps = failure.steps();
-        self.in_a_row = if self.last == Some(steps) { self.in_a_row.saturating_add(1) } else { 0 };
-        self.last = Some(steps);
+        let count = match steps {
+            Steps::Short => &mut self.short,
+            Steps::Long => &mut self.long,
+        };
+        let before = *count;
+        *count = before.saturating_add(1);
         match told {
             Some(told) if failure == FetchFailure::RateLimited => {
                 let wait = told.clamp(MIN_TOLD, MAX_TOLD);
                 wait + share(MAX_JITTER.min(wait / 10), chance)
             }
             _ => {
-                let wait = steps.step(self.in_a_row);
+                let wait = steps.step(before);
                 wait + share(wait / 2, chance)
             }
         }
@@ -140,12 +145,12 @@ impl HoldOff {
 // === impl Steps ===
 
 impl Steps {
-    fn step(self, in_a_row: u32) -> Duration {
+    fn step(self, before: u32) -> Duration {
         let (first, cap) = match self {
             Self::Short => (Duration::from_millis(500), Duration::from_secs(30)),
             Self::Long => (Duration::from_secs(5), Duration::from_secs(5 * 60)),
         };
-        first.saturating_mul(2_u32.saturating_pow(in_a_row)).min(cap)
+        first.saturating_mul(2_u32.saturating_pow(before)).min(cap)
     }
 }
 
@@ -184,13 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_success_and_a_failure_of_another_kind_begin_anew() {
+    fn rule_22_a_success_begins_anew_and_failures_by_turns_do_not() {
         let mut hold_off = HoldOff::default();
         let mut wait = |failure| hold_off.after(failure, None, 0.0).as_secs_f64();
         assert_eq!(wait(FetchFailure::Timeout), 0.5);
         assert_eq!(wait(FetchFailure::Unavailable), 1.0);
         assert_eq!(wait(FetchFailure::Rejected), 5.0);
-        assert_eq!(wait(FetchFailure::Timeout), 0.5);
+        assert_eq!(wait(FetchFailure::Timeout), 2.0);
+        assert_eq!(wait(FetchFailure::RateLimited), 10.0);
         hold_off.reset();
         assert_eq!(hold_off, HoldOff::default());
     }

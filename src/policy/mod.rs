@@ -17,6 +17,7 @@ pub(crate) mod errors;
 mod freshness;
 mod hold_off;
 mod marks;
+pub mod quota;
 mod transport;
 
 pub(crate) use budget::Taken;

@@ -104,6 +104,21 @@ impl Cached {
         self.generation
     }
 
+    /// It as a token of what is left of its life.
+    pub(super) fn token(&self, clock: &Clock) -> Token {
+        let life = match self.ends_in(&moment(clock)) {
+            _ if !self.replaceable => Life::Fixed,
+            Some(left) => Life::Lasts(left),
+            None => Life::Endless,
+        };
+        Token::of(self.header.clone(), life)
+    }
+
+    /// What is left of its life, zero past its end; none if it has no end.
+    pub(super) fn ends_in(&self, now: &Moment) -> Option<Duration> {
+        Some(self.life()?.saturating_sub(now.since(&self.asked)))
+    }
+
     /// The life it is given, for the event; none if it has no end.
     pub(super) fn life(&self) -> Option<Duration> {
         self.freshness.map(|freshness| freshness.life())

@@ -1,22 +1,32 @@
 //! The settings of the layer.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use super::{RejectionLimit, TokenKey, origin::Origins};
+use super::{RejectionLimit, TokenKey, origin::Origins, slot::Slot};
 use crate::{clock::Clock, policy::Endpoints};
 
 /// What one endpoint gets; see [`TokenCacheLayer::endpoint`](super::TokenCacheLayer::endpoint).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub(super) attach: bool,
+    pub(super) key: Option<TokenKey>,
+}
+
+/// What one endpoint gets, made ready.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) attach: bool,
+    /// The slot of a key of its own; none for the layer's.
+    pub(super) slot: Option<Arc<Slot>>,
 }
 
 /// All that a cache is set to.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) origins: Origins,
-    pub(super) endpoints: Endpoints<Config>,
-    pub(super) key: Arc<TokenKey>,
+    pub(super) endpoints: Endpoints<Route>,
+    pub(super) key: TokenKey,
+    pub(super) max_keys: NonZeroUsize,
     pub(super) clock: Clock,
     pub(super) fetch_timeout: Duration,
     pub(super) max_wait: Duration,
@@ -40,19 +50,26 @@ pub(super) enum Replay {
 impl Config {
     /// Requests to this endpoint carry no token, and may go to any origin.
     #[must_use]
-    pub const fn without_token(self) -> Self {
-        Self { attach: false }
+    pub fn without_token(self) -> Self {
+        Self { attach: false, ..self }
     }
 
     /// Requests to this endpoint carry a token. They do unless this is said otherwise.
     #[must_use]
-    pub const fn with_token(self) -> Self {
-        Self { attach: true }
+    pub fn with_token(self) -> Self {
+        Self { attach: true, ..self }
+    }
+
+    /// Requests to this endpoint carry the token of `key`, and not that of the layer's key. A
+    /// [`TokenScope`](super::TokenScope) in a request's extensions comes before it.
+    #[must_use]
+    pub fn key(self, key: TokenKey) -> Self {
+        Self { key: Some(key), ..self }
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { attach: true }
+        Self { attach: true, key: None }
     }
 }

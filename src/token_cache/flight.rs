@@ -19,8 +19,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A flight. Whatever becomes of it, it tells its passengers: dropping it is an outcome as well.
 #[derive(Debug)]
 pub(super) struct Flight {
-    cache: Arc<Cache>,
+    pub(super) cache: Cache,
     reason: FetchReason,
+    /// How often the slot's token had been forgotten when it began.
+    epoch: u64,
     /// The moment before the token was asked for.
     asked: Moment,
     passengers: Passengers,
@@ -50,13 +52,30 @@ pub(super) struct Landing {
 // === impl Flight ===
 
 impl Flight {
-    pub(super) fn new(cache: Arc<Cache>, reason: FetchReason) -> (Self, Landing) {
+    pub(super) fn new(cache: Cache, reason: FetchReason, epoch: u64) -> (Self, Landing) {
         let (passengers, landing) = watch::channel(None);
-        let asked = moment(&cache.settings.clock);
-        let limit = cache.settings.fetch_timeout;
+        let settings = cache.settings();
+        let asked = moment(&settings.clock);
+        let limit = settings.fetch_timeout;
         let limit = limit.saturating_add(GRACE.min(limit));
         let landing = Landing { outcome: landing, overdue: asked.instant().checked_add(limit) };
-        (Self { cache, reason, asked, passengers, landed: false }, landing)
+        (Self { cache, reason, epoch, asked, passengers, landed: false }, landing)
+    }
+
+    pub(super) const fn reason(&self) -> FetchReason {
+        self.reason
+    }
+
+    pub(super) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) const fn asked(&self) -> Moment {
+        self.asked
+    }
+
+    pub(super) const fn passengers(&self) -> &Passengers {
+        &self.passengers
     }
 
     /// Sends the flight off on its own task: no caller's end is its end.
@@ -73,19 +92,19 @@ impl Flight {
         if !self.cache.counts_on(&self.passengers) {
             return;
         }
-        self.asked = moment(&self.cache.settings.clock);
-        let fetch = fetch(Arc::clone(&self.cache), self.reason);
-        let limit = self.cache.settings.fetch_timeout;
+        self.asked = moment(&self.cache.settings().clock);
+        let fetch = fetch(self.cache.clone(), self.reason);
+        let limit = self.cache.settings().fetch_timeout;
         let fetched = match tokio::time::timeout(limit, fetch).await {
             Ok(fetched) => fetched,
             Err(_) => Err(TokenError::new(FetchFailure::Timeout)),
         };
-        self.land(moment(&self.cache.settings.clock), fetched);
+        self.land(moment(&self.cache.settings().clock), fetched);
     }
 
-    fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
+    pub(super) fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
         self.landed = true;
-        let outcome = self.cache.land(&self.passengers, (self.asked, now), self.reason, fetched);
+        let outcome = self.cache.land(self, now, fetched);
         self.passengers.send_replace(Some(outcome));
     }
 }
@@ -108,9 +127,9 @@ impl Drop for Flight {
     }
 }
 
-async fn fetch(cache: Arc<Cache>, reason: FetchReason) -> Result<Token, TokenError> {
-    let mut source = cache.slot.source();
-    let request = TokenRequest::shared(Arc::clone(&cache.settings.key), reason);
+async fn fetch(cache: Cache, reason: FetchReason) -> Result<Token, TokenError> {
+    let mut source = cache.source();
+    let request = TokenRequest::shared(Arc::clone(cache.key()), reason);
     let source = source.ready().await.map_err(TokenError::of_source)?;
     source.call(request).await.map_err(TokenError::of_source)
 }

@@ -1,15 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tower::{ServiceExt, util::BoxCloneService};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Config, RejectionLimit, Token, TokenCache, TokenKey, TokenRequest,
+    Config, RejectionLimit, Token, TokenCache, TokenCacheHandle, TokenKey, TokenRequest,
     cache::Cache,
-    config::{Replay, Settings},
+    cached::moment,
+    config::{Replay, Route, Settings},
     origin::Origins,
-    slot::Slot,
+    slots::{Slots, Source},
 };
 use crate::{BoxError, clock::Clock, error::InvalidConfig, policy::Endpoints};
 
@@ -20,7 +21,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig, policy::Endpoints};
 #[derive(Clone, Debug)]
 pub struct TokenCacheLayer {
     settings: Settings,
-    slot: Arc<Slot>,
+    slots: Arc<Slots>,
 }
 
 // === impl TokenCacheLayer ===
@@ -41,6 +42,9 @@ impl TokenCacheLayer {
     /// Thirty days: the longest that Auth0 grants.
     pub const DEFAULT_MAX_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+    /// Sixty-four: the tenants or organizations that one process serves at a time, at a few kilobytes each.
+    pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+
     /// Takes tokens from `source`, a service that is asked for one at a time:
     /// [`ClientCredentials`](super::ClientCredentials), [`StaticToken`](super::StaticToken), or your own, for example a
     /// closure by [`tower::service_fn`].
@@ -48,16 +52,17 @@ impl TokenCacheLayer {
     /// **Name the servers that may see the token** with [`allow_origin`](Self::allow_origin). Until one is named, every
     /// request that would carry a token fails with [`OriginRefused`](super::OriginRefused) and is not sent.
     #[must_use]
-    pub fn new<Source>(source: Source) -> Self
+    pub fn new<S>(source: S) -> Self
     where
-        Source: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
-        Source::Error: Into<BoxError>,
-        Source::Future: Send + 'static,
+        S: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
     {
         let settings = Settings {
             origins: Origins::default(),
-            endpoints: Endpoints::new(Config::default()),
-            key: Arc::default(),
+            endpoints: Endpoints::new(Route { attach: true, slot: None }),
+            key: TokenKey::new(),
+            max_keys: Self::DEFAULT_MAX_KEYS,
             clock: Clock::default(),
             fetch_timeout: Self::DEFAULT_FETCH_TIMEOUT,
             max_wait: Self::DEFAULT_MAX_WAIT,
@@ -68,8 +73,8 @@ impl TokenCacheLayer {
             rejection_limit: RejectionLimit::new(),
             replay: Replay::Here,
         };
-        let source = BoxCloneService::new(source.map_err(Into::into));
-        Self { settings, slot: Arc::new(Slot::new(source)) }
+        let source: Source = BoxCloneService::new(source.map_err(Into::into));
+        Self { settings, slots: Arc::new(Slots::new(source)) }
     }
 
     /// Lets the token be sent to `origin`, for example `https://tenant.eu.auth0.com`: exactly this scheme, host and port.
@@ -122,19 +127,41 @@ impl TokenCacheLayer {
     where
         F: FnOnce(Config) -> Config,
     {
-        let config = configure(*self.settings.endpoints.base());
-        self.settings.endpoints.insert(pattern, config)?;
+        let Config { attach, key } = configure(Config::default());
+        let slot = key.filter(|_| attach).map(|key| {
+            let now = || moment(&self.settings.clock);
+            self.slots.of(&key, self.settings.max_keys, now)
+        });
+        self.settings.endpoints.insert(pattern, Route { attach, slot })?;
         Ok(self)
     }
 
-    /// Asks the source for the token of `key`. By default the key has no parts, and the source gives its own token.
+    /// Requests carry the token of `key`, if neither their endpoint ([`Config::key`]) nor they themselves
+    /// ([`TokenScope`](super::TokenScope)) name another. By default the key has no parts, and the source gives its own token.
     ///
-    /// From here on the cache is not shared with clones that were made before: tokens of two keys never mix.
+    /// Clones of a layer with different keys share one cache all the same, in which each key has a token of its own.
     #[must_use]
     pub fn key(mut self, key: TokenKey) -> Self {
-        self.settings.key = Arc::new(key);
-        self.slot = Arc::new(Slot::new(self.slot.source()));
+        self.settings.key = key;
         self
+    }
+
+    /// Of how many keys that only requests name ([`TokenScope`](super::TokenScope)) the tokens are kept.
+    ///
+    /// For one more, the one that was not used for the longest time is forgotten, held-off ones last. A key that a service or
+    /// an endpoint names, and one whose token is being fetched, is neither forgotten nor counted.
+    #[must_use]
+    pub fn max_keys(mut self, most: NonZeroUsize) -> Self {
+        self.settings.max_keys = most;
+        self
+    }
+
+    /// To get tokens without a request, fetch them before the first one, forget them, and look at their state.
+    ///
+    /// It shares the cache with the layer and its services, and has the settings that the layer has now: set those first.
+    #[must_use]
+    pub fn handle(&self) -> TokenCacheHandle {
+        TokenCacheHandle::new(self.cache())
     }
 
     /// How long one fetch may take, from the moment the source is asked to its token.
@@ -223,14 +250,17 @@ impl TokenCacheLayer {
         self.settings.clock = clock;
         self
     }
+
+    pub(super) fn cache(&self) -> Cache {
+        Cache::new(self.settings.clone(), Arc::clone(&self.slots))
+    }
 }
 
 impl<S> Layer<S> for TokenCacheLayer {
     type Service = TokenCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let (settings, slot) = (self.settings.clone(), Arc::clone(&self.slot));
-        TokenCache::new(inner, Arc::new(Cache { settings, slot }))
+        TokenCache::new(inner, self.cache())
     }
 }
 

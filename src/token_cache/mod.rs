@@ -38,6 +38,21 @@
 //! # }
 //! ```
 //!
+//! # Several keys
+//!
+//! Requests of one service can carry different tokens: another audience for some endpoints, another organization for some
+//! requests. What tells tokens apart is the [`TokenKey`]; which one a request gets is said by, in this order,
+//!
+//! 1. the [`TokenScope`] in its extensions, for keys that are known when the request is made;
+//! 2. its endpoint's [`Config::key`];
+//! 3. the layer's [`key`](TokenCacheLayer::key), which has no parts by default: the source gives its own token.
+//!
+//! Each key has a slot of its own, so that a stalled issuer, a hold-off or a rejection of one is not felt by another. The source is
+//! cloned for each flight. The slots of keys that only requests name are bounded: [`max_keys`](TokenCacheLayer::max_keys).
+//!
+//! To get a token without a request, to fetch some before the first request, to forget one, or to see their states, there is
+//! the [`handle`](TokenCacheLayer::handle).
+//!
 //! # A token's life
 //!
 //! ```text
@@ -66,6 +81,9 @@
 //! | Expired | past its end | waits; a dead token is never sent | as Empty |
 //! | held off, token usable | after a failure | the token at once | none before the hold-off ends |
 //! | held off, no token | after a failure | [`TokenError`] with `retry_after` at once, nothing is sent | exactly one when it ends |
+//!
+//! Every hold-off ends by time. [`force_refresh`](TokenCacheHandle::force_refresh) alone overrides one; those without a token
+//! join its flight.
 //!
 //! A *flight* is one request to the source. It runs on a task of its own, so no caller's end is its end, and all who wait for it get
 //! what it gets, the failure too. Nothing is fetched for a cache that nobody uses: there are no timers. How long a source that
@@ -99,6 +117,7 @@
 //! | [`default_life`](TokenCacheLayer::default_life) | 5 min | |
 //! | [`max_life`](TokenCacheLayer::max_life) | 30 days | a longer life is cut |
 //! | [`refresh_buffer`](TokenCacheLayer::refresh_buffer) | a share of the life | cut to two fifths of the life |
+//! | [`max_keys`](TokenCacheLayer::max_keys) | 64 besides those that services and endpoints name | the least recently used is forgotten |
 //! | [`rejection_limit`](TokenCacheLayer::rejection_limit) | 2, one more every 5 min, 10 s apart | the caller gets the 401 |
 //!
 //! # Cost
@@ -107,7 +126,8 @@
 //! map grow; and for the replay a clone of the inner service and a copy of the request (three allocations, and one for each
 //! part that nobody has cloned before, as with every clone of a request). The copy is saved by
 //! [`leave_replay_to_retry`](TokenCacheLayer::leave_replay_to_retry), for stacks in which
-//! [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside holds one anyway, and by [`StaticToken`]. A call that waits allocates.
+//! [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside holds one anyway, and by [`StaticToken`]. A call that waits
+//! allocates. A [`TokenScope`] costs a look-up by its key as well.
 //!
 //! # Readiness
 //!
@@ -122,7 +142,7 @@
 //!
 //! # Cloning
 //!
-//! Clones of the layer, its services and their clones share one cache, until [`key`](TokenCacheLayer::key) is set on one.
+//! Clones of the layer, its services, their clones and its handles share one cache, in which each key has a token of its own.
 //!
 //! # Ordering
 //!
@@ -150,7 +170,11 @@
 //! |---|---|---|
 //! | `DEBUG` | `token obtained` | `generation`, `reason`, `life` |
 //! | `INFO` | `token rejected, fetching another` | `generation` |
+//! | `INFO` | `token refresh forced` | `hold_off`, the time that was left of one |
+//! | `INFO` | `token forgotten` | |
 //! | `WARN` | `no token, not asking again during the hold-off` | `failure`, `status`, `code`, `reason`, `hold_off` |
+//!
+//! All have the key's `audience` and `organization` besides, where it has them.
 
 mod cache;
 mod cached;
@@ -159,28 +183,40 @@ mod client_credentials;
 mod config;
 mod flight;
 mod future;
+mod handle;
 mod key;
 mod layer;
+#[cfg(all(test, tower_heed_loom))]
+mod model;
 mod origin;
 mod passage;
 mod rejections;
 mod request;
+mod scope;
 mod service;
 mod slot;
+mod slots;
+mod snapshot;
 mod static_token;
+mod sync;
 mod token;
 mod wait;
+#[cfg(test)]
+mod week;
 
 pub use crate::policy::errors::TokenError;
 #[cfg(feature = "client-credentials")]
 pub use client_credentials::{AuthMethod, ClientCredentials, RequestFormat};
 pub use config::Config;
 pub use future::ResponseFuture;
+pub use handle::TokenCacheHandle;
 pub use key::TokenKey;
 pub use layer::TokenCacheLayer;
 pub use origin::OriginRefused;
 pub use rejections::RejectionLimit;
 pub use request::{FetchReason, TokenRequest};
+pub use scope::TokenScope;
 pub use service::TokenCache;
+pub use snapshot::KeySnapshot;
 pub use static_token::StaticToken;
 pub use token::Token;

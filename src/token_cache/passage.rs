@@ -19,7 +19,7 @@ use crate::{
 /// A request that has yet to be sent, and the service to send it with, which is not ready.
 pub(super) struct Passage<S, B> {
     pub(super) service: S,
-    cache: Arc<Cache>,
+    cache: Cache,
     request: Request<B>,
     deadline: Option<Deadline>,
     /// The request was sent before, with a token that was rejected: it is not sent a third time.
@@ -28,7 +28,7 @@ pub(super) struct Passage<S, B> {
 
 /// What is kept while a request is on its way, for the case that its token is rejected.
 pub(super) struct Watch<S, B> {
-    cache: Arc<Cache>,
+    cache: Cache,
     generation: u64,
     deadline: Option<Deadline>,
     then: Then<S, B>,
@@ -48,7 +48,7 @@ pub(super) enum Then<S, B> {
 
 impl<S, B> Passage<S, B> {
     pub(super) fn new(
-        cache: Arc<Cache>,
+        cache: Cache,
         service: S,
         request: Request<B>,
         deadline: Option<Deadline>,
@@ -58,8 +58,8 @@ impl<S, B> Passage<S, B> {
 
     /// Waits for the token to send it with.
     pub(super) fn acquire(&self) -> Acquire {
-        let give_up = wait::give_up(&self.cache.settings, self.deadline);
-        wait::acquire(Arc::clone(&self.cache), give_up)
+        let give_up = wait::give_up(self.cache.settings(), self.deadline);
+        wait::acquire(self.cache.clone(), give_up)
     }
 
     /// The token to send it with now that the service is ready: `token`, which was waited for, or a newer one.
@@ -101,7 +101,7 @@ where
 impl<S: Clone, B: ReplayableBody> Watch<S, B> {
     /// What to keep of `request`, which carries no token yet; nothing if no other token can be had.
     pub(super) fn new(
-        cache: &Arc<Cache>,
+        cache: &Cache,
         attached: &Attached,
         deadline: Option<Deadline>,
         service: &S,
@@ -109,20 +109,20 @@ impl<S: Clone, B: ReplayableBody> Watch<S, B> {
     ) -> Option<Self> {
         let generation = attached.generation?;
         let once = request.extensions().get::<NoRetry>().is_some();
-        let then = match cache.settings.replay {
+        let then = match cache.settings().replay {
             _ if once || !request.body().is_replayable() => Then::Nothing,
             Replay::Outside => Then::Mark,
             Replay::Here => match copy(request) {
                 Some(copy) => {
                     let service = service.clone();
-                    let mut again = Passage::new(Arc::clone(cache), service, copy, deadline);
+                    let mut again = Passage::new(cache.clone(), service, copy, deadline);
                     again.last = true;
                     Then::Send(again)
                 }
                 None => Then::Nothing,
             },
         };
-        Some(Self { cache: Arc::clone(cache), generation, deadline, then })
+        Some(Self { cache: cache.clone(), generation, deadline, then })
     }
 }
 
@@ -133,7 +133,7 @@ impl<S, B: ReplayableBody> Watch<S, B> {
             drop(self.cache.reject(self.generation));
             return None;
         };
-        let give_up = wait::give_up(&self.cache.settings, self.deadline);
+        let give_up = wait::give_up(self.cache.settings(), self.deadline);
         Some((wait::renew(self.cache, self.generation, give_up), then))
     }
 }

@@ -21,6 +21,8 @@ pub enum FetchReason {
     Due,
     /// The present one has ended.
     Expired,
+    /// A new one was [asked for by name](super::TokenCacheHandle::force_refresh).
+    Forced,
     /// A server rejected the present one, though it should still be good. A source that keeps tokens of its own must not
     /// give the same again.
     Rejected,
@@ -62,6 +64,7 @@ impl FetchReason {
             Self::Missing => "missing",
             Self::Due => "due",
             Self::Expired => "expired",
+            Self::Forced => "forced",
             Self::Rejected => "rejected",
         }
     }

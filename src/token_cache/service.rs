@@ -1,10 +1,12 @@
 use std::{
     mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header::AUTHORIZATION};
+use http::{
+    Request, Response,
+    header::{AUTHORIZATION, Entry},
+};
 use tower_service::Service;
 
 use super::{
@@ -19,13 +21,13 @@ use crate::{BoxError, body::ReplayableBody, policy::Deadline};
 #[derive(Clone, Debug)]
 pub struct TokenCache<S> {
     inner: S,
-    cache: Arc<Cache>,
+    cache: Cache,
 }
 
 // === impl TokenCache ===
 
 impl<S> TokenCache<S> {
-    pub(super) const fn new(inner: S, cache: Arc<Cache>) -> Self {
+    pub(super) const fn new(inner: S, cache: Cache) -> Self {
         Self { inner, cache }
     }
 
@@ -54,22 +56,30 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let settings = &self.cache.settings;
-        if !settings.endpoints.of(&request).config().attach {
+        let settings = self.cache.settings();
+        let route = settings.endpoints.of(&request).config();
+        if !route.attach {
             return ResponseFuture::sending(self.inner.call(request), None);
         }
+        let selected = self.cache.selected(request.extensions().get(), route);
+        let cache = selected.as_ref().unwrap_or(&self.cache);
         if settings.origins.allow_sending_to(request.uri()) {
-            if let Some(attached) = self.cache.fresh() {
-                return self.send(request, attached);
+            if let Some(attached) = cache.fresh() {
+                return send(&mut self.inner, cache, request, attached);
             }
         }
-        self.call_without_fresh_token(request)
+        let cache = cache.clone();
+        self.call_without_fresh_token(cache, request)
     }
 }
 
 impl<S> TokenCache<S> {
     #[cold]
-    fn call_without_fresh_token<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    fn call_without_fresh_token<B>(
+        &mut self,
+        cache: Cache,
+        request: Request<B>,
+    ) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>> + Clone,
         B: ReplayableBody,
@@ -77,15 +87,15 @@ impl<S> TokenCache<S> {
         if request.headers().contains_key(AUTHORIZATION) {
             return ResponseFuture::sending(self.inner.call(request), None);
         }
-        if let Err(refused) = self.cache.settings.origins.check(request.uri()) {
+        if let Err(refused) = cache.settings().origins.check(request.uri()) {
             self.let_go();
             return ResponseFuture::failed(refused.into());
         }
-        match self.cache.lookup() {
-            Lookup::Attach(attached) => self.send(request, attached),
+        match cache.lookup() {
+            Lookup::Token(cached) => send(&mut self.inner, &cache, request, cached.attach()),
             Lookup::Wait => {
                 self.let_go();
-                let (cache, deadline) = (Arc::clone(&self.cache), Deadline::of(&request));
+                let deadline = Deadline::of(&request);
                 ResponseFuture::waiting(Passage::new(cache, self.inner.clone(), request, deadline))
             }
             Lookup::Refused(error) => {
@@ -94,21 +104,30 @@ impl<S> TokenCache<S> {
             }
         }
     }
+}
 
-    /// Sends a request with the token, or as it is if it brings an `Authorization` of its own.
-    #[inline]
-    fn send<B>(&mut self, mut request: Request<B>, attached: Attached) -> ResponseFuture<S, B>
-    where
-        S: Service<Request<B>> + Clone,
-        B: ReplayableBody,
-    {
-        if request.headers().contains_key(AUTHORIZATION) {
-            return ResponseFuture::sending(self.inner.call(request), None);
+/// Sends a request with the token, or as it is if it brings an `Authorization` of its own.
+#[inline]
+fn send<S, B>(
+    inner: &mut S,
+    cache: &Cache,
+    mut request: Request<B>,
+    attached: Attached,
+) -> ResponseFuture<S, B>
+where
+    S: Service<Request<B>> + Clone,
+    B: ReplayableBody,
+{
+    let deadline = Deadline::of(&request);
+    // Before the token is in the request: what is kept of it carries none.
+    let watch = Watch::new(cache, &attached, deadline, inner, &request);
+    // One look at the header map, for whether there is a value and for the place to put one.
+    let watch = match request.headers_mut().entry(AUTHORIZATION) {
+        Entry::Vacant(place) => {
+            place.insert(attached.header);
+            watch
         }
-        let deadline = Deadline::of(&request);
-        // Before the token is in the request: what is kept of it carries none.
-        let watch = Watch::new(&self.cache, &attached, deadline, &self.inner, &request);
-        request.headers_mut().insert(AUTHORIZATION, attached.header);
-        ResponseFuture::sending(self.inner.call(request), watch)
-    }
+        Entry::Occupied(_) => None,
+    };
+    ResponseFuture::sending(inner.call(request), watch)
 }

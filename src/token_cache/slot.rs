@@ -2,36 +2,34 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use arc_swap::{ArcSwapOption, Guard};
 use tokio::time::Instant;
-use tower::util::BoxCloneService;
 
 use super::{
-    Token, TokenError, TokenRequest,
+    TokenError, TokenKey,
     cached::Cached,
     flight::{Landing, Passengers},
     rejections::Rejections,
+    sync::{Mutex, MutexGuard},
 };
-use crate::{
-    BoxError,
-    policy::{HoldOff, Moment},
-};
-
-/// A source of tokens whose type has been forgotten. It is asked on the slow path only.
-pub(super) type Source = BoxCloneService<TokenRequest, Token, BoxError>;
+use crate::policy::{HoldOff, Moment};
 
 /// The token of one key, and all that is known about getting another.
 pub(super) struct Slot {
+    key: Arc<TokenKey>,
     /// Read by every request, without a lock. Stored to under the lock of `state`.
     current: ArcSwapOption<Cached>,
     /// Held for a few lines at a time, never while anything is waited for.
     state: Mutex<State>,
-    /// Behind a lock because a source need not be `Sync`.
-    source: Mutex<Source>,
+    /// When it was last looked up, as a count of look-ups.
+    used: AtomicU64,
 }
 
 /// What the slow path decides by.
@@ -39,6 +37,8 @@ pub(super) struct Slot {
 pub(super) struct State {
     /// The last flight that departed, until it lands.
     pub(super) flight: Option<Landing>,
+    /// How often the token was forgotten. What a flight from before brings is for those who wait for it, and is not kept.
+    pub(super) epoch: u64,
     pub(super) generations: u64,
     pub(super) hold_off: HoldOff,
     pub(super) held: Option<Held>,
@@ -55,12 +55,17 @@ pub(super) struct Held {
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(key: Arc<TokenKey>) -> Self {
         Self {
+            key,
             current: ArcSwapOption::empty(),
-            state: Mutex::default(),
-            source: Mutex::new(source),
+            state: Mutex::new(State::default()),
+            used: AtomicU64::new(0),
         }
+    }
+
+    pub(super) const fn key(&self) -> &Arc<TokenKey> {
+        &self.key
     }
 
     /// The present token, good or not, on loan: for the path that every request takes.
@@ -73,9 +78,9 @@ impl Slot {
         self.current.load_full()
     }
 
-    /// Puts a token in the place of the present one. The lock says that nobody else does so meanwhile.
-    pub(super) fn replace(&self, _lock: &mut State, token: Arc<Cached>) {
-        self.current.store(Some(token));
+    /// Puts a token, or none, in the place of the present one. The lock says that nobody else does so meanwhile.
+    pub(super) fn replace(&self, _lock: &mut State, token: Option<Arc<Cached>>) {
+        self.current.store(token);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -83,14 +88,22 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn source(&self) -> Source {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Notes a look-up. `uses` counts those of another slot than the last, so that one slot that is alone in use is not
+    /// written to.
+    pub(super) fn touch(&self, uses: &AtomicU64) {
+        if self.used.load(Ordering::Relaxed) != uses.load(Ordering::Relaxed) {
+            self.used.store(uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").finish_non_exhaustive()
+        f.debug_struct("Slot").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

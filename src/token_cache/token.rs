@@ -4,7 +4,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::TokenError;
 use crate::policy::FetchFailure;
@@ -86,6 +86,10 @@ impl Token {
         Some(Self { header, life: Life::NotSaid })
     }
 
+    pub(super) const fn of(header: HeaderValue, life: Life) -> Self {
+        Self { header, life }
+    }
+
     pub(super) fn fixed(self) -> Self {
         Self { life: Life::Fixed, ..self }
     }
@@ -115,12 +119,31 @@ impl fmt::Display for UnsendableToken {
 
 impl Error for UnsendableToken {}
 
+/// Bytes that are overwritten when they are let go.
+struct Wiped(Vec<u8>);
+
+// === impl Wiped ===
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+        #[cfg(test)]
+        tests::let_go(&self.0);
+    }
+}
+
 /// One sensitive header value of several parts, in a buffer of its own that is wiped when the last copy of it goes.
 pub(super) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
     // The capacity is exact: a buffer that grows leaves its old bytes behind, not wiped.
-    let mut buffer = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    let mut buffer = Wiped(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     for part in parts {
-        buffer.extend_from_slice(part);
+        buffer.0.extend_from_slice(part);
     }
     let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(buffer)).ok()?;
     value.set_sensitive(true);
@@ -129,7 +152,40 @@ pub(super) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    thread_local! {
+        /// The buffers that this thread has let go, as they were then.
+        static LET_GO: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn let_go(bytes: &[u8]) {
+        LET_GO.with_borrow_mut(|let_go| let_go.push(bytes.to_vec()));
+    }
+
+    fn buffers_let_go() -> Vec<Vec<u8>> {
+        LET_GO.with_borrow(Clone::clone)
+    }
+
+    #[test]
+    fn rule_28_the_bytes_are_wiped_when_the_last_copy_goes_and_not_before() {
+        let token = Token::bearer("sesame").unwrap();
+        let clone = token.clone();
+        let attached = token.header_value().clone();
+        drop((token, clone));
+        assert_eq!(attached, "Bearer sesame");
+        assert!(buffers_let_go().is_empty(), "a request still carries it");
+        drop(attached);
+        assert_eq!(buffers_let_go(), [vec![0; "Bearer sesame".len()]]);
+    }
+
+    #[test]
+    fn rule_28_a_value_that_cannot_be_sent_is_wiped_as_well() {
+        assert!(sensitive(&[b"Bearer ", b"sesame\n"]).is_none());
+        assert_eq!(buffers_let_go(), [vec![0; "Bearer sesame\n".len()]]);
+    }
 
     #[test]
     fn rule_28_the_value_is_sensitive_and_shared() {

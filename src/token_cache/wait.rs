@@ -28,7 +28,7 @@ pub(super) type Acquire = Pin<Box<dyn Future<Output = Result<Arc<Cached>, TokenE
 pub(super) type Renew = Pin<Box<dyn Future<Output = Option<Arc<Cached>>> + Send>>;
 
 /// Waits for a token until `give_up`.
-pub(super) fn acquire(cache: Arc<Cache>, give_up: Instant) -> Acquire {
+pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
     Box::pin(async move {
         for _ in 0..MAX_FLIGHTS {
             let (landing, fallback) = match cache.board() {
@@ -37,7 +37,7 @@ pub(super) fn acquire(cache: Arc<Cache>, give_up: Instant) -> Acquire {
                 Boarding::Flight(landing, fallback) => (landing, fallback),
             };
             let until = match &fallback {
-                Some(_) => grace_end(&cache.settings, give_up),
+                Some(_) => grace_end(cache.settings(), give_up),
                 None => give_up,
             };
             let error = match land(landing, until).await {
@@ -46,7 +46,7 @@ pub(super) fn acquire(cache: Arc<Cache>, give_up: Instant) -> Acquire {
                 Some(Outcome::Abandoned) => continue,
                 None => TokenError::new(FetchFailure::Timeout),
             };
-            let clock = &cache.settings.clock;
+            let clock = &cache.settings().clock;
             if let Some(cached) = fallback.filter(|cached| cached.is_usable(clock)) {
                 return Ok(cached);
             }
@@ -61,7 +61,7 @@ pub(super) fn acquire(cache: Arc<Cache>, give_up: Instant) -> Acquire {
 }
 
 /// Waits for the token after the one of `generation`, until `give_up`.
-pub(super) fn renew(cache: Arc<Cache>, generation: u64, give_up: Instant) -> Renew {
+pub(super) fn renew(cache: Cache, generation: u64, give_up: Instant) -> Renew {
     Box::pin(async move {
         for _ in 0..MAX_FLIGHTS {
             let landing = match cache.reject(generation) {
@@ -77,6 +77,19 @@ pub(super) fn renew(cache: Arc<Cache>, generation: u64, give_up: Instant) -> Ren
         }
         None
     })
+}
+
+/// Waits for a token that is fetched whatever speaks against it, until `give_up`.
+pub(super) async fn force(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>, TokenError> {
+    for _ in 0..MAX_FLIGHTS {
+        match land(cache.force(), give_up).await {
+            Some(Outcome::Token(cached)) => return Ok(cached),
+            Some(Outcome::Failed(error)) => return Err(error),
+            Some(Outcome::Abandoned) => {}
+            None => return Err(TokenError::new(FetchFailure::Timeout)),
+        }
+    }
+    Err(abandoned())
 }
 
 /// The point at which a caller gives up that has begun to wait now.

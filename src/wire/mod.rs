@@ -10,6 +10,7 @@ mod number;
 #[cfg(feature = "client-credentials")]
 mod oauth_error;
 mod rate_limit;
+mod server_clock;
 #[cfg(feature = "client-credentials")]
 mod token_response;
 mod wait;
@@ -18,5 +19,6 @@ pub use challenge::BearerChallenge;
 #[cfg(feature = "client-credentials")]
 pub use oauth_error::OAuthError;
 pub use rate_limit::{Outcome, RateLimit, Window, is_aws_throttling};
+pub use server_clock::ServerClock;
 #[cfg(feature = "client-credentials")]
 pub use token_response::{MalformedToken, TokenResponse};

@@ -1,6 +1,9 @@
 //! What is written in several places says the same in all of them.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
@@ -46,6 +49,45 @@ fn the_readme_gives_a_reason_for_each_dependency_and_feature() {
 #[test]
 fn the_changelog_has_a_part_for_what_is_not_released() {
     assert!(read("CHANGELOG.md").contains("## [Unreleased]\n"));
+}
+
+fn sources(folder: PathBuf, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_list_of_the_token_rules_names_tests_that_exist_and_one_for_each_rule() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut text = String::new();
+    for folder in ["src", "tests"] {
+        sources(root.join(folder), &mut text);
+    }
+    let list = read("docs/tokens.md");
+    let mut rules = Vec::new();
+    for line in list.lines() {
+        let Some((rule, tests)) = line
+            .strip_prefix("| ")
+            .and_then(|line| line.split_once(" | "))
+            .and_then(|(rule, rest)| Some((rule.parse::<u32>().ok()?, rest.rsplit_once(" | ")?.1)))
+        else {
+            continue;
+        };
+        let tests: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "rule {rule} has no test");
+        for test in tests {
+            assert!(text.contains(&format!("fn {test}(")), "rule {rule}: there is no `{test}`");
+        }
+        rules.push(rule);
+    }
+    let all: Vec<u32> = (1..=29).chain(36..=37).collect();
+    assert_eq!(rules, all);
 }
 
 /// Git for Windows writes CRLF otherwise: bash cannot run the scripts then, and the tests here do not find what they look for.

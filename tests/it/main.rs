@@ -5,6 +5,7 @@
     missing_docs,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test binary has no public items, and its helpers fail as a test does"
 )]
@@ -36,11 +37,15 @@ mod endpoints;
 mod floors;
 mod house;
 mod idp_self;
+mod quota_others;
+mod quota_safety;
+mod quota_table;
 mod rate_limit;
 mod rate_limit_properties;
 mod retry;
 #[cfg(feature = "client-credentials")]
 mod secrets;
+mod server_clock;
 mod stack;
 mod support;
 mod timeout;
@@ -49,6 +54,8 @@ mod token_attach;
 mod token_credentials;
 mod token_failures;
 mod token_flight;
+mod token_handle;
+mod token_keys;
 mod token_rejected;
 #[cfg(feature = "client-credentials")]
 mod token_secrets;

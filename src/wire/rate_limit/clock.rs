@@ -68,6 +68,13 @@ impl<'a> Clock<'a> {
     }
 }
 
+/// Whether a reset, if it can be read at all, names a moment and not a span: ten digits are a date since 1970, and a date has
+/// letters before its first digit or a hyphen after them.
+pub(super) fn is_moment(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits == 0 || digits >= 10 || text.get(digits) == Some(&b'-')
+}
+
 /// So many units from now.
 pub(super) fn span(number: Number, unit: u64) -> Wait {
     Wait::from_nanos(signed(number.nanos(unit)))

@@ -34,9 +34,10 @@ pub(super) fn read(
             }
         }
         Attribute::Reset | Attribute::ResetElse | Attribute::ResetAfter => {
+            let is_moment = attribute != Attribute::ResetAfter && clock::is_moment(value);
             let Some(wait) = reset(&mut reader.clock, attribute, value) else { return };
             if let Some(window) = reader.window(dialect, key) {
-                window.add_reset(Reset { attribute, wait, spelling });
+                window.add_reset(Reset { attribute, wait, spelling, is_moment });
             }
         }
     }

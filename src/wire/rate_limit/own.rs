@@ -124,6 +124,11 @@ fn add_remaining(window: &mut Window, remaining: &[u8]) {
 /// Seconds from now, whatever their size.
 fn add_reset(window: &mut Window, reset: &[u8], spelling: Spelling) {
     if let Some(wait) = seconds(reset) {
-        window.add_reset(Reset { attribute: Attribute::ResetAfter, wait, spelling });
+        window.add_reset(Reset {
+            attribute: Attribute::ResetAfter,
+            wait,
+            spelling,
+            is_moment: false,
+        });
     }
 }

@@ -80,6 +80,7 @@ impl Counter {
                 attribute: Attribute::ResetAfter,
                 wait: span(Number::from(seconds), SECOND),
                 spelling: Spelling::Bare,
+                is_moment: false,
             });
         }
         window

@@ -1,6 +1,9 @@
 //! One counter of a rate limit.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use super::dialect::{Attribute, Dialect};
 use crate::wire::{number::Number, wait::Wait};
@@ -32,6 +35,8 @@ pub(super) struct Reset {
     pub(super) attribute: Attribute,
     pub(super) spelling: Spelling,
     pub(super) wait: Wait,
+    /// The server named a moment of its own clock, and not a span from now.
+    pub(super) is_moment: bool,
 }
 
 /// How a header's name is put together from its family's name, the word for the attribute and the key.
@@ -64,6 +69,14 @@ impl Window {
     #[must_use]
     pub fn reset(&self) -> Option<Duration> {
         self.reset.map(|reset| reset.wait.to_duration())
+    }
+
+    /// The same as a moment of the server's own clock, if that is what it named. It stays what it is while the reset is the same,
+    /// which a span from the answer, cut to whole seconds, does not.
+    #[must_use]
+    pub fn reset_moment(&self, date: SystemTime) -> Option<SystemTime> {
+        let reset = self.reset.filter(|reset| reset.is_moment)?;
+        date.checked_add(reset.wait.to_duration())
     }
 
     /// What the server calls this window: the name of a `RateLimit` item, the key in a header's name (`requests`), the bucket of

@@ -5,3 +5,4 @@ pub mod idp;
 pub mod log;
 pub mod probe;
 pub mod scripted;
+pub mod sim;

@@ -1,0 +1,63 @@
+//! A few requests held back to find out when the quota comes back.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::{Verdict, View, later};
+
+/// An eighth of the limit, and no more than this many, are held back.
+const MOST: u64 = 5;
+
+/// How well the moment is to be known; no network is more exact.
+const EXACT: Duration = Duration::from_millis(10);
+
+/// Nobody is held back for longer than this for the sake of knowledge.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+
+/// Scouts: the last few requests of a window, sent one by one over the time in which the window may end.
+///
+/// ```text
+///                    the reset is somewhere in here
+///                   ├──────────────────────────────┤
+///   ▒▒▒▒▒▒▒▒ burst     ·      ·      ·      ·      ·  scouts
+///                                       ▲
+///                          this one's answer shows the new window
+/// ```
+///
+/// A scout is never refused: before the reset there is a unit left for it, and after the reset there are all. So the moment is
+/// learned without a refusal, by requests that had to be sent anyway; and what they find between tells one kind of limiter from
+/// another. When the moment is known, none are held back.
+#[derive(Debug, Default)]
+pub(super) struct Scouts {
+    last_sent: Option<Instant>,
+}
+
+// === impl Scouts ===
+
+impl Scouts {
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.last_sent = Some(now);
+    }
+
+    /// Whether one of the `left` may go, if all comes back between `earliest` and `latest`.
+    pub(super) fn turn(
+        &self,
+        view: &View,
+        left: u64,
+        limit: u64,
+        earliest: Instant,
+        latest: Instant,
+    ) -> Verdict {
+        let held_back = (limit / 8).min(MOST);
+        let uncertain =
+            latest.saturating_duration_since(earliest.max(view.now)) > EXACT.max(view.rtt);
+        if left > held_back || !uncertain || latest > later(view.now, PATIENCE) {
+            return Verdict::Go;
+        }
+        let from = self.last_sent.map_or(earliest, |last| last.max(earliest));
+        let share = u32::try_from(left).unwrap_or(u32::MAX).saturating_add(1);
+        let due = later(from, latest.saturating_duration_since(from) / share);
+        if view.now >= due { Verdict::Go } else { Verdict::At(due) }
+    }
+}

@@ -1,0 +1,193 @@
+//! The quota of one key.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    Answer, Kind, Reading, Reset, Snapshot, Ticket, Turn, Verdict, View,
+    answer::MAX_READINGS,
+    counter::Counter,
+    flight::InFlight,
+    later,
+    refusals::Refusals,
+    silent::{Heard, Silent},
+};
+use crate::wire::ServerClock;
+
+/// The quota that all callers of one key share.
+#[derive(Debug)]
+pub struct Quota {
+    max_hold: Duration,
+    flight: InFlight,
+    clock: ServerClock,
+    rtt: Duration,
+    /// The server named this moment.
+    hold: Option<Instant>,
+    counters: Vec<Counter>,
+    silent: Silent,
+    refusals: Refusals,
+}
+
+// === impl Quota ===
+
+impl Quota {
+    /// No wait is longer than this, whatever the server says.
+    pub const DEFAULT_MAX_HOLD: Duration = Duration::from_secs(3_600);
+
+    /// What is added to each moment at which something comes back: timers and clocks are no more exact.
+    pub const MARGIN: Duration = Duration::from_millis(2);
+
+    /// A quota of which nothing is known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            max_hold: Self::DEFAULT_MAX_HOLD,
+            flight: InFlight::default(),
+            clock: ServerClock::new(),
+            rtt: Duration::MAX,
+            hold: None,
+            counters: Vec::new(),
+            silent: Silent::default(),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// No wait is longer than this, whatever the server says: when it is over, one request asks again.
+    #[must_use]
+    pub const fn max_hold(mut self, max_hold: Duration) -> Self {
+        self.max_hold = max_hold;
+        self
+    }
+
+    /// Takes a turn if there is one.
+    pub fn next_turn(&mut self, now: Instant) -> Turn {
+        self.flight.expire(now);
+        let view = self.view(now);
+        let verdict = match self.hold {
+            Some(hold) if now < hold => Verdict::At(hold),
+            _ => self.ask(&view),
+        };
+        match verdict {
+            Verdict::Go => {
+                self.counters.iter_mut().for_each(|counter| counter.sent(now));
+                self.silent.sent(now);
+                Turn::Now(self.flight.take(now))
+            }
+            Verdict::At(at) => Turn::At(at.max(later(now, Duration::from_millis(1)))),
+            Verdict::Answer => match self.flight.next_expiry() {
+                Some(at) => Turn::AfterAnswer { or_at: at },
+                None => Turn::At(later(now, Self::MARGIN)),
+            },
+        }
+    }
+
+    /// An answer came to a request that took this turn.
+    #[allow(clippy::needless_pass_by_value, reason = "a ticket is used up")]
+    pub fn on_answer(&mut self, ticket: Ticket, now: Instant, answer: &Answer) {
+        let sent = ticket.sent();
+        self.flight.answered(&ticket);
+        self.refusals.heard(sent, now, answer.refused);
+        self.rtt = self.rtt.min(now.saturating_duration_since(sent));
+        if let Some(date) = answer.date {
+            self.clock.on_answer(sent, now, date);
+        }
+        if let Some(wait) = answer.retry_after.filter(|_| answer.refused) {
+            let hold = later(now, wait.min(self.max_hold));
+            self.hold = Some(self.hold.map_or(hold, |held| held.max(hold)));
+        }
+        let view = self.view(now);
+        let mut explained = false;
+        for reading in answer.readings.iter().flatten() {
+            explained |= reading.remaining == 0;
+            self.read(&view, sent, answer, reading);
+        }
+        let heard = Heard {
+            sent,
+            received: now,
+            retry_after: answer.retry_after.map(|wait| wait.min(self.max_hold)),
+        };
+        if answer.refused {
+            // A refusal with units left is another limit's, one that is not shown.
+            if !explained {
+                self.silent.refused(&heard);
+            }
+        } else {
+            self.silent.accepted(&heard);
+        }
+    }
+
+    /// No answer came and none will come: nobody knows whether the server counted it.
+    #[allow(clippy::needless_pass_by_value, reason = "a ticket is used up")]
+    pub fn on_lost(&mut self, ticket: Ticket, now: Instant) {
+        self.silent.lost(ticket.sent(), now);
+        self.flight.lost(&ticket);
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let view = self.view(now);
+        let tightest =
+            self.counters.iter().map(|counter| (counter.left(&view, &self.clock), counter.kind()));
+        let tightest = tightest.min_by_key(|((_, left, _), _)| *left);
+        let held = self.hold.filter(|hold| *hold > now);
+        let (kind, limit, remaining, at) = match tightest {
+            Some(((limit, left, at), kind)) => (kind, Some(limit), Some(left), Some(at)),
+            None => (self.silent.kind(), self.silent.limit(), None, None),
+        };
+        let reset = held.or(at).map(|at| at.saturating_duration_since(now));
+        Snapshot { kind, limit, remaining, reset, in_flight: view.out }
+    }
+
+    fn ask(&mut self, view: &View) -> Verdict {
+        let silent = match self.silent.kind() {
+            // While probes are spaced out anyway, and before anything was refused, there is nothing to guard.
+            Kind::Learning if self.counters.is_empty() => return self.silent.turn(view),
+            Kind::Unknown if !self.counters.is_empty() => Verdict::Go,
+            _ => self.silent.turn(view),
+        };
+        let mut verdict = self.refusals.turn(view).and(silent);
+        for counter in &mut self.counters {
+            verdict = verdict.and(counter.turn(view, &self.clock));
+        }
+        verdict
+    }
+
+    fn read(&mut self, view: &View, sent: Instant, answer: &Answer, reading: &Reading) {
+        let reading = match (reading.reset, answer.date) {
+            // Without a date only the client's own clock can tell how long it is, which the caller has done.
+            (Some(Reset::At(_)), None) => &Reading { reset: None, ..*reading },
+            _ => reading,
+        };
+        if !self.counters.iter().any(|counter| counter.name == reading.name) {
+            if self.counters.len() >= MAX_READINGS {
+                let oldest =
+                    self.counters.iter().enumerate().min_by_key(|(_, counter)| counter.received());
+                let oldest = oldest.map_or(0, |(at, _)| at);
+                self.counters.swap_remove(oldest);
+            }
+            self.counters.push(Counter::new(reading, view));
+        }
+        if let Some(counter) = self.counters.iter_mut().find(|counter| counter.name == reading.name)
+        {
+            counter.read(view, sent, answer.refused, answer.date, reading, &mut self.clock);
+        }
+    }
+
+    fn view(&self, now: Instant) -> View {
+        View {
+            now,
+            out: self.flight.count(),
+            rtt: self.rtt.min(Duration::from_secs(1)),
+            margin: Self::MARGIN,
+            max_hold: self.max_hold,
+        }
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,66 @@
+//! How long a unit takes to come back: an interval that experience narrows.
+
+use std::time::Duration;
+
+/// Limits are set by people: so many a second, a minute, an hour.
+const ROUND_MILLIS: [u64; 22] = [
+    10, 20, 50, 100, 200, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 20_000, 30_000,
+    60_000, 120_000, 300_000, 600_000, 900_000, 3_600_000, 86_400_000,
+];
+
+/// Those of them that most servers keep to.
+const USUAL_MILLIS: [u64; 14] = [
+    100, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 900_000,
+    3_600_000, 86_400_000,
+];
+
+/// Between the longest time after which nothing had come back and the shortest after which something had.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Period {
+    longer_than: Duration,
+    at_most: Option<Duration>,
+}
+
+// === impl Period ===
+
+impl Period {
+    /// Nothing had come back after this time.
+    pub(super) fn not_yet(&mut self, after: Duration) {
+        self.longer_than = self.longer_than.max(after);
+        // Both cannot be: the limiter was changed, or its windows do not begin with a request. What was waited in vain counts.
+        if self.at_most.is_some_and(|most| most <= self.longer_than) {
+            self.at_most = None;
+        }
+    }
+
+    /// Something had come back after this time.
+    pub(super) fn back(&mut self, after: Duration) {
+        if after > self.longer_than {
+            self.at_most = Some(self.at_most.map_or(after, |most| most.min(after)));
+        }
+    }
+
+    pub(super) const fn longer_than(&self) -> Duration {
+        self.longer_than
+    }
+
+    /// The time after which a unit is taken to be back: a round one if there is one in the interval, else all of it.
+    pub(super) fn length(&self) -> Option<Duration> {
+        let most = self.at_most?;
+        let round = ROUND_MILLIS.iter().rev().map(|millis| Duration::from_millis(*millis));
+        let mut inside = round.filter(|round| *round > self.longer_than && *round <= most);
+        Some(inside.next().unwrap_or(most))
+    }
+
+    /// The time to try next while nothing has come back yet: the next usual one, if it is longer by a quarter.
+    pub(super) fn next_attempt(&self) -> Duration {
+        let least = self.longer_than.saturating_add(self.longer_than / 4);
+        let mut usual = USUAL_MILLIS.iter().map(|millis| Duration::from_millis(*millis));
+        usual.find(|usual| *usual >= least).unwrap_or(least)
+    }
+
+    /// How uncertain it is; `None` if there is no upper bound.
+    pub(super) fn width(&self) -> Option<Duration> {
+        Some(self.at_most?.saturating_sub(self.longer_than))
+    }
+}

@@ -1,0 +1,40 @@
+//! Nothing was refused yet.
+
+use tokio::time::Instant;
+
+use super::{
+    super::{Verdict, View},
+    Heard, Next, Silent,
+    blocked::Blocked,
+};
+
+/// Doubling ends here: from then on a quarter more at a time, since all that is out at the limit is refused.
+const DOUBLED_TO: u64 = 8;
+
+/// Nothing was refused yet: as many may be out as were accepted already, and some more.
+///
+/// A server without a limit is at full speed after a few round trips, and one with a limit refuses no more than were out.
+#[derive(Debug, Default)]
+pub(in super::super) struct Ramp {
+    accepted: u64,
+    first: Option<Instant>,
+}
+
+// === impl Ramp ===
+
+impl Ramp {
+    pub(super) fn turn(&self, view: &View) -> Verdict {
+        let may_be_out = (self.accepted + 1).min(DOUBLED_TO).max(self.accepted / 4);
+        if view.out < may_be_out { Verdict::Go } else { Verdict::Answer }
+    }
+
+    pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
+        self.accepted += 1;
+        self.first.get_or_insert(heard.sent);
+        Next::Stay
+    }
+
+    pub(super) fn refused(&mut self, heard: &Heard) -> Next {
+        Next::Go(Silent::Blocked(Blocked::new(self.accepted, heard)))
+    }
+}

@@ -1,0 +1,71 @@
+//! The first block that begins where the last one ended.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    super::{Verdict, View},
+    Heard, Next, Silent,
+    cycle::Cycle,
+    pace::Pace,
+};
+
+/// A second block, sent with care: the first may have begun in the middle of a window, or spanned two; this one is whole.
+#[derive(Debug)]
+pub(in super::super) struct Trial {
+    /// As many as the first block.
+    most: u64,
+    /// When the server first refused.
+    since: Instant,
+    /// It refused for so long.
+    closed_for: Duration,
+    /// When the accepted ones were sent and came back.
+    accepted: VecDeque<(Instant, Instant)>,
+}
+
+// === impl Trial ===
+
+impl Trial {
+    /// The first of the block was accepted; if that was all of it, the trial is over.
+    pub(super) fn begin(block: u64, since: Instant, closed_for: Duration, heard: &Heard) -> Next {
+        let accepted = VecDeque::from([(heard.sent, heard.received)]);
+        let mut trial = Self { most: block, since, closed_for, accepted };
+        if block <= 1 { trial.cycle(heard.received) } else { Next::Go(Silent::Trial(trial)) }
+    }
+
+    pub(super) fn turn(&mut self, view: &View) -> Verdict {
+        let accepted = self.accepted.len() as u64;
+        let may_be_out = (accepted + 1).min((self.most / 4).max(1));
+        if accepted + view.out >= self.most || view.out >= may_be_out {
+            return Verdict::Answer;
+        }
+        Verdict::Go
+    }
+
+    pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
+        self.accepted.push_back((heard.sent, heard.received));
+        if (self.accepted.len() as u64) < self.most {
+            Next::Stay
+        } else {
+            self.cycle(heard.received)
+        }
+    }
+
+    pub(super) fn refused(&mut self, heard: &Heard) -> Next {
+        let accepted = self.accepted.len() as u64;
+        if heard.retry_after.is_none() && accepted.saturating_mul(4) < self.most {
+            return Next::Go(Silent::Pace(Pace::new(self.since, accepted, heard)));
+        }
+        self.cycle(heard.received)
+    }
+
+    fn cycle(&mut self, now: Instant) -> Next {
+        Next::Go(Silent::Cycle(Cycle::new(
+            std::mem::take(&mut self.accepted),
+            self.most,
+            self.closed_for,
+            now,
+        )))
+    }
+}

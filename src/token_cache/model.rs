@@ -1,0 +1,173 @@
+//! The single flight under every order in which threads can take its lock; `scripts/loom` runs it.
+//!
+//! What is hand-written is real here: the slot, the cache's decisions, and how a flight lands, in a drop or a panic too. tokio's
+//! `watch` and `arc-swap`, which their authors have tried in the same way, are single steps. A thread that would wait for ever is
+//! a deadlock, which `loom` reports.
+
+use std::{
+    future::{Ready, ready},
+    time::Duration,
+};
+
+use loom::{future::block_on, model, thread};
+use tower::service_fn;
+
+use super::{
+    Token, TokenCacheLayer, TokenError, TokenRequest,
+    cache::{Boarding, Cache, Lookup, Rejection},
+    cached::moment,
+    flight::{Flight, Outcome},
+};
+use crate::policy::FetchFailure;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How a flight comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Token,
+    Failure,
+    /// Dropped with its runtime.
+    Dropped,
+}
+
+/// What one caller got, and whether the flight was its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Got {
+    Token(u64),
+    Failure,
+    Abandoned,
+}
+
+fn cache() -> Cache {
+    fn source(_: TokenRequest) -> Ready<Result<Token, TokenError>> {
+        ready(Token::bearer("never asked"))
+    }
+    TokenCacheLayer::new(service_fn(source)).cache()
+}
+
+fn token() -> Result<Token, TokenError> {
+    Ok(Token::bearer("token")?.expires_in(HOUR))
+}
+
+fn land(mut flight: Flight, end: End) {
+    let now = moment(&flight.cache.settings().clock);
+    match end {
+        End::Token => flight.land(now, token()),
+        End::Failure => flight.land(now, Err(TokenError::new(FetchFailure::Rejected))),
+        End::Dropped => drop(flight),
+    }
+}
+
+/// What a call does without a token: looks, boards, carries the flight out on a thread of its own if it began one, and waits.
+fn call(cache: &Cache, end: End) -> (Got, u32) {
+    match cache.lookup() {
+        Lookup::Token(cached) => return (Got::Token(cached.generation()), 0),
+        Lookup::Refused(_) => return (Got::Failure, 0),
+        Lookup::Wait => {}
+    }
+    let (boarding, flight) = cache.boarding();
+    let begun = u32::from(flight.is_some());
+    let carrier = flight.map(|flight| thread::spawn(move || land(flight, end)));
+    let got = match boarding {
+        Boarding::Token(cached) => Got::Token(cached.generation()),
+        Boarding::Refused(_) => Got::Failure,
+        Boarding::Flight(landing, _) => match block_on(landing.outcome()) {
+            Outcome::Token(cached) => Got::Token(cached.generation()),
+            Outcome::Failed(_) => Got::Failure,
+            Outcome::Abandoned => Got::Abandoned,
+        },
+    };
+    if let Some(carrier) = carrier {
+        carrier.join().unwrap();
+    }
+    (got, begun)
+}
+
+fn two_calls(end: End) -> [(Got, u32); 2] {
+    let cache = cache();
+    let other = {
+        let cache = cache.clone();
+        thread::spawn(move || call(&cache, end))
+    };
+    let one = call(&cache, end);
+    [one, other.join().unwrap()]
+}
+
+#[test]
+fn rule_10_two_calls_on_a_cold_cache_are_one_flight_in_every_order() {
+    model(|| {
+        let [one, other] = two_calls(End::Token);
+        assert_eq!((one.0, other.0), (Got::Token(1), Got::Token(1)));
+        assert_eq!(one.1 + other.1, 1, "no double fetch");
+    });
+}
+
+#[test]
+fn rule_10_two_calls_share_a_failure_in_every_order() {
+    model(|| {
+        let [one, other] = two_calls(End::Failure);
+        assert_eq!((one.0, other.0), (Got::Failure, Got::Failure));
+        assert_eq!(one.1 + other.1, 1, "the second one is held off, if it comes later");
+    });
+}
+
+#[test]
+fn rule_13_nobody_waits_for_a_flight_that_is_gone_in_any_order() {
+    model(|| {
+        // Each may begin one: the other's is over. None hangs.
+        for (got, begun) in two_calls(End::Dropped) {
+            assert_eq!(got, Got::Abandoned);
+            assert!(begun <= 1);
+        }
+    });
+}
+
+#[test]
+fn rule_18_two_rejections_of_one_token_are_one_flight_in_every_order() {
+    model(|| {
+        let cache = cache();
+        call(&cache, End::Token);
+        let reject = |cache: Cache| {
+            move || {
+                let (rejection, flight) = cache.rejection(1);
+                let begun = u32::from(flight.is_some());
+                if let Some(flight) = flight {
+                    land(flight, End::Token);
+                }
+                let generation = match rejection {
+                    Rejection::Replaced(cached) => cached.generation(),
+                    Rejection::Flight(landing) => match block_on(landing.outcome()) {
+                        Outcome::Token(cached) => cached.generation(),
+                        outcome => panic!("{outcome:?}"),
+                    },
+                    Rejection::Keep => panic!("the limit was reached"),
+                };
+                (generation, begun)
+            }
+        };
+        let other = thread::spawn(reject(cache.clone()));
+        let one = reject(cache)();
+        let other = other.join().unwrap();
+        assert_eq!((one.0, other.0), (2, 2), "both have the next one");
+        assert_eq!(one.1 + other.1, 1, "no double fetch");
+    });
+}
+
+#[test]
+fn rule_36_a_token_asked_for_before_it_was_invalidated_is_not_kept_in_any_order() {
+    model(|| {
+        let cache = cache();
+        let (_, flight) = cache.boarding();
+        let forgets = {
+            let cache = cache.clone();
+            thread::spawn(move || cache.forget())
+        };
+        land(flight.unwrap(), End::Token);
+        forgets.join().unwrap();
+        assert!(cache.usable().is_none());
+        // And the next one is kept.
+        assert_eq!(call(&cache, End::Token).0, Got::Token(2));
+        assert!(cache.usable().is_some());
+    });
+}

@@ -1,0 +1,7 @@
+//! The lock that `loom` watches when it tries every order in which threads can take it.
+
+#[cfg(not(tower_heed_loom))]
+pub(super) use std::sync::{Mutex, MutexGuard};
+
+#[cfg(tower_heed_loom)]
+pub(super) use loom::sync::{Mutex, MutexGuard};

@@ -1,0 +1,310 @@
+//! The stated bound on token calls, over a week in which everything goes wrong at some time.
+//!
+//! It stands here so that the jitter is drawn from the seed as well, and a run that fails can be run again.
+
+use std::{
+    env,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::{
+    task::yield_now,
+    time::{Instant, advance, sleep},
+};
+use tower::{ServiceExt, service_fn};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Token, TokenCacheLayer, TokenError, TokenKey, TokenRequest, TokenScope};
+use crate::{chance, clock::Clock, policy::FetchFailure};
+
+type Body = Full<Bytes>;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// One exchange, as the issuer saw it.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    /// Since the beginning, as a machine that slept counts it.
+    at: Duration,
+    /// Whether the issuer could not be reached or did not answer: such failures are bounded by their own row of the hold-off.
+    unreachable: bool,
+}
+
+/// What goes wrong, and what came of it.
+struct World {
+    chance: StdRng,
+    begun: Instant,
+    suspended: Duration,
+    issuer_down_until: Instant,
+    api_rejects_until: Instant,
+    exchanges: Vec<Exchange>,
+    sends: u32,
+    answered: u32,
+}
+
+/// An issuer whose tokens live for `life`.
+#[derive(Clone)]
+struct Issuer {
+    world: Arc<Mutex<World>>,
+    life: Duration,
+}
+
+// === impl World ===
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            chance: StdRng::seed_from_u64(seed),
+            begun: now,
+            suspended: Duration::ZERO,
+            issuer_down_until: now,
+            api_rejects_until: now,
+            exchanges: Vec::new(),
+            sends: 0,
+            answered: 0,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        Instant::now() - self.begun + self.suspended
+    }
+
+    fn happens(&mut self, probability: f64) -> bool {
+        self.chance.random_bool(probability)
+    }
+
+    /// A failure of any kind, after any time; none if it goes well.
+    fn fault(&mut self) -> Option<(Duration, Option<TokenError>)> {
+        if Instant::now() >= self.issuer_down_until && !self.happens(0.05) {
+            return None;
+        }
+        let delay = Duration::from_millis(self.chance.random_range(0..3000));
+        let error = |failure| Some(TokenError::new(failure));
+        Some(match self.chance.random_range(0..7) {
+            0 => (delay, error(FetchFailure::Unavailable)),
+            1 => (delay, error(FetchFailure::Rejected)),
+            2 => (delay, error(FetchFailure::Malformed)),
+            3 => (delay, error(FetchFailure::RateLimited)),
+            4 => {
+                let wait = Duration::from_secs(self.chance.random_range(0..900));
+                let error = TokenError::new(FetchFailure::RateLimited)
+                    .with_status(StatusCode::TOO_MANY_REQUESTS)
+                    .with_retry_after(wait);
+                (delay, Some(error))
+            }
+            // No answer: the flight's own time limit ends it.
+            5 => (HOUR, error(FetchFailure::Timeout)),
+            _ => (delay, None),
+        })
+    }
+}
+
+// === impl Issuer ===
+
+impl Service<TokenRequest> for Issuer {
+    type Response = Token;
+    type Error = TokenError;
+    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: TokenRequest) -> Self::Future {
+        let (life, mut world) = (self.life, self.world.lock().unwrap());
+        let fault = world.fault();
+        let unreachable = match &fault {
+            Some((delay, error)) => {
+                *delay == HOUR
+                    || error.as_ref().is_none_or(|e| e.failure() == FetchFailure::Unavailable)
+            }
+            None => false,
+        };
+        let at = world.now();
+        world.exchanges.push(Exchange { at, unreachable });
+        let number = world.exchanges.len();
+        drop(world);
+        Box::pin(async move {
+            if let Some((delay, error)) = fault {
+                sleep(delay).await;
+                match error {
+                    Some(error) => return Err(error),
+                    None => panic!("the source's own panic"),
+                }
+            }
+            Ok(Token::bearer(format!("token-{number}"))?.expires_in(life))
+        })
+    }
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(format!("https://id.example{path}")).body(Body::default()).unwrap()
+}
+
+/// Lets tasks run that are ready.
+async fn settle() {
+    for _ in 0..8 {
+        yield_now().await;
+    }
+}
+
+/// A week of requests every few seconds, for tokens of this life; the exchanges.
+async fn week(seed: u64, life: Duration) -> Vec<Exchange> {
+    chance::seed(seed);
+    let world = Arc::new(Mutex::new(World::new(seed)));
+    let issuer = Issuer { world: Arc::clone(&world), life };
+    let wall = {
+        let world = Arc::clone(&world);
+        move || SystemTime::UNIX_EPOCH + 1000 * HOUR + world.lock().unwrap().now()
+    };
+    let api = {
+        let world = Arc::clone(&world);
+        service_fn(move |_: Request<Body>| {
+            let mut world = world.lock().unwrap();
+            world.sends += 1;
+            let rejects = Instant::now() < world.api_rejects_until || world.happens(0.001);
+            let status = match rejects {
+                true => 401,
+                false if world.happens(0.05) => 429,
+                false => 200,
+            };
+            async move { Response::builder().status(status).body(()) }
+        })
+    };
+    let client = TokenCacheLayer::new(issuer)
+        .allow_origin("https://id.example")
+        .unwrap()
+        .clock(Clock::from_system_time(wall))
+        .layer(api);
+    loop {
+        let (step, burst) = {
+            let mut world = world.lock().unwrap();
+            let now = world.now();
+            if now >= WEEK {
+                break;
+            }
+            // About twice a day the issuer is in trouble, and an API rejects all tokens, for up to an hour each.
+            let minutes = Duration::from_secs(60 * world.chance.random_range(1..60));
+            if world.happens(10.0 / 43_200.0) {
+                world.issuer_down_until = Instant::now() + minutes;
+            }
+            if world.happens(10.0 / 43_200.0) {
+                world.api_rejects_until = Instant::now() + minutes;
+            }
+            let slept = if world.happens(10.0 / 86_400.0) { minutes } else { Duration::ZERO };
+            world.suspended += slept;
+            let step = Duration::from_millis(world.chance.random_range(1000..20_000));
+            (step, world.chance.random_range(1..4))
+        };
+        advance(step).await;
+        for _ in 0..burst {
+            let sends = world.lock().unwrap().sends;
+            let client = client.clone();
+            let (call, world) = (client.oneshot(get("/users")), Arc::clone(&world));
+            let call = tokio::spawn(async move {
+                let answered = call.await.is_ok();
+                world.lock().unwrap().answered += u32::from(answered);
+            });
+            settle().await;
+            // Some callers do not wait for their answer.
+            if sends % 7 == 0 {
+                call.abort();
+            }
+        }
+    }
+    let world = world.lock().unwrap();
+    assert!(world.answered > 40_000, "{} answers: there was no traffic", world.answered);
+    world.exchanges.clone()
+}
+
+/// `⌈t/(L/2)⌉ + 2 + t/5 min`: each token lives for half of its life at least, and 401s have a budget.
+fn bound(t: Duration, life: Duration) -> f64 {
+    let t = t.as_secs_f64();
+    (t / (life.as_secs_f64() / 2.0)).ceil() + 2.0 + t / 300.0
+}
+
+async fn check(life: Duration) {
+    let seed = match env::var("TOWER_HEED_SEED") {
+        Ok(seed) => seed.parse().expect("TOWER_HEED_SEED is a number"),
+        Err(_) => rand::random(),
+    };
+    let told = format!("TOWER_HEED_SEED={seed}, a life of {life:?}");
+    let exchanges = week(seed, life).await;
+
+    let most = bound(WEEK, life);
+    assert!(exchanges.len() as f64 <= most, "{told}: {} exchanges > {most}", exchanges.len());
+
+    // In every single hour, day and so on it holds as well for what the issuer answers, with the first steps of a hold-off that
+    // grows to 5 min; what it does not answer is asked again after 0.5 s, doubling to 30 s.
+    for span in [HOUR, 6 * HOUR, 24 * HOUR] {
+        for (first, begin) in exchanges.iter().enumerate() {
+            let within = exchanges[first..].iter().take_while(|next| next.at < begin.at + span);
+            let (unreachable, answered): (Vec<_>, Vec<_>) =
+                within.copied().partition(|exchange: &Exchange| exchange.unreachable);
+            let answers = bound(span, life) + span.as_secs_f64() / 300.0 + 6.0;
+            assert!(
+                answered.len() as f64 <= answers,
+                "{told}: {} in {span:?} from {:?} > {answers}",
+                answered.len(),
+                begin.at
+            );
+            let most = span.as_secs_f64() / 30.0 + 6.0;
+            assert!(unreachable.len() as f64 <= most, "{told}: {} > {most}", unreachable.len());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_37_a_week_of_faults_with_tokens_of_five_minutes() {
+    check(300 * SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_37_a_week_of_faults_with_tokens_of_an_hour() {
+    check(HOUR).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_37_a_week_of_faults_with_tokens_of_a_day() {
+    check(24 * HOUR).await;
+}
+
+/// The bound is for each key: a storm in one uses up nothing of another's.
+#[tokio::test(start_paused = true)]
+async fn rule_37_each_key_has_its_own_budget() {
+    let asked = Arc::new(Mutex::new(Vec::<TokenKey>::new()));
+    let source = {
+        let asked = Arc::clone(&asked);
+        service_fn(move |request: TokenRequest| {
+            asked.lock().unwrap().push(request.key().clone());
+            async { Ok::<_, TokenError>(Token::bearer("token")?.expires_in(HOUR)) }
+        })
+    };
+    let api = service_fn(|_: Request<Body>| async { Response::builder().status(401).body(()) });
+    let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(api);
+    let keys = ["a", "b", "c"].map(|name| TokenKey::new().with_organization(name));
+    for _ in 0..3600 {
+        for key in &keys {
+            let mut request = get("/");
+            request.extensions_mut().insert(TokenScope::new(key.clone()));
+            assert_eq!(client.clone().oneshot(request).await.unwrap().status(), 401);
+        }
+        advance(SECOND).await;
+    }
+    for key in &keys {
+        let asked = asked.lock().unwrap().iter().filter(|asked| *asked == key).count();
+        assert!(asked as f64 <= bound(HOUR, HOUR) && asked >= 12, "{asked}");
+    }
+}

@@ -1,0 +1,186 @@
+//! A quota that is told anything at all: it never panics, never waits longer than it may, never stops, never grows without end.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+use tower_heed::policy::quota::{Answer, Quota, Reading, Reset, Ticket, Turn};
+
+use crate::support::sim::Chance;
+
+const MAX_HOLD: Duration = Duration::from_secs(100);
+/// Until the first seconds of the year 9999.
+const YEAR_9999: u64 = 253_370_764_800;
+
+fn one_of<T: Copy>(chance: &mut Chance, all: &[T]) -> T {
+    all[(chance.next() % all.len() as u64) as usize]
+}
+
+fn unix(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// An answer that makes no sense.
+fn nonsense(chance: &mut Chance) -> Answer {
+    const NOW: u64 = 1_700_000_000;
+    let mut answer = Answer { refused: chance.next() % 3 == 0, ..Answer::default() };
+    for reading in &mut answer.readings {
+        if chance.next() % 2 == 0 {
+            continue;
+        }
+        let seconds = one_of(chance, &[0, 1, NOW - 9, NOW, NOW + 1, NOW + 60, YEAR_9999]);
+        let wait = one_of(
+            chance,
+            &[Duration::ZERO, Duration::from_secs(1), Duration::MAX, Duration::from_millis(7)],
+        );
+        *reading = Some(Reading {
+            name: chance.next() % 7,
+            limit: one_of(chance, &[None, Some(0), Some(1), Some(50), Some(u64::MAX)]),
+            remaining: one_of(chance, &[0, 1, 49, 50, u64::MAX]),
+            reset: one_of(chance, &[None, Some(Reset::At(unix(seconds))), Some(Reset::In(wait))]),
+        });
+    }
+    answer.retry_after = one_of(
+        chance,
+        &[None, None, Some(Duration::ZERO), Some(Duration::MAX), Some(Duration::from_secs(1))],
+    );
+    answer.date = one_of(
+        chance,
+        &[None, Some(unix(0)), Some(unix(NOW)), Some(unix(NOW + 1)), Some(unix(YEAR_9999))],
+    );
+    answer
+}
+
+#[test]
+fn nonsense_does_no_harm() {
+    for seed in 0..200 {
+        let chance = &mut Chance::new(seed);
+        let mut quota = Quota::new().max_hold(MAX_HOLD);
+        let mut now = Instant::now() + Duration::from_secs(1_000);
+        let mut out: Vec<Ticket> = Vec::new();
+        for _ in 0..500 {
+            now += Duration::from_micros(chance.next() % 50_000);
+            match quota.next_turn(now) {
+                Turn::Now(ticket) => out.push(ticket),
+                Turn::At(at) => {
+                    assert!(at > now, "seed {seed}");
+                    assert!(
+                        at <= now + MAX_HOLD + Duration::from_secs(1),
+                        "seed {seed}: {:?}",
+                        at - now
+                    );
+                    if chance.next() % 4 == 0 {
+                        now = at;
+                    }
+                }
+                Turn::AfterAnswer { or_at } => {
+                    // Tickets that were dropped unreported are forgotten two minutes after they were sent.
+                    assert!(or_at > now && or_at <= now + Duration::from_secs(121), "seed {seed}");
+                }
+                _ => unreachable!(),
+            }
+            let _ = quota.snapshot(now);
+            if !out.is_empty() && chance.next() % 2 == 0 {
+                let ticket = out.swap_remove((chance.next() % out.len() as u64) as usize);
+                match chance.next() % 8 {
+                    0 => quota.on_lost(ticket, now),
+                    1 => drop(ticket),
+                    _ => quota.on_answer(ticket, now, &nonsense(chance)),
+                }
+            }
+        }
+        assert!(format!("{quota:?}").len() < 1 << 20, "seed {seed}: it grew");
+    }
+}
+
+#[test]
+fn after_any_nonsense_there_is_a_turn_again() {
+    for seed in 0..200 {
+        let chance = &mut Chance::new(seed);
+        let mut quota = Quota::new().max_hold(MAX_HOLD);
+        let start = Instant::now() + Duration::from_secs(1_000);
+        let mut now = start;
+        for _ in 0..50 {
+            if let Turn::Now(ticket) = quota.next_turn(now) {
+                now += Duration::from_millis(5);
+                quota.on_answer(ticket, now, &nonsense(chance));
+            }
+        }
+        let mut asked = 0;
+        loop {
+            match quota.next_turn(now) {
+                Turn::Now(_ticket) => break,
+                Turn::At(at) | Turn::AfterAnswer { or_at: at } => now = at,
+                _ => unreachable!(),
+            }
+            asked += 1;
+            assert!(asked < 200, "seed {seed}: asked {asked} times in {:?}", now - start);
+        }
+        assert!(now - start < MAX_HOLD * 5, "seed {seed}: waited {:?}", now - start);
+    }
+}
+
+#[test]
+fn a_cold_start_asks_before_it_sends_the_rest() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    assert!(matches!(quota.next_turn(now), Turn::Now(_)));
+    assert!(matches!(quota.next_turn(now), Turn::AfterAnswer { .. }));
+}
+
+#[test]
+fn an_announced_limit_holds_from_the_first_answer_on() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let reading = |remaining| Reading {
+        name: 1,
+        limit: Some(5),
+        remaining,
+        reset: Some(Reset::In(Duration::from_secs(60))),
+    };
+    let answer = Answer { readings: [Some(reading(4)), None, None, None], ..Answer::default() };
+    quota.on_answer(ticket, now, &answer);
+    let turns: Vec<_> = std::iter::from_fn(|| match quota.next_turn(now) {
+        Turn::Now(ticket) => Some(ticket),
+        _ => None,
+    })
+    .collect();
+    assert_eq!(turns.len(), 4);
+}
+
+#[test]
+fn the_tightest_of_several_counters_binds() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let reading = |name, remaining, seconds| {
+        Some(Reading {
+            name,
+            limit: Some(100),
+            remaining,
+            reset: Some(Reset::In(Duration::from_secs(seconds))),
+        })
+    };
+    let answer = Answer {
+        readings: [reading(1, 90, 1), reading(2, 2, 3_000), None, None],
+        ..Answer::default()
+    };
+    quota.on_answer(ticket, now, &answer);
+    assert!(matches!(quota.next_turn(now), Turn::Now(_)));
+    assert!(matches!(quota.next_turn(now), Turn::Now(_)));
+    let Turn::At(at) = quota.next_turn(now) else { panic!("a third has a turn") };
+    assert!(at - now >= Duration::from_secs(2_999));
+    assert_eq!(quota.snapshot(now).remaining, Some(0));
+}
+
+#[test]
+fn retry_after_holds_everybody() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let told = Duration::from_secs(7);
+    quota.on_answer(
+        ticket,
+        now,
+        &Answer { refused: true, retry_after: Some(told), ..Answer::default() },
+    );
+    let Turn::At(at) = quota.next_turn(now) else { panic!("a turn before the time") };
+    assert_eq!(at, now + told);
+    assert!(matches!(quota.next_turn(now + told), Turn::Now(_)));
+}

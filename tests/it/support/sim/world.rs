@@ -1,0 +1,210 @@
+//! The world: workers that share a quota, the network, the server.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tower_heed::policy::quota::{Answer, Quota, Ticket, Turn};
+
+use super::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND, Server};
+
+/// What is tried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    pub rule: Rule,
+    pub headers: Headers,
+    pub jobs: usize,
+    pub workers: usize,
+    /// One way, at least and at most.
+    pub delay: (Nanos, Nanos),
+    /// How long an accepted request takes.
+    pub takes: Nanos,
+    /// Another client sends so often.
+    pub other_every: Option<Nanos>,
+    /// So many of a thousand requests are lost, half of them before the server counts them; the client gives up after this.
+    pub lost: (u64, Nanos),
+    /// At this moment the server's clock is set by so much.
+    pub clock_step: Option<(Nanos, i64)>,
+    /// At this moment the limiter keeps to another rule.
+    pub new_rule: Option<(Nanos, Rule)>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub took: Nanos,
+    pub refused: usize,
+    pub others_refused: usize,
+    /// When each worker had its jobs done, if each has as many.
+    pub finished: Vec<Nanos>,
+    pub turns_asked: usize,
+    /// Sent, those that were lost among them.
+    pub sent: usize,
+}
+
+enum Event {
+    Arrives(usize),
+    Answered(usize, Box<Answer>),
+    Lost(usize),
+    Wake,
+    Other,
+    Step(i64),
+    NewRule(Rule),
+}
+
+struct Send {
+    worker: usize,
+    ticket: Option<Ticket>,
+    is_lost: bool,
+}
+
+impl Scenario {
+    pub fn new(rule: Rule, headers: Headers) -> Self {
+        let (delay, takes) = ((MILLI / 20, MILLI / 3), 5 * MILLI);
+        let (jobs, workers, other_every) = (480, 64, None);
+        let (lost, clock_step, new_rule) = ((0, SECOND / 5), None, None);
+        Self { rule, headers, jobs, workers, delay, takes, other_every, lost, clock_step, new_rule }
+    }
+
+    /// The server's clock starts anywhere in a window.
+    pub fn server(&self, chance: &mut Chance) -> Server {
+        let clock = 1_700_000_000 * SECOND + chance.between(0, 20 * SECOND);
+        Server { limiter: Limiter::new(self.rule), headers: self.headers, clock }
+    }
+
+    pub fn delay(&self, chance: &mut Chance) -> Nanos {
+        chance.between(self.delay.0, self.delay.1)
+    }
+}
+
+/// Does all jobs with one quota.
+pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
+    let mut chance = Chance::new(seed);
+    let mut server = scenario.server(&mut chance);
+    let base = Instant::now() + Duration::from_secs(10_000);
+    let instant = |at: Nanos| base + Duration::from_nanos(at);
+    let mut quota = Quota::new();
+    let mut events: BinaryHeap<Reverse<(Nanos, u64)>> = BinaryHeap::new();
+    let mut what: Vec<Option<Event>> = Vec::new();
+    let mut sends: Vec<Send> = Vec::new();
+    let mut waiting: VecDeque<usize> = (0..scenario.workers.min(scenario.jobs)).collect();
+    let mut unstarted = scenario.jobs - waiting.len();
+    let mut done = 0;
+    let mut outcome = Outcome {
+        took: 0,
+        refused: 0,
+        others_refused: 0,
+        finished: vec![0; scenario.workers],
+        turns_asked: 0,
+        sent: 0,
+    };
+    macro_rules! push {
+        ($at:expr, $event:expr) => {{
+            events.push(Reverse(($at, what.len() as u64)));
+            what.push(Some($event));
+        }};
+    }
+    if let Some(every) = scenario.other_every {
+        push!(every, Event::Other);
+    }
+    if let Some((at, by)) = scenario.clock_step {
+        push!(at, Event::Step(by));
+    }
+    if let Some((at, rule)) = scenario.new_rule {
+        push!(at, Event::NewRule(rule));
+    }
+    push!(0, Event::Wake);
+    let mut woken_at = 0;
+    while done < scenario.jobs {
+        let Some(Reverse((now, event))) = events.pop() else {
+            panic!("stuck with {} of {} done", done, scenario.jobs)
+        };
+        assert!(
+            now < 2_000 * SECOND && outcome.turns_asked < 300_000,
+            "seed {seed}: stuck with {done} of {} done",
+            scenario.jobs
+        );
+        match what[event as usize].take() {
+            Some(Event::Arrives(send)) => {
+                let answer = server.arrive(now);
+                let takes = if answer.refused { 0 } else { scenario.takes };
+                if sends[send].ticket.is_some() && !sends[send].is_lost {
+                    push!(
+                        now + takes + scenario.delay(&mut chance),
+                        Event::Answered(send, Box::new(answer))
+                    );
+                }
+                continue;
+            }
+            Some(Event::Answered(send, answer)) => {
+                let Send { worker, ticket, .. } = &mut sends[send];
+                quota.on_answer(ticket.take().unwrap(), instant(now), &answer);
+                if answer.refused {
+                    outcome.refused += 1;
+                    waiting.push_front(*worker);
+                } else {
+                    done += 1;
+                    outcome.took = now;
+                    outcome.finished[*worker] = now;
+                    if unstarted > 0 {
+                        unstarted -= 1;
+                        waiting.push_back(*worker);
+                    }
+                }
+            }
+            Some(Event::Lost(send)) => {
+                let Send { worker, ticket, .. } = &mut sends[send];
+                quota.on_lost(ticket.take().unwrap(), instant(now));
+                waiting.push_front(*worker);
+            }
+            Some(Event::Step(by)) => {
+                server.clock = server.clock.saturating_add_signed(by);
+                server.limiter = Limiter::new(server.limiter.rule);
+                continue;
+            }
+            Some(Event::NewRule(rule)) => {
+                server.limiter.rule = rule;
+                continue;
+            }
+            Some(Event::Other) => {
+                outcome.others_refused += usize::from(server.arrive(now).refused);
+                push!(now + scenario.other_every.unwrap(), Event::Other);
+                continue;
+            }
+            Some(Event::Wake) | None => {}
+        }
+        while !waiting.is_empty() {
+            outcome.turns_asked += 1;
+            match quota.next_turn(instant(now)) {
+                Turn::Now(ticket) => {
+                    let worker = waiting.pop_front().unwrap();
+                    let is_lost =
+                        scenario.lost.0 > 0 && chance.between(1, 1_000) <= scenario.lost.0;
+                    let send = sends.len();
+                    sends.push(Send { worker, ticket: Some(ticket), is_lost });
+                    outcome.sent += 1;
+                    if is_lost {
+                        push!(now + scenario.lost.1, Event::Lost(send));
+                    }
+                    if !is_lost || chance.between(0, 1) == 0 {
+                        push!(now + scenario.delay(&mut chance), Event::Arrives(send));
+                    }
+                }
+                Turn::At(at) | Turn::AfterAnswer { or_at: at } => {
+                    let at = at.saturating_duration_since(base).as_nanos() as Nanos;
+                    assert!(at > now, "woken at once");
+                    if woken_at <= now || at < woken_at {
+                        woken_at = at;
+                        push!(at, Event::Wake);
+                    }
+                    break;
+                }
+                _ => unreachable!(),
+            }
+        }
+    }
+    outcome
+}
