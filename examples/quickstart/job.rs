@@ -41,8 +41,6 @@ pub struct Outcome {
     /// The time limit that ended the call which hung; none if nothing ended it.
     pub given_up: Option<Elapsed>,
     pub rate_limited: usize,
-    /// Answers with 401, which only a revoked token gets.
-    pub rejected: usize,
     pub sign_outs: usize,
     pub token_fetches: usize,
     pub time: Duration,
@@ -95,7 +93,6 @@ where
     outcome.time = Instant::now().saturating_duration_since(start);
     let seen = idp.seen();
     outcome.rate_limited = seen.rate_limited();
-    outcome.rejected = seen.status(401);
     outcome.token_fetches = seen.requests_to("POST /oauth/token");
     outcome
 }
