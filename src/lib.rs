@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ErrorClassifyLayer`] | says what each answer means, and keeps the session's status |
 //! | [`RetryOnRateLimit`] | waits as long as the server said, then sends again |
+//! | [`ThrottleLayer`] | holds requests back until the server will take them, at its limit and not beyond |
 //! | [`TokenCacheLayer`] | obtains, caches, refreshes and attaches the bearer token |
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
 //! | [`Stack`] | these, in the [order](stack) that is recommended |
@@ -36,6 +37,7 @@ pub mod error;
 pub mod policy;
 pub mod retry;
 pub mod stack;
+pub mod throttle;
 pub mod timeout;
 pub mod token_cache;
 pub mod wire;
@@ -46,6 +48,7 @@ pub use classify::ErrorClassifyLayer;
 pub use error::BoxError;
 pub use retry::RetryOnRateLimit;
 pub use stack::Stack;
+pub use throttle::ThrottleLayer;
 pub use timeout::TimeoutLayer;
 pub use token_cache::TokenCacheLayer;
 

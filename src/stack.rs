@@ -8,14 +8,16 @@
 //!           │ ┌────────────────────────┴┐
 //!           │ │  RetryOnRateLimit       │  makes several sends of one call
 //!           │ │ ┌───────────────────────┴┐
-//!           │ │ │  ErrorClassifyLayer    │  gives the answer of each send its meaning
+//!           │ │ │  ThrottleLayer         │  holds each send back until the server will take it
 //!           │ │ │ ┌──────────────────────┴┐
-//!           │ │ │ │  TokenCacheLayer      │  gives each send a token that is good then
+//!           │ │ │ │  ErrorClassifyLayer   │  gives the answer of each send its meaning
 //!           │ │ │ │ ┌─────────────────────┴┐
-//!           │ │ │ │ │  TimeoutLayer        │  bounds each send
+//!           │ │ │ │ │  TokenCacheLayer     │  gives each send a token that is good then
 //!           │ │ │ │ │ ┌────────────────────┴┐
-//!           │ │ │ │ │ │  the client         │  hyper-util, reqwest, a test's service
-//!           └─┴─┴─┴─┴─┴─────────────────────┘
+//!           │ │ │ │ │ │  TimeoutLayer       │  bounds each send
+//!           │ │ │ │ │ │ ┌───────────────────┴┐
+//!           │ │ │ │ │ │ │  the client        │  hyper-util, reqwest, a test's service
+//!           └─┴─┴─┴─┴─┴─┴────────────────────┘
 //! ```
 //!
 //! The token layer is left out until a [`token_cache`](Stack::token_cache) is given.
@@ -58,6 +60,9 @@
 //! | `RetryOnRateLimit` is outside the call's `TimeoutLayer` | each send has that limit, and nothing bounds the call |
 //! | there is no `TimeoutLayer` inside `RetryOnRateLimit` | one send that hangs uses up the time of the whole call |
 //! | `TokenCacheLayer` is outside `RetryOnRateLimit` | a send after a long wait carries the token of the first one, which may have ended |
+//! | `ThrottleLayer` is outside `RetryOnRateLimit` | it hears of the last answer only, and a retry goes past the line of those who wait |
+//! | `ThrottleLayer` is inside `TokenCacheLayer` | a token that was good at the beginning of a long wait may have ended at its end |
+//! | `ThrottleLayer` is inside the send's `TimeoutLayer` | waiting for a turn uses up the time of the send |
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
@@ -75,7 +80,8 @@
 //!
 //! # Defaults
 //!
-//! [`Stack::CALL_TIMEOUT`], [`Stack::SEND_TIMEOUT`], [`RetryOnRateLimit::new`], [`ErrorClassifyLayer::new`], no token.
+//! [`Stack::CALL_TIMEOUT`], [`Stack::SEND_TIMEOUT`], [`RetryOnRateLimit::new`], [`ThrottleLayer::new`],
+//! [`ErrorClassifyLayer::new`], no token.
 
 use std::time::Duration;
 
@@ -84,6 +90,7 @@ use tower_layer::{Identity, Layer};
 use crate::{
     classify::{ErrorClassify, ErrorClassifyLayer},
     retry::{RetryOnRateLimit, RetryOnRateLimitService},
+    throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},
     token_cache::TokenCacheLayer,
 };
@@ -94,6 +101,7 @@ use crate::{
 pub struct Stack<Token = Identity> {
     call_timeout: TimeoutLayer,
     retry: RetryOnRateLimit,
+    throttle: ThrottleLayer,
     classify: ErrorClassifyLayer,
     token: Token,
     send_timeout: TimeoutLayer,
@@ -114,6 +122,7 @@ impl Stack {
         Self {
             call_timeout: TimeoutLayer::of(Self::CALL_TIMEOUT),
             retry: RetryOnRateLimit::new(),
+            throttle: ThrottleLayer::new(),
             token: Identity::new(),
             classify: ErrorClassifyLayer::new(),
             send_timeout: TimeoutLayer::of(Self::SEND_TIMEOUT),
@@ -134,6 +143,12 @@ impl<Token> Stack<Token> {
         self
     }
 
+    /// Holds each send back until the server will take it.
+    pub fn throttle(mut self, layer: ThrottleLayer) -> Self {
+        self.throttle = layer;
+        self
+    }
+
     /// Attaches a token to each send.
     ///
     /// The stack leaves the sending again after a rejected token to its retry layer, which has a copy of the request
@@ -142,6 +157,7 @@ impl<Token> Stack<Token> {
         Stack {
             call_timeout: self.call_timeout,
             retry: self.retry,
+            throttle: self.throttle,
             token: layer.leave_replay_to_retry(),
             classify: self.classify,
             send_timeout: self.send_timeout,
@@ -171,12 +187,13 @@ impl<S, Token> Layer<S> for Stack<Token>
 where
     Token: Layer<Timeout<S>>,
 {
-    type Service = Timeout<RetryOnRateLimitService<ErrorClassify<Token::Service>>>;
+    type Service = Timeout<RetryOnRateLimitService<Throttle<ErrorClassify<Token::Service>>>>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.send_timeout.layer(inner);
         let inner = self.token.layer(inner);
         let inner = self.classify.layer(inner);
+        let inner = self.throttle.layer(inner);
         let inner = self.retry.layer(inner);
         self.call_timeout.layer(inner)
     }

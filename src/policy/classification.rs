@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     Answer, Classifier, ErrorClass,
-    errors::{ClassifiedError, Elapsed, TokenError},
+    errors::{ClassifiedError, Elapsed, Throttled, TokenError},
     transport,
 };
 use crate::{
@@ -156,6 +156,12 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
             status: error.status(),
             wait: error.retry_after(),
             ..Classification::of_class(ErrorClass::TokenUnavailable)
+        });
+    }
+    if let Some(error) = error.downcast_ref::<Throttled>() {
+        return Some(Classification {
+            wait: error.retry_after(),
+            ..Classification::of_class(ErrorClass::Throttled)
         });
     }
     error.downcast_ref::<ClassifiedError>().map(|error| error.classification().clone())

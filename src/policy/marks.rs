@@ -27,6 +27,30 @@ pub struct Recovery;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenReplaced;
 
+/// On a request: who goes first where several wait for a turn.
+///
+/// [`ThrottleLayer`](crate::ThrottleLayer) gives the next turn to the highest priority that waits, and every fourth to
+/// whoever has waited longest, so that nobody waits for ever. A request without it is `Normal`.
+///
+/// ```
+/// use tower_heed::policy::Priority;
+///
+/// let mut login = http::Request::post("https://id.example/oauth/token").body(()).unwrap();
+/// login.extensions_mut().insert(Priority::High);
+/// assert!(Priority::High > Priority::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Priority {
+    /// It can wait: a bulk job, a synchronisation at night.
+    Low,
+    /// As most are.
+    #[default]
+    Normal,
+    /// A person is waiting: a login.
+    High,
+}
+
 // === impl Attempt ===
 
 impl Attempt {
@@ -40,5 +64,19 @@ impl Attempt {
     #[must_use]
     pub const fn retries(self) -> u32 {
         self.0
+    }
+}
+
+// === impl Priority ===
+
+impl Priority {
+    /// The priority in snake case, as it stands in events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
     }
 }

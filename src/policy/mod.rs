@@ -33,4 +33,4 @@ pub use decision::{Cost, Decision, Limits, Progress, Repeatable, Stopped};
 pub use endpoints::{Endpoint, Endpoints};
 pub use freshness::{Freshness, Moment, TokenState};
 pub use hold_off::{FetchFailure, HoldOff};
-pub use marks::{Attempt, Idempotent, NoRetry, Recovery, TokenReplaced};
+pub use marks::{Attempt, Idempotent, NoRetry, Priority, Recovery, TokenReplaced};

@@ -119,7 +119,7 @@ impl Cache {
     }
 
     #[inline]
-    fn slot(&self) -> &Slot {
+    pub(super) fn slot(&self) -> &Slot {
         self.other.as_ref().unwrap_or(&self.shared.slot)
     }
 

@@ -105,6 +105,7 @@ impl Flight {
     pub(super) fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
         self.landed = true;
         let outcome = self.cache.land(self, now, fetched);
+        self.cache.slot().meeting().write();
         self.passengers.send_replace(Some(outcome));
     }
 }
@@ -122,6 +123,7 @@ impl Drop for Flight {
             );
         } else {
             self.cache.abandon(&self.passengers);
+            self.cache.slot().meeting().write();
             self.passengers.send_replace(Some(Outcome::Abandoned));
         }
     }

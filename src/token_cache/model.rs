@@ -1,7 +1,7 @@
 //! The single flight under every order in which threads can take its lock; `scripts/loom` runs it.
 //!
 //! What is hand-written is real here: the slot, the cache's decisions, and how a flight lands, in a drop or a panic too. tokio's
-//! `watch` and `arc-swap`, which their authors have tried in the same way, are single steps. A thread that would wait for ever is
+//! `watch` and `arc-swap`, which their authors have tried in the same way, are single steps, between which threads change. A thread that would wait for ever is
 //! a deadlock, which `loom` reports.
 
 use std::{
@@ -16,7 +16,7 @@ use super::{
     Token, TokenCacheLayer, TokenError, TokenRequest,
     cache::{Boarding, Cache, Lookup, Rejection},
     cached::moment,
-    flight::{Flight, Outcome},
+    flight::{Flight, Landing, Outcome},
 };
 use crate::policy::FetchFailure;
 
@@ -59,7 +59,15 @@ fn land(mut flight: Flight, end: End) {
     }
 }
 
-/// What a call does without a token: looks, boards, carries the flight out on a thread of its own if it began one, and waits.
+/// Waits for a flight.
+fn wait(cache: &Cache, landing: Landing) -> Outcome {
+    cache.slot().meeting().read();
+    block_on(landing.outcome())
+}
+
+/// What a call does without a token: looks, boards, carries the flight out if it began one, and waits.
+///
+/// Of two callers one waits at most: in which order `watch` wakes several is left to chance, and `loom` could not repeat it.
 fn call(cache: &Cache, end: End) -> (Got, u32) {
     match cache.lookup() {
         Lookup::Token(cached) => return (Got::Token(cached.generation()), 0),
@@ -68,19 +76,18 @@ fn call(cache: &Cache, end: End) -> (Got, u32) {
     }
     let (boarding, flight) = cache.boarding();
     let begun = u32::from(flight.is_some());
-    let carrier = flight.map(|flight| thread::spawn(move || land(flight, end)));
+    if let Some(flight) = flight {
+        land(flight, end);
+    }
     let got = match boarding {
         Boarding::Token(cached) => Got::Token(cached.generation()),
         Boarding::Refused(_) => Got::Failure,
-        Boarding::Flight(landing, _) => match block_on(landing.outcome()) {
+        Boarding::Flight(landing, _) => match wait(cache, landing) {
             Outcome::Token(cached) => Got::Token(cached.generation()),
             Outcome::Failed(_) => Got::Failure,
             Outcome::Abandoned => Got::Abandoned,
         },
     };
-    if let Some(carrier) = carrier {
-        carrier.join().unwrap();
-    }
     (got, begun)
 }
 
@@ -137,7 +144,7 @@ fn rule_18_two_rejections_of_one_token_are_one_flight_in_every_order() {
                 }
                 let generation = match rejection {
                     Rejection::Replaced(cached) => cached.generation(),
-                    Rejection::Flight(landing) => match block_on(landing.outcome()) {
+                    Rejection::Flight(landing) => match wait(&cache, landing) {
                         Outcome::Token(cached) => cached.generation(),
                         outcome => panic!("{outcome:?}"),
                     },

@@ -17,7 +17,7 @@ use super::{
     cached::Cached,
     flight::{Landing, Passengers},
     rejections::Rejections,
-    sync::{Mutex, MutexGuard},
+    sync::{Meeting, Mutex, MutexGuard},
 };
 use crate::policy::{HoldOff, Moment};
 
@@ -26,6 +26,7 @@ pub(super) struct Slot {
     key: Arc<TokenKey>,
     /// Read by every request, without a lock. Stored to under the lock of `state`.
     current: ArcSwapOption<Cached>,
+    meeting: Meeting,
     /// Held for a few lines at a time, never while anything is waited for.
     state: Mutex<State>,
     /// When it was last looked up, as a count of look-ups.
@@ -59,6 +60,7 @@ impl Slot {
         Self {
             key,
             current: ArcSwapOption::empty(),
+            meeting: Meeting::default(),
             state: Mutex::new(State::default()),
             used: AtomicU64::new(0),
         }
@@ -70,22 +72,30 @@ impl Slot {
 
     /// The present token, good or not, on loan: for the path that every request takes.
     pub(super) fn peek(&self) -> Guard<Option<Arc<Cached>>> {
+        self.meeting.read();
         self.current.load()
     }
 
     /// The present token, good or not.
     pub(super) fn current(&self) -> Option<Arc<Cached>> {
+        self.meeting.read();
         self.current.load_full()
     }
 
     /// Puts a token, or none, in the place of the present one. The lock says that nobody else does so meanwhile.
     pub(super) fn replace(&self, _lock: &mut State, token: Option<Arc<Cached>>) {
+        self.meeting.write();
         self.current.store(token);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // What a panic can leave half done here is a flight that was not noted, and its end is noted all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where those who wait for a flight, and the flight, meet.
+    pub(super) const fn meeting(&self) -> &Meeting {
+        &self.meeting
     }
 
     /// Notes a look-up. `uses` counts those of another slot than the last, so that one slot that is alone in use is not

@@ -16,7 +16,7 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "BoxError" | "chance" | "clock" | "body" | "wire" => WIRE,
         "policy" => POLICY,
-        "classify" | "retry" | "token_cache" | "timeout" => LAYER,
+        "classify" | "retry" | "throttle" | "token_cache" | "timeout" => LAYER,
         "stack" => STACK,
         _ => return None,
     })

@@ -48,6 +48,7 @@ mod secrets;
 mod server_clock;
 mod stack;
 mod support;
+mod throttle;
 mod timeout;
 mod token_attach;
 #[cfg(feature = "client-credentials")]

@@ -12,7 +12,8 @@ use http::Request;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, Stack, TimeoutLayer, TokenCacheLayer,
+    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
+    TokenCacheLayer,
     classify::{AuthStatus, ClassifiedError},
     error::find,
     policy::ErrorClass,
@@ -144,4 +145,36 @@ async fn a_wait_that_would_pass_the_limit_is_not_begun() {
     assert_eq!(response.status(), 429);
     let outcome = response.extensions().get::<RetryOutcome>().unwrap();
     assert_eq!(outcome.retry_after(), Some(Duration::from_secs(6)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_refusal_holds_the_other_calls() {
+    let (probe, watch) = probe(8);
+    let client = Stack::new().layer(probe);
+    watch.respond(429, &[("retry-after", "5")]);
+    let start = Instant::now();
+    let calls: Vec<_> = (0..6)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { send(&mut client).await.map(|answer| answer.status()) })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap(), 200);
+    }
+    assert!(Instant::now() - start >= Duration::from_secs(5));
+    assert_eq!(watch.sends(), 7, "more than one was refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_throttle_can_be_configured() {
+    let (probe, watch) = probe(4);
+    let throttle = ThrottleLayer::new().endpoint("/{*path}", |config| config.exempt()).unwrap();
+    let handle = throttle.handle();
+    let retry = RetryOnRateLimit::new().max_retries(0);
+    let mut client = Stack::new().retry(retry).throttle(throttle).layer(probe);
+    watch.respond(429, &[("retry-after", "5")]);
+    assert_eq!(send(&mut client).await.unwrap().status(), 429);
+    assert_eq!(send(&mut client).await.unwrap().status(), 200);
+    assert!(handle.snapshot().is_empty());
 }

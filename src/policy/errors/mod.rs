@@ -2,8 +2,10 @@
 
 mod classified;
 mod elapsed;
+mod throttled;
 mod token;
 
 pub use classified::ClassifiedError;
 pub use elapsed::{Elapsed, Phase};
+pub use throttled::Throttled;
 pub use token::TokenError;

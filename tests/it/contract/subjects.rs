@@ -10,7 +10,8 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
+    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
+    TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
 };
@@ -42,6 +43,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
         wrap: |probe| layered(&ErrorClassifyLayer::new().error_for_status(), probe),
     },
     Subject { name: "RetryOnRateLimit", wrap: |probe| layered(&RetryOnRateLimit::new(), probe) },
+    Subject { name: "ThrottleLayer", wrap: |probe| layered(&ThrottleLayer::new(), probe) },
     Subject {
         name: "TokenCacheLayer",
         wrap: |probe| layered(&tokens().allow_any_https_origin(), probe),

@@ -1,0 +1,197 @@
+//! One call at the quota of its key, from its arrival to its answer.
+
+use std::{borrow::Cow, mem, sync::Arc, task::Waker};
+
+use http::Request;
+use tokio::time::Instant;
+
+use super::{
+    Config,
+    address::{Address, Part},
+    after::After,
+    config::Sharing,
+    events,
+    layer::Rules,
+    line::{Called, Seat},
+};
+use crate::policy::{
+    Endpoint, Priority,
+    quota::{Answer, Quota, Ticket},
+};
+
+/// One call at the quota of its key. Dropping it gives back what it has, and wakes those who can use it.
+#[derive(Debug)]
+pub(super) struct Visit {
+    rules: Arc<Rules>,
+    place: usize,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// It has neither a turn nor a place in the line.
+    Arrived,
+    /// It waits for its turn.
+    Waiting(Seat),
+    /// It has its turn, and nothing was sent.
+    Called(Ticket),
+    /// The request is on its way.
+    Out(Ticket),
+    /// The answer was counted.
+    Over,
+}
+
+/// What became of the wait for a turn.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// The turn has come.
+    Turn,
+    /// It comes too late: at this moment, if that is known.
+    TooLate(Option<Instant>),
+    /// It is to be asked again when it is woken, and at this moment if one is named.
+    Wait(Option<Instant>),
+}
+
+// === impl Visit ===
+
+impl Visit {
+    /// A call comes to the quota of its key; none if there is no room for the key.
+    pub(super) fn begin<B>(
+        rules: &Arc<Rules>,
+        endpoint: &Endpoint<'_, Config>,
+        request: Request<B>,
+    ) -> (Request<B>, Option<Self>) {
+        let part = match endpoint.config().sharing() {
+            Sharing::Whole => Part::Whole,
+            Sharing::Own => endpoint.pattern().map_or(Part::Whole, Part::Endpoint),
+            Sharing::Named(name) => Part::Shared(name),
+        };
+        let Some(key) = &rules.key else {
+            let address = Address::of_origin(request.uri(), request.headers(), part);
+            let visit = Self::enter(rules, &address);
+            return (request, visit);
+        };
+        let (head, body) = request.into_parts();
+        let address = match key(&head) {
+            Some(owner) => Address::of_owner(owner, part),
+            None => Address::of_origin(&head.uri, &head.headers, part),
+        };
+        let visit = Self::enter(rules, &address);
+        drop(address);
+        (Request::from_parts(head, body), visit)
+    }
+
+    fn enter(rules: &Arc<Rules>, address: &Address<'_>) -> Option<Self> {
+        let now = rules.clock.now();
+        let mut after = After::default();
+        let mut table = rules.keys.lock();
+        let quota = || Quota::new().max_hold(rules.max_hold);
+        let entered = table.enter(address, rules.max_keys, quota, &mut after).map(|place| {
+            let ticket = table.slot(place).and_then(|slot| slot.arrive(now));
+            (place, ticket.map_or(Stage::Arrived, Stage::Called))
+        });
+        drop(table);
+        after.run();
+        let (place, stage) = entered?;
+        Some(Self { rules: Arc::clone(rules), place, stage })
+    }
+
+    pub(super) const fn has_turn(&self) -> bool {
+        matches!(self.stage, Stage::Called(_))
+    }
+
+    pub(super) fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// The name of the key.
+    pub(super) fn key(&self) -> Arc<str> {
+        let mut table = self.rules.keys.lock();
+        table.slot(self.place).map_or_else(|| "".into(), |slot| Arc::clone(slot.name.shown()))
+    }
+
+    /// Asks for the turn, in line with the others.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        priority: Priority,
+        end: Option<Instant>,
+        waker: &Waker,
+    ) -> Asked {
+        let mut after = After::default();
+        let mut table = self.rules.keys.lock();
+        let Some(slot) = table.slot(self.place) else { return Asked::Turn };
+        let seat = match self.stage {
+            Stage::Arrived => slot.join(now, priority, end, waker, &mut after),
+            Stage::Waiting(seat) => seat,
+            Stage::Called(_) | Stage::Out(_) | Stage::Over => return Asked::Turn,
+        };
+        self.stage = Stage::Waiting(seat);
+        let asked = match slot.ask(seat, now, &mut after) {
+            Some(Called::Turn(ticket)) => {
+                self.stage = Stage::Called(ticket);
+                Asked::Turn
+            }
+            Some(Called::TooLate(next)) => {
+                self.stage = Stage::Arrived;
+                Asked::TooLate(next)
+            }
+            None => {
+                after.drop(slot.line.replace_waker(seat, waker));
+                Asked::Wait(slot.line.watch_of(seat))
+            }
+        };
+        drop(table);
+        after.run();
+        asked
+    }
+
+    /// The request is sent.
+    pub(super) fn send(&mut self) {
+        self.stage = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Called(ticket) => Stage::Out(ticket),
+            stage => stage,
+        };
+    }
+
+    /// An answer came; none if the request was lost.
+    pub(super) fn end(mut self, answer: Option<&Answer>) {
+        self.leave(answer);
+    }
+
+    fn leave(&mut self, answer: Option<&Answer>) {
+        let stage = mem::replace(&mut self.stage, Stage::Over);
+        if let Stage::Over = stage {
+            return;
+        }
+        let now = self.rules.clock.now();
+        // Asked here, because a subscriber is code of others.
+        let teaches = answer.is_some_and(|answer| answer.refused || answer.readings[0].is_some());
+        let is_told = teaches && events::learning_is_logged();
+        let mut after = After::default();
+        let mut table = self.rules.keys.lock();
+        if let Some(slot) = table.slot(self.place) {
+            match (stage, answer) {
+                (Stage::Out(ticket), Some(answer)) => {
+                    slot.answered(ticket, now, answer, is_told, &mut after);
+                }
+                (Stage::Out(ticket), None) => slot.lost(ticket, now, &mut after),
+                (Stage::Called(ticket), _) => slot.pass_on(ticket, now, &mut after),
+                (Stage::Waiting(seat), _) => slot.leave(seat, now, &mut after),
+                (Stage::Arrived | Stage::Over, _) => {}
+            }
+        }
+        table.leave(self.place);
+        drop(table);
+        after.run();
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.leave(None);
+    }
+}
+
+/// Says which quota a request counts against.
+pub(super) type Key = Arc<dyn Fn(&http::request::Parts) -> Option<Cow<'_, str>> + Send + Sync>;

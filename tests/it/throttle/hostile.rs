@@ -1,0 +1,44 @@
+//! What a server says is data from outside.
+
+use tokio::time::Instant;
+use tower::Layer;
+use tower_heed::{ThrottleLayer, error::find, throttle::Throttled};
+
+use super::{SECOND, millis, send};
+use crate::support::{probe::probe, scripted::get};
+
+#[tokio::test(start_paused = true)]
+async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_hold() {
+    let cases: &[&[(&str, &str)]] = &[
+        &[("retry-after", "18446744073709551616")],
+        &[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")],
+        &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "253402300799")],
+        &[("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "0")],
+        &[("x-ratelimit-limit", "1"), ("x-ratelimit-remaining", "18446744073709551616")],
+        &[("ratelimit-limit", "0"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "-1")],
+        &[("ratelimit", "\"a\";r=0;t=99999999999999")],
+    ];
+    for headers in cases {
+        for status in [200, 429] {
+            let (probe, watch) = probe(4);
+            let layer = ThrottleLayer::new().max_hold(60 * SECOND).max_wait(30 * SECOND);
+            let mut client = layer.layer(probe);
+            let start = Instant::now();
+            for _ in 0..3 {
+                watch.respond(status, headers);
+                if let Err(error) = send(&mut client, get("/")).await {
+                    assert!(find::<Throttled>(error.as_ref()).is_some(), "{headers:?}: {error}");
+                }
+            }
+            assert!(millis(start) <= 91_000, "{headers:?}: {} ms", millis(start));
+            // When the longest hold is over, it is asked again.
+            tokio::time::sleep(61 * SECOND).await;
+            let sends = watch.sends();
+            let answered = send(&mut client, get("/again")).await;
+            assert!(
+                answered.is_ok() && watch.sends() > sends,
+                "{headers:?} {status}: {answered:?}"
+            );
+        }
+    }
+}

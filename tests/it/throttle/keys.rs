@@ -1,0 +1,170 @@
+//! What shares a quota and what does not, and that the number of keys is bounded.
+
+use std::num::NonZeroUsize;
+
+use http::Request;
+use tokio::time::Instant;
+use tower::{Layer, ServiceExt};
+use tower_heed::{ThrottleLayer, throttle::Throttle};
+
+use super::{SECOND, millis, refuse, send, spawn};
+use crate::support::{
+    events::Events,
+    probe::{Answer, Body, Probe, Watch, probe},
+    scripted::get,
+};
+
+fn to(uri: &str) -> Request<Body> {
+    Request::get(uri).body(Body::default()).unwrap()
+}
+
+/// Whether a request is held back now.
+async fn is_held(client: &Throttle<Probe>, watch: &Watch, request: Request<Body>) -> bool {
+    let before = watch.sends();
+    let task = spawn(client, request).await;
+    task.abort();
+    watch.sends() == before
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_of_the_layer_and_of_the_service_share_what_is_known() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new();
+    let mut client = layer.layer(probe.clone());
+    let clone = client.clone();
+    let sibling = layer.clone().max_wait(SECOND * 60).layer(probe);
+    refuse(&mut client, &watch).await;
+    assert!(is_held(&clone, &watch, get("/")).await);
+    assert!(is_held(&sibling, &watch, get("/")).await);
+    let (other, other_watch) = crate::support::probe::probe(4);
+    let other = ThrottleLayer::new().layer(other);
+    assert!(!is_held(&other, &other_watch, get("/")).await, "two layers share a quota");
+}
+
+#[tokio::test(start_paused = true)]
+async fn origins_have_quotas_of_their_own_however_they_are_spelled() {
+    let (probe, watch) = probe(4);
+    let mut client = ThrottleLayer::new().layer(probe);
+    refuse(&mut client, &watch).await;
+    for same in ["https://ID.example/x", "https://id.example:443/", "https://me:pw@id.example/"] {
+        assert!(is_held(&client, &watch, to(same)).await, "{same}");
+    }
+    for other in ["http://id.example/", "https://id.example:444/", "https://api.example/"] {
+        assert!(!is_held(&client, &watch, to(other)).await, "{other}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_alone_belongs_to_its_host() {
+    let (probe, watch) = probe(4);
+    let mut client = ThrottleLayer::new().layer(probe);
+    let on = |host: &str| Request::get("/").header("host", host).body(Body::default()).unwrap();
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, on("a.example")).await.unwrap();
+    assert!(is_held(&client, &watch, on("A.example")).await);
+    assert!(!is_held(&client, &watch, on("b.example")).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_have_their_own_quota_or_share_one_at_each_origin() {
+    let (probe, watch) = probe(8);
+    let layer = ThrottleLayer::new()
+        .endpoint("POST /oauth/token", |config| config.own_quota())
+        .unwrap()
+        .endpoint("/search/{*rest}", |config| config.shared("search"))
+        .unwrap()
+        .endpoint("/find/{*rest}", |config| config.shared("search"))
+        .unwrap();
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/search/users")).await.unwrap();
+    assert!(is_held(&client, &watch, get("/find/users")).await);
+    assert!(!is_held(&client, &watch, get("/users")).await);
+    assert!(!is_held(&client, &watch, to("https://api.example/find/users")).await);
+    let login = Request::post("https://id.example/oauth/token").body(Body::default()).unwrap();
+    assert!(!is_held(&client, &watch, login).await);
+
+    let mut keys: Vec<_> = handle.snapshot().iter().map(|key| key.key().to_owned()).collect();
+    keys.sort();
+    let expected = [
+        "https://api.example (search)",
+        "https://id.example",
+        "https://id.example (search)",
+        "https://id.example POST /oauth/token",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_can_say_whose_quota_it_is() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new()
+        .key(|head| head.headers.get("x-tenant")?.to_str().ok().map(Into::into));
+    let mut client = layer.layer(probe);
+    let of = |tenant: &str, uri: &str| {
+        Request::get(uri).header("x-tenant", tenant).body(Body::default()).unwrap()
+    };
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, of("acme", "https://id.example/")).await.unwrap();
+    assert!(is_held(&client, &watch, of("acme", "https://api.example/")).await);
+    assert!(!is_held(&client, &watch, of("other", "https://id.example/")).await);
+    assert!(!is_held(&client, &watch, get("/")).await, "a request without a tenant");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_million_keys_take_the_room_of_a_few() {
+    let (probe, watch) = probe(4);
+    let keys = NonZeroUsize::new(100).unwrap();
+    let layer = ThrottleLayer::new()
+        .max_keys(keys)
+        .key(|head| head.headers.get("x-tenant")?.to_str().ok().map(Into::into));
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    refuse(&mut client, &watch).await;
+    // With somebody in the line, a key stays.
+    let waits = spawn(&client, get("/waits")).await;
+    for number in 0..1_000_000_u32 {
+        let mut request = get("/");
+        request.headers_mut().insert("x-tenant", number.into());
+        send(&mut client, request).await.unwrap();
+        if number % 1_000 == 0 {
+            watch.take_requests();
+        }
+    }
+    watch.take_requests();
+    let shown = handle.snapshot();
+    assert_eq!(shown.len(), 100);
+    let kept = shown.iter().find(|key| key.key() == "https://id.example").unwrap();
+    assert_eq!(kept.queue(), 1);
+    assert!(shown.iter().any(|key| key.key() == "999999"), "the newest is not kept");
+    waits.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come() {
+    let (probe, watch) = probe(8);
+    let events = Events::record();
+    let layer = ThrottleLayer::new().max_keys(NonZeroUsize::MIN);
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    watch.answer(Answer::Never);
+    let hangs = spawn(&client, get("/hangs")).await;
+    let start = Instant::now();
+    for _ in 0..3 {
+        watch.respond(429, &[("retry-after", "10")]);
+        assert_eq!(send(&mut client, to("https://api.example/")).await.unwrap().status(), 429);
+    }
+    assert_eq!(millis(start), 0);
+    assert_eq!(handle.snapshot().len(), 1);
+    let full = events.named("no room for another key: its requests are sent as they come");
+    assert_eq!(full.len(), 1, "{}", events.text());
+    assert_eq!(full[0].field("max_keys"), Some("1"));
+
+    // Once one is idle, it makes room.
+    hangs.abort();
+    tokio::task::yield_now().await;
+    client.ready().await.unwrap();
+    send(&mut client, to("https://api.example/")).await.unwrap();
+    assert_eq!(handle.snapshot()[0].key(), "https://api.example");
+}

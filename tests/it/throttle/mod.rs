@@ -1,0 +1,74 @@
+//! `ThrottleLayer`: turns, lines, keys, and what it makes of a server's limit.
+
+mod events;
+mod goodput;
+mod hostile;
+mod keys;
+mod line;
+mod readiness;
+mod retries;
+mod server;
+mod too_late;
+
+use std::time::Duration;
+
+use http::Request;
+use tokio::{task::JoinHandle, time::Instant};
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{
+    BoxError, ThrottleLayer,
+    throttle::{KeySnapshot, Throttle},
+};
+
+use crate::support::{
+    probe::{Body, Probe, Watch, probe},
+    scripted::get,
+};
+
+type Answered = Result<http::Response<Body>, BoxError>;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A client whose server has refused once and asked for ten seconds.
+async fn refused() -> (Throttle<Probe>, Watch) {
+    let (probe, watch) = probe(4);
+    let mut client = ThrottleLayer::new().layer(probe);
+    refuse(&mut client, &watch).await;
+    (client, watch)
+}
+
+async fn refuse(client: &mut Throttle<Probe>, watch: &Watch) {
+    watch.respond(429, &[("retry-after", "10")]);
+    assert_eq!(send(client, get("/refused")).await.unwrap().status(), 429);
+    watch.take_requests();
+}
+
+async fn send<S>(client: &mut S, request: Request<Body>) -> Result<S::Response, BoxError>
+where
+    S: Service<Request<Body>>,
+    S::Error: Into<BoxError>,
+{
+    client.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)
+}
+
+/// Sends on a task of its own, and comes back when that waits.
+async fn spawn(client: &Throttle<Probe>, request: Request<Body>) -> JoinHandle<Answered> {
+    let mut client = client.clone();
+    let task = tokio::spawn(async move { send(&mut client, request).await });
+    tokio::task::yield_now().await;
+    task
+}
+
+fn paths(watch: &Watch) -> Vec<String> {
+    watch.take_requests().iter().map(|request| request.uri().path().to_owned()).collect()
+}
+
+/// The time since, in whole milliseconds.
+fn millis(start: Instant) -> u128 {
+    (Instant::now() - start).as_millis()
+}
+
+fn only(mut keys: Vec<KeySnapshot>) -> KeySnapshot {
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    keys.remove(0)
+}

@@ -1,0 +1,84 @@
+//! Which instance is used, and what is held while a call waits.
+
+use std::sync::Arc;
+
+use tokio::task::yield_now;
+use tokio_test::task;
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::ThrottleLayer;
+
+use super::{SECOND, refused, send, spawn};
+use crate::support::{
+    probe::{ProbeError, probe},
+    scripted::get,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_holds_no_permit() {
+    let (client, watch) = refused().await;
+    let waiting = [spawn(&client, get("/a")).await, spawn(&client, get("/b")).await];
+    assert_eq!(watch.permits(), 4);
+    for task in waiting {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!((watch.permits(), watch.unready_calls()), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_turn_has_come_waits_for_readiness() {
+    let (client, watch) = refused().await;
+    let waiting = spawn(&client, get("/a")).await;
+    let mut holders = Vec::new();
+    for _ in 0..4 {
+        let mut holder = watch.probe();
+        holder.ready().await.unwrap();
+        holders.push(holder);
+    }
+    tokio::time::sleep(11 * SECOND).await;
+    assert_eq!(watch.sends(), 0);
+    drop(holders);
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    assert_eq!(watch.unready_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes_on() {
+    let (mut client, watch) = refused().await;
+    client.ready().await.unwrap();
+    let mut call = task::spawn(client.call(get("/a")));
+    assert!(call.poll().is_pending());
+    watch.break_readiness(ProbeError("broken for good"));
+    tokio::time::advance(11 * SECOND).await;
+    let error = loop {
+        match call.poll() {
+            std::task::Poll::Ready(answered) => break answered.unwrap_err(),
+            std::task::Poll::Pending => yield_now().await,
+        }
+    };
+    assert_eq!(error.to_string(), "broken for good");
+    assert_eq!(watch.sends(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exempt_endpoint_passes_a_line_and_teaches_nothing() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new().endpoint("/health", |config| config.exempt()).unwrap();
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/health")).await.unwrap();
+    send(&mut client, get("/health")).await.unwrap();
+    assert_eq!(watch.sends(), 2);
+    assert!(handle.snapshot().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_can_be_built_outside_of_a_runtime_and_its_parts_can_go_anywhere() {
+    fn anywhere<T: Clone + Send + Sync + 'static>(_: &T) {}
+    let (probe, _) = probe(1);
+    let layer = ThrottleLayer::new();
+    anywhere(&layer);
+    anywhere(&layer.handle());
+    anywhere(&layer.layer(probe));
+    assert!(Arc::new(format!("{layer:?} {:?}", layer.handle())).contains("ThrottleLayer"));
+}

@@ -1,0 +1,121 @@
+//! With `RetryOnRateLimit` outside: nothing is waited for twice, and nobody goes past the line.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, advance};
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{
+    ErrorClassifyLayer, RetryOnRateLimit, ThrottleLayer,
+    error::find,
+    policy::{Backoff, Deadline},
+    retry::RetryOutcome,
+    throttle::Throttled,
+};
+
+use super::{SECOND, millis, paths, refuse, send, spawn};
+use crate::support::{
+    probe::{Answer, probe},
+    scripted::get,
+};
+
+fn retry() -> RetryOnRateLimit {
+    let backoff = Backoff::exponential(Duration::from_millis(100), SECOND).unwrap();
+    RetryOnRateLimit::new().backoff(backoff.jitter_ratio(0.0).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_is_waited_for_once() {
+    for headers in [
+        &[("retry-after", "7")][..],
+        &[("ratelimit-limit", "5"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "7")],
+    ] {
+        let (probe, watch) = probe(4);
+        let mut client = retry().layer(ThrottleLayer::new().layer(probe));
+        watch.respond(429, headers);
+        let start = Instant::now();
+        let response = send(&mut client, get("/")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!((7_000..7_500).contains(&millis(start)), "{headers:?}: {} ms", millis(start));
+        assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+        assert_eq!(watch.sends(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_made_an_error_inside_is_heeded() {
+    let (probe, watch) = probe(4);
+    let classify = ErrorClassifyLayer::new().error_for_status();
+    let mut client = ThrottleLayer::new().layer(classify.layer(probe));
+    watch.respond(429, &[("retry-after", "10")]);
+    assert!(send(&mut client, get("/")).await.is_err());
+    let start = Instant::now();
+    assert!(send(&mut client, get("/")).await.is_ok());
+    assert!((10_000..11_000).contains(&millis(start)), "{} ms", millis(start));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_request_is_retried_once_its_turn_may_come_and_sent_once() {
+    let (probe, watch) = probe(4);
+    let mut throttle = ThrottleLayer::new().max_wait(SECOND).layer(probe);
+    refuse(&mut throttle, &watch).await;
+    let mut client = retry().layer(throttle);
+    let start = Instant::now();
+    let response = send(&mut client, get("/")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!((10_000..10_500).contains(&millis(start)), "{} ms", millis(start));
+    assert_eq!(watch.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_request_within_a_deadline_fails_at_once_and_is_not_retried() {
+    let (probe, watch) = probe(4);
+    let mut throttle = ThrottleLayer::new().layer(probe);
+    refuse(&mut throttle, &watch).await;
+    let mut client = retry().layer(throttle);
+    let mut request = get("/");
+    request.extensions_mut().insert(Deadline::at(Instant::now() + 3 * SECOND));
+    let start = Instant::now();
+    let error = send(&mut client, request).await.unwrap_err();
+    assert!(find::<Throttled>(error.as_ref()).is_some(), "{error}");
+    assert_eq!(millis(start), 0);
+    assert_eq!(watch.sends(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_goes_to_the_end_of_the_line() {
+    let (probe, watch) = probe(4);
+    let throttle = ThrottleLayer::new().layer(probe);
+    let mut retried = retry().layer(throttle.clone());
+    watch.respond(429, &[("retry-after", "10")]);
+    let first = tokio::spawn(async move { send(&mut retried, get("/first")).await });
+    tokio::task::yield_now().await;
+    let others = [spawn(&throttle, get("/second")).await, spawn(&throttle, get("/third")).await];
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(paths(&watch)[..2], ["/first", "/second"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_limit_of_a_call_names_the_wait_for_a_turn() {
+    use tower_heed::{
+        TimeoutLayer,
+        timeout::{Elapsed, Phase},
+    };
+
+    let (probe, watch) = probe(4);
+    let throttle = ThrottleLayer::new().layer(probe);
+    watch.answer(Answer::Never);
+    let hangs = spawn(&throttle, get("/hangs")).await;
+    let mut client = TimeoutLayer::new(5 * SECOND).unwrap().layer(throttle);
+    client.ready().await.unwrap();
+    let mut call = tokio_test::task::spawn(client.call(get("/")));
+    assert!(call.poll().is_pending());
+    advance(5 * SECOND).await;
+    let std::task::Poll::Ready(Err(error)) = call.poll() else { panic!("still waiting") };
+    let elapsed = find::<Elapsed>(error.as_ref()).map(Elapsed::phase);
+    let throttled = find::<Throttled>(error.as_ref());
+    assert!(throttled.is_some() || elapsed == Some(Phase::Waiting), "{error}");
+    hangs.abort();
+}

@@ -1,0 +1,141 @@
+//! Waits end at the deadline and at `max_wait`, before anything is sent.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{
+    ThrottleLayer, TimeoutLayer,
+    error::find,
+    policy::{Classification, Deadline, ErrorClass},
+    throttle::Throttled,
+};
+
+use super::{Answered, SECOND, millis, refuse, refused, send, spawn};
+use crate::support::{
+    probe::{Answer, Body, probe},
+    scripted::get,
+};
+
+fn within(path: &str, timeout: Duration) -> http::Request<Body> {
+    let mut request = get(path);
+    request.extensions_mut().insert(Deadline::at(Instant::now() + timeout));
+    request
+}
+
+fn throttled(answered: Answered) -> Throttled {
+    let error = answered.unwrap_err();
+    find::<Throttled>(error.as_ref()).unwrap_or_else(|| panic!("{error}")).clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_comes_after_the_deadline_is_not_waited_for() {
+    let (mut client, watch) = refused().await;
+    let start = Instant::now();
+    let error = throttled(send(&mut client, within("/", 5 * SECOND)).await);
+    assert_eq!(millis(start), 0);
+    assert_eq!(watch.sends(), 0);
+    assert_eq!((error.key(), error.endpoint()), ("https://id.example", None));
+    assert_eq!(error.waited(), Duration::ZERO);
+    let wait = error.retry_after().unwrap();
+    assert!((10 * SECOND..11 * SECOND).contains(&wait), "{wait:?}");
+    assert!(error.to_string().starts_with("not sent: no turn in time within the limit of `https"));
+
+    let class = Classification::of_error(&error).unwrap();
+    assert_eq!((class.class(), class.wait()), (ErrorClass::Throttled, Some(wait)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_comes_before_the_deadline_is_waited_for() {
+    let (mut client, watch) = refused().await;
+    assert_eq!(send(&mut client, within("/", 12 * SECOND)).await.unwrap().status(), 200);
+    assert_eq!(watch.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_comes_after_max_wait_is_not_waited_for() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new()
+        .max_wait(3 * SECOND)
+        .endpoint("GET /patient/{id}", |config| config.max_wait(20 * SECOND))
+        .unwrap()
+        .endpoint("GET /users/{id}", |config| config)
+        .unwrap();
+    let mut client = layer.layer(probe);
+    refuse(&mut client, &watch).await;
+    let start = Instant::now();
+    let error = throttled(send(&mut client, get("/users/1")).await);
+    assert_eq!(error.endpoint(), Some("GET /users/{id}"));
+    assert_eq!(millis(start), 0);
+    assert_eq!(send(&mut client, get("/patient/1")).await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
+    let (probe, watch) = probe(4);
+    let client = ThrottleLayer::new().max_wait(3 * SECOND).layer(probe);
+    watch.answer(Answer::Never);
+    let hangs = spawn(&client, get("/hangs")).await;
+    let start = Instant::now();
+    let longest = spawn(&client, get("/longest")).await;
+    let shorter = spawn(&client, within("/shorter", 2 * SECOND)).await;
+    let error = throttled(shorter.await.unwrap());
+    assert!((2_000..2_010).contains(&millis(start)), "{} ms", millis(start));
+    assert_eq!(error.retry_after(), None);
+    let error = throttled(longest.await.unwrap());
+    assert!((3_000..3_010).contains(&millis(start)), "{} ms", millis(start));
+    assert!(error.waited() >= 3 * SECOND);
+    assert_eq!(watch.sends(), 1);
+    hangs.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_ends_the_waits_that_have_become_vain() {
+    let (probe, watch) = probe(4);
+    let mut client = ThrottleLayer::new().layer(probe);
+    watch.answer(Answer::Never);
+    let hangs = spawn(&client, get("/hangs")).await;
+    let vain = spawn(&client, within("/vain", 5 * SECOND)).await;
+    let patient = spawn(&client, within("/patient", 15 * SECOND)).await;
+    sleep(SECOND).await;
+    watch.respond(429, &[("retry-after", "10")]);
+    let start = Instant::now();
+    // The turn of the one that is given up goes to the next, which is refused.
+    hangs.abort();
+    let (vain, patient) = (vain.await.unwrap(), patient.await.unwrap());
+    assert_eq!(vain.unwrap().status(), 429);
+    assert_eq!(patient.unwrap().status(), 200);
+    assert!((10_000..11_000).contains(&millis(start)), "{} ms", millis(start));
+
+    refuse(&mut client, &watch).await;
+    let waits = spawn(&client, within("/waits", 12 * SECOND)).await;
+    sleep(10 * SECOND).await;
+    watch.respond(429, &[("retry-after", "60")]);
+    let probe = spawn(&client, get("/probe")).await;
+    assert_eq!(waits.await.unwrap().unwrap().status(), 429);
+    probe.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_outside_is_obeyed_without_a_mark() {
+    let (probe, watch) = probe(4);
+    let timeout = TimeoutLayer::new(5 * SECOND).unwrap();
+    let mut throttle = ThrottleLayer::new().layer(probe);
+    refuse(&mut throttle, &watch).await;
+    let mut client = timeout.layer(throttle);
+    let start = Instant::now();
+    let error = client.ready().await.unwrap().call(get("/")).await.unwrap_err();
+    assert!(find::<Throttled>(error.as_ref()).is_some(), "{error}");
+    assert_eq!(millis(start), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_has_passed_before_the_turn_was_taken_sends_nothing() {
+    let (mut client, watch) = refused().await;
+    client.ready().await.unwrap();
+    let mut call = tokio_test::task::spawn(client.call(within("/", 12 * SECOND)));
+    assert!(call.poll().is_pending());
+    tokio::time::advance(13 * SECOND).await;
+    assert!(matches!(call.poll(), std::task::Poll::Ready(Err(_))));
+    assert_eq!(watch.sends(), 0);
+}
