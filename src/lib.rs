@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | `hyper` | yes | tells a connection that was never made from one that broke, for hyper's and hyper-util's errors |
 //! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
+//! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
 //! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -34,6 +35,9 @@ pub mod body;
 pub mod classify;
 pub mod clock;
 pub mod error;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 pub mod policy;
 pub mod retry;
 pub mod stack;
@@ -43,6 +47,7 @@ pub mod token_cache;
 pub mod wire;
 
 mod chance;
+mod meter;
 
 pub use classify::ErrorClassifyLayer;
 pub use error::BoxError;

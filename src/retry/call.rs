@@ -7,6 +7,7 @@ use super::{Config, RetryOutcome, events, layer::Rules, saved::Sent};
 use crate::{
     BoxError, chance,
     error::find,
+    meter::Meter,
     policy::{
         Attempt, Classification, Cost, Deadline, Decision, Progress, Repeatable, Stopped, Taken,
         TokenReplaced, errors::ClassifiedError,
@@ -106,6 +107,7 @@ impl Call {
             Ok((pause, next)) => {
                 events::waiting(endpoint.pattern(), failure, pause, self.retries);
                 self.count(pause);
+                Meter::of(&endpoint).retried(failure.class().as_str());
                 Some((pause, next))
             }
             Err(stopped) => {

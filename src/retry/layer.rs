@@ -6,6 +6,7 @@ use super::{Config, RetryOnRateLimitService};
 use crate::{
     clock::Clock,
     error::InvalidConfig,
+    meter,
     policy::{Backoff, Classifier, Endpoints, Preset, RetryBudget},
 };
 
@@ -114,6 +115,7 @@ impl<S> Layer<S> for RetryOnRateLimit {
     type Service = RetryOnRateLimitService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        meter::layered();
         RetryOnRateLimitService::new(inner, Arc::clone(&self.rules))
     }
 }

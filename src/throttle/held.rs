@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     BoxError,
+    meter::{InLine, Meter},
     policy::{Deadline, Endpoint, Priority},
 };
 
@@ -43,6 +44,8 @@ struct Patience {
     endpoint: Option<Arc<str>>,
     /// When it began to wait: at its first poll, since a future that is not polled waits for nothing.
     since: Option<Instant>,
+    /// From then on, until its turn has come.
+    in_line: Option<InLine>,
 }
 
 #[derive(Clone, Copy)]
@@ -67,6 +70,7 @@ impl<S, B> Held<S, B> {
             max_wait: endpoint.config().longest(),
             endpoint: endpoint.shared_pattern(),
             since: None,
+            in_line: None,
         };
         let outgoing = Some((request, visit));
         Box::pin(Self { service, outgoing, patience, step: Step::Waiting, timer: None })
@@ -87,7 +91,7 @@ impl<S, B> Held<S, B> {
             this.outgoing.as_mut().expect("a future that has ended is not polled again");
         while let Step::Waiting = this.step {
             let now = visit.rules().clock.now();
-            let (priority, end) = this.patience.begin(now);
+            let (priority, end) = this.patience.begin(now, visit.meter());
             match visit.ask(now, priority, end, cx.waker()) {
                 // It came in time and was not taken in time.
                 Asked::Turn if end.is_some_and(|end| end <= now) => {
@@ -96,7 +100,7 @@ impl<S, B> Held<S, B> {
                     return Poll::Ready(Err(error.into()));
                 }
                 Asked::Turn => {
-                    events::waited(this.patience.waited(now));
+                    this.patience.end(visit.meter(), now);
                     this.timer.set(None);
                     *this.step = Step::Readying;
                 }
@@ -133,8 +137,11 @@ impl<S, B> Held<S, B> {
 
 impl Patience {
     /// The end of the wait, which begins when this is first asked.
-    fn begin(&mut self, now: Instant) -> (Priority, Option<Instant>) {
-        let since = *self.since.get_or_insert(now);
+    fn begin(&mut self, now: Instant, meter: &Meter) -> (Priority, Option<Instant>) {
+        let since = *self.since.get_or_insert_with(|| {
+            self.in_line = Some(meter.line_up());
+            now
+        });
         let longest = since.checked_add(self.max_wait);
         let deadline = self.deadline.map(Deadline::instant);
         (self.priority, longest.into_iter().chain(deadline).min())
@@ -144,9 +151,16 @@ impl Patience {
         self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    fn run_out(&self, visit: &Visit, now: Instant, next: Option<Instant>) -> Throttled {
+    fn end(&mut self, meter: &Meter, now: Instant) -> Duration {
         let waited = self.waited(now);
+        self.in_line = None;
+        meter.waited(waited);
         events::waited(waited);
+        waited
+    }
+
+    fn run_out(&mut self, visit: &Visit, now: Instant, next: Option<Instant>) -> Throttled {
+        let waited = self.end(visit.meter(), now);
         let retry_after = next.map(|next| next.saturating_duration_since(now));
         Throttled::new(visit.key(), self.endpoint.clone(), waited, retry_after)
     }

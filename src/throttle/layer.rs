@@ -7,6 +7,7 @@ use super::{Config, Throttle, ThrottleHandle, keys::Keys, visit::Key};
 use crate::{
     clock::Clock,
     error::InvalidConfig,
+    meter,
     policy::{Classifier, Endpoints, Preset, quota::Quota},
 };
 
@@ -137,6 +138,7 @@ impl<S> Layer<S> for ThrottleLayer {
     type Service = Throttle<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        meter::layered();
         Throttle::new(inner, Arc::clone(&self.rules))
     }
 }

@@ -149,6 +149,9 @@
 //! | `INFO` | `learnt the server's limit` | `key`, `limiter`, `limit`, `per_second` or `length_ms` |
 //! | `WARN` | `no room for another key: its requests are sent as they come` | `max_keys` |
 //!
+//! With the feature `metrics`, sends, refusals, waits and the length of the line are counted as well, by endpoint: see the
+//! module `metrics`.
+//!
 //! A span around the call that declares a field `throttle_waited_ms` gets the time that the request waited for its turn.
 
 mod address;

@@ -14,9 +14,12 @@ use super::{
     layer::Rules,
     line::{Called, Seat},
 };
-use crate::policy::{
-    Endpoint, Priority,
-    quota::{Answer, Quota, Ticket},
+use crate::{
+    meter::Meter,
+    policy::{
+        Endpoint, Priority,
+        quota::{Answer, Quota, Ticket},
+    },
 };
 
 /// One call at the quota of its key. Dropping it gives back what it has, and wakes those who can use it.
@@ -25,6 +28,7 @@ pub(super) struct Visit {
     rules: Arc<Rules>,
     place: usize,
     stage: Stage,
+    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl Visit {
         };
         let Some(key) = &rules.key else {
             let address = Address::of_origin(request.uri(), request.headers(), part);
-            let visit = Self::enter(rules, &address);
+            let visit = Self::enter(rules, &address, Meter::of(endpoint));
             return (request, visit);
         };
         let (head, body) = request.into_parts();
@@ -76,12 +80,12 @@ impl Visit {
             Some(owner) => Address::of_owner(owner, part),
             None => Address::of_origin(&head.uri, &head.headers, part),
         };
-        let visit = Self::enter(rules, &address);
+        let visit = Self::enter(rules, &address, Meter::of(endpoint));
         drop(address);
         (Request::from_parts(head, body), visit)
     }
 
-    fn enter(rules: &Arc<Rules>, address: &Address<'_>) -> Option<Self> {
+    fn enter(rules: &Arc<Rules>, address: &Address<'_>, meter: Meter) -> Option<Self> {
         let now = rules.clock.now();
         let mut after = After::default();
         let mut table = rules.keys.lock();
@@ -93,11 +97,15 @@ impl Visit {
         drop(table);
         after.run();
         let (place, stage) = entered?;
-        Some(Self { rules: Arc::clone(rules), place, stage })
+        Some(Self { rules: Arc::clone(rules), place, stage, meter })
     }
 
     pub(super) const fn has_turn(&self) -> bool {
         matches!(self.stage, Stage::Called(_))
+    }
+
+    pub(super) const fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(super) fn rules(&self) -> &Arc<Rules> {
@@ -148,6 +156,7 @@ impl Visit {
 
     /// The request is sent.
     pub(super) fn send(&mut self) {
+        self.meter.sent();
         self.stage = match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Called(ticket) => Stage::Out(ticket),
             stage => stage,
@@ -156,6 +165,9 @@ impl Visit {
 
     /// An answer came; none if the request was lost.
     pub(super) fn end(mut self, answer: Option<&Answer>) {
+        if answer.is_some_and(|answer| answer.refused) {
+            self.meter.refused();
+        }
         self.leave(answer);
     }
 

@@ -11,7 +11,10 @@ use super::{
     cache::Cache,
     cached::{Cached, moment},
 };
-use crate::policy::{FetchFailure, Moment};
+use crate::{
+    meter,
+    policy::{FetchFailure, Moment},
+};
 
 /// How long after its time limit a flight that has not landed is given up: its runtime may only be slow.
 const GRACE: Duration = Duration::from_secs(1);
@@ -104,6 +107,8 @@ impl Flight {
 
     pub(super) fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
         self.landed = true;
+        let failure = fetched.as_ref().err().map(|error| error.failure().as_str());
+        meter::token_fetched(failure);
         let outcome = self.cache.land(self, now, fetched);
         self.cache.slot().meeting().write();
         self.passengers.send_replace(Some(outcome));

@@ -12,7 +12,7 @@ use super::{
     origin::Origins,
     slots::{Slots, Source},
 };
-use crate::{BoxError, clock::Clock, error::InvalidConfig, policy::Endpoints};
+use crate::{BoxError, clock::Clock, error::InvalidConfig, meter, policy::Endpoints};
 
 /// Obtains, keeps, refreshes and attaches the bearer token of the requests that pass.
 ///
@@ -260,6 +260,7 @@ impl<S> Layer<S> for TokenCacheLayer {
     type Service = TokenCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        meter::layered();
         TokenCache::new(inner, self.cache())
     }
 }

@@ -14,8 +14,8 @@ const STACK: u8 = 3;
 /// The floor of each name under `crate::`.
 fn floor(module: &str) -> Option<u8> {
     Some(match module {
-        "error" | "BoxError" | "chance" | "clock" | "body" | "wire" => WIRE,
-        "policy" => POLICY,
+        "error" | "BoxError" | "chance" | "clock" | "metrics" | "body" | "wire" => WIRE,
+        "meter" | "policy" => POLICY,
         "classify" | "retry" | "throttle" | "token_cache" | "timeout" => LAYER,
         "stack" => STACK,
         _ => return None,

@@ -37,6 +37,8 @@ mod endpoints;
 mod floors;
 mod house;
 mod idp_self;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod quota_others;
 mod quota_safety;
 mod quota_table;

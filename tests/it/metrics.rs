@@ -1,0 +1,164 @@
+//! What is counted, and with which labels.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Request, Response};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    metrics::{OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT},
+    policy::FetchFailure,
+    token_cache::{Token, TokenError, TokenRequest},
+};
+
+use crate::support::{
+    probe::{Body, probe},
+    scripted::get,
+};
+
+/// Records what this thread counts for as long as the guard lives.
+fn record() -> (Snapshotter, impl Drop) {
+    let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
+    (recorder.snapshotter(), metrics::set_default_local_recorder(recorder))
+}
+
+/// Everything that was counted since the last look, as `name{labels}`.
+fn counted(snapshots: &Snapshotter) -> BTreeMap<String, f64> {
+    let snapshot = snapshots.snapshot().into_vec().into_iter();
+    snapshot
+        .map(|(key, _, _, value)| {
+            let (_, key) = key.into_parts();
+            let labels: Vec<_> =
+                key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+            let value = match value {
+                DebugValue::Counter(count) => count as f64,
+                DebugValue::Gauge(level) => level.into_inner(),
+                DebugValue::Histogram(values) => {
+                    values.into_iter().map(|value| value.into_inner()).sum()
+                }
+            };
+            (format!("{}{{{}}}", key.name(), labels.join(",")), value)
+        })
+        .collect()
+}
+
+async fn send<S>(client: &mut S, request: Request<Body>) -> Result<S::Response, BoxError>
+where
+    S: Service<Request<Body>, Error = BoxError>,
+{
+    client.ready().await?.call(request).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_throttle_counts_sends_refusals_waits_and_who_waits() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let layer = ThrottleLayer::new().endpoint("GET /users/{id}", |config| config).unwrap();
+    let mut client = layer.layer(inner);
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/elsewhere")).await.unwrap();
+
+    let mut waits = client.clone();
+    let waits = tokio::spawn(async move { send(&mut waits, get("/users/7")).await });
+    let mut gives_up = client.clone();
+    let gives_up = tokio::spawn(async move { send(&mut gives_up, get("/users/8")).await });
+    tokio::task::yield_now().await;
+    let users = |name: &str| format!("{name}{{endpoint=GET /users/{{id}}}}");
+    let other = |name: &str| format!("{name}{{endpoint={OTHER}}}");
+    let seen = counted(&snapshots);
+    assert_eq!(seen[&other(SENDS)], 1.0);
+    assert_eq!(seen[&other(REFUSALS)], 1.0);
+    assert_eq!(seen[&users(QUEUE_LENGTH)], 2.0);
+    assert!(!seen.contains_key(&users(SENDS)), "{seen:?}");
+
+    gives_up.abort();
+    waits.await.unwrap().unwrap();
+    let seen = counted(&snapshots);
+    // By two less than at the last look.
+    assert_eq!(seen[&users(QUEUE_LENGTH)], -2.0, "{seen:?}");
+    assert_eq!(seen[&users(SENDS)], 1.0);
+    assert!(seen[&users(WAIT)] >= 10.0 && seen[&users(WAIT)] < 10.1, "{seen:?}");
+    assert!(!seen.contains_key(&users(REFUSALS)), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_too_long_is_over_for_the_queue_as_well() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let mut client = ThrottleLayer::new().max_wait(Duration::from_secs(3)).layer(inner);
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/")).await.unwrap();
+    send(&mut client, get("/")).await.unwrap_err();
+    let seen = counted(&snapshots);
+    assert_eq!(seen[&format!("{QUEUE_LENGTH}{{endpoint={OTHER}}}")], 0.0, "{seen:?}");
+    assert_eq!(seen[&format!("{SENDS}{{endpoint={OTHER}}}")], 1.0, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_are_counted_by_class_and_first_sends_are_not() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let mut client = RetryOnRateLimit::new().layer(inner);
+    send(&mut client, get("/")).await.unwrap();
+    assert_eq!(counted(&snapshots), BTreeMap::new());
+    watch.respond(429, &[("retry-after", "1")]);
+    watch.respond(503, &[]);
+    send(&mut client, get("/")).await.unwrap();
+    let seen = counted(&snapshots);
+    for class in ["rate_limited", "unavailable"] {
+        let name = format!("{RETRIES}{{endpoint={OTHER},class={class}}}");
+        assert_eq!(seen.get(&name), Some(&1.0), "{seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
+    let (snapshots, _guard) = record();
+    let was_refused = Arc::new(AtomicBool::new(false));
+    let source = service_fn(move |_: TokenRequest| {
+        std::future::ready(if was_refused.swap(true, Ordering::Relaxed) {
+            Token::bearer("t")
+        } else {
+            Err(TokenError::new(FetchFailure::RateLimited))
+        })
+    });
+    let api = service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(())) });
+    let layer = TokenCacheLayer::new(source);
+    let mut client = layer.allow_origin("https://id.example").unwrap().layer(api);
+    send(&mut client, get("/")).await.unwrap_err();
+    tokio::time::advance(Duration::from_secs(600)).await;
+    for _ in 0..3 {
+        send(&mut client, get("/")).await.unwrap();
+    }
+    let seen = counted(&snapshots);
+    assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=rate_limited}}")], 1.0, "{seen:?}");
+    assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=ok}}")], 1.0, "{seen:?}");
+}
+
+#[test]
+fn each_has_a_description_and_a_unit() {
+    let (snapshots, _guard) = record();
+    let (inner, _watch) = probe(1);
+    drop(ThrottleLayer::new().layer(inner.clone()));
+    tower_heed::metrics::describe();
+    // A description is shown with a value only.
+    metrics::counter!(SENDS).increment(1);
+    metrics::counter!(REFUSALS).increment(1);
+    metrics::counter!(RETRIES).increment(1);
+    metrics::counter!(TOKENS_FETCHED).increment(1);
+    metrics::gauge!(QUEUE_LENGTH).set(1.0);
+    metrics::histogram!(WAIT).record(1.0);
+    let snapshot = snapshots.snapshot().into_vec();
+    assert_eq!(snapshot.len(), 6);
+    for (key, unit, description, _) in snapshot {
+        assert!(unit.is_some() && description.is_some(), "{key:?}");
+    }
+}
