@@ -1,4 +1,4 @@
-//! What an answer says about the quota.
+//! What the end of a send says about the quota.
 
 use std::error::Error;
 
@@ -11,6 +11,20 @@ use crate::{
     wire::RateLimit,
 };
 
+/// How a send ended.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one step, and a box would cost each call an allocation"
+)]
+pub(super) enum End {
+    Answer(Answer),
+    /// It never left, so the server cannot have counted it.
+    Unsent,
+    /// Nobody knows whether the server counted it.
+    Lost,
+}
+
 /// What an answer says about the quota.
 pub(super) fn read<B>(rules: &Rules, response: &Response<B>) -> Answer {
     let headers = response.headers();
@@ -20,10 +34,17 @@ pub(super) fn read<B>(rules: &Rules, response: &Response<B>) -> Answer {
     }
 }
 
-/// The same of an answer that a layer inside has made an error of; none for an error without an answer.
-pub(super) fn read_error(rules: &Rules, error: &(dyn Error + 'static)) -> Option<Answer> {
-    let error = find::<ClassifiedError>(error)?;
-    Some(of_failure(rules, error.classification(), error.headers()))
+/// The same of an error: it may be an answer of which a layer inside has made one.
+pub(super) fn read_error(rules: &Rules, error: &(dyn Error + 'static)) -> End {
+    if let Some(error) = find::<ClassifiedError>(error) {
+        return End::Answer(of_failure(rules, error.classification(), error.headers()));
+    }
+    match Classification::of_error(error).map(|found| found.class()) {
+        Some(ErrorClass::Connect | ErrorClass::TokenUnavailable | ErrorClass::Throttled) => {
+            End::Unsent
+        }
+        _ => End::Lost,
+    }
 }
 
 fn of_head(rules: &Rules, status: StatusCode, headers: &HeaderMap) -> Answer {

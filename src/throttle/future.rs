@@ -8,7 +8,11 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{answer, held::Held, visit::Visit};
+use super::{
+    answer::{self, End},
+    held::Held,
+    visit::Visit,
+};
 use crate::{BoxError, policy::ambient::report_waiting};
 
 pin_project! {
@@ -64,11 +68,11 @@ where
                 StateProject::Sending { future, visit } => {
                     let result = ready!(future.poll(cx)).map_err(Into::into);
                     if let Some(visit) = visit.take() {
-                        let answer = match &result {
-                            Ok(response) => Some(answer::read(visit.rules(), response)),
+                        let end = match &result {
+                            Ok(response) => End::Answer(answer::read(visit.rules(), response)),
                             Err(error) => answer::read_error(visit.rules(), error.as_ref()),
                         };
-                        visit.end(answer.as_ref());
+                        visit.end(&end);
                     }
                     return Poll::Ready(result);
                 }

@@ -56,8 +56,9 @@
 //! What is known of a key, and how its next turn is found, is [`policy::quota`](crate::policy::quota), which is a function of
 //! its arguments and tried out by itself. This layer tells it of each send and each answer and does the waiting. An answer is
 //! a refusal if another layer has left a [`Classification`](crate::policy::Classification) on it that says so, or else if
-//! the [classifier](ThrottleLayer::classifier) does. An error that is no answer, and a future that is dropped, leave it open
-//! whether the server counted the request.
+//! the [classifier](ThrottleLayer::classifier) does. An error that says that the request never left (a refused connection, no
+//! token, a limit of ours further inside) gives its turn back at once: to leave a server that is down alone is the retry's business.
+//! Any other error without an answer, and a future that is dropped, leave it open whether the server counted the request.
 //!
 //! # The line
 //!
@@ -102,7 +103,7 @@
 //!
 //! # Cancellation
 //!
-//! A dropped call gives its place in the line back at once. A turn that it had and did not use goes to the next. If its request
+//! A dropped call gives its place in the line back at once. A turn that it had and did not use goes to the next, or back. If its request
 //! was on the way, the server may have counted it or not, and the quota takes that into account.
 //!
 //! A future that is kept and not polled may hold up the others: if it is the one that watches the time, until the next answer

@@ -103,7 +103,7 @@ impl Slot {
     pub(super) fn pass_on(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
         match self.line.call_next(ticket) {
             Ok(called) => after.wake(Some(called)),
-            Err(ticket) => self.quota.on_lost(ticket, now),
+            Err(ticket) => self.quota.on_unsent(ticket, now),
         }
         self.serve(now, after);
     }
@@ -124,6 +124,12 @@ impl Slot {
         self.serve(now, after);
     }
 
+    /// The request never left: another may take its turn.
+    pub(super) fn unsent(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
+        self.quota.on_unsent(ticket, now);
+        self.serve(now, after);
+    }
+
     pub(super) fn lost(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
         self.quota.on_lost(ticket, now);
         self.serve(now, after);
@@ -141,7 +147,7 @@ impl Slot {
                 Turn::Now(ticket) => {
                     match self.line.call_next(ticket) {
                         Ok(called) => after.wake(Some(called)),
-                        Err(ticket) => self.quota.on_lost(ticket, now),
+                        Err(ticket) => self.quota.on_unsent(ticket, now),
                     }
                     continue;
                 }

@@ -9,6 +9,7 @@ use super::{
     Config,
     address::{Address, Part},
     after::After,
+    answer::End,
     config::Sharing,
     events,
     layer::Rules,
@@ -18,7 +19,7 @@ use crate::{
     meter::Meter,
     policy::{
         Endpoint, Priority,
-        quota::{Answer, Quota, Ticket},
+        quota::{Quota, Ticket},
     },
 };
 
@@ -163,31 +164,32 @@ impl Visit {
         };
     }
 
-    /// An answer came; none if the request was lost.
-    pub(super) fn end(mut self, answer: Option<&Answer>) {
-        if answer.is_some_and(|answer| answer.refused) {
+    pub(super) fn end(mut self, end: &End) {
+        if matches!(end, End::Answer(answer) if answer.refused) {
             self.meter.refused();
         }
-        self.leave(answer);
+        self.leave(end);
     }
 
-    fn leave(&mut self, answer: Option<&Answer>) {
+    fn leave(&mut self, end: &End) {
         let stage = mem::replace(&mut self.stage, Stage::Over);
         if let Stage::Over = stage {
             return;
         }
         let now = self.rules.clock.now();
         // Asked here, because a subscriber is code of others.
-        let teaches = answer.is_some_and(|answer| answer.refused || answer.readings[0].is_some());
+        let teaches =
+            matches!(end, End::Answer(answer) if answer.refused || answer.readings[0].is_some());
         let is_told = teaches && events::learning_is_logged();
         let mut after = After::default();
         let mut table = self.rules.keys.lock();
         if let Some(slot) = table.slot(self.place) {
-            match (stage, answer) {
-                (Stage::Out(ticket), Some(answer)) => {
+            match (stage, end) {
+                (Stage::Out(ticket), End::Answer(answer)) => {
                     slot.answered(ticket, now, answer, is_told, &mut after);
                 }
-                (Stage::Out(ticket), None) => slot.lost(ticket, now, &mut after),
+                (Stage::Out(ticket), End::Unsent) => slot.unsent(ticket, now, &mut after),
+                (Stage::Out(ticket), End::Lost) => slot.lost(ticket, now, &mut after),
                 (Stage::Called(ticket), _) => slot.pass_on(ticket, now, &mut after),
                 (Stage::Waiting(seat), _) => slot.leave(seat, now, &mut after),
                 (Stage::Arrived | Stage::Over, _) => {}
@@ -201,7 +203,7 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.leave(None);
+        self.leave(&End::Lost);
     }
 }
 

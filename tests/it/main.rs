@@ -42,6 +42,7 @@ mod metrics;
 mod quota_others;
 mod quota_safety;
 mod quota_table;
+mod quota_unsent;
 mod rate_limit;
 mod rate_limit_properties;
 mod retry;

@@ -75,6 +75,11 @@ impl InFlight {
         }
     }
 
+    /// It never left.
+    pub(super) fn unsent(&mut self, ticket: &Ticket) {
+        self.settle(ticket.number);
+    }
+
     /// Those that the server may yet count.
     pub(super) fn count(&self) -> u64 {
         self.out + self.doubts.len() as u64

@@ -124,6 +124,14 @@ impl Quota {
         self.flight.lost(&ticket);
     }
 
+    /// The request of this turn never left, so the server cannot have counted it: its unit is there again at once.
+    #[allow(clippy::needless_pass_by_value, reason = "a ticket is used up")]
+    pub fn on_unsent(&mut self, ticket: Ticket, now: Instant) {
+        self.flight.unsent(&ticket);
+        self.counters.iter_mut().for_each(|counter| counter.unsent(ticket.sent()));
+        self.silent.unsent(now);
+    }
+
     /// What is known now.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {

@@ -9,6 +9,7 @@ mod readiness;
 mod retries;
 mod server;
 mod too_late;
+mod unsent;
 
 use std::time::Duration;
 

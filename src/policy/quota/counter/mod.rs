@@ -126,6 +126,10 @@ impl Counter {
         self.scouts.sent(now);
     }
 
+    pub(super) fn unsent(&mut self, sent: Instant) {
+        self.scouts.unsent(sent);
+    }
+
     /// Limit, what is left, when more comes.
     pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, u64, Instant) {
         let (left, at) = match &self.model {

@@ -31,13 +31,24 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 #[derive(Debug, Default)]
 pub(super) struct Scouts {
     last_sent: Option<Instant>,
+    /// Before that.
+    sent_before: Option<Instant>,
 }
 
 // === impl Scouts ===
 
 impl Scouts {
     pub(super) fn sent(&mut self, now: Instant) {
-        self.last_sent = Some(now);
+        if self.last_sent != Some(now) {
+            self.sent_before = self.last_sent.replace(now);
+        }
+    }
+
+    /// The last one never left, so the next need keep no distance from it.
+    pub(super) fn unsent(&mut self, sent: Instant) {
+        if self.last_sent == Some(sent) {
+            self.last_sent = self.sent_before;
+        }
     }
 
     /// Whether one of the `left` may go, if all comes back between `earliest` and `latest`.

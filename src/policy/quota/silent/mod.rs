@@ -74,6 +74,12 @@ impl Silent {
         }
     }
 
+    pub(super) fn unsent(&mut self, now: Instant) {
+        if let Self::Pace(pace) = self {
+            pace.unsent(now);
+        }
+    }
+
     pub(super) fn accepted(&mut self, heard: &Heard) {
         let next = match self {
             Self::Ramp(ramp) => ramp.accepted(heard),

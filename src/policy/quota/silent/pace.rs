@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    super::{Verdict, View, later},
+    super::{Verdict, View, ago, later},
     Heard, Next, Silent,
     blocked::Blocked,
 };
@@ -35,6 +35,8 @@ pub(in super::super) struct Pace {
     since: Instant,
     accepted: u64,
     per_second: f64,
+    /// The same when the last answer came, which is all that the server has agreed to.
+    agreed: f64,
     due: Instant,
     quickened: Instant,
     /// The pace is what was measured over many requests.
@@ -52,6 +54,7 @@ impl Pace {
             since,
             accepted,
             per_second,
+            agreed: per_second,
             due: heard.received,
             quickened: heard.received,
             measured: false,
@@ -77,8 +80,15 @@ impl Pace {
         self.due = later(now, interval - late);
     }
 
+    /// The next may go at once, in place of the one that never left, and no faster than the server has agreed to.
+    pub(super) fn unsent(&mut self, now: Instant) {
+        self.per_second = self.per_second.min(self.agreed);
+        self.due = ago(self.due, self.interval()).max(now);
+    }
+
     pub(super) fn accepted(&mut self) -> Next {
         self.accepted += 1;
+        self.agreed = self.per_second;
         self.refusals = 0;
         Next::Stay
     }
@@ -95,6 +105,7 @@ impl Pace {
         } else {
             self.per_second *= 0.8;
         }
+        self.agreed = self.per_second;
         let wait = heard.retry_after.unwrap_or_else(|| self.interval());
         self.due = self.due.max(later(heard.received, wait));
         Next::Stay
