@@ -107,8 +107,7 @@
 //! was on the way, the server may have counted it or not, and the quota takes that into account.
 //!
 //! A future that is kept and not polled may hold up the others: if it is the one that watches the time, until the next answer
-//! or the next request, and if it was given a turn that all wait for, for as long as a request may be out (two minutes). Poll
-//! what you have begun, or drop it.
+//! or the next request, and if it was given a turn that all wait for, for a second. Poll what you have begun, or drop it.
 //!
 //! # Cloning
 //!
@@ -121,8 +120,8 @@
 //!   end of the line. The two do not wait twice: when the retry's wait is over, so is what the throttle held for the same
 //!   refusal. A [`Throttled`] is retried within the retry's own bounds.
 //! * A [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the wait as well, and its deadline keeps a request from a
-//!   wait that would be in vain; one **inside** bounds the send alone. Have one inside: a request that hangs counts as under
-//!   way.
+//!   wait that would be in vain; one **inside** bounds the send alone. Have one inside: a request that hangs holds
+//!   up nobody for more than a second, but it counts as under way.
 //! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that each answer brings its meaning; with
 //!   `error_for_status` the answer is found in its error.
 //! * [`TokenCacheLayer`](crate::TokenCacheLayer) goes **inside**: a token that is good before a long wait may have ended after

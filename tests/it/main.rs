@@ -39,6 +39,7 @@ mod house;
 mod idp_self;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod quota_hanging;
 mod quota_others;
 mod quota_safety;
 mod quota_table;

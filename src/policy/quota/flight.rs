@@ -9,6 +9,12 @@ use super::later;
 /// A request that has had no answer for so long is given up for lost.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 
+/// A request that has had no answer for so long *hangs*: nobody waits for it alone any more.
+///
+/// Few answers take longer, and a refusal takes no time at all; a caller who waits in vain does not notice much less. It does not
+/// grow with slow answers, so that an endpoint which takes three seconds for each comes to its full concurrency as well.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A lost request may still arrive at the server for so long after it was sent.
 const DOUBT: Duration = Duration::from_millis(500);
 
@@ -33,7 +39,18 @@ pub(super) struct InFlight {
     /// The number of the first of them.
     first: u64,
     out: u64,
+    hanging: Oldest,
+    /// Hanging, and counted by the server long ago, or never: in what was heard since they are in.
+    settled: Oldest,
     doubts: VecDeque<Instant>,
+}
+
+/// Those of the requests that are out which are the oldest.
+#[derive(Debug, Default)]
+struct Oldest {
+    /// Their numbers are below this one.
+    end: u64,
+    count: u64,
 }
 
 // === impl Ticket ===
@@ -59,10 +76,11 @@ impl InFlight {
         Ticket { number, sent: now }
     }
 
-    /// It is back. What was in doubt long before it left is known now.
+    /// It is back. What was in doubt or hung long before it left is known now.
     pub(super) fn answered(&mut self, ticket: &Ticket) {
         let Ticket { number, sent } = *ticket;
         self.settle(number);
+        Self::advance(&mut self.settled, &self.tickets, self.first, sent);
         while self.doubts.front().is_some_and(|doubt| later(*doubt, DOUBT) < sent) {
             self.doubts.pop_front();
         }
@@ -82,7 +100,27 @@ impl InFlight {
 
     /// Those that the server may yet count.
     pub(super) fn count(&self) -> u64 {
-        self.out + self.doubts.len() as u64
+        self.out - self.settled.count + self.doubts.len() as u64
+    }
+
+    /// Those of which something may be heard soon.
+    pub(super) fn awaited(&self) -> u64 {
+        self.out - self.hanging.count + self.doubts.len() as u64
+    }
+
+    /// Those that have had no answer for too long.
+    pub(super) const fn hanging(&self) -> u64 {
+        self.hanging.count
+    }
+
+    /// Those of them that the server has counted long ago, or never.
+    pub(super) const fn settled(&self) -> u64 {
+        self.settled.count
+    }
+
+    /// What was counted before now counts no more: neither do those that hang.
+    pub(super) fn turn_over(&mut self, now: Instant) {
+        Self::advance(&mut self.settled, &self.tickets, self.first, now);
     }
 
     /// Gives up those that have been out too long, and says when there is next something to give up.
@@ -97,14 +135,32 @@ impl InFlight {
         while self.doubts.front().is_some_and(|sent| later(*sent, DOUBT) <= now) {
             self.doubts.pop_front();
         }
+        Self::advance(&mut self.hanging, &self.tickets, self.first, now);
     }
 
     /// When something is given up next, if nothing is heard until then.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         let doubt = self.doubts.front().map(|sent| later(*sent, DOUBT));
-        let oldest = self.tickets.front().and_then(|sent| *sent);
-        let ticket = oldest.map(|sent| later(sent, FORGOTTEN_AFTER));
-        doubt.into_iter().chain(ticket).min()
+        let sent = |at: usize| self.tickets.get(at).copied().flatten();
+        let hangs = sent(self.hanging.place(self.first)).map(|sent| later(sent, PATIENCE));
+        let ticket = sent(0).map(|sent| later(sent, FORGOTTEN_AFTER));
+        doubt.into_iter().chain(hangs).chain(ticket).min()
+    }
+
+    /// Counts those in that hang at this time.
+    fn advance(
+        oldest: &mut Oldest,
+        tickets: &VecDeque<Option<Instant>>,
+        first: u64,
+        time: Instant,
+    ) {
+        while let Some(ticket) = tickets.get(oldest.place(first)) {
+            match ticket {
+                Some(sent) if later(*sent, PATIENCE) > time => break,
+                ticket => oldest.count += u64::from(ticket.is_some()),
+            }
+            oldest.end = oldest.end.max(first).wrapping_add(1);
+        }
     }
 
     /// Whether this was out until now.
@@ -112,7 +168,7 @@ impl InFlight {
         let at = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
         let was_out = self.tickets.get_mut(at).and_then(Option::take).is_some();
         if was_out {
-            self.out -= 1;
+            self.is_back(number);
         }
         while let Some(None) = self.tickets.front() {
             self.tickets.pop_front();
@@ -123,11 +179,18 @@ impl InFlight {
 
     fn pop_lost(&mut self) {
         if let Some(ticket) = self.tickets.pop_front() {
-            self.first = self.first.wrapping_add(1);
             if let Some(sent) = ticket {
-                self.out -= 1;
+                self.is_back(self.first);
                 self.doubt(sent);
             }
+            self.first = self.first.wrapping_add(1);
+        }
+    }
+
+    fn is_back(&mut self, number: u64) {
+        self.out -= 1;
+        for oldest in [&mut self.hanging, &mut self.settled] {
+            oldest.count -= u64::from(number < oldest.end);
         }
     }
 
@@ -138,5 +201,14 @@ impl InFlight {
         }
         let newest = self.doubts.back().copied().unwrap_or(sent);
         self.doubts.push_back(sent.max(newest));
+    }
+}
+
+// === impl Oldest ===
+
+impl Oldest {
+    /// Where the next one is that may join them.
+    fn place(&self, first: u64) -> usize {
+        usize::try_from(self.end.saturating_sub(first)).unwrap_or(usize::MAX)
     }
 }

@@ -145,7 +145,7 @@ impl Quota {
             None => (self.silent.kind(), self.silent.limit(), None, None),
         };
         let reset = held.or(at).map(|at| at.saturating_duration_since(now));
-        Snapshot { kind, limit, remaining, reset, in_flight: view.out }
+        Snapshot { kind, limit, remaining, reset, in_flight: view.out + view.settled }
     }
 
     fn ask(&mut self, view: &View) -> Verdict {
@@ -158,6 +158,9 @@ impl Quota {
         let mut verdict = self.refusals.turn(view).and(silent);
         for counter in &mut self.counters {
             verdict = verdict.and(counter.turn(view, &self.clock));
+            if counter.has_turned_over() {
+                self.flight.turn_over(view.now);
+            }
         }
         verdict
     }
@@ -187,6 +190,9 @@ impl Quota {
         View {
             now,
             out: self.flight.count(),
+            awaited: self.flight.awaited(),
+            hanging: self.flight.hanging(),
+            settled: self.flight.settled(),
             rtt: self.rtt.min(Duration::from_secs(1)),
             margin: Self::MARGIN,
             max_hold: self.max_hold,

@@ -38,8 +38,8 @@
 //!
 //! # Bounds
 //!
-//! No wait is longer than [`max_hold`](Quota::max_hold). A request of which nothing is heard is forgotten after two minutes. Of an
-//! answer's counters the first four are heeded, and memory does not grow with what a server says.
+//! No wait is longer than [`max_hold`](Quota::max_hold). A request of which nothing is heard is waited for by others for no more than
+//! a second, and forgotten after two minutes. Of an answer's counters the first four are heeded, and memory does not grow with what a server says.
 
 mod answer;
 mod counter;
@@ -73,7 +73,7 @@ pub enum Turn {
     /// Not before something is known of a request that is out: ask again when an answer or a loss was reported, and at this
     /// moment at the latest.
     AfterAnswer {
-        /// When one that is out is given up.
+        /// When one that is out is not waited for any more.
         or_at: Instant,
     },
 }

@@ -10,6 +10,12 @@ pub(super) struct View {
     pub(super) now: Instant,
     /// Those that the server may yet count.
     pub(super) out: u64,
+    /// Those of which something may be heard soon: the out ones without those that hang.
+    pub(super) awaited: u64,
+    /// Those that have had no answer for too long.
+    pub(super) hanging: u64,
+    /// Those of them that the server has counted long ago, or never: not in `out`.
+    pub(super) settled: u64,
     /// The shortest round trip seen.
     pub(super) rtt: Duration,
     /// What is added to each predicted moment.
@@ -36,9 +42,9 @@ impl View {
         moment.min(later(told, self.max_hold))
     }
 
-    /// One alone may go.
+    /// One alone may go, and another when that one hangs.
     pub(super) const fn probe(&self) -> Verdict {
-        if self.out == 0 { Verdict::Go } else { Verdict::Answer }
+        if self.awaited == 0 { Verdict::Go } else { Verdict::Answer }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod goodput;
+mod hanging;
 mod hostile;
 mod keys;
 mod line;

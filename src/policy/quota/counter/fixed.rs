@@ -38,6 +38,7 @@ pub(super) struct Fixed {
     odd: u32,
     /// The window was taken to have begun, and no answer has shown it yet.
     presumed: bool,
+    turned_over: bool,
     /// When the server last spoke of it.
     told: Option<Instant>,
 }
@@ -53,6 +54,7 @@ impl Fixed {
             proven: 0,
             odd: 0,
             presumed: false,
+            turned_over: false,
             told: None,
         }
     }
@@ -70,7 +72,9 @@ impl Fixed {
         if is_over && (self.proven < PROOF || !self.presume(view, clock, limit)) {
             return view.probe();
         }
-        let left = self.level.left().saturating_sub(view.out);
+        // Those that hang were counted in the window that is over, or not at all.
+        let out = if self.turned_over { view.awaited } else { view.out };
+        let left = self.level.left().saturating_sub(out);
         if left == 0 {
             return Verdict::At(later(self.end(view, clock).1, view.margin));
         }
@@ -82,6 +86,11 @@ impl Fixed {
     /// Whether a window has begun as foretold.
     pub(super) const fn is_proven(&self) -> bool {
         self.proven > 0
+    }
+
+    /// Whether a new window was taken to have begun, since this was last asked.
+    pub(super) const fn has_turned_over(&mut self) -> bool {
+        std::mem::replace(&mut self.turned_over, false)
     }
 
     /// What is left now, and when all of it comes back.
@@ -162,7 +171,7 @@ impl Fixed {
         let behind = view.now.saturating_duration_since(latest).as_nanos() / length.as_nanos();
         let windows = u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1);
         self.reset = self.reset.checked_add(length.saturating_mul(windows)).unwrap_or(self.reset);
-        self.presumed = true;
+        (self.presumed, self.turned_over) = (true, true);
         self.level.set(limit, view.now);
         self.told = Some(view.now);
         self.end(view, clock).1 > view.now

@@ -122,6 +122,14 @@ impl Counter {
         }
     }
 
+    /// Whether a new window was taken to have begun, since this was last asked.
+    pub(super) fn has_turned_over(&mut self) -> bool {
+        match &mut self.model {
+            Model::Fixed(fixed) => fixed.has_turned_over(),
+            Model::Window(_) | Model::Bucket(_) => false,
+        }
+    }
+
     pub(super) fn sent(&mut self, now: Instant) {
         self.scouts.sent(now);
     }

@@ -74,7 +74,7 @@ impl Cycle {
         if view.now < self.not_before {
             return Verdict::At(self.not_before);
         }
-        if self.entries.len() as u64 + view.out < self.limit {
+        if self.counted(view) < self.limit {
             return if self.surprised { view.probe() } else { Verdict::Go };
         }
         let Some((_, oldest)) = self.entries.front() else { return view.probe() };
@@ -88,7 +88,7 @@ impl Cycle {
             return view.probe();
         }
         self.release(view.now, view.margin);
-        if self.entries.len() as u64 + view.out < self.limit { Verdict::Go } else { view.probe() }
+        if self.counted(view) < self.limit { Verdict::Go } else { view.probe() }
     }
 
     pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
@@ -155,6 +155,11 @@ impl Cycle {
             self.hold(heard, FIRST_GAP * self.surprises);
         }
         Next::Stay
+    }
+
+    /// With those that hang: no counter shows whether they are in.
+    fn counted(&self, view: &View) -> u64 {
+        self.entries.len() as u64 + view.out + view.settled
     }
 
     pub(super) fn length(&self) -> Option<Duration> {

@@ -11,6 +11,9 @@ use super::{
 /// Doubling ends here: from then on a quarter more at a time, since all that is out at the limit is refused.
 const DOUBLED_TO: u64 = 8;
 
+/// Of those that hang, up to so many are made up for at a time: an endpoint may be slow with each answer.
+const MADE_UP_FOR: u64 = 16;
+
 /// Nothing was refused yet: as many may be out as were accepted already, and some more.
 ///
 /// A server without a limit is at full speed after a few round trips, and one with a limit refuses no more than were out.
@@ -25,7 +28,8 @@ pub(in super::super) struct Ramp {
 impl Ramp {
     pub(super) fn turn(&self, view: &View) -> Verdict {
         let may_be_out = (self.accepted + 1).min(DOUBLED_TO).max(self.accepted / 4);
-        if view.out < may_be_out { Verdict::Go } else { Verdict::Answer }
+        let may_be_out = may_be_out.max(view.hanging.min(MADE_UP_FOR));
+        if view.awaited < may_be_out { Verdict::Go } else { Verdict::Answer }
     }
 
     pub(super) fn accepted(&mut self, heard: &Heard) -> Next {

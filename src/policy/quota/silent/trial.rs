@@ -37,7 +37,7 @@ impl Trial {
     pub(super) fn turn(&mut self, view: &View) -> Verdict {
         let accepted = self.accepted.len() as u64;
         let may_be_out = (accepted + 1).min((self.most / 4).max(1));
-        if accepted + view.out >= self.most || view.out >= may_be_out {
+        if accepted + view.awaited >= self.most || view.awaited >= may_be_out {
             return Verdict::Answer;
         }
         Verdict::Go

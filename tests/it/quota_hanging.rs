@@ -1,0 +1,155 @@
+//! Requests that have no answer for long hold up nobody for long.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+use tower_heed::policy::quota::{Answer, Kind, Quota, Reading, Reset, Ticket, Turn};
+
+use crate::support::sim::{Headers, MILLI, Rule, SECOND, Scenario, run};
+
+const UNIX: SystemTime = SystemTime::UNIX_EPOCH;
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn turn(quota: &mut Quota, now: Instant) -> Ticket {
+    match quota.next_turn(now) {
+        Turn::Now(ticket) => ticket,
+        turn => panic!("{turn:?}"),
+    }
+}
+
+/// All turns that there are now.
+fn turns(quota: &mut Quota, now: Instant) -> Vec<Ticket> {
+    let turn = || match quota.next_turn(now) {
+        Turn::Now(ticket) => Some(ticket),
+        _ => None,
+    };
+    std::iter::from_fn(turn).collect()
+}
+
+/// An answer in a fixed window of a second that ends at this second of the server's.
+fn fixed(limit: u64, remaining: u64, ends: u64) -> Answer {
+    let reset = Some(Reset::At(UNIX + Duration::from_secs(ends)));
+    let reading = Reading { name: 1, limit: Some(limit), remaining, reset };
+    Answer {
+        readings: [Some(reading), None, None, None],
+        date: Some(UNIX + Duration::from_secs(ends - 1)),
+        ..Answer::default()
+    }
+}
+
+#[test]
+fn one_that_hangs_is_waited_for_a_second_and_the_next_one_too() {
+    let (mut quota, start) = (Quota::new(), Instant::now());
+    let _hangs = turn(&mut quota, start);
+    let Turn::AfterAnswer { or_at } = quota.next_turn(start) else { panic!("two at once") };
+    assert_eq!(or_at, start + seconds(1.0));
+    assert!(turns(&mut quota, start + seconds(0.999)).is_empty());
+    let mut all = Vec::new();
+    for at in 1..8 {
+        let more = turns(&mut quota, start + seconds(f64::from(at)));
+        all.push(more.len());
+        std::mem::forget(more);
+    }
+    // As many more as hang, and not without end.
+    assert_eq!(all, [1, 2, 4, 8, 16, 16, 16]);
+    assert_eq!(quota.snapshot(start + seconds(8.0)).in_flight, 64);
+}
+
+#[test]
+fn an_answer_in_time_lets_no_more_go_than_it_did() {
+    let (mut quota, mut now) = (Quota::new(), Instant::now());
+    for expected in [1, 2, 3, 4] {
+        let ticket = turn(&mut quota, now);
+        let more = turns(&mut quota, now);
+        assert_eq!(more.len() + 1, expected);
+        now += seconds(0.9);
+        for ticket in more {
+            quota.on_unsent(ticket, now);
+        }
+        quota.on_answer(ticket, now, &Answer::default());
+    }
+}
+
+#[test]
+fn a_probe_of_a_refusing_server_that_hangs_is_followed_by_one_more_each_second() {
+    let (mut quota, mut now) = (Quota::new(), Instant::now());
+    let ticket = turn(&mut quota, now);
+    quota.on_answer(ticket, now, &Answer { refused: true, ..Answer::default() });
+    now += seconds(0.1);
+    for _ in 0..5 {
+        assert_eq!(turns(&mut quota, now).len(), 1, "one alone");
+        assert!(turns(&mut quota, now + seconds(0.99)).is_empty());
+        now += seconds(1.0);
+    }
+}
+
+#[test]
+fn one_that_hangs_is_not_taken_off_the_next_windows() {
+    let (mut quota, start) = (Quota::new(), Instant::now());
+    let mut now = start;
+    // Until windows have begun as foretold: of a limit of one, each answer shows nothing left.
+    for window in 1..6 {
+        let ticket = turn(&mut quota, now);
+        now += seconds(0.01);
+        quota.on_answer(ticket, now, &fixed(1, 0, 100 + window));
+        let Turn::At(at) = quota.next_turn(now) else { panic!("a second in one window") };
+        assert!(at > now && at < now + seconds(2.1), "{:?}", at - now);
+        now = start + Duration::from_secs(window) + seconds(0.2);
+    }
+    assert_eq!(quota.snapshot(now).kind, Kind::FixedWindow);
+    let _hangs = turn(&mut quota, now);
+    let mut sent = 0;
+    for _ in 0..100 {
+        now += seconds(0.1);
+        // None of these has an answer either.
+        sent += turns(&mut quota, now).len();
+    }
+    assert!((8..=10).contains(&sent), "{sent} in ten windows");
+}
+
+#[test]
+fn one_that_hangs_is_not_counted_twice_once_a_later_answer_has_come() {
+    let (mut quota, start) = (Quota::new(), Instant::now());
+    let first = turn(&mut quota, start);
+    quota.on_answer(first, start, &fixed(9, 8, 160));
+    let _hangs = turn(&mut quota, start);
+    assert_eq!(quota.snapshot(start).remaining, Some(7));
+    // It left too soon after: the one that hangs may be counted later.
+    let soon = turn(&mut quota, start + seconds(0.5));
+    quota.on_answer(soon, start + seconds(0.6), &fixed(9, 6, 160));
+    assert_eq!(quota.snapshot(start + seconds(0.6)).remaining, Some(5));
+    let later = turn(&mut quota, start + seconds(1.5));
+    quota.on_answer(later, start + seconds(1.6), &fixed(9, 5, 160));
+    let shown = quota.snapshot(start + seconds(1.6));
+    assert_eq!((shown.remaining, shown.in_flight), (Some(5), 1));
+}
+
+#[test]
+fn a_slow_endpoint_is_not_sent_more_than_its_counter_shows() {
+    for headers in [Headers::Epoch, Headers::Delta] {
+        let rule = Rule::Fixed { limit: 20, period: 60 * SECOND };
+        let scenario = Scenario { takes: 3 * SECOND, jobs: 60, ..Scenario::new(rule, headers) };
+        for seed in 0..20 {
+            let outcome = run(&scenario, seed);
+            assert!(outcome.refused <= 20, "{headers:?} {seed}: {} refused", outcome.refused);
+        }
+    }
+}
+
+#[test]
+fn a_slow_endpoint_comes_to_its_concurrency() {
+    let rule = Rule::Fixed { limit: 1_000_000, period: SECOND };
+    let scenario = Scenario {
+        takes: 3 * SECOND,
+        jobs: 64,
+        workers: 64,
+        delay: (MILLI, MILLI),
+        ..Scenario::new(rule, Headers::Silent)
+    };
+    let outcome = run(&scenario, 1);
+    assert!(outcome.took < 12 * SECOND, "{} ms", outcome.took / MILLI);
+    assert_eq!(outcome.refused, 0);
+}
