@@ -124,6 +124,28 @@ impl Line {
         Some((seat, waker))
     }
 
+    /// Whether at least so many of those before it in its own priority will wait until that moment, if they get no turn.
+    ///
+    /// Those of other priorities do not count: who of them comes first is only known in the end. Only the last ones of a line
+    /// that is far too long are looked at, since they wait longest.
+    pub(super) fn has_before(&self, seat: Seat, turns: u64, until: Instant) -> bool {
+        let class = &self.classes[seat.class];
+        let Ok(turns) = usize::try_from(turns) else { return false };
+        if class.len() <= turns || !class.contains_key(&seat.number) {
+            return false;
+        }
+        let before = class.range(..seat.number).rev().take(turns.saturating_mul(2));
+        let stay = before.filter(|(_, waiter)| waiter.end.is_none_or(|end| end >= until));
+        stay.take(turns).count() == turns
+    }
+
+    /// Calls a waiter that cannot have its turn before `until`.
+    pub(super) fn call_in_vain(&mut self, seat: Seat, until: Instant) -> Option<(Seat, Waker)> {
+        let waker = self.leave(seat)?;
+        self.called.insert(seat.number, Called::TooLate(Some(until)));
+        Some((seat, waker))
+    }
+
     /// Until when the waiter at this seat has to watch the time.
     pub(super) fn watch_of(&self, seat: Seat) -> Option<Instant> {
         self.watchman.filter(|(watchman, _)| *watchman == seat).map(|(_, until)| until)

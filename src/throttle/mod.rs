@@ -75,6 +75,10 @@
 //!     └─ it comes after the deadline or max_wait ──► Throttled, at once
 //! ```
 //!
+//! Behind a line that is too long a request fails at once as well: if its window's limit and length are known, as many as there
+//! can be turns until its time is over wait before it in its own priority, and they wait as long as it would, or to a tenth. Where
+//! the server keeps a bucket or shows no counter, how many turns there will be is not certain, and it waits for its time to end.
+//!
 //! One of those who wait watches the time for all; an answer, a loss or a dropped waiter calls whoever can go. Nobody asks in
 //! a loop, and nothing runs on a task of its own.
 //!

@@ -14,6 +14,10 @@ use crate::policy::{
     quota::{Answer, Kind, Quota, Ticket, Turn},
 };
 
+/// Callers come one after the other, and so do the ends of their waits. A turn that is free only because those before give up
+/// in this part of the wait, a tenth, is not worth it.
+const LAST_PART: u32 = 10;
+
 /// What all callers of one key share: its quota, and the line of those who wait.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -68,12 +72,26 @@ impl Slot {
         let held = self.held.get_or_insert(Held { since: now, requests: 0, is_told: false });
         held.requests += 1;
         let next = self.serve(now, after);
+        if let Some(end) = end {
+            self.give_up(seat, end, now, after);
+        }
         if let Some(held) = self.held.as_mut().filter(|held| !held.is_told) {
             held.is_told = true;
             let wait = next.map(|at| at.saturating_duration_since(now));
             after.log(Notice::Held { key: Arc::clone(self.name.shown()), wait });
         }
         seat
+    }
+
+    /// Calls a newcomer that waits in vain: those before it are as many as there can be turns until its time is over, and
+    /// they stay until then.
+    fn give_up(&mut self, seat: Seat, end: Instant, now: Instant, after: &mut After) {
+        let last_part = end.saturating_duration_since(now) / LAST_PART;
+        let until = end.checked_sub(last_part).unwrap_or(end);
+        let Some(turns) = self.quota.turns_before(until, now) else { return };
+        if self.line.has_before(seat, turns, until) {
+            after.wake(self.line.call_in_vain(seat, until));
+        }
     }
 
     /// What the waiter is called for, if it is.

@@ -43,6 +43,7 @@ mod quota_hanging;
 mod quota_others;
 mod quota_safety;
 mod quota_table;
+mod quota_turns;
 mod quota_unsent;
 mod rate_limit;
 mod rate_limit_properties;

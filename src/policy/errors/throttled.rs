@@ -23,7 +23,8 @@ impl Throttled {
         Self { key, endpoint, waited, retry_after }
     }
 
-    /// How long from now on no request of this key is sent; none if that depends on answers that are still to come.
+    /// How long from now on a request like this one would wait in vain: none of this key is sent, or those that wait take all
+    /// turns there are. None if that depends on answers that are still to come.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after

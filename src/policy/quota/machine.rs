@@ -132,6 +132,21 @@ impl Quota {
         self.silent.unsent(now);
     }
 
+    /// How many turns there can be at most from now to a moment, if that is certain: as long as the server keeps to what it has
+    /// shown.
+    ///
+    /// It is for windows: those that end at a moment which the server names and has kept to, and those of a length that was found
+    /// out. None for anything else: that the rate of a bucket is no higher is never known, and a limit that is not shown may be any.
+    #[must_use]
+    pub fn turns_before(&self, moment: Instant, now: Instant) -> Option<u64> {
+        if self.hold.is_some_and(|hold| moment <= hold) {
+            return Some(0);
+        }
+        let view = self.view(now);
+        let turns = |counter: &Counter| counter.turns_before(moment, &view, &self.clock);
+        self.counters.iter().filter_map(turns).min()
+    }
+
     /// What is known now.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {

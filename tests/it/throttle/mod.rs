@@ -6,6 +6,7 @@ mod hanging;
 mod hostile;
 mod keys;
 mod line;
+mod long_line;
 mod readiness;
 mod retries;
 mod server;

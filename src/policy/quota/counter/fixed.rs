@@ -32,6 +32,8 @@ pub(super) struct Fixed {
     level: Level,
     /// From one reset to the next, if two have been seen.
     length: Option<Duration>,
+    /// A window is no shorter: the longest time from an answer to the end of its window.
+    least_length: Duration,
     /// Windows that began as foretold, in a row.
     proven: u32,
     /// Windows that were not full when they began, in a row.
@@ -51,6 +53,7 @@ impl Fixed {
             reset,
             level: Level::default(),
             length: None,
+            least_length: Duration::ZERO,
             proven: 0,
             odd: 0,
             presumed: false,
@@ -93,6 +96,31 @@ impl Fixed {
         std::mem::replace(&mut self.turned_over, false)
     }
 
+    /// How many can be sent at most before a moment: what is left, those that are out among it since they may come back unsent,
+    /// and the limit for each window that begins until then. All moments may be rounded.
+    pub(super) fn turns_before(
+        &self,
+        moment: Instant,
+        view: &View,
+        clock: &ServerClock,
+        limit: u64,
+    ) -> Option<u64> {
+        if self.proven < PROOF {
+            return None;
+        }
+        let (earliest, latest) = self.end(view, clock);
+        let earliest = ago(earliest.min(latest), ROUNDED);
+        let Some(after) = moment.checked_duration_since(earliest) else {
+            return Some(self.level.left());
+        };
+        let length = self.least_length.saturating_sub(ROUNDED);
+        if length.is_zero() {
+            return None;
+        }
+        let windows = u64::try_from(after.as_nanos() / length.as_nanos()).ok()?.saturating_add(1);
+        Some(self.level.left().saturating_add(limit.saturating_mul(windows)))
+    }
+
     /// What is left now, and when all of it comes back.
     pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, Instant) {
         (self.level.left().saturating_sub(view.out), self.end(view, clock).1)
@@ -106,6 +134,10 @@ impl Fixed {
     ) -> Fits {
         let is_newest = self.told.is_none_or(|told| seen.sent >= told);
         self.told = Some(seen.received);
+        if let Some((earliest, _)) = clock.when(reset) {
+            let rest = earliest.saturating_duration_since(seen.received);
+            self.least_length = self.least_length.max(rest);
+        }
         // The server's own date tells whether it keeps the moment that it named.
         let is_over = seen.date.map(|date| date >= self.reset);
         let is_not_over = seen.date.map(|date| {
@@ -130,6 +162,7 @@ impl Fixed {
             }
             clock.reached(self.reset, seen.received);
             self.length = reset.duration_since(self.reset).ok();
+            self.least_length = self.least_length.min(self.length.unwrap_or_default());
             self.judge(seen);
             if self.odd >= 2 {
                 return Fits::No;

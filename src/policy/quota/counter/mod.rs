@@ -138,6 +138,20 @@ impl Counter {
         self.scouts.unsent(sent);
     }
 
+    /// How many can be sent at most before a moment, if that is certain.
+    pub(super) fn turns_before(
+        &self,
+        moment: Instant,
+        view: &View,
+        clock: &ServerClock,
+    ) -> Option<u64> {
+        match &self.model {
+            Model::Fixed(fixed) => fixed.turns_before(moment, view, clock, self.limit),
+            Model::Window(window) => window.turns_before(moment, view, self.limit),
+            Model::Bucket(_) => None,
+        }
+    }
+
     /// Limit, what is left, when more comes.
     pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, u64, Instant) {
         let (left, at) = match &self.model {

@@ -116,6 +116,18 @@ impl Window {
         view.probe()
     }
 
+    /// How many can be sent at most before a moment: no more than the limit in any period, which is longer than what passed
+    /// without a return.
+    pub(super) fn turns_before(&self, moment: Instant, view: &View, limit: u64) -> Option<u64> {
+        let length = self.period.longer_than();
+        if !self.is_proven() || length.is_zero() {
+            return None;
+        }
+        let span = moment.saturating_duration_since(view.now).as_nanos();
+        let periods = u64::try_from(span / length.as_nanos()).ok()?.saturating_add(1);
+        Some(limit.saturating_mul(periods))
+    }
+
     pub(super) fn left(&self, view: &View, limit: u64) -> (u64, Instant) {
         let left = limit.saturating_sub(self.counted()).saturating_sub(view.out);
         (left, self.back(view).unwrap_or(view.now))
