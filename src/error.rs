@@ -3,7 +3,7 @@
 //! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
 //! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
 
-use std::{borrow::Cow, error::Error, fmt, io};
+use std::{borrow::Cow, convert::Infallible, error::Error, fmt, io};
 
 /// A boxed error, the same type as tower's.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -72,3 +72,10 @@ impl fmt::Display for InvalidConfig {
 }
 
 impl Error for InvalidConfig {}
+
+/// For setters that take what can be made into their argument, whether or not that can fail.
+impl From<Infallible> for InvalidConfig {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -62,7 +62,11 @@ mod token_failures;
 mod token_flight;
 mod token_handle;
 mod token_keys;
+#[cfg(feature = "private-key-jwt")]
+mod token_private_key;
 mod token_rejected;
+#[cfg(feature = "client-credentials")]
+mod token_rotation;
 #[cfg(feature = "client-credentials")]
 mod token_secrets;
 mod token_states;

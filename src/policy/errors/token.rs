@@ -36,6 +36,7 @@ pub struct TokenError {
     description: Option<Arc<str>>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    outdated: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 // === impl TokenError ===
@@ -51,6 +52,7 @@ impl TokenError {
             description: None,
             retry_after: None,
             source: None,
+            outdated: None,
         }
     }
 
@@ -95,6 +97,21 @@ impl TokenError {
     #[must_use]
     pub fn with_source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into().into()), ..self }
+    }
+
+    /// The error no longer counts once `outdated` gives true: the source is then asked again at once and not at the end of the
+    /// wait. For a rejection of credentials that have been replaced since.
+    ///
+    /// It is asked by each request that needs a token during the wait: it must be quick, and neither block nor panic.
+    #[must_use]
+    pub fn outdated_when(self, outdated: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { outdated: Some(Arc::new(outdated)), ..self }
+    }
+
+    /// Whether it no longer counts.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.outdated.as_ref().is_some_and(|outdated| outdated())
     }
 
     /// What went wrong.

@@ -9,7 +9,11 @@ use http::{
 };
 use zeroize::Zeroizing;
 
-use super::{AuthMethod, ClientCredentials, RequestFormat, encode};
+use super::{
+    AuthMethod, ClientCredentials, Credentials, RequestFormat,
+    credentials::{Proof, refuse_unsendable},
+    encode,
+};
 use crate::{
     clock::Clock,
     error::InvalidConfig,
@@ -17,13 +21,20 @@ use crate::{
     token_cache::{TokenError, TokenKey, TokenRequest, origin::is_private_on_the_way},
 };
 
-/// A client as its issuer knows it. `Debug` does not show the secret, which is wiped with the last copy.
+/// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
+#[cfg(feature = "private-key-jwt")]
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// A client as its issuer knows it. `Debug` does not show its credentials.
 #[derive(Clone)]
 pub(super) struct Client {
     endpoint: Uri,
     id: String,
-    secret: Zeroizing<String>,
+    pub(super) credentials: Credentials,
     auth_method: AuthMethod,
+    /// That of an assertion; the endpoint's address if there is none.
+    #[cfg(feature = "private-key-jwt")]
+    pub(super) assertion_audience: Option<String>,
     pub(super) format: RequestFormat,
     pub(super) key: TokenKey,
     pub(super) timeout: Duration,
@@ -33,23 +44,26 @@ pub(super) struct Client {
 // === impl Client ===
 
 impl Client {
-    pub(super) fn new(endpoint: &str, id: String, secret: String) -> Result<Self, InvalidConfig> {
-        let secret = Zeroizing::new(secret);
+    pub(super) fn new(
+        endpoint: &str,
+        id: String,
+        credentials: Credentials,
+    ) -> Result<Self, InvalidConfig> {
         let endpoint = parse(endpoint)?;
         refuse_unsendable("client id", &id)?;
-        refuse_unsendable("client secret", &secret)?;
-        let auth_method = AuthMethod::default();
-        let key = TokenKey::new().with_client(endpoint.to_string(), &id, auth_method.as_str());
-        Ok(Self {
+        let client = Self {
             endpoint,
             id,
-            secret,
-            auth_method,
+            credentials,
+            auth_method: AuthMethod::default(),
+            #[cfg(feature = "private-key-jwt")]
+            assertion_audience: None,
             format: RequestFormat::default(),
-            key,
+            key: TokenKey::new(),
             timeout: ClientCredentials::<(), ()>::DEFAULT_TIMEOUT,
             clock: Clock::default(),
-        })
+        };
+        Ok(client.named())
     }
 
     pub(super) fn refuse_clear_text(&self) -> Result<(), InvalidConfig> {
@@ -62,10 +76,15 @@ impl Client {
         ))
     }
 
-    pub(super) fn set_auth_method(&mut self, method: AuthMethod) {
-        self.auth_method = method;
-        let key = std::mem::take(&mut self.key);
-        self.key = key.with_client(self.endpoint.to_string(), &self.id, method.as_str());
+    pub(super) fn with_auth_method(self, auth_method: AuthMethod) -> Self {
+        Self { auth_method, ..self }.named()
+    }
+
+    /// The client with a key that says who it is.
+    fn named(mut self) -> Self {
+        let method = self.credentials.method_name(self.auth_method.as_str());
+        self.key = self.key.with_client(self.endpoint.to_string(), &self.id, method);
+        self
     }
 
     /// The request for what `wanted` says, and for what it leaves open as the client is set.
@@ -73,36 +92,78 @@ impl Client {
         &self,
         wanted: &TokenRequest,
     ) -> Result<Request<B>, TokenError> {
-        let key = wanted.key().or(&self.key);
-        let secret = match self.auth_method {
-            AuthMethod::ClientSecretPost => Some((self.id.as_str(), self.secret.as_str())),
-            AuthMethod::ClientSecretBasic => None,
-        };
-        let (content_type, body) = match self.format {
-            RequestFormat::Form => {
-                ("application/x-www-form-urlencoded", encode::form(secret, &key))
+        let (key, id) = (wanted.key().or(&self.key), self.id.as_str());
+        let (basic, body) = match &*self.credentials.proof() {
+            Proof::Secret(secret) => match self.auth_method {
+                AuthMethod::ClientSecretPost => {
+                    (None, self.body(&[("client_id", id), ("client_secret", secret)], &key))
+                }
+                AuthMethod::ClientSecretBasic => {
+                    (Some(encode::basic(id, secret).ok_or_else(unsent)?), self.body(&[], &key))
+                }
+            },
+            #[cfg(feature = "private-key-jwt")]
+            Proof::Key(private) => {
+                let assertion = self.assertion(private).ok_or_else(unsent)?;
+                let proof = [
+                    // Not required by RFC 7521 §4.2, but by some issuers.
+                    ("client_id", id),
+                    ("client_assertion_type", ASSERTION_TYPE),
+                    ("client_assertion", &assertion),
+                ];
+                (None, self.body(&proof, &key))
             }
-            RequestFormat::Json => ("application/json", encode::json(secret, &key)),
         };
         let mut request = Request::new(B::from(Bytes::from_owner(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.clone();
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if self.auth_method == AuthMethod::ClientSecretBasic {
-            let basic = encode::basic(&self.id, &self.secret)
-                .ok_or_else(|| TokenError::new(FetchFailure::Rejected))?;
-            headers.insert(AUTHORIZATION, basic);
-        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
+        headers.extend(basic.map(|basic| (AUTHORIZATION, basic)));
         Ok(request)
     }
+
+    fn body(&self, proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>> {
+        match self.format {
+            RequestFormat::Form => encode::form(proof, key),
+            RequestFormat::Json => encode::json(proof, key),
+        }
+    }
+
+    /// A new assertion: an issuer takes each but once.
+    #[cfg(feature = "private-key-jwt")]
+    fn assertion(&self, private: &super::PrivateKey) -> Option<Zeroizing<String>> {
+        let now = self.clock.system_time();
+        match &self.assertion_audience {
+            Some(audience) => private.assertion(&self.id, audience, now),
+            None => private.assertion(&self.id, &self.endpoint.to_string(), now),
+        }
+    }
+
+    /// Signs once, to see that an assertion is not longer than the issuer takes.
+    #[cfg(feature = "private-key-jwt")]
+    pub(super) fn refuse_assertions_beyond(&self, limit: usize) -> Result<(), InvalidConfig> {
+        let Proof::Key(private) = &*self.credentials.proof() else { return Ok(()) };
+        match self.assertion(private) {
+            Some(assertion) if assertion.len() <= limit => Ok(()),
+            _ => Err(InvalidConfig::new(
+                "private key",
+                format!("an assertion signed with it is longer than {limit} bytes"),
+            )),
+        }
+    }
+}
+
+/// A request that could not be written.
+fn unsent() -> TokenError {
+    TokenError::new(FetchFailure::Rejected)
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("secret", &"[censored]")
+            .field("credentials", &self.credentials)
             .field("format", &self.format)
             .field("key", &self.key)
             .field("timeout", &self.timeout)
@@ -118,17 +179,4 @@ fn parse(endpoint: &str) -> Result<Uri, InvalidConfig> {
     let uri: Option<Uri> = endpoint.parse().ok();
     uri.filter(|uri| is_private_on_the_way(uri).is_some())
         .ok_or_else(|| InvalidConfig::new(format!("token endpoint `{endpoint}`"), expected))
-}
-
-/// Both are `*VSCHAR` (RFC 6749, appendices A.1 and A.2). Characters beyond ASCII are sent as UTF-8, since issuers take
-/// them; a control character is always a mistake, most often the line break at the end of a file.
-fn refuse_unsendable(what: &'static str, value: &str) -> Result<(), InvalidConfig> {
-    if value.is_empty() {
-        return Err(InvalidConfig::new(what, "it is empty"));
-    }
-    if value.chars().any(char::is_control) {
-        let why = "it holds a control character, perhaps a line break at the end";
-        return Err(InvalidConfig::new(what, why));
-    }
-    Ok(())
 }

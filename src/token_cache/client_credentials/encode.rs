@@ -33,10 +33,10 @@ pub(super) fn refuse_reserved(name: &str) -> Result<(), InvalidConfig> {
     Ok(())
 }
 
-/// The body as a form. `secret` are the client's id and secret, if they belong into it.
-pub(super) fn form(secret: Option<(&str, &str)>, key: &TokenKey) -> Zeroizing<Vec<u8>> {
+/// The body as a form. `proof` are the fields that say who asks, if they belong into it.
+pub(super) fn form(proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>> {
     let scopes = scopes(key);
-    let fields = fields(secret, key, &scopes);
+    let fields = fields(proof, key, &scopes);
     // A byte becomes three at most, and a pair has two separators.
     let mut form = Serializer::new(String::with_capacity(3 * len(&fields)));
     form.extend_pairs(fields);
@@ -44,9 +44,9 @@ pub(super) fn form(secret: Option<(&str, &str)>, key: &TokenKey) -> Zeroizing<Ve
 }
 
 /// The body as a JSON object.
-pub(super) fn json(secret: Option<(&str, &str)>, key: &TokenKey) -> Zeroizing<Vec<u8>> {
+pub(super) fn json(proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>> {
     let scopes = scopes(key);
-    let fields = fields(secret, key, &scopes);
+    let fields = fields(proof, key, &scopes);
     // A byte becomes six at most, and a pair has six separators, the braces counted in.
     let mut json = Zeroizing::new(Vec::with_capacity(6 * len(&fields)));
     // Strings into memory: there is nothing that could fail.
@@ -70,14 +70,12 @@ fn scopes(key: &TokenKey) -> String {
 }
 
 fn fields<'a>(
-    secret: Option<(&'a str, &'a str)>,
+    proof: &[(&'a str, &'a str)],
     key: &'a TokenKey,
     scopes: &'a str,
 ) -> Vec<(&'a str, &'a str)> {
     let mut fields = vec![("grant_type", "client_credentials")];
-    if let Some((id, secret)) = secret {
-        fields.extend([("client_id", id), ("client_secret", secret)]);
-    }
+    fields.extend(proof);
     fields.extend(key.audience().map(|audience| ("audience", audience)));
     fields.extend(key.organization().map(|organization| ("organization", organization)));
     if !scopes.is_empty() {
@@ -94,6 +92,8 @@ fn len(fields: &[(&str, &str)]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PROOF: [(&str, &str); 2] = [("client_id", "id"), ("client_secret", "s=\"1\"")];
 
     fn text(bytes: &[u8]) -> &str {
         std::str::from_utf8(bytes).unwrap()
@@ -115,15 +115,14 @@ mod tests {
             .with_organization("org_1")
             .with_scopes("read:users read:keys")
             .with_parameter("resource", "r&1");
-        let form = form(Some(("id", "s=\"1\"")), &key);
+        let form = form(&PROOF, &key);
         assert_eq!(
             text(&form),
             "grant_type=client_credentials&client_id=id&client_secret=s%3D%221%22\
              &audience=https%3A%2F%2Fid.example%2Fapi%2Fv2%2F&organization=org_1\
              &scope=read%3Akeys+read%3Ausers&resource=r%261"
         );
-        let json: serde_json::Value =
-            serde_json::from_slice(&json(Some(("id", "s=\"1\"")), &key)).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json(&PROOF, &key)).unwrap();
         let fields: Vec<(String, String)> = form_urlencoded::parse(&form).into_owned().collect();
         assert_eq!(json.as_object().unwrap().len(), fields.len());
         for (name, value) in fields {
@@ -134,7 +133,8 @@ mod tests {
     #[test]
     fn rule_28_no_buffer_grows() {
         let (worst, key) = ("\u{1}".repeat(1000), TokenKey::new());
-        for encoded in [form(Some((&worst, &worst)), &key), json(Some((&worst, &worst)), &key)] {
+        let proof = [("client_id", worst.as_str()), ("client_secret", &worst)];
+        for encoded in [form(&proof, &key), json(&proof, &key)] {
             let least = 3 * 2 * worst.len();
             assert!(encoded.len() >= least && encoded.capacity() < 2 * 6 * 2 * worst.len());
         }

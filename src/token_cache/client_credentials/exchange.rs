@@ -1,6 +1,6 @@
 //! From the answer of a token endpoint to a token, or to the reason why there is none.
 
-use std::{error::Error, fmt, future::Future, pin::pin, sync::Arc};
+use std::{error::Error, fmt, future::Future, pin::pin};
 
 use bytes::Buf;
 use http::{Response, StatusCode};
@@ -32,7 +32,7 @@ enum Unread {
 
 /// Waits for the answer to a request that was sent, and reads it.
 pub(super) async fn exchange<F, B, E>(
-    client: Arc<Client>,
+    client: &Client,
     sent: Result<F, TokenError>,
 ) -> Result<Token, TokenError>
 where
@@ -51,7 +51,7 @@ where
     if status.is_success() {
         token(status, timeout_at(until, read(response.into_body())).await)
     } else {
-        Err(refusal(&client, response, until).await)
+        Err(refusal(client, response, until).await)
     }
 }
 

@@ -1,8 +1,12 @@
 //! The OAuth 2.0 client credentials grant, [RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
 
 mod client;
+mod credentials;
 mod encode;
 mod exchange;
+mod presets;
+#[cfg(feature = "private-key-jwt")]
+mod private_key;
 
 use std::{
     fmt,
@@ -20,18 +24,13 @@ use http_body::Body;
 use tower_service::Service;
 
 use self::client::Client;
+pub use self::credentials::Credentials;
+#[cfg(feature = "private-key-jwt")]
+pub use self::private_key::{PrivateKey, SigningAlgorithm};
 use super::{Token, TokenError, TokenKey, TokenRequest};
 use crate::{BoxError, clock::Clock, error::InvalidConfig};
 
-/// A source of tokens that trades a client's id and secret for them at an OAuth 2.0 token endpoint.
-///
-/// It runs over any HTTP service whose request body can be made from [`Bytes`]: `Full<Bytes>`, `axum::body::Body`,
-/// reqwest's. Give it a client of its own:
-///
-/// * **without retries**: a 429 of the endpoint is not sent again, the cache leaves the endpoint alone instead;
-/// * **without redirects** (reqwest follows them by default): they would carry the secret elsewhere. Those that arrive here
-///   are refused;
-/// * without the [`TokenCacheLayer`](super::TokenCacheLayer) that it serves.
+/// A source of tokens that trades a client's [`Credentials`] for them at an OAuth 2.0 token endpoint.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -41,9 +40,56 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 /// use tower_heed::token_cache::{ClientCredentials, TokenCacheLayer};
 ///
 /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
-/// let source = ClientCredentials::new(http, "https://tenant.eu.auth0.com/oauth/token", "my-client", "my-secret")?
-///     .audience("https://tenant.eu.auth0.com/api/v2/");
-/// let layer = TokenCacheLayer::new(source).allow_origin("https://tenant.eu.auth0.com")?;
+/// let source = ClientCredentials::auth0(http, "acme.eu.auth0.com", "my-client", "my-secret")?;
+/// let layer = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com")?;
+/// # Ok::<(), tower_heed::error::InvalidConfig>(())
+/// ```
+///
+/// | issuer | constructor | a secret is sent | `aud` of an assertion |
+/// |---|---|---|---|
+/// | Auth0 | [`auth0`](Self::auth0) | in the body | `https://{domain}/` |
+/// | Okta, its own APIs | `okta_org` | never | the endpoint |
+/// | Okta, your APIs | [`okta`](Self::okta) | in the header | the endpoint |
+/// | Keycloak | [`keycloak`](Self::keycloak) | in the header | `{base}/realms/{realm}` |
+/// | any other | [`new`](Self::new) | in the body, or as [`auth_method`](Self::auth_method) says | the endpoint, or as `assertion_audience` says |
+///
+/// `okta_org` and `assertion_audience` are there with the feature `private-key-jwt`, as is `PrivateKey`.
+///
+/// # The endpoint's own client
+///
+/// It runs over any HTTP service whose request body can be made from [`Bytes`]: `Full<Bytes>`, `axum::body::Body`,
+/// reqwest's. Give it a client of its own, not the stack that it serves:
+///
+/// * **without retries.** Every caller without a token waits for this one exchange. A 429 that is waited out and sent again in
+///   here holds them all for as long as the issuer says, up to a day, and each further send counts against the same quota.
+///   Outside, the refusal is a [`TokenError`] at once: the cache goes on with the token it has, leaves the endpoint alone
+///   until the wait has passed ([`HoldOff`](crate::policy::HoldOff)), and tells callers without a token how long that is;
+/// * **with a time limit of its own**, which is built in: [`timeout`](Self::timeout), from the request to the end of the
+///   answer's body. A [`TimeoutLayer`](crate::TimeoutLayer) around the API is no limit here, since an exchange goes on when
+///   its caller has left. Set it below the cache's
+///   [`fetch_timeout`](super::TokenCacheLayer::fetch_timeout) where the endpoint is known to be fast;
+/// * **without redirects** (reqwest follows them by default): they would carry the secret elsewhere. Those that arrive here
+///   are refused;
+/// * **without the [`TokenCacheLayer`](super::TokenCacheLayer)** that it serves.
+///
+/// ```
+/// # use std::{convert::Infallible, time::Duration};
+/// # use bytes::Bytes;
+/// # use http::{Request, Response};
+/// # use http_body_util::Full;
+/// use tower::{Layer, ServiceBuilder};
+/// use tower_heed::{ErrorClassifyLayer, Stack, TokenCacheLayer, token_cache::ClientCredentials};
+///
+/// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+/// // To the issuer: what each answer means is logged; nothing is sent again.
+/// let issuer = ServiceBuilder::new().layer(ErrorClassifyLayer::new()).service(http.clone());
+/// let source = ClientCredentials::auth0(issuer, "acme.eu.auth0.com", "my-client", "my-secret")?
+///     .timeout(Duration::from_secs(5))?;
+///
+/// // To the API: everything.
+/// let token = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com")?;
+/// let client = Stack::new().token_cache(token).layer(http);
+/// # drop(client);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
 ///
@@ -62,7 +108,7 @@ pub struct ClientCredentials<S, B> {
     body: PhantomData<fn() -> B>,
 }
 
-/// How a client proves that it is the one it says,
+/// How a client sends its secret,
 /// [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -91,25 +137,27 @@ impl<S, B> ClientCredentials<S, B> {
     /// Ten seconds, as long as the cache waits for a source.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// A client with this id and secret at `token_endpoint`, reached by `service`.
+    /// A client with this id and these credentials (a `&str` or `String` is a secret) at `token_endpoint`, reached by `service`.
     ///
     /// # Errors
     ///
     /// The endpoint is no `https` address (or `http` on a loopback address), or holds a user name; the id or the secret is
     /// empty or holds a control character, a line break at the end for example. The error shows neither of the two.
-    pub fn new(
+    pub fn new<C>(
         service: S,
         token_endpoint: &str,
         client_id: impl Into<String>,
-        client_secret: impl Into<String>,
+        credentials: C,
     ) -> Result<Self, InvalidConfig>
     where
         S: Service<Request<B>>,
         B: From<Bytes>,
+        C: TryInto<Credentials>,
+        C::Error: Into<InvalidConfig>,
     {
-        let client = Client::new(token_endpoint, client_id.into(), client_secret.into())?;
-        client.refuse_clear_text()?;
-        Ok(Self { service, client: Arc::new(client), body: PhantomData })
+        let source = Self::over_clear_text(service, token_endpoint, client_id, credentials)?;
+        source.client.refuse_clear_text()?;
+        Ok(source)
     }
 
     /// As [`new`](Self::new), and the endpoint may be an `http` address: the secret can be read on the way. For a mesh that
@@ -118,17 +166,20 @@ impl<S, B> ClientCredentials<S, B> {
     /// # Errors
     ///
     /// As [`new`](Self::new), clear text excepted.
-    pub fn over_clear_text(
+    pub fn over_clear_text<C>(
         service: S,
         token_endpoint: &str,
         client_id: impl Into<String>,
-        client_secret: impl Into<String>,
+        credentials: C,
     ) -> Result<Self, InvalidConfig>
     where
         S: Service<Request<B>>,
         B: From<Bytes>,
+        C: TryInto<Credentials>,
+        C::Error: Into<InvalidConfig>,
     {
-        let client = Client::new(token_endpoint, client_id.into(), client_secret.into())?;
+        let credentials = credentials.try_into().map_err(Into::into)?;
+        let client = Client::new(token_endpoint, client_id.into(), credentials)?;
         Ok(Self { service, client: Arc::new(client), body: PhantomData })
     }
 
@@ -165,10 +216,21 @@ impl<S, B> ClientCredentials<S, B> {
         Ok(self.map_key(|key| key.with_parameter(name, value)))
     }
 
-    /// Sets how the client proves that it is the one it says.
+    /// Sets how the client's secret is sent. A key is not sent at all, so it is not concerned.
     #[must_use]
     pub fn auth_method(mut self, method: AuthMethod) -> Self {
-        Arc::make_mut(&mut self.client).set_auth_method(method);
+        let client = Arc::unwrap_or_clone(self.client).with_auth_method(method);
+        self.client = Arc::new(client);
+        self
+    }
+
+    /// Sets the `aud` of the assertions that a key signs. Without it that is the token endpoint's address, which most issuers
+    /// take ([RFC 7523 §3](https://www.rfc-editor.org/rfc/rfc7523#section-3)); the others want their issuer's name, and the
+    /// presets know it.
+    #[cfg(feature = "private-key-jwt")]
+    #[must_use]
+    pub fn assertion_audience(mut self, audience: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.client).assertion_audience = Some(audience.into());
         self
     }
 
@@ -231,8 +293,14 @@ where
     }
 
     fn call(&mut self, request: TokenRequest) -> Self::Future {
+        // Before the credentials are read: see `Credentials::replace`.
+        let version = self.client.credentials.version();
         let sent = self.client.request(&request).map(|request| self.service.call(request));
-        Box::pin(exchange::exchange(Arc::clone(&self.client), sent))
+        let client = Arc::clone(&self.client);
+        Box::pin(async move {
+            let exchanged = exchange::exchange(&client, sent).await;
+            exchanged.map_err(|error| client.credentials.judge(version, error))
+        })
     }
 }
 
@@ -246,6 +314,17 @@ impl<S: Clone, B> Clone for ClientCredentials<S, B> {
 impl<S, B> fmt::Debug for ClientCredentials<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+// === impl RequestFormat ===
+
+impl RequestFormat {
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Json => "application/json",
+        }
     }
 }
 
