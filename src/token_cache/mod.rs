@@ -206,7 +206,7 @@ mod week;
 
 pub use crate::policy::errors::TokenError;
 #[cfg(feature = "client-credentials")]
-pub use client_credentials::{AuthMethod, ClientCredentials, Credentials, RequestFormat};
+pub use client_credentials::{AuthMethod, ClerkM2m, ClientCredentials, Credentials, RequestFormat};
 #[cfg(feature = "private-key-jwt")]
 pub use client_credentials::{PrivateKey, SigningAlgorithm};
 pub use config::Config;

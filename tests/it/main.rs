@@ -57,6 +57,8 @@ mod throttle;
 mod timeout;
 mod token_attach;
 #[cfg(feature = "client-credentials")]
+mod token_clerk;
+#[cfg(feature = "client-credentials")]
 mod token_credentials;
 mod token_failures;
 mod token_flight;

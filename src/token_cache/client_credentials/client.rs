@@ -1,6 +1,6 @@
 //! Who asks for a token, and the request that asks.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use bytes::Bytes;
 use http::{
@@ -13,6 +13,7 @@ use super::{
     AuthMethod, ClientCredentials, Credentials, RequestFormat,
     credentials::{Proof, refuse_unsendable},
     encode,
+    exchange::Terms,
 };
 use crate::{
     clock::Clock,
@@ -37,8 +38,7 @@ pub(super) struct Client {
     pub(super) assertion_audience: Option<String>,
     pub(super) format: RequestFormat,
     pub(super) key: TokenKey,
-    pub(super) timeout: Duration,
-    pub(super) clock: Clock,
+    pub(super) terms: Terms,
 }
 
 // === impl Client ===
@@ -60,20 +60,16 @@ impl Client {
             assertion_audience: None,
             format: RequestFormat::default(),
             key: TokenKey::new(),
-            timeout: ClientCredentials::<(), ()>::DEFAULT_TIMEOUT,
-            clock: Clock::default(),
+            terms: Terms {
+                clock: Clock::default(),
+                timeout: ClientCredentials::<(), ()>::DEFAULT_TIMEOUT,
+            },
         };
         Ok(client.named())
     }
 
     pub(super) fn refuse_clear_text(&self) -> Result<(), InvalidConfig> {
-        if is_private_on_the_way(&self.endpoint) == Some(true) {
-            return Ok(());
-        }
-        Err(InvalidConfig::new(
-            format!("token endpoint `{}`", self.endpoint),
-            "the secret could be read on the way; if that is meant, use `over_clear_text`",
-        ))
+        refuse_clear_text(&self.endpoint)
     }
 
     pub(super) fn with_auth_method(self, auth_method: AuthMethod) -> Self {
@@ -134,7 +130,7 @@ impl Client {
     /// A new assertion: an issuer takes each but once.
     #[cfg(feature = "private-key-jwt")]
     fn assertion(&self, private: &super::PrivateKey) -> Option<Zeroizing<String>> {
-        let now = self.clock.system_time();
+        let now = self.terms.clock.system_time();
         match &self.assertion_audience {
             Some(audience) => private.assertion(&self.id, audience, now),
             None => private.assertion(&self.id, &self.endpoint.to_string(), now),
@@ -166,12 +162,22 @@ impl fmt::Debug for Client {
             .field("credentials", &self.credentials)
             .field("format", &self.format)
             .field("key", &self.key)
-            .field("timeout", &self.timeout)
+            .field("terms", &self.terms)
             .finish_non_exhaustive()
     }
 }
 
-fn parse(endpoint: &str) -> Result<Uri, InvalidConfig> {
+pub(super) fn refuse_clear_text(endpoint: &Uri) -> Result<(), InvalidConfig> {
+    if is_private_on_the_way(endpoint) == Some(true) {
+        return Ok(());
+    }
+    Err(InvalidConfig::new(
+        format!("token endpoint `{endpoint}`"),
+        "the secret could be read on the way; if that is meant, use `over_clear_text`",
+    ))
+}
+
+pub(super) fn parse(endpoint: &str) -> Result<Uri, InvalidConfig> {
     let expected = "expected an address as `https://host/path`, without a user name";
     if endpoint.contains('@') {
         return Err(InvalidConfig::new("token endpoint", expected));

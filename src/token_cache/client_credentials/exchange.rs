@@ -1,6 +1,6 @@
 //! From the answer of a token endpoint to a token, or to the reason why there is none.
 
-use std::{error::Error, fmt, future::Future, pin::pin};
+use std::{error::Error, fmt, future::Future, pin::pin, time::Duration};
 
 use bytes::Buf;
 use http::{Response, StatusCode};
@@ -9,9 +9,9 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-use super::client::Client;
 use crate::{
     BoxError,
+    clock::Clock,
     policy::{Classification, ErrorClass, FetchFailure, Preset},
     token_cache::{Token, TokenError},
     wire::{MalformedToken, OAuthError, TokenResponse},
@@ -30,9 +30,29 @@ enum Unread {
     Broken(BoxError),
 }
 
+/// By what an exchange goes.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) clock: Clock,
+    pub(super) timeout: Duration,
+}
+
+/// How an issuer writes its answers.
+#[derive(Clone, Copy)]
+pub(super) struct Dialect {
+    /// The token in the body of a success.
+    pub(super) token: fn(StatusCode, &[u8]) -> Result<Token, TokenError>,
+    /// The error with what the body of a refusal says about it.
+    pub(super) described: fn(TokenError, &[u8]) -> TokenError,
+}
+
+/// That of RFC 6749, section 5.
+pub(super) const OAUTH: Dialect = Dialect { token, described };
+
 /// Waits for the answer to a request that was sent, and reads it.
 pub(super) async fn exchange<F, B, E>(
-    client: &Client,
+    terms: &Terms,
+    dialect: Dialect,
     sent: Result<F, TokenError>,
 ) -> Result<Token, TokenError>
 where
@@ -41,36 +61,37 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let now = client.clock.now();
-    let until = now.checked_add(client.timeout).unwrap_or(now);
+    let now = terms.clock.now();
+    let until = now.checked_add(terms.timeout).unwrap_or(now);
     let response = match timeout_at(until, sent?).await {
         Ok(answered) => answered.map_err(TokenError::of_source)?,
         Err(_) => return Err(TokenError::new(FetchFailure::Timeout)),
     };
     let status = response.status();
     if status.is_success() {
-        token(status, timeout_at(until, read(response.into_body())).await)
+        let body = whole(status, timeout_at(until, read(response.into_body())).await)?;
+        (dialect.token)(status, &body)
     } else {
-        Err(refusal(client, response, until).await)
+        Err(refusal(terms, dialect, response, until).await)
     }
 }
 
-/// The token in a successful answer.
-fn token<T>(
+/// The body of a successful answer.
+fn whole<T>(
     status: StatusCode,
     body: Result<Result<Zeroizing<Vec<u8>>, Unread>, T>,
-) -> Result<Token, TokenError> {
-    let malformed = || TokenError::new(FetchFailure::Malformed).with_status(status);
-    let body = match body {
-        Ok(Ok(body)) => body,
-        Ok(Err(Unread::TooLong)) => return Err(malformed().with_source(MalformedToken::TooLong)),
-        Ok(Err(Unread::Broken(error))) => {
-            return Err(TokenError::of_source(error).with_status(status));
-        }
-        Err(_) => return Err(TokenError::new(FetchFailure::Timeout).with_status(status)),
-    };
-    let response = TokenResponse::from_slice(&body)
-        .map_err(|why| described(malformed().with_source(why), &body))?;
+) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+    match body {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(Unread::TooLong)) => Err(malformed(status, MalformedToken::TooLong)),
+        Ok(Err(Unread::Broken(error))) => Err(TokenError::of_source(error).with_status(status)),
+        Err(_) => Err(TokenError::new(FetchFailure::Timeout).with_status(status)),
+    }
+}
+
+fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
+    let response =
+        TokenResponse::from_slice(body).map_err(|why| described(malformed(status, why), body))?;
     let token = Token::bearer(response.access_token())?;
     Ok(match response.expires_in() {
         Some(life) => token.expires_in(life),
@@ -78,8 +99,17 @@ fn token<T>(
     })
 }
 
+pub(super) fn malformed(status: StatusCode, why: MalformedToken) -> TokenError {
+    TokenError::new(FetchFailure::Malformed).with_status(status).with_source(why)
+}
+
 /// What any other answer means.
-async fn refusal<B>(client: &Client, response: Response<B>, until: Instant) -> TokenError
+async fn refusal<B>(
+    terms: &Terms,
+    dialect: Dialect,
+    response: Response<B>,
+    until: Instant,
+) -> TokenError
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -89,7 +119,7 @@ where
         &Preset::Standard,
         status,
         response.headers(),
-        client.clock.system_time(),
+        terms.clock.system_time(),
     );
     let Some(found) = found else {
         return TokenError::new(FetchFailure::Malformed)
@@ -107,7 +137,7 @@ where
     }
     // The head has said what matters: a body that cannot be read takes nothing away.
     match timeout_at(until, read(response.into_body())).await {
-        Ok(Ok(body)) => described(error, &body),
+        Ok(Ok(body)) => (dialect.described)(error, &body),
         Ok(Err(_)) | Err(_) => error,
     }
 }

@@ -1,5 +1,6 @@
 //! The OAuth 2.0 client credentials grant, [RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
 
+mod clerk;
 mod client;
 mod credentials;
 mod encode;
@@ -24,9 +25,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use self::client::Client;
-pub use self::credentials::Credentials;
 #[cfg(feature = "private-key-jwt")]
 pub use self::private_key::{PrivateKey, SigningAlgorithm};
+pub use self::{clerk::ClerkM2m, credentials::Credentials};
 use super::{Token, TokenError, TokenKey, TokenRequest};
 use crate::{BoxError, clock::Clock, error::InvalidConfig};
 
@@ -250,14 +251,14 @@ impl<S, B> ClientCredentials<S, B> {
         if limit.is_zero() {
             return Err(InvalidConfig::new("client credentials timeout", "it is zero"));
         }
-        Arc::make_mut(&mut self.client).timeout = limit;
+        Arc::make_mut(&mut self.client).terms.timeout = limit;
         Ok(self)
     }
 
     /// Takes the time, by which dates in headers are read, from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
-        Arc::make_mut(&mut self.client).clock = clock;
+        Arc::make_mut(&mut self.client).terms.clock = clock;
         self
     }
 
@@ -298,7 +299,7 @@ where
         let sent = self.client.request(&request).map(|request| self.service.call(request));
         let client = Arc::clone(&self.client);
         Box::pin(async move {
-            let exchanged = exchange::exchange(&client, sent).await;
+            let exchanged = exchange::exchange(&client.terms, exchange::OAUTH, sent).await;
             exchanged.map_err(|error| client.credentials.judge(version, error))
         })
     }
