@@ -82,7 +82,8 @@
 //! | held off, token usable | after a failure | the token at once | none before the hold-off ends |
 //! | held off, no token | after a failure | [`TokenError`] with `retry_after` at once, nothing is sent | exactly one when it ends |
 //!
-//! Every hold-off ends by time. [`force_refresh`](TokenCacheHandle::force_refresh) alone overrides one; those without a token
+//! Every hold-off ends by time, and one after rejected credentials at once when those are replaced
+//! ([`TokenError::outdated_when`]). [`force_refresh`](TokenCacheHandle::force_refresh) alone overrides one; those without a token
 //! join its flight.
 //!
 //! A *flight* is one request to the source. It runs on a task of its own, so no caller's end is its end, and all who wait for it get

@@ -147,6 +147,12 @@ impl State {
             self.held = None;
             return None;
         }
+        if held.error.is_outdated() {
+            // What was rejected is no longer what will be sent: the next failure is the first of its row.
+            self.held = None;
+            self.hold_off.reset();
+            return None;
+        }
         Some(held.error.clone().with_retry_after(left))
     }
 }

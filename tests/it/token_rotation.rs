@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Request, Response, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
-use tower::{Service, ServiceExt, service_fn, util::BoxCloneService};
+use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_heed::{
-    BoxError,
+    BoxError, TokenCacheLayer,
     policy::FetchFailure,
     token_cache::{
         AuthMethod, ClientCredentials, Credentials, FetchReason, Token, TokenError, TokenKey,
         TokenRequest,
     },
 };
+
+use crate::token_support::{Api, refused, status};
 
 type Form = Full<Bytes>;
 type Http = BoxCloneService<Request<Form>, Response<Form>, BoxError>;
@@ -147,4 +149,20 @@ fn rule_1_the_key_tells_how_the_client_proves_itself_and_rule_28_shows_no_secret
     let basic = source.auth_method(AuthMethod::ClientSecretBasic);
     assert_ne!(post, *basic.key());
     assert!(!format!("{basic:?}").contains("hush"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_22_behind_the_cache_a_hold_off_ends_at_once_when_the_credentials_change() {
+    let (http, seen) = endpoint("client_secret=new");
+    let credentials = Credentials::secret("old").unwrap();
+    let url = "https://id.example/token";
+    let source = ClientCredentials::new(http, url, "app", credentials.clone()).unwrap();
+    let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
+    for _ in 0..3 {
+        assert_eq!(refused(&client).await.failure(), FetchFailure::Rejected);
+    }
+    assert_eq!(seen.lock().unwrap().len(), 1, "held off");
+    credentials.replace("new").unwrap();
+    assert_eq!(status(&client).await, 200);
+    assert_eq!(seen.lock().unwrap().len(), 2);
 }
