@@ -60,6 +60,7 @@ mod token_attach;
 mod token_clerk;
 #[cfg(feature = "client-credentials")]
 mod token_credentials;
+mod token_dropped;
 mod token_failures;
 mod token_flight;
 mod token_handle;

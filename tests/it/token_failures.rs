@@ -82,6 +82,33 @@ async fn rule_23_held_off_for_an_hour_with_a_usable_token_nobody_notices() {
     assert_eq!((api.seen(), source.asked()), (seen, 2));
 }
 
+/// A token of a day is refreshed in its last hour at the earliest; the issuer then says `Retry-After: 3600`.
+#[tokio::test(start_paused = true)]
+async fn rule_22_a_429_for_an_hour_with_a_good_token_costs_no_exchange_and_no_caller_in_that_hour()
+{
+    let (client, api, source) = cached();
+    source.gives(Duration::ZERO, With::Life(24 * HOUR));
+    assert_eq!(status(&client).await, 200);
+    // 22:59:30 is the latest point at which the refresh is due, by the jitter.
+    advance(23 * HOUR - 30 * SECOND).await;
+    source.gives(Duration::ZERO, limited(HOUR));
+    assert_eq!(status(&client).await, 200);
+    settle().await;
+    assert_eq!(source.asked(), 2, "the refresh that was refused");
+    let refused_at = Instant::now();
+    while Instant::now() < refused_at + HOUR {
+        advance(SECOND).await;
+        let (status, took) = timed(status(&client)).await;
+        assert_eq!((status, took), (200, Duration::ZERO));
+    }
+    assert_eq!((source.asked(), api.seen()), (2, 2 + 3600), "an hour later");
+    assert!(api.tokens().iter().all(|token| token == "token-1"));
+    // 30 s are left, and as much is added to the hour at most: at the token's end one exchange is made.
+    advance(30 * SECOND).await;
+    assert_eq!(status(&client).await, 200);
+    assert_eq!((source.asked(), api.tokens().last().unwrap().as_str()), (3, "token-3"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn rule_22_waits_double_by_the_kind_of_failure() {
     for (failure, first, last) in [

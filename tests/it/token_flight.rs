@@ -1,6 +1,6 @@
 //! One flight at a time, whatever becomes of those who wait for it or of what carries it.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
 
 use http::Request;
 use tokio::{
@@ -53,11 +53,14 @@ async fn rule_10_a_flight_that_fails_fails_for_all_who_wait_and_is_made_once() {
             tokio::spawn(async move { refused(&client).await })
         })
         .collect();
+    let mut errors = BTreeSet::new();
     for call in calls {
         let error = call.await.unwrap();
         assert_eq!(error.failure(), FetchFailure::Rejected);
         assert!(error.retry_after().unwrap() >= 5 * SECOND);
+        errors.insert(format!("{error:?}"));
     }
+    assert_eq!(errors.len(), 1, "all got the same: {errors:?}");
     assert_eq!(Instant::now() - start, SECOND, "they did not try one after the other");
     assert_eq!((source.asked(), api.seen()), (1, 0));
 }
