@@ -177,9 +177,20 @@ async fn rule_22_each_answer_has_its_kind() {
     const LIMIT: &str =
         r#"{"error":"too_many_requests","error_description":"Client quota exceeded"}"#;
     const AFTER: &[(&str, &str)] = &[("retry-after", "30")];
+    // `Retry-After` comes before what the buckets say, and those that have something left say nothing.
+    const BOTH: &[(&str, &str)] =
+        &[("retry-after", "30"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "90")];
+    const QUOTA: &[(&str, &str)] = &[
+        ("x-ratelimit-remaining", "40"),
+        ("x-ratelimit-reset", "90"),
+        ("auth0-client-quota-limit", "b=per_hour;q=10;r=7;t=3540,b=per_day;q=50;r=0;t=43200"),
+    ];
     for (canned, failure, wait) in [
         ((429, AFTER, LIMIT), FetchFailure::RateLimited, Some(30)),
         ((429, &[], ""), FetchFailure::RateLimited, None),
+        ((429, BOTH, LIMIT), FetchFailure::RateLimited, Some(30)),
+        ((429, BOTH.split_at(1).1, LIMIT), FetchFailure::RateLimited, Some(90)),
+        ((429, QUOTA, LIMIT), FetchFailure::RateLimited, Some(43_200)),
         ((503, AFTER, ""), FetchFailure::RateLimited, Some(30)),
         ((503, &[], "<html>"), FetchFailure::Unavailable, None),
         ((500, &[], r#"{"error":"server_error"}"#), FetchFailure::Unavailable, None),

@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     policy::{Classification, ErrorClass, FetchFailure, Preset},
     token_cache::{Token, TokenError},
-    wire::{MalformedToken, OAuthError, TokenResponse},
+    wire::{MalformedToken, OAuthError, RateLimit, TokenResponse},
 };
 
 /// The most that is read of an answer.
@@ -132,7 +132,10 @@ where
         class => FetchFailure::of_class(class),
     };
     let mut error = TokenError::new(failure).with_status(status);
-    if let Some(wait) = found.wait() {
+    // What is said in so many words comes first: Auth0's `X-RateLimit-Reset` is that of another bucket than the one that refused
+    // (https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/custom-rate-limit-policies).
+    let explicit = found.rate_limit().and_then(RateLimit::retry_after);
+    if let Some(wait) = explicit.or(found.wait()) {
         error = error.with_retry_after(wait);
     }
     // The head has said what matters: a body that cannot be read takes nothing away.
