@@ -15,6 +15,9 @@ use crate::{
     policy::{FetchFailure, Freshness, Moment, TokenState},
 };
 
+/// A token of a shorter life has ended by the time it is used: each request would fetch another.
+pub(super) const LEAST_LIFE: Duration = Duration::from_secs(1);
+
 /// A token that is given out.
 #[derive(Debug)]
 pub(super) struct Cached {
@@ -50,8 +53,9 @@ impl Cached {
     ) -> Result<Arc<Self>, TokenError> {
         let life = match token.life() {
             Life::NotSaid => Some(settings.default_life),
-            Life::Lasts(life) if life.is_zero() => {
-                return Err(TokenError::new(FetchFailure::Malformed));
+            Life::Lasts(life) if life < LEAST_LIFE => {
+                let error = TokenError::new(FetchFailure::Malformed);
+                return Err(error.with_source("the token lives for less than a second"));
             }
             Life::Lasts(life) => Some(life),
             Life::Endless | Life::Fixed => None,

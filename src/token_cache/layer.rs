@@ -7,7 +7,7 @@ use tower_service::Service;
 use super::{
     Config, RejectionLimit, Token, TokenCache, TokenCacheHandle, TokenKey, TokenRequest,
     cache::Cache,
-    cached::moment,
+    cached::{LEAST_LIFE, moment},
     config::{Replay, Route, Settings},
     origin::Origins,
     slots::{Slots, Source},
@@ -174,8 +174,9 @@ impl TokenCacheLayer {
         Ok(self)
     }
 
-    /// How long one request waits for a token at most, from its call to the token. Its
-    /// [`Deadline`](crate::policy::Deadline) ends the wait sooner. The fetch goes on without it.
+    /// How long one request waits for tokens at most: for the first, for the one after a 401, and for another where its service
+    /// was not ready for so long that the first has ended. Its [`Deadline`](crate::policy::Deadline) ends the wait sooner.
+    /// The fetch goes on without it.
     ///
     /// # Errors
     ///
@@ -197,9 +198,9 @@ impl TokenCacheLayer {
     ///
     /// # Errors
     ///
-    /// Zero.
+    /// Less than a second.
     pub fn default_life(mut self, life: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.default_life = not_zero("default life", life)?;
+        self.settings.default_life = no_shorter("default life", life)?;
         Ok(self)
     }
 
@@ -208,9 +209,9 @@ impl TokenCacheLayer {
     ///
     /// # Errors
     ///
-    /// Zero.
+    /// Less than a second.
     pub fn max_life(mut self, life: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.max_life = not_zero("max life", life)?;
+        self.settings.max_life = no_shorter("max life", life)?;
         Ok(self)
     }
 
@@ -262,6 +263,13 @@ impl<S> Layer<S> for TokenCacheLayer {
     fn layer(&self, inner: S) -> Self::Service {
         meter::layered();
         TokenCache::new(inner, self.cache())
+    }
+}
+
+fn no_shorter(what: &'static str, life: Duration) -> Result<Duration, InvalidConfig> {
+    match life < LEAST_LIFE {
+        true => Err(InvalidConfig::new(what, "it is less than a second")),
+        false => Ok(life),
     }
 }
 

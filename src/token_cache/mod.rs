@@ -115,7 +115,7 @@
 //! | [`fetch_timeout`](TokenCacheLayer::fetch_timeout) | 10 s | the flight fails as `Timeout` |
 //! | [`max_wait`](TokenCacheLayer::max_wait) | 15 s, or the request's [`Deadline`](crate::policy::Deadline) | the caller gets a `Timeout`, the flight goes on |
 //! | [`grace_wait`](TokenCacheLayer::grace_wait) | 1 s | the caller goes on with the old token |
-//! | [`default_life`](TokenCacheLayer::default_life) | 5 min | |
+//! | [`default_life`](TokenCacheLayer::default_life) | 5 min | a life of less than a second is malformed |
 //! | [`max_life`](TokenCacheLayer::max_life) | 30 days | a longer life is cut |
 //! | [`refresh_buffer`](TokenCacheLayer::refresh_buffer) | a share of the life | cut to two fifths of the life |
 //! | [`max_keys`](TokenCacheLayer::max_keys) | 64 besides those that services and endpoints name | the least recently used is forgotten |

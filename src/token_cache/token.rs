@@ -58,7 +58,7 @@ impl Token {
             .ok_or_else(|| TokenError::new(FetchFailure::Malformed).with_source(UnsendableToken))
     }
 
-    /// Sets how long the token lives, from the moment it was asked for. Zero is malformed, and the layer's
+    /// Sets how long the token lives, from the moment it was asked for. Less than a second is malformed, and the layer's
     /// [`max_life`](super::TokenCacheLayer::max_life) is the most that is believed.
     #[must_use]
     pub fn expires_in(self, life: Duration) -> Self {

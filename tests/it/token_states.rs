@@ -178,6 +178,24 @@ async fn rule_6_a_life_of_zero_is_malformed_and_a_long_one_is_cut() {
     assert_eq!(source.reasons(), [FetchReason::Missing, FetchReason::Expired]);
 }
 
+/// It would have ended by the time it is used, and each request would fetch another.
+#[tokio::test(start_paused = true)]
+async fn rule_6_a_life_of_less_than_a_second_is_malformed_and_holds_off() {
+    let (client, api, source) = cached();
+    source.gives(Duration::ZERO, With::Life(Duration::from_millis(999)));
+    for _ in 0..100 {
+        assert_eq!(refused(&client).await.failure(), FetchFailure::Malformed);
+        advance(Duration::from_millis(40)).await;
+    }
+    assert_eq!((source.asked(), api.seen()), (1, 0));
+    advance(4 * SECOND).await;
+    source.gives(Duration::ZERO, With::Life(SECOND));
+    assert_eq!(status(&client).await, 200);
+    let layer = layer(&source);
+    assert!(layer.clone().default_life(Duration::from_millis(999)).is_err());
+    assert!(layer.max_life(Duration::from_millis(999)).is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn rule_7_a_fixed_buffer_refreshes_that_long_before_the_end() {
     let (source, api) = (Source::default(), Api::default());
