@@ -97,7 +97,8 @@ where
                 }
                 StateProject::Waiting { token, passage } => {
                     let token = ready!(held_back(token.as_mut().poll(cx)))?;
-                    State::Readying { token, passage: passage.take(), stalled: false }
+                    let passage = passage.take().map(Passage::acquired);
+                    State::Readying { token, passage, stalled: false }
                 }
                 StateProject::Readying { token, passage, stalled } => {
                     let mut ready = passage.take().expect(POLLED_AGAIN);
@@ -125,7 +126,8 @@ where
                     let (mut response, then) = *rejected.take().expect(POLLED_AGAIN);
                     match (token, then) {
                         (Some(token), Then::Send(passage)) => {
-                            State::Readying { token, passage: Some(passage), stalled: false }
+                            let passage = Some(passage.acquired());
+                            State::Readying { token, passage, stalled: false }
                         }
                         (Some(_), Then::Mark) => {
                             response.extensions_mut().insert(TokenReplaced);
@@ -158,7 +160,7 @@ impl<S, B> State<S, B>
 where
     S: Service<Request<B>>,
 {
-    fn waiting(passage: Box<Passage<S, B>>) -> Self {
+    fn waiting(mut passage: Box<Passage<S, B>>) -> Self {
         Self::Waiting { token: passage.acquire(), passage: Some(passage) }
     }
 }

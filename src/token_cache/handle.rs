@@ -134,7 +134,7 @@ impl TokenCacheHandle {
     }
 
     fn give_up(&self) -> Instant {
-        wait::give_up(self.cache.settings(), None)
+        wait::give_up(self.cache.settings())
     }
 }
 
@@ -142,6 +142,6 @@ async fn get(cache: &Cache) -> Result<Arc<Cached>, TokenError> {
     match cache.lookup() {
         Lookup::Token(cached) => Ok(cached),
         Lookup::Refused(error) => Err(error),
-        Lookup::Wait => wait::acquire(cache.clone(), wait::give_up(cache.settings(), None)).await,
+        Lookup::Wait => wait::acquire(cache.clone(), wait::give_up(cache.settings())).await,
     }
 }

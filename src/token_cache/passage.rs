@@ -9,7 +9,7 @@ use super::{
     cache::Cache,
     cached::{Attached, Cached},
     config::Replay,
-    wait::{self, Acquire, Renew},
+    wait::{self, Acquire, Patience, Renew},
 };
 use crate::{
     body::ReplayableBody,
@@ -22,6 +22,7 @@ pub(super) struct Passage<S, B> {
     cache: Cache,
     request: Request<B>,
     deadline: Option<Deadline>,
+    patience: Patience,
     /// The request was sent before, with a token that was rejected: it is not sent a third time.
     last: bool,
 }
@@ -53,13 +54,20 @@ impl<S, B> Passage<S, B> {
         request: Request<B>,
         deadline: Option<Deadline>,
     ) -> Box<Self> {
-        Box::new(Self { service, cache, request, deadline, last: false })
+        let patience = Patience::new(cache.settings());
+        Box::new(Self { service, cache, request, deadline, patience, last: false })
     }
 
     /// Waits for the token to send it with.
-    pub(super) fn acquire(&self) -> Acquire {
-        let give_up = wait::give_up(self.cache.settings(), self.deadline);
+    pub(super) fn acquire(&mut self) -> Acquire {
+        let give_up = self.patience.begin(self.cache.settings(), self.deadline);
         wait::acquire(self.cache.clone(), give_up)
+    }
+
+    /// The token is there that was waited for.
+    pub(super) fn acquired(mut self: Box<Self>) -> Box<Self> {
+        self.patience.end(self.cache.settings());
+        self
     }
 
     /// The token to send it with now that the service is ready: `token`, which was waited for, or a newer one.
@@ -89,7 +97,9 @@ where
         let watch = if self.last {
             None
         } else {
-            Watch::new(&self.cache, &attached, self.deadline, &self.service, &self.request)
+            let new =
+                Watch::new(&self.cache, &attached, self.deadline, &self.service, &self.request);
+            new.map(|watch| watch.with_patience(self.patience))
         };
         self.request.headers_mut().insert(AUTHORIZATION, attached.header);
         (self.service.call(self.request), watch)
@@ -126,14 +136,28 @@ impl<S: Clone, B: ReplayableBody> Watch<S, B> {
     }
 }
 
+impl<S, B> Watch<S, B> {
+    /// The same for a call that has waited for a token before it was sent.
+    fn with_patience(mut self, patience: Patience) -> Self {
+        if let Then::Send(again) = &mut self.then {
+            again.patience = patience;
+        }
+        self
+    }
+}
+
 impl<S, B: ReplayableBody> Watch<S, B> {
     /// The token was rejected: waits for the next one, if there is a use for it here.
     pub(super) fn rejected(self) -> Option<(Renew, Then<S, B>)> {
-        let Some(then) = self.then.recall() else {
+        let Some(mut then) = self.then.recall() else {
             drop(self.cache.reject(self.generation));
             return None;
         };
-        let give_up = wait::give_up(self.cache.settings(), self.deadline);
+        let settings = self.cache.settings();
+        let give_up = match &mut then {
+            Then::Send(passage) => passage.patience.begin(settings, self.deadline),
+            Then::Mark | Then::Nothing => Patience::new(settings).begin(settings, self.deadline),
+        };
         Some((wait::renew(self.cache, self.generation, give_up), then))
     }
 }

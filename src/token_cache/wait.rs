@@ -27,6 +27,13 @@ pub(super) type Acquire = Pin<Box<dyn Future<Output = Result<Arc<Cached>, TokenE
 /// A caller that waits for another token than the one that was rejected; none if it is to make do with the 401.
 pub(super) type Renew = Pin<Box<dyn Future<Output = Option<Arc<Cached>>> + Send>>;
 
+/// How long a call may yet wait for tokens, however often it waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    left: Duration,
+    since: Option<Instant>,
+}
+
 /// Waits for a token until `give_up`.
 pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
     Box::pin(async move {
@@ -92,11 +99,33 @@ pub(super) async fn force(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>
     Err(abandoned())
 }
 
-/// The point at which a caller gives up that has begun to wait now.
-pub(super) fn give_up(settings: &Settings, deadline: Option<Deadline>) -> Instant {
-    let now = settings.clock.now();
-    let longest = after(now, settings.max_wait);
-    deadline.map_or(longest, |deadline| longest.min(deadline.instant()))
+// === impl Patience ===
+
+impl Patience {
+    pub(super) const fn new(settings: &Settings) -> Self {
+        Self { left: settings.max_wait, since: None }
+    }
+
+    /// Begins to wait; the point at which the call gives up.
+    pub(super) fn begin(&mut self, settings: &Settings, deadline: Option<Deadline>) -> Instant {
+        let now = settings.clock.now();
+        self.since = Some(now);
+        let longest = after(now, self.left);
+        deadline.map_or(longest, |deadline| longest.min(deadline.instant()))
+    }
+
+    /// The wait has ended: what it took is spent.
+    pub(super) fn end(&mut self, settings: &Settings) {
+        if let Some(since) = self.since.take() {
+            let waited = settings.clock.now().saturating_duration_since(since);
+            self.left = self.left.saturating_sub(waited);
+        }
+    }
+}
+
+/// The point at which one gives up who has begun to wait now, and waits but once.
+pub(super) fn give_up(settings: &Settings) -> Instant {
+    Patience::new(settings).begin(settings, None)
 }
 
 /// The point at which a caller goes on with a token that is about to end. Half of its time is left for the request.

@@ -1,10 +1,20 @@
 //! One flight at a time, whatever becomes of those who wait for it or of what carries it.
 
-use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
 
 use http::Request;
 use tokio::{
     runtime,
+    sync::watch,
     time::{Instant, advance, sleep, timeout},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
@@ -131,6 +141,19 @@ async fn rule_12_a_caller_waits_no_longer_than_its_deadline_and_no_longer_than_a
     assert_eq!(source.asked(), 1, "the flight went on without them");
 }
 
+/// What the first token took is not there for the next: the call waits for fifteen seconds in all.
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_call_that_waits_twice_waits_no_longer_than_one_that_waits_once() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = layer(&source).fetch_timeout(60 * SECOND).unwrap().layer(api.clone());
+    api.accept(&["token-2"]).delay(30 * SECOND);
+    source.gives(9 * SECOND, With::Life(HOUR)).gives(9 * SECOND, With::Life(HOUR));
+    let (answered, took) = timed(status(&client)).await;
+    assert_eq!((answered, took), (401, (9 + 30 + 6) * SECOND), "its 401, after 6 s more");
+    sleep(3 * SECOND).await;
+    assert_eq!((status(&client).await, source.asked()), (200, 2), "the flight went on without it");
+}
+
 #[tokio::test(start_paused = true)]
 async fn rule_13_a_panic_in_the_source_is_an_outcome() {
     let (client, _, source) = cached();
@@ -247,6 +270,50 @@ fn rule_13_a_runtime_that_nobody_drives_leaves_nobody_waiting() {
     assert_eq!(api.tokens(), ["token-1", "token-1"]);
 }
 
+/// A flight that was given up has asked its source, and gets its answer when another has long landed: the later one stays.
+#[test]
+fn rule_13_a_flight_that_lands_late_does_not_replace_a_newer_token() {
+    let (release, released) = watch::channel(false);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let source = service_fn({
+        let asked = Arc::clone(&asked);
+        move |_: TokenRequest| {
+            let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
+            let mut released = released.clone();
+            async move {
+                if number == 1 {
+                    released.wait_for(|released| *released).await?;
+                }
+                Ok::<_, BoxError>(Token::bearer(format!("token-{number}"))?.expires_in(HOUR))
+            }
+        }
+    });
+    let api = Api::default();
+    let client = TokenCacheLayer::new(source)
+        .allow_any_https_origin()
+        .fetch_timeout(Duration::from_millis(50))
+        .unwrap()
+        .layer(api.clone());
+    let build = || runtime::Builder::new_current_thread().enable_all().build().unwrap();
+
+    let idle = build();
+    idle.block_on(async {
+        let mut call = Box::pin(status(&client));
+        while asked.load(Ordering::SeqCst) == 0 {
+            assert!(futures_poll(&mut call).await.is_none());
+            tokio::task::yield_now().await;
+        }
+    });
+    thread::sleep(Duration::from_millis(110));
+    let driven = build();
+    assert_eq!(driven.block_on(status(&client)), 200);
+    release.send(true).unwrap();
+    idle.block_on(settle());
+    assert_eq!(driven.block_on(status(&client)), 200);
+    assert_eq!(api.tokens(), ["token-2", "token-2"]);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
 /// Polls once.
 async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     std::future::poll_fn(|cx| {
@@ -335,6 +402,8 @@ async fn a_caller_whose_service_is_not_ready_for_long_gets_a_token_that_is_good_
     settle().await;
     let mut holder = http.clone();
     holder.ready().await.unwrap();
+    sleep(SECOND).await;
+    settle().await;
     advance(600 * SECOND).await;
     settle().await;
     assert_eq!(api.seen(), 0);

@@ -130,6 +130,36 @@ async fn rule_18_a_rejection_joins_the_flight_that_is_under_way() {
     assert_eq!(source.reasons(), [FetchReason::Missing, FetchReason::Due]);
 }
 
+/// One caller's refresh is under way, and another's 401 comes meanwhile: it is sent again with what that brings.
+#[tokio::test(start_paused = true)]
+async fn rule_18_a_rejection_joins_the_refresh_that_another_caller_began() {
+    let (client, api, source) = cached();
+    assert_eq!(status(&client).await, 200);
+    advance(3300 * SECOND).await;
+    source.gives(5 * SECOND, With::Life(HOUR));
+    assert_eq!(status(&client).await, 200);
+    settle().await;
+    assert_eq!(source.asked(), 2, "under way");
+    advance(SECOND).await;
+    api.accept(&["token-2"]);
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { timed(status(&client)).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), (200, 4 * SECOND));
+    }
+    assert_eq!(source.reasons(), [FetchReason::Missing, FetchReason::Due]);
+    // It cost nothing of what 401s may cost.
+    for number in 3..5 {
+        api.accept(&[&format!("token-{number}")]);
+        assert_eq!(status(&client).await, 200);
+        advance(10 * SECOND).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn rule_17_only_a_401_that_rejects_the_token_does() {
     for (answer, headers) in [
