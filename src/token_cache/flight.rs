@@ -107,9 +107,11 @@ impl Flight {
 
     pub(super) fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
         self.landed = true;
-        let failure = fetched.as_ref().err().map(|error| error.failure().as_str());
-        meter::token_fetched(failure);
         let outcome = self.cache.land(self, now, fetched);
+        meter::token_fetched(match &outcome {
+            Outcome::Failed(error) => Some(error.failure().as_str()),
+            Outcome::Token(_) | Outcome::Abandoned => None,
+        });
         self.cache.slot().meeting().write();
         self.passengers.send_replace(Some(outcome));
     }
