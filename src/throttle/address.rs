@@ -132,6 +132,12 @@ impl<'a> Part<'a> {
 // === impl Name ===
 
 impl Name {
+    /// That of one of its buckets.
+    pub(super) fn bucket(&self, hash: u64, bucket: &str) -> Self {
+        let shown = shorten(format!("{} [{bucket}]", self.shown)).into();
+        Self { hash, shown, spelling: None }
+    }
+
     pub(super) const fn hash(&self) -> u64 {
         self.hash
     }

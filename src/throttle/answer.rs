@@ -8,7 +8,7 @@ use super::layer::Rules;
 use crate::{
     error::find,
     policy::{Classification, ErrorClass, errors::ClassifiedError, quota::Answer},
-    wire::RateLimit,
+    wire::{Bucket, RateLimit},
 };
 
 /// How a send ended.
@@ -17,8 +17,9 @@ use crate::{
     clippy::large_enum_variant,
     reason = "it lives for one step, and a box would cost each call an allocation"
 )]
-pub(super) enum End {
-    Answer(Answer),
+pub(super) enum End<'a> {
+    /// What the answer says, and of which bucket.
+    Answer(Answer, Option<Bucket<'a>>),
     /// It never left, so the server cannot have counted it.
     Unsent,
     /// Nobody knows whether the server counted it.
@@ -26,18 +27,20 @@ pub(super) enum End {
 }
 
 /// What an answer says about the quota.
-pub(super) fn read<B>(rules: &Rules, response: &Response<B>) -> Answer {
+pub(super) fn read<'a, B>(rules: &Rules, response: &'a Response<B>) -> End<'a> {
     let headers = response.headers();
-    match response.extensions().get::<Classification>() {
+    let answer = match response.extensions().get::<Classification>() {
         Some(found) => of_failure(rules, found, headers),
         None => of_head(rules, response.status(), headers),
-    }
+    };
+    of_bucket(answer, headers)
 }
 
 /// The same of an error: it may be an answer of which a layer inside has made one.
-pub(super) fn read_error(rules: &Rules, error: &(dyn Error + 'static)) -> End {
+pub(super) fn read_error<'a>(rules: &Rules, error: &'a (dyn Error + 'static)) -> End<'a> {
     if let Some(error) = find::<ClassifiedError>(error) {
-        return End::Answer(of_failure(rules, error.classification(), error.headers()));
+        let answer = of_failure(rules, error.classification(), error.headers());
+        return of_bucket(answer, error.headers());
     }
     match Classification::of_error(error).map(|found| found.class()) {
         Some(ErrorClass::Connect | ErrorClass::TokenUnavailable | ErrorClass::Throttled) => {
@@ -45,6 +48,12 @@ pub(super) fn read_error(rules: &Rules, error: &(dyn Error + 'static)) -> End {
         }
         _ => End::Lost,
     }
+}
+
+/// An answer that says nothing of a limit says nothing of a bucket.
+fn of_bucket(answer: Answer, headers: &HeaderMap) -> End<'_> {
+    let says = answer.refused || answer.readings[0].is_some();
+    End::Answer(answer, if says { Bucket::from_headers(headers) } else { None })
 }
 
 fn of_head(rules: &Rules, status: StatusCode, headers: &HeaderMap) -> Answer {

@@ -8,11 +8,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{
-    answer::{self, End},
-    held::Held,
-    visit::Visit,
-};
+use super::{answer, held::Held, visit::Visit};
 use crate::{BoxError, policy::ambient::report_waiting};
 
 pin_project! {
@@ -69,7 +65,7 @@ where
                     let result = ready!(future.poll(cx)).map_err(Into::into);
                     if let Some(visit) = visit.take() {
                         let end = match &result {
-                            Ok(response) => End::Answer(answer::read(visit.rules(), response)),
+                            Ok(response) => answer::read(visit.rules(), response),
                             Err(error) => answer::read_error(visit.rules(), error.as_ref()),
                         };
                         visit.end(&end);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    address::Address,
+    address::{Address, Name},
     after::{After, Notice},
     slot::Slot,
 };
@@ -63,11 +63,16 @@ impl Table {
             _ => self.find(address, max_keys, quota, after)?,
         };
         self.last = place;
-        let slot = self.slots.get_mut(place)?;
-        slot.used = true;
-        self.busy += usize::from(slot.guests == 0);
-        slot.guests += 1;
+        self.enter_at(place);
         Some(place)
+    }
+
+    pub(super) fn enter_at(&mut self, place: usize) {
+        if let Some(slot) = self.slots.get_mut(place) {
+            slot.used = true;
+            self.busy += usize::from(slot.guests == 0);
+            slot.guests += 1;
+        }
     }
 
     /// The slot at a place that was entered.
@@ -99,14 +104,44 @@ impl Table {
         if let Some(place) = self.places.get(&hash) {
             return Some(*place);
         }
-        let name = address.to_name(hash);
+        self.insert(address.to_name(hash), max_keys, quota, after)
+    }
+
+    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut()
+    }
+
+    pub(super) const fn random(&self) -> &RandomState {
+        &self.random
+    }
+
+    /// Where the key with this hash is.
+    pub(super) fn place_of(&self, hash: u64) -> Option<usize> {
+        self.places.get(&hash).copied()
+    }
+
+    /// Puts a new key in the place of one that nobody knows.
+    pub(super) fn replace(&mut self, place: usize, name: Name, quota: Quota) -> usize {
+        self.places.remove(&self.slots[place].name.hash());
+        self.places.insert(name.hash(), place);
+        self.slots[place] = Slot::new(name, quota);
+        place
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        name: Name,
+        max_keys: NonZeroUsize,
+        quota: impl FnOnce() -> Quota,
+        after: &mut After,
+    ) -> Option<usize> {
+        let hash = name.hash();
         let place = if self.slots.len() < max_keys.get() {
             self.slots.push(Slot::new(name, quota()));
+            self.places.insert(hash, self.slots.len() - 1);
             self.slots.len() - 1
         } else if let Some(place) = self.least_used() {
-            self.places.remove(&self.slots[place].name.hash());
-            self.slots[place] = Slot::new(name, quota());
-            place
+            self.replace(place, name, quota())
         } else {
             if !self.is_full {
                 self.is_full = true;
@@ -115,7 +150,6 @@ impl Table {
             return None;
         };
         self.is_full = false;
-        self.places.insert(hash, place);
         Some(place)
     }
 

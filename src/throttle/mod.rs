@@ -53,6 +53,13 @@
 //! | a quota for each tenant or credential | [`ThrottleLayer::key`] |
 //! | an endpoint that is not counted | [`Config::exempt`] |
 //!
+//! Within a key, the requests that the server counts in a *bucket* which it names have a quota of their own:
+//! [`Bucket`](crate::wire::Bucket) lists the headers (Discord's buckets, GitHub's resources). An answer that names one is counted
+//! there, and so are all further requests on its route, which is the method and the endpoint's pattern, or else the first
+//! segment of the path; where answers on one route name different buckets, it is told apart by up to four more segments. A
+//! refusal that names no bucket, or says that it is for all of them, holds the whole key for as long as it asks. 64 routes and 64
+//! buckets of a key are kept, and each bucket counts as one of [`max_keys`](ThrottleLayer::max_keys).
+//!
 //! What is known of a key, and how its next turn is found, is [`policy::quota`](crate::policy::quota), which is a function of
 //! its arguments and tried out by itself. This layer tells it of each send and each answer and does the waiting. An answer is
 //! a refusal if another layer has left a [`Classification`](crate::policy::Classification) on it that says so, or else if
@@ -161,6 +168,7 @@
 mod address;
 mod after;
 mod answer;
+mod buckets;
 mod config;
 mod events;
 mod future;
@@ -168,6 +176,7 @@ mod held;
 mod keys;
 mod layer;
 mod line;
+mod routes;
 mod service;
 mod slot;
 mod snapshot;

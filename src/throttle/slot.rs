@@ -8,6 +8,7 @@ use super::{
     address::Name,
     after::{After, Notice},
     line::{Called, Line, Seat},
+    routes::Routes,
 };
 use crate::policy::{
     Priority,
@@ -28,6 +29,10 @@ pub(super) struct Slot {
     pub(super) guests: usize,
     /// Used since the hand of the clock passed.
     pub(super) used: bool,
+    /// Of the buckets that its answers have named.
+    pub(super) routes: Option<Box<Routes>>,
+    /// It is a bucket itself: its name, and whose it is.
+    pub(super) bucket: Option<(u64, Arc<str>)>,
     held: Option<Held>,
     told: Option<(mem::Discriminant<Kind>, Option<u64>)>,
 }
@@ -45,7 +50,17 @@ struct Held {
 impl Slot {
     pub(super) fn new(name: Name, quota: Quota) -> Self {
         let line = Line::default();
-        Self { name, quota, line, guests: 0, used: true, held: None, told: None }
+        Self {
+            name,
+            quota,
+            line,
+            guests: 0,
+            used: true,
+            routes: None,
+            bucket: None,
+            held: None,
+            told: None,
+        }
     }
 
     /// A turn at once, if nobody waits and there is one.
@@ -145,6 +160,45 @@ impl Slot {
     /// The request never left: another may take its turn.
     pub(super) fn unsent(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
         self.quota.on_unsent(ticket, now);
+        self.serve(now, after);
+    }
+
+    /// It was counted elsewhere.
+    pub(super) fn answered_elsewhere(
+        &mut self,
+        ticket: Ticket,
+        now: Instant,
+        answer: &Answer,
+        after: &mut After,
+    ) {
+        if answer.refused {
+            self.quota.on_unsent(ticket, now);
+        } else {
+            let accepted = Answer { readings: Default::default(), ..*answer };
+            self.quota.on_answer(ticket, now, &accepted);
+        }
+        self.serve(now, after);
+    }
+
+    /// Nothing is taken for so long.
+    pub(super) fn hold(&mut self, wait: Duration, now: Instant, after: &mut After) {
+        self.quota.hold(wait, now);
+        self.serve(now, after);
+    }
+
+    /// One that took its turn elsewhere was counted here.
+    pub(super) fn counted(
+        &mut self,
+        sent: Instant,
+        now: Instant,
+        answer: &Answer,
+        is_told: bool,
+        after: &mut After,
+    ) {
+        self.quota.on_answer_elsewhere(sent, now, answer);
+        if is_told {
+            self.tell(now, after);
+        }
         self.serve(now, after);
     }
 

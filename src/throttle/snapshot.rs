@@ -52,7 +52,8 @@ impl fmt::Debug for ThrottleHandle {
 // === impl KeySnapshot ===
 
 impl KeySnapshot {
-    /// The name of the key: the origin, and what the layer was told to tell it apart by.
+    /// The name of the key: the origin, and what the layer was told to tell it apart by; of a bucket that the server names, that
+    /// and the bucket in brackets.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

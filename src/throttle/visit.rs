@@ -12,15 +12,18 @@ use super::{
     answer::End,
     config::Sharing,
     events,
+    keys::Table,
     layer::Rules,
     line::{Called, Seat},
+    routes::Route,
 };
 use crate::{
     meter::Meter,
     policy::{
         Endpoint, Priority,
-        quota::{Quota, Ticket},
+        quota::{Answer, Quota, Ticket},
     },
+    wire::Bucket,
 };
 
 /// One call at the quota of its key. Dropping it gives back what it has, and wakes those who can use it.
@@ -28,6 +31,9 @@ use crate::{
 pub(super) struct Visit {
     rules: Arc<Rules>,
     place: usize,
+    /// The quota of its address, if its own is one of that one's buckets; else the same.
+    home: usize,
+    route: Route,
     stage: Stage,
     meter: Meter,
 }
@@ -73,7 +79,8 @@ impl Visit {
         };
         let Some(key) = &rules.key else {
             let address = Address::of_origin(request.uri(), request.headers(), part);
-            let visit = Self::enter(rules, &address, Meter::of(endpoint));
+            let route = Route::new(request.method(), endpoint.pattern(), request.uri().path());
+            let visit = Self::enter(rules, &address, route, Meter::of(endpoint));
             return (request, visit);
         };
         let (head, body) = request.into_parts();
@@ -81,24 +88,31 @@ impl Visit {
             Some(owner) => Address::of_owner(owner, part),
             None => Address::of_origin(&head.uri, &head.headers, part),
         };
-        let visit = Self::enter(rules, &address, Meter::of(endpoint));
+        let route = Route::new(&head.method, endpoint.pattern(), head.uri.path());
+        let visit = Self::enter(rules, &address, route, Meter::of(endpoint));
         drop(address);
         (Request::from_parts(head, body), visit)
     }
 
-    fn enter(rules: &Arc<Rules>, address: &Address<'_>, meter: Meter) -> Option<Self> {
+    fn enter(
+        rules: &Arc<Rules>,
+        address: &Address<'_>,
+        route: Route,
+        meter: Meter,
+    ) -> Option<Self> {
         let now = rules.clock.now();
         let mut after = After::default();
         let mut table = rules.keys.lock();
         let quota = || Quota::new().max_hold(rules.max_hold);
-        let entered = table.enter(address, rules.max_keys, quota, &mut after).map(|place| {
+        let entered = table.enter(address, rules.max_keys, quota, &mut after).map(|home| {
+            let place = table.enter_bucket(home, &route, rules, &mut after).unwrap_or(home);
             let ticket = table.slot(place).and_then(|slot| slot.arrive(now));
-            (place, ticket.map_or(Stage::Arrived, Stage::Called))
+            (home, place, ticket.map_or(Stage::Arrived, Stage::Called))
         });
         drop(table);
         after.run();
-        let (place, stage) = entered?;
-        Some(Self { rules: Arc::clone(rules), place, stage, meter })
+        let (home, place, stage) = entered?;
+        Some(Self { rules: Arc::clone(rules), place, home, route, stage, meter })
     }
 
     pub(super) const fn has_turn(&self) -> bool {
@@ -129,6 +143,17 @@ impl Visit {
     ) -> Asked {
         let mut after = After::default();
         let mut table = self.rules.keys.lock();
+        if self.place == self.home {
+            // Since it came, an answer may have named its bucket. It goes there, to the end of the line.
+            if let Some(place) = table.enter_bucket(self.home, &self.route, &self.rules, &mut after)
+            {
+                if let (Some(slot), Stage::Waiting(seat)) = (table.slot(self.home), &self.stage) {
+                    slot.leave(*seat, now, &mut after);
+                    self.stage = Stage::Arrived;
+                }
+                self.place = place;
+            }
+        }
         let Some(slot) = table.slot(self.place) else { return Asked::Turn };
         let seat = match self.stage {
             Stage::Arrived => slot.join(now, priority, end, waker, &mut after),
@@ -164,14 +189,14 @@ impl Visit {
         };
     }
 
-    pub(super) fn end(mut self, end: &End) {
-        if matches!(end, End::Answer(answer) if answer.refused) {
+    pub(super) fn end(mut self, end: &End<'_>) {
+        if matches!(end, End::Answer(answer, _) if answer.refused) {
             self.meter.refused();
         }
         self.leave(end);
     }
 
-    fn leave(&mut self, end: &End) {
+    fn leave(&mut self, end: &End<'_>) {
         let stage = mem::replace(&mut self.stage, Stage::Over);
         if let Stage::Over = stage {
             return;
@@ -179,13 +204,28 @@ impl Visit {
         let now = self.rules.clock.now();
         // Asked here, because a subscriber is code of others.
         let teaches =
-            matches!(end, End::Answer(answer) if answer.refused || answer.readings[0].is_some());
+            matches!(end, End::Answer(answer, _) if answer.refused || answer.readings[0].is_some());
         let is_told = teaches && events::learning_is_logged();
         let mut after = After::default();
         let mut table = self.rules.keys.lock();
+        let counted = match (&stage, end) {
+            (Stage::Out(ticket), End::Answer(answer, bucket)) => {
+                let sent = ticket.sent();
+                let counted = self.counted(&mut table, now, answer, *bucket, &mut after);
+                let elsewhere = counted.filter(|counted| *counted != self.place);
+                if let Some(slot) = elsewhere.and_then(|place| table.slot(place)) {
+                    slot.counted(sent, now, answer, is_told, &mut after);
+                }
+                elsewhere
+            }
+            _ => None,
+        };
         if let Some(slot) = table.slot(self.place) {
             match (stage, end) {
-                (Stage::Out(ticket), End::Answer(answer)) => {
+                (Stage::Out(ticket), End::Answer(answer, _)) if counted.is_some() => {
+                    slot.answered_elsewhere(ticket, now, answer, &mut after);
+                }
+                (Stage::Out(ticket), End::Answer(answer, _)) => {
                     slot.answered(ticket, now, answer, is_told, &mut after);
                 }
                 (Stage::Out(ticket), End::Unsent) => slot.unsent(ticket, now, &mut after),
@@ -196,8 +236,36 @@ impl Visit {
             }
         }
         table.leave(self.place);
+        if self.home != self.place {
+            table.leave(self.home);
+        }
         drop(table);
         after.run();
+    }
+}
+
+impl Visit {
+    /// Where the answer says that its request was counted. What it says of all buckets is told to all of them.
+    fn counted(
+        &self,
+        table: &mut Table,
+        now: Instant,
+        answer: &Answer,
+        bucket: Option<Bucket<'_>>,
+        after: &mut After,
+    ) -> Option<usize> {
+        let wait = answer.retry_after.filter(|_| answer.refused);
+        match (bucket, wait) {
+            (Some(Bucket::Named(name)), _) => {
+                table.name_bucket(self.home, self.place, &self.route, name, &self.rules, after)
+            }
+            // Whatever refused it knows of no bucket.
+            (Some(Bucket::Global), Some(wait)) | (None, Some(wait)) => {
+                table.hold_all(self.home, wait, now, after);
+                Some(self.home)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod wait;
 pub use challenge::BearerChallenge;
 #[cfg(feature = "client-credentials")]
 pub use oauth_error::OAuthError;
-pub use rate_limit::{Outcome, RateLimit, Window, is_aws_throttling};
+pub use rate_limit::{Bucket, Outcome, RateLimit, Window, is_aws_throttling};
 pub use server_clock::ServerClock;
 #[cfg(feature = "client-credentials")]
 pub use token_response::{MalformedToken, TokenResponse};

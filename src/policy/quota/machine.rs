@@ -93,8 +93,7 @@ impl Quota {
             self.clock.on_answer(sent, now, date);
         }
         if let Some(wait) = answer.retry_after.filter(|_| answer.refused) {
-            let hold = later(now, wait.min(self.max_hold));
-            self.hold = Some(self.hold.map_or(hold, |held| held.max(hold)));
+            self.hold(wait, now);
         }
         let view = self.view(now);
         let mut explained = false;
@@ -115,6 +114,25 @@ impl Quota {
         } else {
             self.silent.accepted(&heard);
         }
+    }
+
+    /// An answer came to a request that took its turn elsewhere, and says that it was counted here.
+    pub fn on_answer_elsewhere(&mut self, sent: Instant, now: Instant, answer: &Answer) {
+        let ticket = self.flight.take(sent);
+        self.on_answer(ticket, now, answer);
+    }
+
+    /// The server takes nothing for so long, whatever the counters say.
+    pub fn hold(&mut self, wait: Duration, now: Instant) {
+        self.hold_until(later(now, wait.min(self.max_hold)));
+    }
+
+    pub(crate) fn hold_until(&mut self, hold: Instant) {
+        self.hold = Some(self.hold.map_or(hold, |held| held.max(hold)));
+    }
+
+    pub(crate) const fn held_until(&self) -> Option<Instant> {
+        self.hold
     }
 
     /// No answer came and none will come: nobody knows whether the server counted it.

@@ -10,6 +10,7 @@ use std::{
 
 use http::HeaderMap;
 
+mod bucket;
 mod clock;
 mod decision;
 mod dialect;
@@ -24,11 +25,11 @@ mod text;
 mod throttling;
 mod window;
 
+pub use self::{bucket::Bucket, outcome::Outcome, throttling::is_aws_throttling, window::Window};
 use self::{
     decision::{Decision, reported},
     reader::{ExplicitDelay, Reader, Windows},
 };
-pub use self::{outcome::Outcome, throttling::is_aws_throttling, window::Window};
 
 /// What the headers of one answer say about its rate limit.
 ///

@@ -1,5 +1,6 @@
 //! `ThrottleLayer`: turns, lines, keys, and what it makes of a server's limit.
 
+mod buckets;
 mod events;
 mod goodput;
 mod hanging;

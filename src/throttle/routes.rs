@@ -1,0 +1,203 @@
+//! Which of a server's buckets a request is counted in, as its answers have said.
+
+use std::sync::Arc;
+
+use http::Method;
+
+/// Of a path no more segments are looked at.
+const DEPTH: usize = 5;
+
+/// More routes of one origin are not kept: the oldest goes.
+const MAX_ROUTES: usize = 64;
+
+/// More buckets of one origin are not kept: one that is idle goes.
+const MAX_BUCKETS: usize = 64;
+
+/// The way to an endpoint, at each level of detail: method and pattern or first segment, then a segment more at a time. What looks
+/// like an identifier is as good as any other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    levels: [u64; DEPTH],
+    len: usize,
+}
+
+/// The routes of which the bucket is known.
+///
+/// A route is as short as it can be: `GET /repos` stands for all below it, until two answers name different buckets. From then on
+/// those below are told apart by a segment more.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    known: Vec<(u64, Known)>,
+    oldest: usize,
+    /// Of the buckets that have a quota.
+    pub(super) buckets: Vec<u64>,
+}
+
+#[derive(Debug)]
+enum Known {
+    Bucket(Arc<str>),
+    /// Several: the next level tells.
+    Several,
+}
+
+// === impl Route ===
+
+impl Route {
+    pub(super) fn new(method: &Method, pattern: Option<&str>, path: &str) -> Self {
+        let mut hash = add(0xcbf2_9ce4_8422_2325, method.as_str());
+        let mut route = Self { levels: [hash; DEPTH], len: 0 };
+        if let Some(pattern) = pattern {
+            hash = add(hash, pattern);
+            route.push(hash);
+        }
+        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+            if route.len == DEPTH {
+                break;
+            }
+            hash = add(hash, if is_identifier(segment) { "*" } else { segment });
+            route.push(hash);
+        }
+        route.len = route.len.max(1);
+        route
+    }
+
+    fn push(&mut self, hash: u64) {
+        self.levels[self.len] = hash;
+        self.len += 1;
+    }
+
+    fn levels(&self) -> &[u64] {
+        &self.levels[..self.len]
+    }
+}
+
+// === impl Routes ===
+
+impl Routes {
+    /// The bucket that a request on this route is counted in, if it is known.
+    pub(super) fn bucket(&self, route: &Route) -> Option<&Arc<str>> {
+        for level in route.levels() {
+            match self.known(*level)? {
+                Known::Bucket(name) => return Some(name),
+                Known::Several => {}
+            }
+        }
+        None
+    }
+
+    /// An answer has named the bucket of this route.
+    pub(super) fn learn(&mut self, route: &Route, name: &Arc<str>) {
+        let last = route.len - 1;
+        for (at, level) in route.levels().iter().enumerate() {
+            let place = self.known.iter().position(|(known, _)| known == level);
+            let Some(place) = place else {
+                return self.insert(*level, Known::Bucket(Arc::clone(name)));
+            };
+            match &mut self.known[place].1 {
+                Known::Bucket(known) if known == name => return,
+                // It was renamed.
+                Known::Bucket(known) if at == last => {
+                    *known = Arc::clone(name);
+                    return;
+                }
+                known @ Known::Bucket(_) => *known = Known::Several,
+                Known::Several => {}
+            }
+        }
+    }
+
+    /// Whether a further bucket can have a quota.
+    pub(super) fn has_room(&self) -> bool {
+        self.buckets.len() < MAX_BUCKETS
+    }
+
+    fn known(&self, level: u64) -> Option<&Known> {
+        self.known.iter().find(|(known, _)| *known == level).map(|(_, known)| known)
+    }
+
+    fn insert(&mut self, level: u64, known: Known) {
+        if self.known.len() < MAX_ROUTES {
+            self.known.push((level, known));
+        } else {
+            self.known[self.oldest] = (level, known);
+            self.oldest = (self.oldest + 1) % MAX_ROUTES;
+        }
+    }
+}
+
+/// It has a digit, and is no version.
+fn is_identifier(segment: &str) -> bool {
+    let is_version = segment
+        .strip_prefix('v')
+        .is_some_and(|version| version.len() <= 3 && version.bytes().all(|b| b.is_ascii_digit()));
+    !is_version && segment.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// FNV-1a: paths are the client's own.
+fn add(hash: u64, text: &str) -> u64 {
+    let bytes = text.bytes().chain([0]);
+    bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(path: &str) -> Route {
+        Route::new(&Method::GET, None, path)
+    }
+
+    fn learn(routes: &mut Routes, path: &str, name: &str) {
+        routes.learn(&get(path), &name.into());
+    }
+
+    fn bucket<'a>(routes: &'a Routes, path: &str) -> Option<&'a str> {
+        routes.bucket(&get(path)).map(|name| &**name)
+    }
+
+    #[test]
+    fn a_route_stands_for_all_below_it_until_they_differ() {
+        let mut routes = Routes::default();
+        learn(&mut routes, "/repos/a/b", "core");
+        assert_eq!(bucket(&routes, "/repos/c"), Some("core"));
+        assert_eq!(bucket(&routes, "/search/code"), None);
+        let post = Route::new(&Method::POST, None, "/repos/c");
+        assert!(routes.bucket(&post).is_none(), "another method");
+        learn(&mut routes, "/search/users", "search");
+        learn(&mut routes, "/search/code", "code_search");
+        assert_eq!(bucket(&routes, "/search/code"), Some("code_search"));
+        assert_eq!(bucket(&routes, "/search/users"), None, "what it was is not certain any more");
+        learn(&mut routes, "/search/users", "search");
+        assert_eq!(bucket(&routes, "/search/users"), Some("search"));
+        assert_eq!(bucket(&routes, "/search/code"), Some("code_search"));
+    }
+
+    #[test]
+    fn identifiers_are_all_alike_and_versions_are_not() {
+        let mut routes = Routes::default();
+        learn(&mut routes, "/api/v10/channels/123/messages", "one");
+        learn(&mut routes, "/api/v10/channels/123/pins", "two");
+        learn(&mut routes, "/api/v9/channels/123/pins", "two");
+        learn(&mut routes, "/api/v10/channels/456/messages", "one");
+        for _ in 0..5 {
+            learn(&mut routes, "/api/v10/channels/123/messages", "one");
+            learn(&mut routes, "/api/v10/channels/123/pins", "two");
+        }
+        assert_eq!(bucket(&routes, "/api/v10/channels/789/messages"), Some("one"));
+        assert_eq!(bucket(&routes, "/api/v10/channels/789/pins"), Some("two"));
+    }
+
+    #[test]
+    fn a_renamed_bucket_is_followed_and_a_million_routes_take_the_room_of_a_few() {
+        let mut routes = Routes::default();
+        for name in ["one", "two", "three"] {
+            learn(&mut routes, "/", name);
+            assert_eq!(bucket(&routes, "/"), Some(name));
+        }
+        for number in 0..100_000 {
+            let path = format!("/{}/x", "a".repeat(number % 1_000 + 1));
+            learn(&mut routes, &path, &number.to_string());
+        }
+        assert!(routes.known.len() <= MAX_ROUTES);
+    }
+}
