@@ -4,13 +4,14 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher, RandomState},
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
 };
 
 use super::{
     address::{Address, Name},
     after::{After, Notice},
     slot::Slot,
+    sync::{Mutex, MutexGuard},
 };
 use crate::policy::quota::Quota;
 

@@ -176,10 +176,13 @@ mod held;
 mod keys;
 mod layer;
 mod line;
+#[cfg(all(test, tower_heed_loom))]
+mod model;
 mod routes;
 mod service;
 mod slot;
 mod snapshot;
+mod sync;
 mod visit;
 
 pub use crate::policy::errors::Throttled;
