@@ -50,3 +50,29 @@ async fn a_limit_is_logged_when_it_is_learnt_and_when_it_changes() {
     let limits: Vec<_> = learnt.iter().map(|event| event.field("limit")).collect();
     assert_eq!(limits, [Some("9"), Some("20")], "{}", events.text());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_shows_the_rate_of_a_bucket() {
+    use tower_heed::policy::quota::Kind;
+
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new();
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    // A bucket of one unit a second: each request puts off the moment at which it is full.
+    for taken in 1..4_u64 {
+        let (left, full) = ((10 - taken).to_string(), taken.to_string());
+        let headers = &[
+            ("ratelimit-limit", "10"),
+            ("ratelimit-remaining", &*left),
+            ("ratelimit-reset", &*full),
+        ];
+        watch.respond(200, headers);
+        send(&mut client, get("/")).await.unwrap();
+    }
+    let shown = super::only(handle.snapshot());
+    assert!(
+        matches!(shown.kind(), Kind::Bucket { per_second } if (0.5..2.0).contains(&per_second))
+    );
+    assert_eq!((shown.limit(), shown.queue()), (Some(10), 0));
+}

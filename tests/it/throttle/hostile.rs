@@ -42,3 +42,30 @@ async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_hold() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_that_flaps_holds_nobody_for_long_and_stops_nothing() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new().max_hold(60 * SECOND);
+    let mut client = layer.layer(probe);
+    let resets = ["1700000060", "1700000001", "253402300799", "0", "1700000003", "99"];
+    let mut sent = 0;
+    let start = Instant::now();
+    for round in 0..200 {
+        let left = if round % 3 == 0 { "0" } else { "5" };
+        watch.respond(
+            if round % 7 == 0 { 429 } else { 200 },
+            &[
+                ("date", "Tue, 14 Nov 2023 22:13:20 GMT"),
+                ("x-ratelimit-limit", "10"),
+                ("x-ratelimit-remaining", left),
+                ("x-ratelimit-reset", resets[round % resets.len()]),
+            ],
+        );
+        let begun = Instant::now();
+        sent += usize::from(send(&mut client, get("/")).await.is_ok());
+        assert!(millis(begun) <= 90_000, "{} ms in round {round}", millis(begun));
+    }
+    assert_eq!(sent, 200);
+    assert!(millis(start) < 200 * 61_000, "{} ms", millis(start));
+}
