@@ -9,12 +9,16 @@ pub(crate) use silent::*;
 mod counting {
     use std::{sync::Arc, time::Duration};
 
-    use metrics::{SharedString, counter, gauge, histogram};
+    use metrics::{
+        Counter, Gauge, Key, Label, Level, Metadata, SharedString, counter, with_recorder,
+    };
 
     use crate::{
         metrics::{OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT, describe},
         policy::Endpoint,
     };
+
+    static METADATA: Metadata<'static> = Metadata::new("tower_heed", Level::INFO, None);
 
     /// What is counted of the requests to one endpoint.
     #[derive(Clone, Debug)]
@@ -41,15 +45,16 @@ mod counting {
         }
 
         pub(crate) fn sent(&self) {
-            counter!(SENDS, "endpoint" => self.label()).increment(1);
+            self.counter(SENDS).increment(1);
         }
 
         pub(crate) fn refused(&self) {
-            counter!(REFUSALS, "endpoint" => self.label()).increment(1);
+            self.counter(REFUSALS).increment(1);
         }
 
         pub(crate) fn waited(&self, waited: Duration) {
-            histogram!(WAIT, "endpoint" => self.label()).record(waited);
+            let key = self.key(WAIT);
+            with_recorder(|recorder| recorder.register_histogram(&key, &METADATA)).record(waited);
         }
 
         pub(crate) fn retried(&self, class: &'static str) {
@@ -57,8 +62,27 @@ mod counting {
         }
 
         pub(crate) fn line_up(&self) -> InLine {
-            gauge!(QUEUE_LENGTH, "endpoint" => self.label()).increment(1.0);
+            self.gauge(QUEUE_LENGTH).increment(1.0);
             InLine(self.clone())
+        }
+
+        fn counter(&self, name: &'static str) -> Counter {
+            let key = self.key(name);
+            with_recorder(|recorder| recorder.register_counter(&key, &METADATA))
+        }
+
+        fn gauge(&self, name: &'static str) -> Gauge {
+            let key = self.key(name);
+            with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
+        }
+
+        /// Without an endpoint it costs no allocation.
+        fn key(&self, name: &'static str) -> Key {
+            static NO_ENDPOINT: [Label; 1] = [Label::from_static_parts("endpoint", OTHER)];
+            match &self.0 {
+                Some(_) => Key::from_parts(name, vec![Label::new("endpoint", self.label())]),
+                None => Key::from_static_labels(name, &NO_ENDPOINT),
+            }
         }
 
         fn label(&self) -> SharedString {
@@ -73,7 +97,7 @@ mod counting {
 
     impl Drop for InLine {
         fn drop(&mut self) {
-            gauge!(QUEUE_LENGTH, "endpoint" => self.0.label()).decrement(1.0);
+            self.0.gauge(QUEUE_LENGTH).decrement(1.0);
         }
     }
 }

@@ -10,7 +10,8 @@
 //! | [`tower_heed_tokens_fetched_total`](TOKENS_FETCHED) | counter | `outcome` | flights for a token: `ok`, or what went wrong |
 //!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so that no
-//! caller can make a server's worth of time series; requests without one are [`other`](OTHER). The first four come from
+//! caller can make a server's worth of time series; requests without one are [`other`](OTHER). Each count of a request to
+//! such an endpoint costs an allocation or two for its label, one of the others none. The first four come from
 //! [`ThrottleLayer`](crate::ThrottleLayer), the others from [`RetryOnRateLimit`](crate::RetryOnRateLimit) and
 //! [`TokenCacheLayer`](crate::TokenCacheLayer).
 
