@@ -11,7 +11,8 @@
 //! | [`ThrottleLayer`] | holds requests back until the server will take them, at its limit and not beyond |
 //! | [`TokenCacheLayer`] | obtains, caches, refreshes and attaches the bearer token |
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
-//! | [`Stack`] | these, in the [order](stack) that is recommended |
+//! | [`DetachLayer`] | answers 202 for named endpoints and sends in the background |
+//! | [`Stack`] | the [order](stack) that is recommended |
 //!
 //! # Where things are
 //!
@@ -34,6 +35,7 @@
 pub mod body;
 pub mod classify;
 pub mod clock;
+pub mod detach;
 pub mod error;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
@@ -50,6 +52,7 @@ mod chance;
 mod meter;
 
 pub use classify::ErrorClassifyLayer;
+pub use detach::DetachLayer;
 pub use error::BoxError;
 pub use retry::RetryOnRateLimit;
 pub use stack::Stack;

@@ -20,7 +20,8 @@
 //!           └─┴─┴─┴─┴─┴─┴────────────────────┘
 //! ```
 //!
-//! The token layer is left out until a [`token_cache`](Stack::token_cache) is given.
+//! The token layer is left out until a [`token_cache`](Stack::token_cache) is given. A [`DetachLayer`](crate::DetachLayer) goes
+//! around the whole stack.
 //!
 //! # Example
 //!

@@ -25,7 +25,7 @@ pub enum ErrorClass {
     Interrupted,
     /// The server does not want this request: every other 4xx.
     Rejected,
-    /// Refused here, before sending, because the wait for a turn would have been too long.
+    /// Refused here, before sending, because the wait for a turn would have been too long, or the background queue is full.
     Throttled,
     /// Not sent, because no token could be had for it.
     TokenUnavailable,

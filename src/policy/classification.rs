@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     Answer, Classifier, ErrorClass,
-    errors::{ClassifiedError, Elapsed, Throttled, TokenError},
+    errors::{ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError},
     transport,
 };
 use crate::{
@@ -163,6 +163,11 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
             wait: error.retry_after(),
             ..Classification::of_class(ErrorClass::Throttled)
         });
+    }
+    if let Some(error) = error.downcast_ref::<NotQueued>() {
+        // A full queue gets room; one that is shut down, or has no runtime, is no better for waiting.
+        let passes = matches!(error.obstacle(), Obstacle::Full { .. });
+        return passes.then(|| Classification::of_class(ErrorClass::Throttled));
     }
     error.downcast_ref::<ClassifiedError>().map(|error| error.classification().clone())
 }

@@ -16,7 +16,7 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "BoxError" | "chance" | "clock" | "metrics" | "body" | "wire" => WIRE,
         "meter" | "policy" => POLICY,
-        "classify" | "retry" | "throttle" | "token_cache" | "timeout" => LAYER,
+        "classify" | "detach" | "retry" | "throttle" | "token_cache" | "timeout" => LAYER,
         "stack" => STACK,
         _ => return None,
     })

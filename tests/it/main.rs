@@ -31,6 +31,7 @@ mod classify_tokens;
 mod contract;
 mod corpus;
 mod decision;
+mod detach;
 #[cfg(feature = "client-credentials")]
 mod end_to_end;
 mod endpoints;

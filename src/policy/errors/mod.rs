@@ -2,10 +2,12 @@
 
 mod classified;
 mod elapsed;
+mod not_queued;
 mod throttled;
 mod token;
 
 pub use classified::ClassifiedError;
 pub use elapsed::{Elapsed, Phase};
+pub use not_queued::{NotQueued, Obstacle};
 pub use throttled::Throttled;
 pub use token::TokenError;

@@ -10,8 +10,8 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
-    TokenCacheLayer,
+    BoxError, DetachLayer, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer,
+    TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
 };
@@ -51,6 +51,14 @@ pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "TokenCacheLayer, the replay left to others",
         wrap: |probe| layered(&tokens().allow_any_https_origin().leave_replay_to_retry(), probe),
+    },
+    Subject {
+        // What it detaches never reaches a caller; `detach::readiness` holds that to the same.
+        name: "DetachLayer",
+        wrap: |probe| {
+            let layer = DetachLayer::new().endpoint("POST /login-events", |config| config);
+            layered(&layer.unwrap(), probe)
+        },
     },
     Subject {
         name: "ReplayBodyLayer",

@@ -1,0 +1,91 @@
+//! What is detached, what it is answered with, and what passes through.
+
+use http::{Method, Request, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tower::Layer;
+use tower_heed::{DetachLayer, detach::Detached};
+
+use super::{event, send, settle, telling};
+use crate::support::probe::{Answer, Body, probe};
+
+#[tokio::test(start_paused = true)]
+async fn a_named_endpoint_is_answered_before_anything_is_sent() {
+    let (probe, watch) = probe(4);
+    let (layer, told) = telling();
+    let mut client = layer.layer(probe);
+    watch.answer(Answer::Never);
+    let response = send(&mut client, event("login")).await.unwrap();
+    assert_eq!((response.status().as_u16(), watch.sends()), (202, 0));
+    assert_eq!(response.extensions().get(), Some(&Detached));
+    assert!(response.headers().is_empty());
+    assert!(response.body().is_end_stream());
+    assert_eq!(response.body().size_hint().exact(), Some(0));
+    assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+
+    settle().await;
+    assert_eq!((watch.sends(), watch.in_flight()), (1, 1));
+    assert!(told.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_is_the_request_as_it_was() {
+    let (probe, watch) = probe(4);
+    let mut client = telling().0.layer(probe);
+    let mut request = event("login");
+    *request.uri_mut() = "https://id.example/events/login?at=7".parse().unwrap();
+    request.headers_mut().insert("x-kept", "as it was".parse().unwrap());
+    request.extensions_mut().insert(7_u8);
+    send(&mut client, request).await.unwrap();
+    settle().await;
+    let sent = watch.take_requests().pop().unwrap();
+    assert_eq!(sent.method(), Method::POST);
+    assert_eq!(sent.uri(), "https://id.example/events/login?at=7");
+    assert_eq!(sent.headers()["x-kept"], "as it was");
+    assert_eq!(sent.extensions().get(), Some(&7_u8));
+    assert_eq!(sent.into_body().collect().await.unwrap().to_bytes(), "sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_else_passes_through_with_its_own_answer() {
+    let (probe, watch) = probe(4);
+    let (layer, told) = telling();
+    let layer = layer.endpoint("POST /events/audit", |config| config.attached()).unwrap();
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    for (method, path) in [
+        ("GET", "/events/login"),
+        ("POST", "/events"),
+        ("POST", "/users"),
+        ("POST", "/events/audit"),
+    ] {
+        let answer = Response::builder().status(503).header("x-own", "yes");
+        watch.answer(Answer::Response(answer.body(Body::from("own")).unwrap()));
+        let request = Request::builder().method(method).uri(format!("https://id.example{path}"));
+        let response = send(&mut client, request.body(Body::default()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 503, "{method} {path}");
+        assert_eq!(response.headers()["x-own"], "yes");
+        assert!(response.extensions().is_empty());
+        assert_eq!(response.body().size_hint().exact(), Some(3));
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "own");
+        assert_eq!((watch.take_requests().len(), handle.pending()), (1, 0));
+    }
+    settle().await;
+    assert!(told.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_without_endpoints_detaches_nothing() {
+    let (probe, watch) = probe(4);
+    let mut client = DetachLayer::new().layer(probe);
+    assert_eq!(send(&mut client, event("login")).await.unwrap().status(), 200);
+    assert_eq!(watch.sends(), 1);
+}
+
+#[test]
+fn a_malformed_pattern_is_refused_where_it_is_given() {
+    let refused = DetachLayer::new().endpoint("post /events", |config| config).unwrap_err();
+    assert!(refused.to_string().contains("`post /events`"));
+    let twice = DetachLayer::new().endpoint("/a", |config| config).unwrap();
+    assert!(twice.endpoint("/a", |config| config.attached()).is_err());
+}

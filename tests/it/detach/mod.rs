@@ -1,0 +1,109 @@
+//! `DetachLayer`: what is answered at once, what becomes of it, and when the queue ends.
+
+mod answers;
+mod bodies;
+mod caller;
+mod ends;
+mod events;
+mod queue;
+mod readiness;
+mod runtimes;
+mod shutdown;
+
+use std::{
+    fmt::Write,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{
+    BoxError, DetachLayer,
+    detach::{Detach, DetachBody, DetachHandle},
+};
+
+use crate::support::probe::{Body, Probe, Watch, probe};
+
+const SECOND: Duration = Duration::from_secs(1);
+const EVENTS: &str = "POST /events/{kind}";
+
+/// The ends that were told, in order: `/events/login succeeded 200`, `/events/login answered`.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+/// A layer that detaches [`EVENTS`], and tells.
+fn telling() -> (DetachLayer, Told) {
+    let told = Told::default();
+    let (failures, successes) = (told.clone(), told.clone());
+    let layer = DetachLayer::new()
+        .endpoint(EVENTS, |config| config)
+        .unwrap()
+        .on_failure(move |failure| {
+            let mut line = format!("{} {}", failure.request().path(), failure.cause().as_str());
+            if let Some(class) = failure.class() {
+                write!(line, " {class}").unwrap();
+            }
+            failures.note(line);
+        })
+        .on_success(move |success| {
+            successes.note(format!(
+                "{} succeeded {}",
+                success.request().path(),
+                success.status().as_u16()
+            ));
+        });
+    (layer, told)
+}
+
+/// One that sends a request at a time, around a probe with four permits.
+fn one_at_a_time() -> (Detach<Probe>, Watch, DetachHandle, Told) {
+    let (probe, watch) = probe(4);
+    let (layer, told) = telling();
+    let layer = layer.max_concurrent(NonZeroUsize::MIN);
+    (layer.layer(probe), watch, layer.handle(), told)
+}
+
+fn event(kind: &str) -> Request<Body> {
+    Request::post(format!("https://id.example/events/{kind}")).body(Body::from("sent")).unwrap()
+}
+
+async fn send<S>(client: &mut S, request: Request<Body>) -> Result<S::Response, BoxError>
+where
+    S: Service<Request<Body>>,
+    S::Error: Into<BoxError>,
+{
+    client.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)
+}
+
+/// Detaches one event, which has to be taken on.
+async fn detach<S, B>(client: &mut S, kind: &str)
+where
+    S: Service<Request<Body>, Response = Response<DetachBody<B>>, Error = BoxError>,
+{
+    assert_eq!(send(client, event(kind)).await.unwrap().status(), 202);
+}
+
+/// Lets the tasks run that are ready to.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn paths(watch: &Watch) -> Vec<String> {
+    watch.take_requests().iter().map(|request| request.uri().path().to_owned()).collect()
+}
+
+// === impl Told ===
+
+impl Told {
+    fn note(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}

@@ -1,0 +1,196 @@
+//! The end of the queue.
+
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+use tokio_test::{assert_pending, task};
+use tower::{Layer, ServiceExt};
+use tower_heed::{
+    DetachLayer, RetryOnRateLimit,
+    detach::{NotQueued, Obstacle, Report},
+    error::find,
+    policy::Classification,
+};
+
+use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, send, settle, telling};
+use crate::support::{
+    probe::{Answer, Body, probe},
+    scripted::get,
+};
+
+/// Completed, failed, dropped.
+fn counts(report: Report) -> (usize, usize, usize) {
+    (report.completed(), report.failed(), report.dropped())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_is_worked_off_and_nothing_more_is_taken_on() {
+    let (mut client, watch, handle, told) = one_at_a_time();
+    detach(&mut client, "earlier").await;
+    settle().await;
+    assert_eq!(told.take().len(), 1);
+    watch.respond(200, &[]);
+    watch.respond(500, &[]);
+    for kind in ["a", "b", "c"] {
+        detach(&mut client, kind).await;
+    }
+    let shutdown = handle.shutdown(10 * SECOND);
+    let error = send(&mut client, event("late")).await.unwrap_err();
+    let refused = find::<NotQueued>(error.as_ref()).unwrap();
+    assert_eq!(refused.obstacle(), Obstacle::ShutDown);
+    assert!(Classification::of_error(error.as_ref()).is_none(), "waiting does not mend it");
+
+    let start = Instant::now();
+    // What was over before does not count.
+    assert_eq!(counts(shutdown.await), (2, 1, 0));
+    assert_eq!((Instant::now(), handle.pending()), (start, 0));
+    let ends =
+        ["/events/a succeeded 200", "/events/b answered unavailable", "/events/c succeeded 200"];
+    assert_eq!(told.take(), ends);
+    // Other endpoints go on.
+    assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status(), 200);
+    assert!(send(&mut client, event("later")).await.is_err());
+    assert!(!paths(&watch).iter().any(|path| path.starts_with("/events/late")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_at_the_deadline_is_given_up_and_told() {
+    let (mut client, watch, handle, told) = one_at_a_time();
+    watch.answer(Answer::Never);
+    for kind in ["hangs", "waits", "waits-too"] {
+        detach(&mut client, kind).await;
+    }
+    let start = Instant::now();
+    assert_eq!(counts(handle.shutdown(10 * SECOND).await), (0, 0, 3));
+    assert_eq!(Instant::now() - start, 10 * SECOND);
+    // Told by then, and each for what it is.
+    let ends =
+        ["/events/hangs interrupted", "/events/waits discarded", "/events/waits-too discarded"];
+    assert_eq!(told.take(), ends);
+    assert_eq!(handle.pending(), 0);
+    settle().await;
+    assert_eq!((watch.in_flight(), watch.permits()), (0, 4));
+    assert_eq!(paths(&watch), ["/events/hangs"]);
+    assert!(told.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ends_before_the_deadline_is_not_given_up() {
+    let (probe, watch) = probe(4);
+    let (layer, told) = telling();
+    let handle = layer.handle();
+    let mut client = layer.layer(RetryOnRateLimit::new().layer(probe));
+    watch.respond(429, &[("retry-after", "5")]);
+    detach(&mut client, "a").await;
+    assert_eq!(counts(handle.shutdown(10 * SECOND).await), (1, 0, 0));
+    assert_eq!(told.take(), ["/events/a succeeded 200"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_queue_is_shut_down_at_once() {
+    let (client, _, handle, _) = one_at_a_time();
+    let start = Instant::now();
+    assert_eq!(counts(handle.shutdown(Duration::MAX).await), (0, 0, 0));
+    assert_eq!(Instant::now(), start);
+    assert!(send(&mut client.clone(), event("a")).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_zero_gives_up_at_once() {
+    let (mut client, watch, handle, told) = one_at_a_time();
+    detach(&mut client, "a").await;
+    let start = Instant::now();
+    assert_eq!(counts(handle.shutdown(Duration::ZERO).await), (0, 0, 1));
+    assert!(Instant::now() - start <= Duration::from_millis(1));
+    assert_eq!(told.take(), ["/events/a discarded"]);
+    settle().await;
+    assert_eq!(watch.sends(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_is_dropped_leaves_the_queue_shut_and_working() {
+    let (mut client, watch, handle, told) = one_at_a_time();
+    detach(&mut client, "a").await;
+    let mut shutdown = task::spawn(handle.shutdown(SECOND));
+    assert_pending!(shutdown.poll());
+    drop(shutdown);
+    sleep(5 * SECOND).await;
+    assert_eq!(told.take(), ["/events/a succeeded 200"]);
+    assert!(send(&mut client, event("b")).await.is_err());
+    assert_eq!(watch.sends(), 1);
+    // Also one that was never polled.
+    drop(handle.shutdown(SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_earliest_of_two_deadlines_holds_for_both() {
+    let (mut client, watch, handle, told) = one_at_a_time();
+    watch.answer(Answer::Never);
+    detach(&mut client, "a").await;
+    settle().await;
+    let long = tokio::spawn(handle.shutdown(100 * SECOND));
+    let start = Instant::now();
+    assert_eq!(counts(handle.clone().shutdown(2 * SECOND).await), (0, 0, 1));
+    assert_eq!(counts(long.await.unwrap()), (0, 0, 1));
+    assert_eq!(Instant::now() - start, 2 * SECOND);
+    assert_eq!(told.take(), ["/events/a interrupted"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reading_away_of_an_answer_keeps_no_shutdown_waiting() {
+    let layer = DetachLayer::new().endpoint(EVENTS, |config| config).unwrap();
+    let handle = layer.handle();
+    let (_sender, body) = http_body_util::channel::Channel::<bytes::Bytes>::new(1);
+    let body = Arc::new(Mutex::new(Some(body)));
+    let api = tower::service_fn(move |_: http::Request<Body>| {
+        let body = body.lock().unwrap().take().unwrap();
+        async move { Ok::<_, tower_heed::BoxError>(http::Response::new(body)) }
+    });
+    let mut client = layer.layer(api);
+    client.ready().await.unwrap();
+    detach(&mut client, "a").await;
+    let start = Instant::now();
+    assert_eq!(counts(handle.shutdown(10 * SECOND).await), (1, 0, 0));
+    assert_eq!(Instant::now(), start);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_is_at_work_is_waited_for_and_its_request_counted() {
+    let (begun, at_work) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    let (probe, _) = probe(4);
+    let layer = telling().0.on_success(move |_| {
+        begun.send(()).unwrap();
+        released.lock().unwrap().recv().unwrap();
+    });
+    let handle = layer.handle();
+    detach(&mut layer.layer(probe), "a").await;
+    tokio::task::spawn_blocking(move || at_work.recv().unwrap()).await.unwrap();
+    assert_eq!(handle.pending(), 1);
+    let mut shutdown = task::spawn(handle.shutdown(60 * SECOND));
+    assert_pending!(shutdown.poll());
+    release.send(()).unwrap();
+    assert_eq!(counts(shutdown.await), (1, 0, 0));
+    assert_eq!(handle.pending(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_does_not_end_holds_no_shutdown_beyond_its_deadline() {
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let (begun, at_work) = mpsc::channel();
+    let (probe, _) = probe(4);
+    let layer = telling().0.on_success(move |_| {
+        begun.send(()).unwrap();
+        released.lock().unwrap().recv().unwrap_err();
+    });
+    let handle = layer.handle();
+    detach(&mut layer.layer(probe), "a").await;
+    tokio::task::spawn_blocking(move || at_work.recv().unwrap()).await.unwrap();
+    assert_eq!(counts(handle.shutdown(Duration::ZERO).await), (1, 0, 0));
+    drop(release);
+}
