@@ -1,0 +1,80 @@
+//! Jobs that must all be done in the end, against a server with a limit: this crate beside what one would use otherwise.
+//!
+//! `cargo run --release --manifest-path benches/goodput/Cargo.toml` prints a table for each number of workers. A cell is the
+//! time against that of a client that knows the limiter, the refusals, and the jobs that were given up.
+
+#![allow(
+    dead_code,
+    reason = "it shares files with the example `storm`, and does not use all of them"
+)]
+
+mod args;
+mod cell;
+mod client;
+#[path = "../../../examples/storm/connector.rs"]
+mod connector;
+#[path = "../../../examples/storm/heeding.rs"]
+mod heeding;
+#[path = "../../../examples/storm/jobs.rs"]
+mod jobs;
+mod rule;
+#[path = "../../../examples/storm/server/mod.rs"]
+mod server;
+mod table;
+#[path = "../../../examples/storm/tally.rs"]
+mod tally;
+mod towers;
+#[path = "../../../examples/storm/wire.rs"]
+mod wire;
+
+use std::{env, process::ExitCode};
+
+use tokio::task::JoinSet;
+use tower_heed::BoxError;
+
+use self::{args::Plan, cell::Cell, client::Client, server::Mode};
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, BoxError> {
+    let plan = match args::parse(env::args().skip(1)) {
+        Ok(plan) => plan,
+        Err(wrong) => {
+            eprintln!("goodput: {wrong}\n\n{}", args::USAGE);
+            return Ok(ExitCode::from(2));
+        }
+    };
+    println!("{} jobs; {}\n", plan.jobs, plan.delays());
+    for workers in plan.workers.clone() {
+        let mut columns = Vec::new();
+        for mode in plan.modes.clone() {
+            eprintln!("{workers} workers, {} ...", mode.name());
+            let column = column(&plan, mode, workers).await?;
+            columns.push((mode, column));
+        }
+        table::print(workers, &columns);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The cells of one limiter. The peers run side by side: they are not after milliseconds. This crate runs alone.
+async fn column(plan: &Plan, mode: Mode, workers: usize) -> Result<Vec<(Client, Cell)>, BoxError> {
+    let (ours, peers): (Vec<_>, Vec<_>) =
+        plan.clients().into_iter().partition(|client| *client == Client::Heed);
+    let mut running = JoinSet::new();
+    for client in peers {
+        let plan = plan.clone();
+        running.spawn(async move { (client, cell::measure(client, mode, workers, &plan).await) });
+    }
+    let mut column = Vec::new();
+    for (client, cell) in running.join_all().await {
+        column.push((client, cell?));
+    }
+    for client in ours {
+        let mut runs = Vec::new();
+        for _ in 0..plan.runs {
+            runs.push(cell::measure(client, mode, workers, plan).await?);
+        }
+        column.push((client, Cell::median(&runs)));
+    }
+    Ok(column)
+}
