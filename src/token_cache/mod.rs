@@ -108,12 +108,32 @@
 //! alone can say [`allow_any_https_origin`](TokenCacheLayer::allow_any_https_origin). A request whose address is a path alone, for
 //! `hyper::client::conn`, names no server and is refused as well. Clear text is for loopback, or by a setter whose name says so.
 //!
+//! # The token endpoint's own client
+//!
+//! ```text
+//! calls ──► TokenCacheLayer ─────────────────────────────────────────────► the API
+//!                 │  one flight for all of them, 10 s (fetch_timeout)
+//!                 ▼
+//!           the source ──► its own client: a time limit, no retries ──► the token endpoint
+//! ```
+//!
+//! * It has **a time limit of its own**: a flight goes on when its callers have left, so theirs do not end it.
+//!   [`fetch_timeout`](TokenCacheLayer::fetch_timeout) is the last resort; `ClientCredentials` has its own
+//!   `timeout` over head and body of the answer.
+//! * It **does not retry**, a 429 least of all. A wait in there holds all callers that have no token for as long as the issuer
+//!   says, which may be a day, and keeps those in `Grace` waiting that have one; and each further send counts against the limit
+//!   that was hit. As an error of the source the 429 is a hold-off instead: the token at hand goes on being used, callers
+//!   without one learn at once how long nobody asks, and one flight begins when the time has passed.
+//! * It follows **no redirects**, which would carry the secret elsewhere, and does not go through this layer.
+//!
+//! It may share its connections, and a concurrency limit, with the client of the API: see *Readiness*.
+//!
 //! # Defaults
 //!
 //! | setting | default | at the limit |
 //! |---|---|---|
 //! | [`fetch_timeout`](TokenCacheLayer::fetch_timeout) | 10 s | the flight fails as `Timeout` |
-//! | [`max_wait`](TokenCacheLayer::max_wait) | 15 s, or the request's [`Deadline`](crate::policy::Deadline) | the caller gets a `Timeout`, the flight goes on |
+//! | [`max_wait`](TokenCacheLayer::max_wait) | 15 s for all waits of a call, or its [`Deadline`](crate::policy::Deadline) | the caller gets a `Timeout`, or the 401 that it had; the flight goes on |
 //! | [`grace_wait`](TokenCacheLayer::grace_wait) | 1 s | the caller goes on with the old token |
 //! | [`default_life`](TokenCacheLayer::default_life) | 5 min | a life of less than a second is malformed |
 //! | [`max_life`](TokenCacheLayer::max_life) | 30 days | a longer life is cut |
@@ -151,8 +171,7 @@
 //! wait may outlast the token. Inside [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), to which a 401 that another token mends is
 //! then no sign-out, and a token that cannot be had is what its cause is.
 //!
-//! The source has a client of its own, with a time limit and **without retries**: a 429 of the token endpoint is not sent again, the
-//! hold-off heeds it. A 429 of the API causes no token call.
+//! A 429 of the API causes no token call.
 //!
 //! # Errors
 //!
