@@ -196,6 +196,7 @@
 //!
 //! All have the key's `audience` and `organization` besides, where it has them.
 
+mod boarding;
 mod cache;
 mod cached;
 #[cfg(feature = "client-credentials")]
@@ -205,11 +206,14 @@ mod flight;
 mod future;
 mod handle;
 mod key;
+mod landing;
 mod layer;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
 mod origin;
+mod origin_refused;
 mod passage;
+mod rejection;
 mod rejections;
 mod request;
 mod scope;
@@ -234,7 +238,7 @@ pub use future::ResponseFuture;
 pub use handle::TokenCacheHandle;
 pub use key::TokenKey;
 pub use layer::TokenCacheLayer;
-pub use origin::OriginRefused;
+pub use origin_refused::OriginRefused;
 pub use rejections::RejectionLimit;
 pub use request::{FetchReason, TokenRequest};
 pub use scope::TokenScope;

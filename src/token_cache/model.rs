@@ -14,9 +14,11 @@ use tower::service_fn;
 
 use super::{
     Token, TokenCacheLayer, TokenError, TokenRequest,
-    cache::{Boarding, Cache, Lookup, Rejection},
+    boarding::{Boarding, Lookup},
+    cache::Cache,
     cached::moment,
     flight::{Flight, Landing, Outcome},
+    rejection::Rejection,
 };
 use crate::policy::FetchFailure;
 

@@ -11,7 +11,8 @@ use tower_service::Service;
 
 use super::{
     ResponseFuture,
-    cache::{Cache, Lookup},
+    boarding::Lookup,
+    cache::Cache,
     cached::Attached,
     passage::{Passage, Watch},
 };

@@ -11,10 +11,12 @@ use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     TokenError,
-    cache::{Boarding, Cache, Rejection},
+    boarding::Boarding,
+    cache::Cache,
     cached::Cached,
     config::Settings,
     flight::{Landing, Outcome},
+    rejection::Rejection,
 };
 use crate::policy::{Deadline, FetchFailure};
 

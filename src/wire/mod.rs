@@ -9,6 +9,7 @@ mod date;
 mod number;
 #[cfg(feature = "client-credentials")]
 mod oauth_error;
+mod origin;
 mod rate_limit;
 mod server_clock;
 #[cfg(feature = "client-credentials")]
@@ -18,6 +19,7 @@ mod wait;
 pub use challenge::BearerChallenge;
 #[cfg(feature = "client-credentials")]
 pub use oauth_error::OAuthError;
+pub(crate) use origin::Origin;
 pub use rate_limit::{Bucket, Outcome, RateLimit, Window, is_aws_throttling};
 pub use server_clock::ServerClock;
 #[cfg(feature = "client-credentials")]

@@ -19,7 +19,8 @@ use crate::{
     clock::Clock,
     error::InvalidConfig,
     policy::FetchFailure,
-    token_cache::{TokenError, TokenKey, TokenRequest, origin::is_private_on_the_way},
+    token_cache::{TokenError, TokenKey, TokenRequest},
+    wire::Origin,
 };
 
 /// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
@@ -168,7 +169,7 @@ impl fmt::Debug for Client {
 }
 
 pub(super) fn refuse_clear_text(endpoint: &Uri) -> Result<(), InvalidConfig> {
-    if is_private_on_the_way(endpoint) == Some(true) {
+    if Origin::of(endpoint).is_some_and(Origin::is_private_on_the_way) {
         return Ok(());
     }
     Err(InvalidConfig::new(
@@ -183,6 +184,6 @@ pub(super) fn parse(endpoint: &str) -> Result<Uri, InvalidConfig> {
         return Err(InvalidConfig::new("token endpoint", expected));
     }
     let uri: Option<Uri> = endpoint.parse().ok();
-    uri.filter(|uri| is_private_on_the_way(uri).is_some())
+    uri.filter(|uri| Origin::of(uri).is_some())
         .ok_or_else(|| InvalidConfig::new(format!("token endpoint `{endpoint}`"), expected))
 }

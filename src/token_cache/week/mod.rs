@@ -2,152 +2,38 @@
 //!
 //! It stands here so that the jitter is drawn from the seed as well, and a run that fails can be run again.
 
+mod issuer;
+mod world;
+
 use std::{
     env,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::Full;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::RngExt;
 use tokio::{
     task::yield_now,
-    time::{Instant, advance, sleep},
+    time::{Instant, advance},
 };
 use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
-use tower_service::Service;
 
+use self::{
+    issuer::Issuer,
+    world::{Exchange, World},
+};
 use super::{Token, TokenCacheLayer, TokenError, TokenKey, TokenRequest, TokenScope};
-use crate::{chance, clock::Clock, policy::FetchFailure};
+use crate::{chance, clock::Clock};
 
 type Body = Full<Bytes>;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// One exchange, as the issuer saw it.
-#[derive(Clone, Copy, Debug)]
-struct Exchange {
-    /// Since the beginning, as a machine that slept counts it.
-    at: Duration,
-    /// Whether the issuer could not be reached or did not answer: such failures are bounded by their own row of the hold-off.
-    unreachable: bool,
-}
-
-/// What goes wrong, and what came of it.
-struct World {
-    chance: StdRng,
-    begun: Instant,
-    suspended: Duration,
-    issuer_down_until: Instant,
-    api_rejects_until: Instant,
-    exchanges: Vec<Exchange>,
-    sends: u32,
-    answered: u32,
-}
-
-/// An issuer whose tokens live for `life`.
-#[derive(Clone)]
-struct Issuer {
-    world: Arc<Mutex<World>>,
-    life: Duration,
-}
-
-// === impl World ===
-
-impl World {
-    fn new(seed: u64) -> Self {
-        let now = Instant::now();
-        Self {
-            chance: StdRng::seed_from_u64(seed),
-            begun: now,
-            suspended: Duration::ZERO,
-            issuer_down_until: now,
-            api_rejects_until: now,
-            exchanges: Vec::new(),
-            sends: 0,
-            answered: 0,
-        }
-    }
-
-    fn now(&self) -> Duration {
-        Instant::now() - self.begun + self.suspended
-    }
-
-    fn happens(&mut self, probability: f64) -> bool {
-        self.chance.random_bool(probability)
-    }
-
-    /// A failure of any kind, after any time; none if it goes well.
-    fn fault(&mut self) -> Option<(Duration, Option<TokenError>)> {
-        if Instant::now() >= self.issuer_down_until && !self.happens(0.05) {
-            return None;
-        }
-        let delay = Duration::from_millis(self.chance.random_range(0..3000));
-        let error = |failure| Some(TokenError::new(failure));
-        Some(match self.chance.random_range(0..7) {
-            0 => (delay, error(FetchFailure::Unavailable)),
-            1 => (delay, error(FetchFailure::Rejected)),
-            2 => (delay, error(FetchFailure::Malformed)),
-            3 => (delay, error(FetchFailure::RateLimited)),
-            4 => {
-                let wait = Duration::from_secs(self.chance.random_range(0..900));
-                let error = TokenError::new(FetchFailure::RateLimited)
-                    .with_status(StatusCode::TOO_MANY_REQUESTS)
-                    .with_retry_after(wait);
-                (delay, Some(error))
-            }
-            // No answer: the flight's own time limit ends it.
-            5 => (HOUR, error(FetchFailure::Timeout)),
-            _ => (delay, None),
-        })
-    }
-}
-
-// === impl Issuer ===
-
-impl Service<TokenRequest> for Issuer {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: TokenRequest) -> Self::Future {
-        let (life, mut world) = (self.life, self.world.lock().unwrap());
-        let fault = world.fault();
-        let unreachable = match &fault {
-            Some((delay, error)) => {
-                *delay == HOUR
-                    || error.as_ref().is_none_or(|e| e.failure() == FetchFailure::Unavailable)
-            }
-            None => false,
-        };
-        let at = world.now();
-        world.exchanges.push(Exchange { at, unreachable });
-        let number = world.exchanges.len();
-        drop(world);
-        Box::pin(async move {
-            if let Some((delay, error)) = fault {
-                sleep(delay).await;
-                match error {
-                    Some(error) => return Err(error),
-                    None => panic!("the source's own panic"),
-                }
-            }
-            Ok(Token::bearer(format!("token-{number}"))?.expires_in(life))
-        })
-    }
-}
 
 fn get(path: &str) -> Request<Body> {
     Request::get(format!("https://id.example{path}")).body(Body::default()).unwrap()

@@ -1,0 +1,82 @@
+//! What goes wrong, and what is seen of it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::time::Instant;
+
+use super::HOUR;
+use crate::{policy::FetchFailure, token_cache::TokenError};
+
+/// One exchange, as the issuer saw it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchange {
+    /// Since the beginning, as a machine that slept counts it.
+    pub(super) at: Duration,
+    /// Whether the issuer could not be reached or did not answer: such failures are bounded by their own row of the hold-off.
+    pub(super) unreachable: bool,
+}
+
+/// What goes wrong, and what came of it.
+pub(super) struct World {
+    pub(super) chance: StdRng,
+    pub(super) begun: Instant,
+    pub(super) suspended: Duration,
+    pub(super) issuer_down_until: Instant,
+    pub(super) api_rejects_until: Instant,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) sends: u32,
+    pub(super) answered: u32,
+}
+
+// === impl World ===
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            chance: StdRng::seed_from_u64(seed),
+            begun: now,
+            suspended: Duration::ZERO,
+            issuer_down_until: now,
+            api_rejects_until: now,
+            exchanges: Vec::new(),
+            sends: 0,
+            answered: 0,
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        Instant::now() - self.begun + self.suspended
+    }
+
+    pub(super) fn happens(&mut self, probability: f64) -> bool {
+        self.chance.random_bool(probability)
+    }
+
+    /// A failure of any kind, after any time; none if it goes well.
+    pub(super) fn fault(&mut self) -> Option<(Duration, Option<TokenError>)> {
+        if Instant::now() >= self.issuer_down_until && !self.happens(0.05) {
+            return None;
+        }
+        let delay = Duration::from_millis(self.chance.random_range(0..3000));
+        let error = |failure| Some(TokenError::new(failure));
+        Some(match self.chance.random_range(0..7) {
+            0 => (delay, error(FetchFailure::Unavailable)),
+            1 => (delay, error(FetchFailure::Rejected)),
+            2 => (delay, error(FetchFailure::Malformed)),
+            3 => (delay, error(FetchFailure::RateLimited)),
+            4 => {
+                let wait = Duration::from_secs(self.chance.random_range(0..900));
+                let error = TokenError::new(FetchFailure::RateLimited)
+                    .with_status(StatusCode::TOO_MANY_REQUESTS)
+                    .with_retry_after(wait);
+                (delay, Some(error))
+            }
+            // No answer: the flight's own time limit ends it.
+            5 => (HOUR, error(FetchFailure::Timeout)),
+            _ => (delay, None),
+        })
+    }
+}

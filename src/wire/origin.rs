@@ -1,0 +1,81 @@
+//! The server that an address names.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+use http::{Uri, uri::Scheme};
+
+/// Scheme, host and effective port of an `http` or `https` address
+/// ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4)). Two are equal however their hosts are spelled, and whether or
+/// not they name the usual port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    https: bool,
+    host: &'a str,
+    port: u16,
+}
+
+// === impl Origin ===
+
+impl<'a> Origin<'a> {
+    pub(crate) const fn new(https: bool, host: &'a str, port: u16) -> Self {
+        Self { https, host, port }
+    }
+
+    /// That of an address; none if it names no `http` or `https` server.
+    pub(crate) fn of(uri: &'a Uri) -> Option<Self> {
+        let scheme = uri.scheme()?;
+        let https = *scheme == Scheme::HTTPS;
+        if !https && *scheme != Scheme::HTTP {
+            return None;
+        }
+        let host = uri.host().filter(|host| !host.is_empty())?;
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        Some(Self { https, host, port })
+    }
+
+    pub(crate) const fn is_https(self) -> bool {
+        self.https
+    }
+
+    pub(crate) const fn host(self) -> &'a str {
+        self.host
+    }
+
+    pub(crate) const fn port(self) -> u16 {
+        self.port
+    }
+
+    /// Whether nobody on the way can read what is sent: it is encrypted, or does not leave the machine.
+    pub(crate) fn is_private_on_the_way(self) -> bool {
+        self.https || is_loopback(self.host)
+    }
+}
+
+impl PartialEq for Origin<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.https == other.https
+            && self.port == other.port
+            && self.host.eq_ignore_ascii_case(other.host)
+    }
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// Whether a host is this machine itself.
+fn is_loopback(host: &str) -> bool {
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(v6) => v6.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
+        None => host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback()),
+    }
+}
