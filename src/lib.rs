@@ -11,6 +11,7 @@
 //! | [`ThrottleLayer`] | holds requests back until the server will take them, at its limit and not beyond |
 //! | [`TokenCacheLayer`] | obtains, caches, refreshes and attaches the bearer token |
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
+//! | [`FallbackLayer`] | answers in the place of an upstream that is out, or fails closed |
 //! | [`DetachLayer`] | answers 202 for named endpoints and sends in the background |
 //! | [`Stack`] | the [order](stack) that is recommended |
 //!
@@ -37,6 +38,7 @@ pub mod classify;
 pub mod clock;
 pub mod detach;
 pub mod error;
+pub mod fallback;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
@@ -54,6 +56,7 @@ mod meter;
 pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;
 pub use error::BoxError;
+pub use fallback::FallbackLayer;
 pub use retry::RetryOnRateLimit;
 pub use stack::Stack;
 pub use throttle::ThrottleLayer;

@@ -34,6 +34,19 @@ pub enum ErrorClass {
 // === impl ErrorClass ===
 
 impl ErrorClass {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::RateLimited,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Connect,
+        Self::Interrupted,
+        Self::Rejected,
+        Self::Throttled,
+        Self::TokenUnavailable,
+    ];
+
     /// The class in snake case, as it stands in events and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

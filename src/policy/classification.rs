@@ -9,7 +9,9 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     Answer, Classifier, ErrorClass,
-    errors::{ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError},
+    errors::{
+        ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError, UpstreamUnavailable,
+    },
     transport,
 };
 use crate::{
@@ -168,6 +170,9 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
         // A full queue gets room; one that is shut down, or has no runtime, is no better for waiting.
         let passes = matches!(error.obstacle(), Obstacle::Full { .. });
         return passes.then(|| Classification::of_class(ErrorClass::Throttled));
+    }
+    if let Some(error) = error.downcast_ref::<UpstreamUnavailable>() {
+        return Some(error.classification().clone());
     }
     error.downcast_ref::<ClassifiedError>().map(|error| error.classification().clone())
 }

@@ -1,5 +1,9 @@
 //! Small facts that travel in a request's or response's extensions.
 
+use std::time::Duration;
+
+use super::ErrorClass;
+
 /// On a request: send it once, whatever the answer. [`RetryOnRateLimit`](crate::RetryOnRateLimit) passes it through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoRetry;
@@ -26,6 +30,16 @@ pub struct Recovery;
 /// one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenReplaced;
+
+/// On a response: it is not the upstream's. The upstream failed, and
+/// [`FallbackLayer::fail_open`](crate::FallbackLayer::fail_open) answered in its place.
+///
+/// Whoever decides by such an answer, caches it or shows it to a person should know that it is second best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Degraded {
+    class: ErrorClass,
+    retry_after: Option<Duration>,
+}
 
 /// On a request: who goes first where several wait for a turn.
 ///
@@ -64,6 +78,28 @@ impl Attempt {
     #[must_use]
     pub const fn retries(self) -> u32 {
         self.0
+    }
+}
+
+// === impl Degraded ===
+
+impl Degraded {
+    /// A mark for an answer that was given because of a failure of this class.
+    #[must_use]
+    pub const fn new(class: ErrorClass, retry_after: Option<Duration>) -> Self {
+        Self { class, retry_after }
+    }
+
+    /// What the upstream's failure means.
+    #[must_use]
+    pub const fn class(self) -> ErrorClass {
+        self.class
+    }
+
+    /// How long not to ask the upstream again, counted from its failure; none if nothing is known.
+    #[must_use]
+    pub const fn retry_after(self) -> Option<Duration> {
+        self.retry_after
     }
 }
 

@@ -8,10 +8,12 @@ pub(crate) mod ambient;
 mod backoff;
 mod budget;
 mod class;
+mod classes;
 mod classification;
 mod classifier;
 mod deadline;
 mod decision;
+pub(crate) mod denial;
 mod endpoints;
 pub(crate) mod errors;
 mod freshness;
@@ -21,6 +23,7 @@ pub mod quota;
 mod transport;
 
 pub(crate) use budget::Taken;
+pub(crate) use classes::Classes;
 pub(crate) use deadline::earlier;
 
 pub use backoff::Backoff;
@@ -33,4 +36,4 @@ pub use decision::{Cost, Decision, Limits, Progress, Repeatable, Stopped};
 pub use endpoints::{Endpoint, Endpoints};
 pub use freshness::{Freshness, Moment, TokenState};
 pub use hold_off::{FetchFailure, HoldOff};
-pub use marks::{Attempt, Idempotent, NoRetry, Priority, Recovery, TokenReplaced};
+pub use marks::{Attempt, Degraded, Idempotent, NoRetry, Priority, Recovery, TokenReplaced};

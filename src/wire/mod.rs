@@ -11,10 +11,13 @@ mod number;
 mod oauth_error;
 mod origin;
 mod rate_limit;
+mod retry_after;
 mod server_clock;
 #[cfg(feature = "client-credentials")]
 mod token_response;
 mod wait;
+
+pub(crate) use retry_after::retry_after_seconds;
 
 pub use challenge::BearerChallenge;
 #[cfg(feature = "client-credentials")]

@@ -16,7 +16,9 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "BoxError" | "chance" | "clock" | "metrics" | "body" | "wire" => WIRE,
         "meter" | "policy" => POLICY,
-        "classify" | "detach" | "retry" | "throttle" | "token_cache" | "timeout" => LAYER,
+        "classify" | "detach" | "fallback" | "retry" | "throttle" | "token_cache" | "timeout" => {
+            LAYER
+        }
         "stack" => STACK,
         _ => return None,
     })

@@ -35,6 +35,7 @@ mod detach;
 #[cfg(feature = "client-credentials")]
 mod end_to_end;
 mod endpoints;
+mod fallback;
 mod floors;
 mod house;
 mod idp_self;

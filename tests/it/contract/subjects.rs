@@ -10,8 +10,8 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 use tower_heed::{
-    BoxError, DetachLayer, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer,
-    TimeoutLayer, TokenCacheLayer,
+    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, Stack,
+    ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
 };
@@ -44,6 +44,18 @@ pub(super) const SUBJECTS: &[Subject] = &[
     },
     Subject { name: "RetryOnRateLimit", wrap: |probe| layered(&RetryOnRateLimit::new(), probe) },
     Subject { name: "ThrottleLayer", wrap: |probe| layered(&ThrottleLayer::new(), probe) },
+    Subject {
+        name: "FallbackLayer, open",
+        wrap: |probe| layered(&FallbackLayer::fail_open(|_| Response::new("")), probe),
+    },
+    Subject {
+        name: "FallbackLayer, open with an answer that is waited for",
+        wrap: |probe| layered(&FallbackLayer::fail_open_async(async |_| Response::new("")), probe),
+    },
+    Subject {
+        name: "FallbackLayer, closed",
+        wrap: |probe| layered(&FallbackLayer::fail_closed(), probe),
+    },
     Subject {
         name: "TokenCacheLayer",
         wrap: |probe| layered(&tokens().allow_any_https_origin(), probe),

@@ -1,0 +1,47 @@
+//! What is logged: one event for each failure, which shows no address.
+
+use http::Response;
+use tower_heed::FallbackLayer;
+use tracing::Level;
+
+use super::outcome_of;
+use crate::support::{events::Events, scripted::answer};
+
+#[tokio::test(start_paused = true)]
+async fn each_failure_is_logged_once() {
+    let events = Events::record();
+    let open = FallbackLayer::fail_open(|_| Response::new(""))
+        .endpoint("/users/{id}", |config| config)
+        .unwrap()
+        .endpoint("/closed", |config| config.fail_closed())
+        .unwrap();
+    let upstream = |status| answer(status, &[("retry-after", "2")]);
+    for (path, status) in
+        [("/users/1?secret=1", 429), ("/closed?secret=1", 503), ("/users/1?secret=1", 403)]
+    {
+        drop(outcome_of(&open, path, Ok(upstream(status))).await);
+    }
+    drop(outcome_of(&open, "/users/1", Ok(upstream(200))).await);
+    drop(outcome_of(&open, "/users/1", Ok(answer(404, &[]))).await);
+    for (message, level, endpoint, class, status) in [
+        ("answered in the upstream's place", Level::WARN, "/users/{id}", "rate_limited", "429"),
+        ("failed in the upstream's place", Level::INFO, "/closed", "unavailable", "503"),
+        (
+            "not answered in the upstream's place: it has to do with credentials",
+            Level::INFO,
+            "/users/{id}",
+            "rate_limited",
+            "403",
+        ),
+    ] {
+        let seen = events.named(message);
+        assert_eq!(seen.len(), 1, "{message}: {}", events.text());
+        assert_eq!(seen[0].level, level, "{message}");
+        let field = |name| seen[0].field(name);
+        assert_eq!(field("endpoint"), Some(endpoint), "{message}");
+        assert_eq!(field("class"), Some(class), "{message}");
+        assert_eq!(field("status"), Some(status), "{message}");
+        assert_eq!(field("wait_ms"), Some("2000"), "{message}");
+    }
+    assert!(!events.text().contains("secret"), "{}", events.text());
+}

@@ -1,0 +1,115 @@
+//! `FallbackLayer`: which failures are answered, which become an error, and which pass.
+
+mod closed;
+mod config;
+mod events;
+mod never_open;
+mod open;
+mod table;
+
+use std::{
+    error::Error,
+    fmt, io,
+    sync::{Arc, Mutex},
+};
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, ErrorClassifyLayer, FallbackLayer,
+    classify::ClassifiedError,
+    error::find,
+    fallback::{FallbackBody, UpstreamUnavailable},
+    policy::{Classification, Degraded, ErrorClass},
+};
+
+use crate::support::{
+    probe::Body,
+    scripted::{Scripted, answer, get},
+};
+
+/// How one call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Open,
+    Closed,
+    AsItIs,
+}
+
+type Outcome = Result<Response<FallbackBody<Body>>, BoxError>;
+
+/// What `layer` makes of one outcome of the upstream, for a `GET` of `path`.
+async fn outcome_of(
+    layer: &FallbackLayer,
+    path: &str,
+    upstream: Result<Response<Body>, BoxError>,
+) -> Outcome {
+    let upstream = Arc::new(Mutex::new(Some(upstream)));
+    let service = service_fn(move |_: Request<Body>| {
+        let outcome = upstream.lock().unwrap().take().expect("sent once");
+        async move { outcome }
+    });
+    let mut client = layer.layer(service);
+    client.ready().await?.call(get(path)).await
+}
+
+fn ended(outcome: &Outcome) -> Ended {
+    match outcome {
+        Ok(response) if response.extensions().get::<Degraded>().is_some() => Ended::Open,
+        Err(error) if error.is::<UpstreamUnavailable>() => Ended::Closed,
+        Ok(_) | Err(_) => Ended::AsItIs,
+    }
+}
+
+fn unavailable(outcome: &Outcome) -> &UpstreamUnavailable {
+    let error = outcome.as_ref().map(|_| ()).unwrap_err();
+    find::<UpstreamUnavailable>(error.as_ref()).unwrap_or_else(|| panic!("{error}"))
+}
+
+async fn text(outcome: Outcome) -> String {
+    let body = outcome.unwrap().into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// An answer that a layer inside has classed.
+fn classed(status: u16, class: ErrorClass) -> Response<Body> {
+    let mut response = answer(status, &[]);
+    response.extensions_mut().insert(Classification::of_class(class));
+    response
+}
+
+/// The error that an answer becomes by `error_for_status`.
+async fn as_error(response: Response<Body>) -> BoxError {
+    let headers = response.headers().clone();
+    let status = response.status();
+    let upstream = Scripted::new(move |_| {
+        let mut response = answer(status.as_u16(), &[]);
+        response.headers_mut().clone_from(&headers);
+        response
+    });
+    let mut client = ErrorClassifyLayer::new().error_for_status().layer(upstream);
+    let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
+    assert!(error.is::<ClassifiedError>());
+    error
+}
+
+fn io_error(kind: io::ErrorKind) -> BoxError {
+    io::Error::from(kind).into()
+}
+
+/// An error around another, as clients make them.
+#[derive(Debug)]
+struct Wrapper(BoxError);
+
+impl fmt::Display for Wrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request failed")
+    }
+}
+
+impl Error for Wrapper {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}

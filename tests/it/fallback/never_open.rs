@@ -1,0 +1,329 @@
+//! Whatever comes, however it is classed and wrapped: a failure that has to do with credentials is not answered.
+
+use std::io::{self, ErrorKind};
+
+use http::{Response, StatusCode};
+use proptest::{
+    collection::vec,
+    option::{of, weighted},
+    prelude::*,
+    sample::select,
+};
+use tower_heed::{
+    BoxError, ErrorClassifyLayer, FallbackLayer,
+    policy::{Answer, Classification, ErrorClass, ErrorClass as Class, FetchFailure, Preset},
+    token_cache::TokenError,
+};
+
+use super::{Ended, Wrapper, as_error, ended, outcome_of};
+use crate::support::{
+    probe::{Body, ProbeError},
+    scripted::answer,
+};
+
+const CLASSES: [Class; 10] = [
+    Class::RateLimited,
+    Class::Unauthenticated,
+    Class::Forbidden,
+    Class::Timeout,
+    Class::Unavailable,
+    Class::Connect,
+    Class::Interrupted,
+    Class::Rejected,
+    Class::Throttled,
+    Class::TokenUnavailable,
+];
+
+/// Those that an open layer is open to.
+const OUT: [Class; 7] = [
+    Class::RateLimited,
+    Class::Timeout,
+    Class::Unavailable,
+    Class::Connect,
+    Class::Interrupted,
+    Class::Throttled,
+    Class::TokenUnavailable,
+];
+
+const STATUSES: [u16; 18] =
+    [200, 302, 400, 401, 403, 404, 407, 408, 420, 422, 425, 429, 500, 502, 503, 504, 511, 599];
+
+const HEADERS: [(&str, &str); 7] = [
+    ("retry-after", "30"),
+    ("x-ratelimit-remaining", "0"),
+    ("x-ratelimit-limit", "60"),
+    ("x-amzn-errortype", "ThrottlingException"),
+    ("www-authenticate", "Bearer error=\"invalid_token\""),
+    ("www-authenticate", "Basic realm=\"api\""),
+    ("date", "Tue, 01 Jan 2030 00:00:00 GMT"),
+];
+
+const KINDS: [ErrorKind; 6] = [
+    ErrorKind::ConnectionRefused,
+    ErrorKind::ConnectionReset,
+    ErrorKind::TimedOut,
+    ErrorKind::UnexpectedEof,
+    ErrorKind::PermissionDenied,
+    ErrorKind::Other,
+];
+
+const FAILURES: [FetchFailure; 5] = [
+    FetchFailure::RateLimited,
+    FetchFailure::Unavailable,
+    FetchFailure::Timeout,
+    FetchFailure::Rejected,
+    FetchFailure::Malformed,
+];
+
+type Head = (u16, Vec<(&'static str, &'static str)>);
+
+/// An error, as it is built.
+#[derive(Clone, Debug)]
+enum Failure {
+    Io(ErrorKind),
+    Unknown,
+    Answer(Head),
+    Token(FetchFailure, Option<u16>, Option<Box<Self>>),
+    Wrapped(Box<Self>),
+    InIo(ErrorKind, Box<Self>),
+    Closed(Box<Self>),
+}
+
+/// Who reads the answers.
+#[derive(Clone, Copy, Debug)]
+enum Reader {
+    Preset(Preset),
+    /// One that calls every failure the same.
+    Always(Class),
+}
+
+fn status() -> impl Strategy<Value = u16> {
+    prop_oneof![4 => select(&STATUSES[..]), 1 => 100..=999_u16]
+}
+
+fn head() -> impl Strategy<Value = Head> {
+    (status(), vec(select(&HEADERS[..]), 0..3))
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let leaf = prop_oneof![
+        3 => select(&KINDS[..]).prop_map(Failure::Io),
+        1 => Just(Failure::Unknown),
+        4 => head().prop_map(Failure::Answer),
+        4 => (select(&FAILURES[..]), of(status())).prop_map(|(failure, status)| {
+            Failure::Token(failure, status, None)
+        }),
+    ];
+    leaf.prop_recursive(4, 6, 1, |inner| {
+        let inner = inner.prop_map(Box::new);
+        prop_oneof![
+            inner.clone().prop_map(Failure::Wrapped),
+            inner.clone().prop_map(Failure::Closed),
+            (select(&KINDS[..]), inner.clone())
+                .prop_map(|(kind, below)| Failure::InIo(kind, below)),
+            (select(&FAILURES[..]), of(status()), inner).prop_map(|(failure, status, below)| {
+                Failure::Token(failure, status, Some(below))
+            }),
+        ]
+    })
+}
+
+fn reader() -> impl Strategy<Value = Reader> {
+    let presets = [Preset::Standard, Preset::Auth0, Preset::Clerk, Preset::Okta, Preset::GitHub];
+    prop_oneof![
+        2 => select(presets.to_vec()).prop_map(Reader::Preset),
+        1 => select(&CLASSES[..]).prop_map(Reader::Always),
+    ]
+}
+
+// === what it is built into ===
+
+fn response((status, headers): &Head) -> Response<Body> {
+    answer(*status, headers)
+}
+
+async fn build(failure: &Failure) -> BoxError {
+    match failure {
+        Failure::Io(kind) => io::Error::from(*kind).into(),
+        Failure::Unknown => ProbeError("unknown").into(),
+        Failure::Answer(head) if is_success(head.0) => ProbeError("unknown").into(),
+        Failure::Answer(head) => as_error(response(head)).await,
+        Failure::Token(failure, status, below) => {
+            let mut error = TokenError::new(*failure);
+            if let Some(status) = status {
+                error = error.with_status(StatusCode::from_u16(*status).unwrap());
+            }
+            if let Some(below) = below {
+                error = error.with_source(Box::pin(build(below)).await);
+            }
+            error.into()
+        }
+        Failure::Wrapped(below) => Wrapper(Box::pin(build(below)).await).into(),
+        Failure::InIo(kind, below) => io::Error::new(*kind, Box::pin(build(below)).await).into(),
+        Failure::Closed(below) => {
+            let error = Box::pin(build(below)).await;
+            outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await.map(drop).unwrap_err()
+        }
+    }
+}
+
+fn layer(reader: Reader) -> FallbackLayer {
+    let layer = FallbackLayer::fail_open(|_| Response::new("come in"));
+    match reader {
+        Reader::Preset(preset) => layer.classifier(preset),
+        Reader::Always(class) => layer.classifier(move |answer: &Answer<'_>| {
+            (!is_success(answer.status().as_u16())).then_some(class)
+        }),
+    }
+}
+
+// === what is known of it from outside ===
+
+fn is_success(status: u16) -> bool {
+    status < 400
+}
+
+fn names_credentials(status: u16) -> bool {
+    matches!(status, 401 | 403 | 407 | 511)
+}
+
+fn is_denial((status, headers): &Head) -> bool {
+    let challenged = headers.iter().any(|(name, _)| *name == "www-authenticate");
+    names_credentials(*status) || (challenged && *status != 429)
+}
+
+/// Whether the error, or one below it, has to do with credentials.
+fn has_denial(failure: &Failure) -> bool {
+    match failure {
+        Failure::Io(_) | Failure::Unknown => false,
+        Failure::Answer(head) => !is_success(head.0) && is_denial(head),
+        Failure::Token(FetchFailure::Rejected | FetchFailure::Malformed, ..) => true,
+        Failure::Token(_, status, below) => {
+            status.is_some_and(names_credentials) || below.as_deref().is_some_and(has_denial)
+        }
+        Failure::Wrapped(below) | Failure::InIo(_, below) | Failure::Closed(below) => {
+            has_denial(below)
+        }
+    }
+}
+
+/// Whether a token could not be had because of an error that may be of unknown meaning.
+fn has_source_of_its_own(failure: &Failure) -> bool {
+    match failure {
+        Failure::Io(_) | Failure::Unknown | Failure::Answer(_) => false,
+        Failure::Token(_, _, below) => below.is_some(),
+        Failure::Wrapped(below) | Failure::InIo(_, below) | Failure::Closed(below) => {
+            has_source_of_its_own(below)
+        }
+    }
+}
+
+fn run<F: Future>(future: F) -> F::Output {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_answer_that_has_to_do_with_credentials_is_answered(
+        head in head(),
+        left in weighted(0.5, select(&CLASSES[..])),
+        reader in reader(),
+        inside in any::<bool>(),
+    ) {
+        let mut upstream = response(&head);
+        if let Some(class) = left {
+            upstream.extensions_mut().insert(Classification::of_class(class));
+        } else if inside {
+            // As `ErrorClassifyLayer` reads it.
+            let standard = Classification::of_answer(
+                &Preset::Standard, upstream.status(), upstream.headers(), std::time::UNIX_EPOCH,
+            );
+            if let Some(standard) = standard {
+                upstream.extensions_mut().insert(standard);
+            }
+        }
+        let meant = upstream.extensions().get::<Classification>().map(Classification::class);
+        let read = match reader {
+            Reader::Always(class) => (!is_success(head.0)).then_some(class),
+            Reader::Preset(preset) => Classification::of_answer(
+                &preset, upstream.status(), upstream.headers(), std::time::UNIX_EPOCH,
+            ).map(|found| found.class()),
+        };
+        let read = if head.0 == 429 && read == Some(Class::Unauthenticated) { Some(Class::RateLimited) } else { read };
+        let denies = |class: Option<ErrorClass>| matches!(class, Some(Class::Unauthenticated | Class::Forbidden));
+        let denied = is_denial(&head) || denies(meant) || denies(read);
+
+        let outcome = run(outcome_of(&layer(reader), "/", Ok(upstream)));
+        if denied {
+            prop_assert_eq!(ended(&outcome), Ended::AsItIs);
+        } else {
+            // The negative: everything else that is open by default is open.
+            let open = meant.or(read).is_some_and(|class| OUT.contains(&class));
+            prop_assert_eq!(ended(&outcome), if open { Ended::Open } else { Ended::AsItIs });
+        }
+    }
+
+    #[test]
+    fn no_error_that_has_to_do_with_credentials_is_answered(failure in failure(), reader in reader()) {
+        let (meant, outcome) = run(async {
+            let error = build(&failure).await;
+            let meant = Classification::of_error(error.as_ref()).map(|found| found.class());
+            (meant, outcome_of(&layer(reader), "/", Err(error)).await)
+        });
+        if has_denial(&failure) {
+            let expected = if is_closed(&failure) { Ended::Closed } else { Ended::AsItIs };
+            prop_assert_eq!(ended(&outcome), expected);
+        } else if !has_source_of_its_own(&failure) {
+            // The negative.
+            let open = meant.is_some_and(|class| OUT.contains(&class));
+            let expected = if open { Ended::Open } else { Ended::AsItIs };
+            prop_assert!(ended(&outcome) == expected || (!open && is_closed(&failure)));
+        }
+    }
+}
+
+/// A layer that fails closed inside has made an error of it, which passes.
+fn is_closed(failure: &Failure) -> bool {
+    let Failure::Closed(below) = failure else { return false };
+    run(async {
+        let error = build(below).await;
+        ended(&outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await) == Ended::Closed
+    })
+}
+
+/// A user on the last request of a limit is refused with a 403 that looks like a limit, also to `ErrorClassifyLayer`.
+#[tokio::test(start_paused = true)]
+async fn a_forbidden_request_is_not_let_in_because_a_limit_is_used_up() {
+    let forbidden = || answer(403, &[("x-ratelimit-remaining", "0"), ("retry-after", "30")]);
+    let open = FallbackLayer::fail_open(|_| Response::new("come in"));
+    let outcome = outcome_of(&open, "/", Ok(forbidden())).await;
+    assert_eq!((ended(&outcome), outcome.unwrap().status().as_u16()), (Ended::AsItIs, 403));
+
+    let layers = |answer: Response<Body>| {
+        use tower::{Layer, ServiceExt};
+        let http = crate::support::scripted::Scripted::new(move |_| answer.clone());
+        open.layer(ErrorClassifyLayer::new().layer(http))
+            .oneshot(crate::support::scripted::get("/"))
+    };
+    let outcome = layers(forbidden()).await;
+    let meant = outcome.as_ref().unwrap().extensions().get::<Classification>().unwrap().class();
+    assert_eq!((ended(&outcome), meant), (Ended::AsItIs, Class::RateLimited));
+
+    let told = open.clone().dangerously_let_in_forbidden().unwrap();
+    assert_eq!(ended(&outcome_of(&told, "/", Ok(forbidden())).await), Ended::Open);
+    let unauthenticated = outcome_of(&told, "/", Ok(answer(401, &[]))).await;
+    assert_eq!(ended(&unauthenticated), Ended::AsItIs, "one door is not the other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_whose_error_nobody_knows_may_have_refused_the_credentials() {
+    let open = FallbackLayer::fail_open(|_| Response::new("come in"));
+    let unknown = TokenError::of_source(ProbeError("wrong password"));
+    assert_eq!(unknown.failure(), FetchFailure::Unavailable);
+    assert_eq!(ended(&outcome_of(&open, "/", Err(unknown.into())).await), Ended::AsItIs);
+    let refused = TokenError::of_source(io::Error::from(ErrorKind::ConnectionRefused));
+    assert_eq!(ended(&outcome_of(&open, "/", Err(refused.into())).await), Ended::Open);
+}

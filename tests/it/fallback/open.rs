@@ -1,0 +1,219 @@
+//! An answer in the upstream's place.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full, channel::Channel};
+use tokio::time::{Instant, sleep};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, FallbackLayer, TimeoutLayer,
+    error::find,
+    fallback::{Failure, UpstreamUnavailable},
+    policy::{Degraded, ErrorClass, Preset},
+    timeout::Elapsed,
+};
+
+use super::{Ended, ended, io_error, outcome_of, text, unavailable};
+use crate::support::{
+    probe::{Answer, Body, probe},
+    scripted::{answer, get},
+};
+
+#[tokio::test(start_paused = true)]
+async fn the_closure_learns_what_was_asked_and_what_went_wrong() {
+    let layer = FallbackLayer::fail_open(|failure: &Failure| {
+        let text = format!(
+            "{} {} {:?} {} {:?} {:?}",
+            failure.method(),
+            failure.uri(),
+            failure.endpoint(),
+            failure.class(),
+            failure.retry_after(),
+            failure.classification().status(),
+        );
+        assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+        Response::builder().header(CONTENT_TYPE, "text/plain").body(text).unwrap()
+    })
+    .endpoint("/users/{id}", |config| config)
+    .unwrap();
+    let upstream = answer(429, &[("retry-after", "30"), ("x-upstream", "1")]);
+    let outcome = outcome_of(&layer, "/users/1?secret=1", Ok(upstream)).await;
+    let response = outcome.as_ref().unwrap();
+    assert_eq!(response.headers().len(), 1, "nothing of the upstream's: {response:?}");
+    let mark = *response.extensions().get::<Degraded>().unwrap();
+    assert_eq!(mark, Degraded::new(ErrorClass::RateLimited, Some(Duration::from_secs(30))));
+    assert_eq!(response.extensions().len(), 1);
+    assert_eq!(
+        text(outcome).await,
+        "GET https://id.example/users/1?secret=1 Some(\"/users/{id}\") rate_limited Some(30s) Some(429)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_says_how_long_it_is() {
+    for expected in ["", "twelve bytes"] {
+        let layer = FallbackLayer::fail_open(move |_| Response::new(expected));
+        let outcome = outcome_of(&layer, "/", Ok(answer(503, &[]))).await;
+        let mut body = outcome.unwrap().into_body();
+        assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
+        assert_eq!(body.is_end_stream(), expected.is_empty());
+        if let Some(frame) = body.frame().await {
+            assert_eq!(frame.unwrap().into_data().unwrap(), expected);
+        }
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
+        assert!(body.frame().await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_to_give_it_fails_closed() {
+    let cached: Option<Response<Bytes>> = None;
+    let now = FallbackLayer::fail_open(move |_| cached.clone());
+    let later = FallbackLayer::fail_open_async(async |_| None::<Response<String>>);
+    for layer in [now, later] {
+        let outcome = outcome_of(&layer, "/", Ok(answer(429, &[("retry-after", "9")]))).await;
+        assert_eq!(unavailable(&outcome).retry_after_seconds(), Some(9));
+        let refused = io_error(std::io::ErrorKind::ConnectionRefused);
+        let outcome = outcome_of(&layer, "/", Err(refused)).await;
+        assert_eq!(unavailable(&outcome).class(), ErrorClass::Connect);
+        assert!(find::<std::io::Error>(outcome.map(drop).unwrap_err().as_ref()).is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_waited_for() {
+    let layer = FallbackLayer::fail_open_async(async |failure: Failure| {
+        sleep(Duration::from_secs(2)).await;
+        Response::new(failure.uri().path().to_owned())
+    });
+    for upstream in [Ok(answer(500, &[])), Err(io_error(std::io::ErrorKind::ConnectionRefused))] {
+        let start = Instant::now();
+        let outcome = outcome_of(&layer, "/users/1", upstream).await;
+        assert_eq!(Instant::now() - start, Duration::from_secs(2));
+        assert_eq!(ended(&outcome), Ended::Open);
+        assert_eq!(text(outcome).await, "/users/1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_inside_is_answered() {
+    let (probe, watch) = probe(1);
+    watch.answer(Answer::Never);
+    let limit = TimeoutLayer::new(Duration::from_secs(3)).unwrap();
+    let mut client = FallbackLayer::fail_open(|_| Response::new("late")).layer(limit.layer(probe));
+    let response = client.ready().await.unwrap().call(get("/")).await.unwrap();
+    assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Timeout);
+    assert_eq!(watch.in_flight(), 0, "the call that hung is let go");
+    assert_eq!(watch.permits(), 1);
+    watch.answer(Answer::Never);
+    let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.probe()));
+    let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
+    assert!(find::<Elapsed>(error.as_ref()).is_some(), "the source is kept");
+}
+
+/// Its connection is used again only when it was read to its end.
+#[tokio::test(start_paused = true)]
+async fn a_failed_answer_is_read_away_before_there_is_another() {
+    let (mut sender, body) = Channel::<Bytes>::new(4);
+    let body = Arc::new(std::sync::Mutex::new(Some(body)));
+    let http = service_fn(move |_: Request<Body>| {
+        let body = body.lock().unwrap().take().unwrap();
+        async move { Ok::<_, BoxError>(Response::builder().status(503).body(body)?) }
+    });
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let layer = FallbackLayer::fail_open(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Response::new("")
+    });
+    let mut client = layer.layer(http);
+    let call = client.ready().await.unwrap().call(get("/"));
+    let mut call = tokio_test::task::spawn(call);
+    assert!(call.poll().is_pending(), "there may be more of it");
+    sender.send_data(Bytes::from_static(b"down")).await.unwrap();
+    assert!(call.is_woken());
+    assert!(call.poll().is_pending());
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    drop(sender);
+    assert!(call.is_woken());
+    assert!(call.poll().is_ready());
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_answer_that_hangs_is_given_up() {
+    for layer in [FallbackLayer::fail_open(|_| Response::new("")), FallbackLayer::fail_closed()] {
+        let (sender, body) = Channel::<Bytes>::new(4);
+        let body = Arc::new(std::sync::Mutex::new(Some(body)));
+        let http = service_fn(move |_: Request<Body>| {
+            let body = body.lock().unwrap().take().unwrap();
+            async move { Ok::<_, BoxError>(Response::builder().status(503).body(body)?) }
+        });
+        let start = Instant::now();
+        let mut client = layer.layer(http);
+        drop(client.ready().await.unwrap().call(get("/")).await);
+        let took = Instant::now() - start;
+        assert!(took >= FallbackLayer::DRAIN_TIMEOUT, "{took:?}");
+        assert!(took < 2 * FallbackLayer::DRAIN_TIMEOUT, "{took:?}");
+        drop(sender);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upstreams_own_body_passes_with_its_trailers() {
+    let (mut sender, body) = Channel::<Bytes>::new(4);
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("x-checksum", "7".parse().unwrap());
+    sender.send_data(Bytes::from_static(b"all ")).await.unwrap();
+    sender.send_data(Bytes::from_static(b"well")).await.unwrap();
+    sender.send_trailers(trailers).await.unwrap();
+    drop(sender);
+    let body = Arc::new(std::sync::Mutex::new(Some(body)));
+    let http = service_fn(move |_: Request<Body>| {
+        let body = body.lock().unwrap().take().unwrap();
+        async move { Ok::<_, BoxError>(Response::new(body)) }
+    });
+    let mut client = FallbackLayer::fail_closed().layer(http);
+    let response = client.ready().await.unwrap().call(get("/")).await.unwrap();
+    let collected = response.into_body().collect().await.unwrap();
+    assert_eq!(collected.trailers().unwrap()["x-checksum"], "7");
+    assert_eq!(collected.to_bytes(), "all well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_classifier_decides_where_no_other_layer_has() {
+    let teapot = |answer: &tower_heed::policy::Answer<'_>| {
+        (answer.status() == 418).then_some(ErrorClass::Unavailable)
+    };
+    let layer = FallbackLayer::fail_open(|_| Response::new("")).classifier(teapot);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(418, &[]))).await), Ended::Open);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(503, &[]))).await), Ended::AsItIs);
+    let layer = layer.classifier(Preset::Auth0);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(418, &[]))).await), Ended::AsItIs);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(503, &[]))).await), Ended::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_outside_takes_an_error_for_what_it_stands_for() {
+    let http = service_fn(|_: Request<Body>| async {
+        let response = Response::builder().status(429).header("retry-after", "30");
+        Ok::<_, BoxError>(response.body(Full::<Bytes>::default())?)
+    });
+    let mut closed = FallbackLayer::fail_closed().layer(http);
+    let error = closed.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
+    let open = FallbackLayer::fail_open(|_| Response::new(""));
+    let outcome = outcome_of(&open, "/", Err(error)).await;
+    let mark = *outcome.unwrap().extensions().get::<Degraded>().unwrap();
+    assert_eq!(mark, Degraded::new(ErrorClass::RateLimited, Some(Duration::from_secs(30))));
+    assert!(find::<UpstreamUnavailable>(&std::fmt::Error).is_none());
+}

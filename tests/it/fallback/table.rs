@@ -1,0 +1,186 @@
+//! Every class, in each way to fail, with each override of an endpoint.
+
+use http::Response;
+use tower_heed::{
+    BoxError, FallbackLayer,
+    fallback::Config,
+    policy::{Degraded, ErrorClass, ErrorClass as Class, FetchFailure},
+    token_cache::TokenError,
+};
+
+use super::{
+    Ended::{self, AsItIs, Closed, Open},
+    Wrapper, as_error, classed, ended, io_error, outcome_of, text, unavailable,
+};
+use crate::support::{
+    probe::{Body, ProbeError},
+    scripted::answer,
+};
+
+/// The class, and what becomes of it where failing is open and where it is closed.
+const DEFAULTS: [(Class, Ended, Ended); 10] = [
+    (Class::RateLimited, Open, Closed),
+    (Class::Timeout, Open, Closed),
+    (Class::Unavailable, Open, Closed),
+    (Class::Connect, Open, Closed),
+    (Class::Interrupted, Open, Closed),
+    (Class::Throttled, Open, Closed),
+    (Class::TokenUnavailable, Open, Closed),
+    (Class::Unauthenticated, AsItIs, Closed),
+    (Class::Forbidden, AsItIs, AsItIs),
+    (Class::Rejected, AsItIs, AsItIs),
+];
+
+/// What is told of an endpoint. None leaves it as the layer is.
+type Override = fn(Config, Class) -> Option<Config>;
+
+/// What becomes of a class that is so in an open and so in a closed layer, and whether the layer is open.
+type Expected = fn(Class, Ended, Ended, bool) -> Ended;
+
+#[rustfmt::skip]
+const OVERRIDES: [(&str, Override, Expected); 7] = [
+    ("none", |_, _| None, |_, open, closed, is_open| if is_open { open } else { closed }),
+    ("fail_open", |config, _| Some(config.fail_open(|_| Response::new("endpoint"))), |_, open, _, _| open),
+    ("fail_open_async", |config, _| Some(config.fail_open_async(async |_| Response::new("endpoint"))), |_, open, _, _| open),
+    ("fail_closed", |config, _| Some(config.fail_closed()), |_, _, closed, _| closed),
+    ("pass_through", |config, _| Some(config.pass_through()), |_, _, _, _| AsItIs),
+    ("fail_closed_on", |config, class| Some(config.fail_closed_on(class)), |_, _, _, _| Closed),
+    ("pass_through_on", |config, class| Some(config.pass_through_on(class)), |_, _, _, _| AsItIs),
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_class_in_each_mode_with_each_override() {
+    for (class, open, closed) in DEFAULTS {
+        for is_open in [true, false] {
+            for (name, change, expected) in OVERRIDES {
+                let base = if is_open {
+                    FallbackLayer::fail_open(|_| Response::new("layer"))
+                } else {
+                    FallbackLayer::fail_closed()
+                };
+                // One that matches and one that does not: an override is for its own endpoint.
+                let other = base.clone().endpoint("GET /other", Config::pass_through).unwrap();
+                let layer = other
+                    .endpoint("GET /users/{id}", |config| {
+                        change(config.clone(), class).unwrap_or(config)
+                    })
+                    .unwrap();
+                let expected = expected(class, open, closed, is_open);
+
+                let upstream = || Ok(classed(500, class));
+                let outcome = outcome_of(&layer, "/users/1", upstream()).await;
+                let row = format!("{class}, open: {is_open}, override {name}");
+                assert_eq!(ended(&outcome), expected, "{row}");
+                match expected {
+                    Open => {
+                        let mark =
+                            *outcome.as_ref().unwrap().extensions().get::<Degraded>().unwrap();
+                        assert_eq!(mark.class(), class, "{row}");
+                        let by = if name.starts_with("fail_open") { "endpoint" } else { "layer" };
+                        assert_eq!(text(outcome).await, by, "{row}");
+                    }
+                    Closed => {
+                        assert_eq!(unavailable(&outcome).class(), class, "{row}");
+                        assert_eq!(unavailable(&outcome).endpoint(), Some("GET /users/{id}"));
+                    }
+                    AsItIs => assert_eq!(outcome.unwrap().status(), 500, "{row}"),
+                }
+
+                let outcome = outcome_of(&layer, "/other", upstream()).await;
+                assert_eq!(ended(&outcome), AsItIs, "{row}");
+                let default = if is_open { open } else { closed };
+                let outcome = outcome_of(&layer, "/elsewhere", upstream()).await;
+                assert_eq!(ended(&outcome), default, "{row}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_can_be_opened_for_an_endpoint() {
+    for (class, ..) in DEFAULTS {
+        let layer = FallbackLayer::fail_open(|_| Response::new("layer"));
+        let opened = layer.endpoint("/users/{id}", |config| match class {
+            Class::Unauthenticated => config.fail_closed().dangerously_let_in_unauthenticated(),
+            Class::Forbidden => config.fail_closed().dangerously_let_in_forbidden(),
+            class => config.fail_closed().fail_open_on(class),
+        });
+        let opened = opened.unwrap();
+        for (other, _, closed) in DEFAULTS {
+            let expected = if other == class { Open } else { closed };
+            let outcome = outcome_of(&opened, "/users/1", Ok(classed(500, other))).await;
+            assert_eq!(ended(&outcome), expected, "{class} opened, {other} came");
+        }
+    }
+}
+
+/// What an upstream really does, in words, and the class that it has.
+async fn failures() -> Vec<(&'static str, Result<Response<Body>, BoxError>, ErrorClass)> {
+    use std::io::ErrorKind as Kind;
+    let token = |failure| Err(TokenError::new(failure).into());
+    vec![
+        ("429", Ok(answer(429, &[("retry-after", "30")])), Class::RateLimited),
+        ("408", Ok(answer(408, &[])), Class::Timeout),
+        ("504", Ok(answer(504, &[])), Class::Timeout),
+        ("500", Ok(answer(500, &[])), Class::Unavailable),
+        ("503", Ok(answer(503, &[])), Class::Unavailable),
+        ("401", Ok(answer(401, &[])), Class::Unauthenticated),
+        ("403", Ok(answer(403, &[])), Class::Forbidden),
+        ("404", Ok(answer(404, &[])), Class::Rejected),
+        ("429 as an error", Err(as_error(answer(429, &[])).await), Class::RateLimited),
+        ("502 as an error", Err(as_error(answer(502, &[])).await), Class::Unavailable),
+        ("401 as an error", Err(as_error(answer(401, &[])).await), Class::Unauthenticated),
+        ("403 as an error", Err(as_error(answer(403, &[])).await), Class::Forbidden),
+        ("422 as an error", Err(as_error(answer(422, &[])).await), Class::Rejected),
+        ("refused connection", Err(io_error(Kind::ConnectionRefused)), Class::Connect),
+        ("reset connection", Err(io_error(Kind::ConnectionReset)), Class::Interrupted),
+        ("wrapped", Err(Wrapper(io_error(Kind::ConnectionReset)).into()), Class::Interrupted),
+        ("timed out", Err(io_error(Kind::TimedOut)), Class::Timeout),
+        ("issuer limits", token(FetchFailure::RateLimited), Class::TokenUnavailable),
+        ("issuer out", token(FetchFailure::Unavailable), Class::TokenUnavailable),
+        ("issuer hangs", token(FetchFailure::Timeout), Class::TokenUnavailable),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_upstreams_do() {
+    let open = FallbackLayer::fail_open(|_| Response::new(""));
+    let closed = FallbackLayer::fail_closed();
+    for (name, outcome, class) in failures().await {
+        let expected = DEFAULTS.iter().find(|row| row.0 == class).unwrap().1;
+        assert_eq!(ended(&outcome_of(&open, "/", outcome).await), expected, "{name}, open");
+    }
+    for (name, outcome, class) in failures().await {
+        let expected = DEFAULTS.iter().find(|row| row.0 == class).unwrap().2;
+        let outcome = outcome_of(&closed, "/", outcome).await;
+        assert_eq!(ended(&outcome), expected, "{name}, closed");
+        if expected == Closed {
+            assert_eq!(unavailable(&outcome).class(), class, "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_refused_is_closed_and_never_open() {
+    for failure in [FetchFailure::Rejected, FetchFailure::Malformed] {
+        let error = || Err(TokenError::new(failure).into());
+        let open = FallbackLayer::fail_open(|_| Response::new(""));
+        let outcome = outcome_of(&open, "/", error()).await;
+        assert_eq!(ended(&outcome), AsItIs, "{failure:?}");
+        assert!(outcome.map(drop).unwrap_err().is::<TokenError>());
+        let outcome = outcome_of(&FallbackLayer::fail_closed(), "/", error()).await;
+        assert_eq!(unavailable(&outcome).class(), Class::TokenUnavailable);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_known_failure_passes() {
+    for layer in [FallbackLayer::fail_open(|_| Response::new("")), FallbackLayer::fail_closed()] {
+        for status in [200, 204, 302, 304] {
+            let outcome = outcome_of(&layer, "/", Ok(answer(status, &[]))).await;
+            assert_eq!(outcome.unwrap().status(), status);
+        }
+        let outcome = outcome_of(&layer, "/", Err(ProbeError("unknown").into())).await;
+        assert!(outcome.map(drop).unwrap_err().is::<ProbeError>());
+    }
+}
