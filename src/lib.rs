@@ -27,12 +27,16 @@
 //! |---|---|---|
 //! | `hyper` | yes | tells a connection that was never made from one that broke, for hyper's and hyper-util's errors |
 //! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
+//! | `axum` | | our errors as answers of an axum app, and a newtype for the others |
 //! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
 //! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 pub mod body;
 pub mod classify;
 pub mod clock;

@@ -10,6 +10,8 @@
     reason = "a test binary has no public items, and its helpers fail as a test does"
 )]
 
+#[cfg(feature = "axum")]
+mod axum_responses;
 mod body_hint;
 mod body_hyper;
 mod body_layer;
