@@ -28,6 +28,7 @@
 //! | `hyper` | yes | tells a connection that was never made from one that broke, for hyper's and hyper-util's errors |
 //! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
 //! | `axum` | | our errors as answers of an axum app, and a newtype for the others |
+//! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
 //! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
 //! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
 
@@ -52,6 +53,9 @@ pub mod stack;
 pub mod throttle;
 pub mod timeout;
 pub mod token_cache;
+#[cfg(feature = "tower-http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower-http")))]
+pub mod tower_http;
 pub mod wire;
 
 mod chance;

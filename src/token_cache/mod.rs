@@ -171,6 +171,10 @@
 //! wait may outlast the token. Inside [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), to which a 401 that another token mends is
 //! then no sign-out, and a token that cannot be had is what its cause is.
 //!
+//! Inside whatever follows redirects, tower-http's `FollowRedirect` among them: each hop is then asked whether the token may go
+//! there. Outside of it the token goes along with every hop unless the policy of the redirects takes it away, and a 401 from
+//! wherever that leads is taken for a rejection of the token.
+//!
 //! A 429 of the API causes no token call.
 //!
 //! # Errors

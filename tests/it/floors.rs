@@ -19,7 +19,7 @@ fn floor(module: &str) -> Option<u8> {
         "classify" | "detach" | "fallback" | "retry" | "throttle" | "token_cache" | "timeout" => {
             LAYER
         }
-        "axum" | "stack" => STACK,
+        "axum" | "stack" | "tower_http" => STACK,
         _ => return None,
     })
 }

@@ -78,3 +78,6 @@ mod token_rotation;
 mod token_secrets;
 mod token_states;
 mod token_support;
+mod tower_http_redirect;
+#[cfg(feature = "tower-http")]
+mod tower_http_trace;
