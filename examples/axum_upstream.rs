@@ -1,7 +1,9 @@
 //! An axum app whose handlers call an identity API through the stack: `cargo run --example axum_upstream`
 //!
-//! `GET /users/{id}` and `POST /users` pass on to the API, `GET /health` says whether the app is signed in there. The program
-//! starts a fake identity provider and the app on 127.0.0.1, calls the app a few times, and ends.
+//! `GET /users/{id}` and `POST /users` pass on to the API, `GET /health` says whether the app is signed in there. When the API is
+//! out, the first answers with a user without a name (it fails open) and the second says so (it fails closed). A time limit around
+//! the router holds for every request, and the client inside knows of it. The program starts a fake identity provider and the app on
+//! 127.0.0.1, calls the app a few times, and ends.
 
 #![allow(clippy::print_stdout, unreachable_pub, reason = "a program that prints what it finds")]
 
@@ -13,12 +15,13 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
+    error_handling::HandleErrorLayer,
     extract::{Path, State},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{get, post},
 };
 use bytes::Bytes;
-use http::{Request, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, channel::Channel};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -27,10 +30,12 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::watch};
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, Stack, TokenCacheLayer,
+    BoxError, ErrorClassifyLayer, FallbackLayer, Stack, TimeoutLayer, TokenCacheLayer,
+    axum::UpstreamError,
     body::{ReplayBody, ReplayBodyLayer},
     classify::AuthStatus,
-    policy::{Classification, ErrorClass},
+    fallback::Failure,
+    policy::ErrorClass,
     token_cache::ClientCredentials,
 };
 
@@ -39,6 +44,9 @@ use self::idp::{Fault, Idp};
 /// The identity API as the handlers see it: a client for axum's own bodies.
 type Identity = BoxCloneSyncService<Request<Body>, Response, BoxError>;
 
+/// For each request of the app, however often it calls the API.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What the handlers share.
 #[derive(Clone)]
 struct App {
@@ -46,9 +54,6 @@ struct App {
     session: watch::Receiver<AuthStatus>,
     base: Arc<str>,
 }
-
-/// An upstream call that came to nothing.
-struct Failed(BoxError);
 
 // === the app ===
 
@@ -60,35 +65,53 @@ fn identity(idp: &Idp) -> Result<(Identity, watch::Receiver<AuthStatus>), BoxErr
     let token = TokenCacheLayer::new(source).allow_origin(&idp.url(""))?;
     let classify = ErrorClassifyLayer::new();
     let session = classify.status();
+    // A 401 means the app's own credentials: nothing is wrong with those of its user.
+    let fallback = FallbackLayer::fail_closed().endpoint("GET /api/v2/users/{id}", |config| {
+        config.fail_open(someone).fail_closed_on(ErrorClass::Unauthenticated)
+    })?;
 
     // An axum body is a stream that can be read once; the layer makes it one that can be sent again.
     let http = Client::builder(TokioExecutor::new()).build_http::<ReplayBody<Body>>();
     let client = ServiceBuilder::new()
         .map_response(|response: http::Response<_>| response.map(Body::new))
         .layer(ReplayBodyLayer::default())
-        .layer(Stack::new().token_cache(token).classify(classify))
+        .layer(Stack::new().token_cache(token).classify(classify).fallback(fallback))
         .service(http);
     Ok((BoxCloneSyncService::new(client), session))
 }
 
-fn app(app: App) -> Router {
-    Router::new()
+/// What the app says of a user while the API is out.
+fn someone(failure: &Failure) -> http::Response<String> {
+    let id = failure.uri().path().rsplit('/').next().unwrap_or_default();
+    let mut response = http::Response::new(format!("{{\"id\":\"{id}\"}}"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn app(app: App) -> Result<Router, BoxError> {
+    let limit = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(async |error: BoxError| UpstreamError::from(error)))
+        .layer(TimeoutLayer::new(REQUEST_TIMEOUT)?);
+    let router = Router::new()
         .route("/users/{id}", get(user))
         .route("/users", post(create))
         .route("/health", get(health))
         .with_state(app)
+        .layer(limit);
+    Ok(router)
 }
 
-async fn user(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Failed> {
-    app.call(Request::get(format!("{}/api/v2/users/{id}", app.base)).body(Body::empty())).await
+async fn user(State(app): State<App>, Path(id): Path<String>) -> Result<Response, UpstreamError> {
+    let request = Request::get(format!("{}/api/v2/users/{id}", app.base)).body(Body::empty())?;
+    Ok(app.identity.oneshot(request).await?)
 }
 
 /// Passes the body on as it comes.
-async fn create(State(app): State<App>, body: Body) -> Result<Response, Failed> {
+async fn create(State(app): State<App>, body: Body) -> Result<Response, UpstreamError> {
     let request = Request::post(format!("{}/api/v2/users", app.base))
         .header(CONTENT_TYPE, "application/json")
-        .body(body);
-    app.call(request).await
+        .body(body)?;
+    Ok(app.identity.oneshot(request).await?)
 }
 
 async fn health(State(app): State<App>) -> (StatusCode, &'static str) {
@@ -96,31 +119,6 @@ async fn health(State(app): State<App>) -> (StatusCode, &'static str) {
     match status {
         AuthStatus::Unauthenticated => (StatusCode::SERVICE_UNAVAILABLE, status.as_str()),
         _ => (StatusCode::OK, status.as_str()),
-    }
-}
-
-impl App {
-    async fn call(&self, request: http::Result<Request<Body>>) -> Result<Response, Failed> {
-        let request = request.map_err(|error| Failed(error.into()))?;
-        let response = self.identity.clone().oneshot(request).await.map_err(Failed)?;
-        match response.extensions().get::<Classification>() {
-            // These were the app's own credentials: nothing is wrong with those of its user.
-            Some(failure) if failure.class() == ErrorClass::Unauthenticated => {
-                Err(Failed("the identity API does not accept this app's credentials".into()))
-            }
-            _ => Ok(response),
-        }
-    }
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        let class = Classification::of_error(self.0.as_ref()).map(|failure| failure.class());
-        let status = match class {
-            Some(ErrorClass::Timeout) => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::BAD_GATEWAY,
-        };
-        (status, self.0.to_string()).into_response()
     }
 }
 
@@ -135,7 +133,7 @@ async fn main() -> Result<(), BoxError> {
         http: Client::builder(TokioExecutor::new()).build_http(),
         base: format!("http://{}", listener.local_addr()?),
     };
-    let app = app(App { identity, session, base: idp.url("").into() });
+    let app = app(App { identity, session, base: idp.url("").into() })?;
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
     println!("nothing has been called yet:");
@@ -152,6 +150,13 @@ async fn main() -> Result<(), BoxError> {
     idp.revoke_all();
     caller.get("/users/u2").await?;
     caller.get("/health").await?;
+
+    println!("\nthe API is out, for longer than a request may take:");
+    idp.always("GET /api/v2/users/{id}", Fault::Status(503));
+    idp.always("POST /api/v2/users", Fault::Status(503));
+    caller.get("/users/u3").await?;
+    caller.post("/users", &["{\"name\":\"Grace Hopper\"}"]).await?;
+    idp.heal();
 
     println!("\nthe secret is changed as well, so that no token can be had:");
     idp.rotate_secret("another");

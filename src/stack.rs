@@ -1,27 +1,30 @@
 //! The recommended order of the layers, as one builder.
 //!
 //! ```text
-//!                     requests                              why it stands here
-//!                        │
-//!           ┌────────────▼─────────────┐
-//!           │  TimeoutLayer            │  bounds the whole call: waits, retries, body
-//!           │ ┌────────────────────────┴┐
-//!           │ │  RetryOnRateLimit       │  makes several sends of one call
-//!           │ │ ┌───────────────────────┴┐
-//!           │ │ │  ThrottleLayer         │  holds each send back until the server will take it
-//!           │ │ │ ┌──────────────────────┴┐
-//!           │ │ │ │  ErrorClassifyLayer   │  gives the answer of each send its meaning
-//!           │ │ │ │ ┌─────────────────────┴┐
-//!           │ │ │ │ │  TokenCacheLayer     │  gives each send a token that is good then
-//!           │ │ │ │ │ ┌────────────────────┴┐
-//!           │ │ │ │ │ │  TimeoutLayer       │  bounds each send
-//!           │ │ │ │ │ │ ┌───────────────────┴┐
-//!           │ │ │ │ │ │ │  the client        │  hyper-util, reqwest, a test's service
-//!           └─┴─┴─┴─┴─┴─┴────────────────────┘
+//!                       requests                              why it stands here
+//!                          │
+//!           ┌──────────────▼─────────────┐
+//!           │  FallbackLayer             │  says what the caller gets when all else failed
+//!           │ ┌──────────────────────────┴┐
+//!           │ │  TimeoutLayer             │  bounds the whole call: waits, retries, body
+//!           │ │ ┌─────────────────────────┴┐
+//!           │ │ │  RetryOnRateLimit        │  makes several sends of one call
+//!           │ │ │ ┌────────────────────────┴┐
+//!           │ │ │ │  ThrottleLayer          │  holds each send back until the server will take it
+//!           │ │ │ │ ┌───────────────────────┴┐
+//!           │ │ │ │ │  ErrorClassifyLayer    │  gives the answer of each send its meaning
+//!           │ │ │ │ │ ┌──────────────────────┴┐
+//!           │ │ │ │ │ │  TokenCacheLayer      │  gives each send a token that is good then
+//!           │ │ │ │ │ │ ┌─────────────────────┴┐
+//!           │ │ │ │ │ │ │  TimeoutLayer        │  bounds each send
+//!           │ │ │ │ │ │ │ ┌────────────────────┴┐
+//!           │ │ │ │ │ │ │ │  the client         │  hyper-util, reqwest, a test's service
+//!           └─┴─┴─┴─┴─┴─┴─┴─────────────────────┘
 //! ```
 //!
-//! The token layer is left out until a [`token_cache`](Stack::token_cache) is given. A [`DetachLayer`](crate::DetachLayer) goes
-//! around the whole stack.
+//! The token layer is left out until a [`token_cache`](Stack::token_cache) is given, and the fallback layer until there is a
+//! [`fallback`](Stack::fallback): whether to fail open or closed is nothing that a default could say. A [`DetachLayer`](crate::DetachLayer)
+//! goes around the whole stack.
 //!
 //! # Example
 //!
@@ -58,6 +61,8 @@
 //!
 //! | if | then |
 //! |---|---|
+//! | `FallbackLayer` is inside the call's `TimeoutLayer` | a call that ran out of time is not answered, and an answer that is waited for uses up its time |
+//! | `FallbackLayer` is inside `RetryOnRateLimit` | the first failure is answered, and nothing is ever sent again |
 //! | `RetryOnRateLimit` is outside the call's `TimeoutLayer` | each send has that limit, and nothing bounds the call |
 //! | there is no `TimeoutLayer` inside `RetryOnRateLimit` | one send that hangs uses up the time of the whole call |
 //! | `TokenCacheLayer` is outside `RetryOnRateLimit` | a send after a long wait carries the token of the first one, which may have ended |
@@ -67,6 +72,7 @@
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
+//! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy takes it away; put it around the stack |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
 //! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::policy::Deadline) does not reach the inner one |
 //!
@@ -82,7 +88,7 @@
 //! # Defaults
 //!
 //! [`Stack::CALL_TIMEOUT`], [`Stack::SEND_TIMEOUT`], [`RetryOnRateLimit::new`], [`ThrottleLayer::new`],
-//! [`ErrorClassifyLayer::new`], no token.
+//! [`ErrorClassifyLayer::new`], no token, no fallback.
 
 use std::time::Duration;
 
@@ -90,6 +96,7 @@ use tower_layer::{Identity, Layer};
 
 use crate::{
     classify::{ErrorClassify, ErrorClassifyLayer},
+    fallback::FallbackLayer,
     retry::{RetryOnRateLimit, RetryOnRateLimitService},
     throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},
@@ -99,7 +106,8 @@ use crate::{
 /// The recommended stack of layers, itself a layer. The [module page](self) draws it.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Stack<Token = Identity> {
+pub struct Stack<Token = Identity, Fallback = Identity> {
+    fallback: Fallback,
     call_timeout: TimeoutLayer,
     retry: RetryOnRateLimit,
     throttle: ThrottleLayer,
@@ -121,6 +129,7 @@ impl Stack {
     /// The stack with its defaults, and without a token.
     pub fn new() -> Self {
         Self {
+            fallback: Identity::new(),
             call_timeout: TimeoutLayer::of(Self::CALL_TIMEOUT),
             retry: RetryOnRateLimit::new(),
             throttle: ThrottleLayer::new(),
@@ -131,7 +140,20 @@ impl Stack {
     }
 }
 
-impl<Token> Stack<Token> {
+impl<Token, Fallback> Stack<Token, Fallback> {
+    /// Says what the caller gets when all else failed: an answer in the upstream's place, or an error that says so.
+    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, FallbackLayer> {
+        Stack {
+            fallback: layer,
+            call_timeout: self.call_timeout,
+            retry: self.retry,
+            throttle: self.throttle,
+            token: self.token,
+            classify: self.classify,
+            send_timeout: self.send_timeout,
+        }
+    }
+
     /// Bounds the whole call, from its start to the end of the response body.
     pub fn call_timeout(mut self, layer: TimeoutLayer) -> Self {
         self.call_timeout = layer;
@@ -154,8 +176,9 @@ impl<Token> Stack<Token> {
     ///
     /// The stack leaves the sending again after a rejected token to its retry layer, which has a copy of the request
     /// anyway: see [`TokenCacheLayer::leave_replay_to_retry`].
-    pub fn token_cache(self, layer: TokenCacheLayer) -> Stack<TokenCacheLayer> {
+    pub fn token_cache(self, layer: TokenCacheLayer) -> Stack<TokenCacheLayer, Fallback> {
         Stack {
+            fallback: self.fallback,
             call_timeout: self.call_timeout,
             retry: self.retry,
             throttle: self.throttle,
@@ -184,11 +207,12 @@ impl Default for Stack {
     }
 }
 
-impl<S, Token> Layer<S> for Stack<Token>
+impl<S, Token, Fallback> Layer<S> for Stack<Token, Fallback>
 where
     Token: Layer<Timeout<S>>,
+    Fallback: Layer<Whole<Token::Service>>,
 {
-    type Service = Timeout<RetryOnRateLimitService<Throttle<ErrorClassify<Token::Service>>>>;
+    type Service = Fallback::Service;
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.send_timeout.layer(inner);
@@ -196,6 +220,10 @@ where
         let inner = self.classify.layer(inner);
         let inner = self.throttle.layer(inner);
         let inner = self.retry.layer(inner);
-        self.call_timeout.layer(inner)
+        let inner = self.call_timeout.layer(inner);
+        self.fallback.layer(inner)
     }
 }
+
+/// All layers that are always there, around what is inside of them.
+type Whole<S> = Timeout<RetryOnRateLimitService<Throttle<ErrorClassify<S>>>>;

@@ -63,7 +63,15 @@
 //! gives `None`, or gave no closure for this failure, the call fails closed.
 //!
 //! Each class can be told otherwise, for all requests or for an endpoint: `fail_open_on`, `fail_closed_on`,
-//! `pass_through_on`.
+//! `pass_through_on`. A server that fails open, and whose own credentials the upstream sees, adds
+//! `fail_closed_on(ErrorClass::Unauthenticated)`, so that it does not pass a 401 on to its users:
+//!
+//! ```
+//! use http::Response;
+//! use tower_heed::{FallbackLayer, policy::ErrorClass};
+//!
+//! let layer = FallbackLayer::fail_open(|_| Response::new("[]")).fail_closed_on(ErrorClass::Unauthenticated);
+//! ```
 //!
 //! # Whom failing open never lets in
 //!

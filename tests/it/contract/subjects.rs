@@ -83,6 +83,10 @@ pub(super) const SUBJECTS: &[Subject] = &[
     },
     Subject { name: "Stack", wrap: |probe| layered(&Stack::new(), probe) },
     Subject {
+        name: "Stack with a fallback",
+        wrap: |probe| layered(&Stack::new().fallback(FallbackLayer::fail_closed()), probe),
+    },
+    Subject {
         name: "Stack with a token",
         wrap: |probe| layered(&Stack::new().token_cache(tokens().allow_any_https_origin()), probe),
     },

@@ -5,6 +5,7 @@ mod config;
 mod events;
 mod never_open;
 mod open;
+mod stack;
 mod table;
 
 use std::{

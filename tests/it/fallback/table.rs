@@ -184,3 +184,21 @@ async fn what_is_no_known_failure_passes() {
         assert!(outcome.map(drop).unwrap_err().is::<ProbeError>());
     }
 }
+
+/// What an open server does whose own credentials the upstream sees: a denial is as its class is.
+#[tokio::test(start_paused = true)]
+async fn an_open_layer_can_be_closed_to_what_has_to_do_with_credentials() {
+    let layer = FallbackLayer::fail_open(|_| Response::new(""))
+        .fail_closed_on(Class::Unauthenticated)
+        .fail_closed_on(Class::Forbidden);
+    let limit = [("retry-after", "30")];
+    for (status, expected) in
+        [(401, Closed), (403, Closed), (407, AsItIs), (511, Closed), (404, AsItIs)]
+    {
+        let outcome = outcome_of(&layer, "/", Ok(answer(status, &limit))).await;
+        assert_eq!(ended(&outcome), expected, "{status}");
+    }
+    let token = TokenError::new(FetchFailure::Rejected);
+    assert_eq!(ended(&outcome_of(&layer, "/", Err(token.into())).await), Closed);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(429, &limit))).await), Open);
+}

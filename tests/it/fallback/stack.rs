@@ -1,0 +1,92 @@
+//! As the outermost layer of the recommended stack.
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{
+    FallbackLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
+    classify::AuthStatus,
+    error::find,
+    fallback::UpstreamUnavailable,
+    policy::{Degraded, ErrorClass},
+    retry::RetryOutcome,
+    token_cache::StaticToken,
+};
+
+use crate::support::{
+    probe::{Answer, Body, probe},
+    scripted::get,
+};
+
+fn token() -> TokenCacheLayer {
+    let token = TokenCacheLayer::new(StaticToken::new("sesame").unwrap());
+    token.allow_origin("https://id.example").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_retry_overcomes_is_not_answered() {
+    let (probe, watch) = probe(4);
+    let open = FallbackLayer::fail_open(|_| Response::new("open"));
+    let mut client = Stack::new().fallback(open).token_cache(token()).layer(probe);
+    watch.respond(429, &[("retry-after", "2")]);
+    let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert!(response.extensions().get::<Degraded>().is_none());
+    assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+    assert_eq!(watch.sends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_stack_gives_up_is_answered_at_once() {
+    let (probe, watch) = probe(4);
+    let open = FallbackLayer::fail_open(|_| Response::new("open"));
+    // The order in which the layers are given does not count.
+    let mut client = Stack::new().token_cache(token()).fallback(open).layer(probe);
+    watch.respond(429, &[("retry-after", "3600")]);
+    let start = Instant::now();
+    let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert_eq!(Instant::now(), start);
+    let mark = *response.extensions().get::<Degraded>().unwrap();
+    assert_eq!(mark, Degraded::new(ErrorClass::RateLimited, Some(Duration::from_secs(3_600))));
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ran_out_of_time_is_answered_and_signs_nobody_in() {
+    let (probe, watch) = probe(4);
+    let open = FallbackLayer::fail_open(|_| Response::new("open"));
+    let classify = tower_heed::ErrorClassifyLayer::new();
+    let status = classify.status();
+    let mut client = Stack::new()
+        .call_timeout(TimeoutLayer::new(Duration::from_secs(5)).unwrap())
+        .retry(RetryOnRateLimit::new().max_retries(0))
+        .classify(classify)
+        .fallback(open)
+        .layer(probe);
+    watch.answer(Answer::Never);
+    let start = Instant::now();
+    let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert_eq!(Instant::now() - start, Duration::from_secs(5));
+    assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Timeout);
+    assert_ne!(*status.borrow(), AuthStatus::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
+    let (probe, watch) = probe(4);
+    let mut client = Stack::new()
+        .retry(RetryOnRateLimit::new().max_retries(0))
+        .fallback(FallbackLayer::fail_closed())
+        .layer(probe);
+    watch.respond(429, &[("retry-after", "3600")]);
+    for class in [ErrorClass::RateLimited, ErrorClass::Throttled] {
+        let request: Request<Body> = get("/users/1");
+        let error = client.ready().await.unwrap().call(request).await.map(drop).unwrap_err();
+        let error = find::<UpstreamUnavailable>(error.as_ref()).unwrap();
+        assert_eq!(error.class(), class);
+        assert_eq!(error.retry_after_seconds(), Some(3_600));
+    }
+    assert_eq!(watch.sends(), 1);
+}
