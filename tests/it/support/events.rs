@@ -7,10 +7,10 @@ use std::{
 };
 
 use tracing::{
-    Event, Level, Metadata, Subscriber,
+    Dispatch, Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::DefaultGuard,
+    subscriber::{DefaultGuard, NoSubscriber},
 };
 
 /// The events of this thread, from its making to its end.
@@ -18,6 +18,7 @@ use tracing::{
 pub struct Events {
     seen: Arc<Mutex<Vec<Seen>>>,
     _guard: DefaultGuard,
+    _second: Dispatch,
 }
 
 /// One event.
@@ -35,8 +36,10 @@ struct Recorder(Arc<Mutex<Vec<Seen>>>);
 impl Events {
     pub fn record() -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
+        // As in `Log::record`: while there is one subscriber alone, an event that another test's thread meets first is off for all.
+        let second = Dispatch::new(NoSubscriber::default());
         let guard = tracing::subscriber::set_default(Recorder(Arc::clone(&seen)));
-        Self { seen, _guard: guard }
+        Self { seen, _guard: guard, _second: second }
     }
 
     /// The events so far with this message.
