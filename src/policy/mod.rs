@@ -20,6 +20,8 @@ mod freshness;
 mod hold_off;
 mod marks;
 pub mod quota;
+pub(crate) mod token_key;
+pub(crate) mod token_scope;
 mod transport;
 
 pub(crate) use budget::Taken;

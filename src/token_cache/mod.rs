@@ -209,7 +209,6 @@ mod config;
 mod flight;
 mod future;
 mod handle;
-mod key;
 mod landing;
 mod layer;
 #[cfg(all(test, tower_heed_loom))]
@@ -220,7 +219,6 @@ mod passage;
 mod rejection;
 mod rejections;
 mod request;
-mod scope;
 mod service;
 mod slot;
 mod slots;
@@ -232,7 +230,7 @@ mod wait;
 #[cfg(test)]
 mod week;
 
-pub use crate::policy::errors::TokenError;
+pub use crate::policy::{errors::TokenError, token_key::TokenKey, token_scope::TokenScope};
 #[cfg(feature = "client-credentials")]
 pub use client_credentials::{AuthMethod, ClerkM2m, ClientCredentials, Credentials, RequestFormat};
 #[cfg(feature = "private-key-jwt")]
@@ -240,12 +238,10 @@ pub use client_credentials::{PrivateKey, SigningAlgorithm};
 pub use config::Config;
 pub use future::ResponseFuture;
 pub use handle::TokenCacheHandle;
-pub use key::TokenKey;
 pub use layer::TokenCacheLayer;
 pub use origin_refused::OriginRefused;
 pub use rejections::RejectionLimit;
 pub use request::{FetchReason, TokenRequest};
-pub use scope::TokenScope;
 pub use service::TokenCache;
 pub use snapshot::KeySnapshot;
 pub use static_token::StaticToken;

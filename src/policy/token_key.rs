@@ -109,7 +109,7 @@ impl TokenKey {
 
     /// This key, and where it leaves a part open that part of `base`. Scopes and parameters are taken whole from one.
     #[cfg(feature = "client-credentials")]
-    pub(super) fn or(&self, base: &Self) -> Self {
+    pub(crate) fn or(&self, base: &Self) -> Self {
         fn either<T: Clone>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
             if one.is_empty() { other.clone() } else { one.clone() }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::TokenKey;
+use super::token_key::TokenKey;
 
 /// Set in a request's extensions: it is to carry the token of this key, whatever its endpoint says.
 ///
