@@ -10,6 +10,7 @@
 //! | [`RetryOnRateLimit`] | waits as long as the server said, then sends again |
 //! | [`ThrottleLayer`] | holds requests back until the server will take them, at its limit and not beyond |
 //! | [`TokenCacheLayer`] | obtains, caches, refreshes and attaches the bearer token |
+//! | `ResponseCacheLayer` | keeps chosen responses, and serves them while the server is out (feature `response-cache`) |
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
 //! | [`FallbackLayer`] | answers in the place of an upstream that is out, or fails closed |
 //! | [`DetachLayer`] | answers 202 for named endpoints and sends in the background |
@@ -30,6 +31,7 @@
 //! | `axum` | | our errors as answers of an axum app, and a newtype for the others |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
 //! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
+//! | `response-cache` | | `ResponseCacheLayer`: keeps the responses of chosen `GET`s |
 //! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -48,6 +50,9 @@ pub mod fallback;
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
 pub mod policy;
+#[cfg(feature = "response-cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
+pub mod response_cache;
 pub mod retry;
 pub mod stack;
 pub mod throttle;
@@ -65,6 +70,9 @@ pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;
 pub use error::BoxError;
 pub use fallback::FallbackLayer;
+#[cfg(feature = "response-cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
+pub use response_cache::ResponseCacheLayer;
 pub use retry::RetryOnRateLimit;
 pub use stack::Stack;
 pub use throttle::ThrottleLayer;

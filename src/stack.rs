@@ -24,7 +24,9 @@
 //!
 //! The token layer is left out until a [`token_cache`](Stack::token_cache) is given, and the fallback layer until there is a
 //! [`fallback`](Stack::fallback): whether to fail open or closed is nothing that a default could say. A [`DetachLayer`](crate::DetachLayer)
-//! goes around the whole stack.
+//! goes around the whole stack. With the feature `response-cache` there can be a `ResponseCacheLayer` as well, by
+//! `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that what is at hand needs neither a
+//! turn nor a token, and a request that many share is retried once for all.
 //!
 //! # Example
 //!
@@ -69,6 +71,7 @@
 //! | `ThrottleLayer` is outside `RetryOnRateLimit` | it hears of the last answer only, and a retry goes past the line of those who wait |
 //! | `ThrottleLayer` is inside `TokenCacheLayer` | a token that was good at the beginning of a long wait may have ended at its end |
 //! | `ThrottleLayer` is inside the send's `TimeoutLayer` | waiting for a turn uses up the time of the send |
+//! | `ResponseCacheLayer` is inside `TokenCacheLayer` | each new token is another credential, of which nothing is kept yet |
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
@@ -94,6 +97,8 @@ use std::time::Duration;
 
 use tower_layer::{Identity, Layer};
 
+#[cfg(feature = "response-cache")]
+use crate::response_cache::ResponseCacheLayer;
 use crate::{
     classify::{ErrorClassify, ErrorClassifyLayer},
     fallback::FallbackLayer,
@@ -106,9 +111,10 @@ use crate::{
 /// The recommended stack of layers, itself a layer. The [module page](self) draws it.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Stack<Token = Identity, Fallback = Identity> {
+pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity> {
     fallback: Fallback,
     call_timeout: TimeoutLayer,
+    cache: Cache,
     retry: RetryOnRateLimit,
     throttle: ThrottleLayer,
     classify: ErrorClassifyLayer,
@@ -131,6 +137,7 @@ impl Stack {
         Self {
             fallback: Identity::new(),
             call_timeout: TimeoutLayer::of(Self::CALL_TIMEOUT),
+            cache: Identity::new(),
             retry: RetryOnRateLimit::new(),
             throttle: ThrottleLayer::new(),
             token: Identity::new(),
@@ -140,12 +147,13 @@ impl Stack {
     }
 }
 
-impl<Token, Fallback> Stack<Token, Fallback> {
+impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
     /// Says what the caller gets when all else failed: an answer in the upstream's place, or an error that says so.
-    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, FallbackLayer> {
+    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, Cache, FallbackLayer> {
         Stack {
             fallback: layer,
             call_timeout: self.call_timeout,
+            cache: self.cache,
             retry: self.retry,
             throttle: self.throttle,
             token: self.token,
@@ -158,6 +166,25 @@ impl<Token, Fallback> Stack<Token, Fallback> {
     pub fn call_timeout(mut self, layer: TimeoutLayer) -> Self {
         self.call_timeout = layer;
         self
+    }
+
+    /// Keeps the responses of the endpoints that it names: no call at all where one is at hand.
+    #[cfg(feature = "response-cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
+    pub fn response_cache(
+        self,
+        layer: ResponseCacheLayer,
+    ) -> Stack<Token, ResponseCacheLayer, Fallback> {
+        Stack {
+            fallback: self.fallback,
+            call_timeout: self.call_timeout,
+            cache: layer,
+            retry: self.retry,
+            throttle: self.throttle,
+            token: self.token,
+            classify: self.classify,
+            send_timeout: self.send_timeout,
+        }
     }
 
     /// Decides what is sent again, and when.
@@ -176,10 +203,11 @@ impl<Token, Fallback> Stack<Token, Fallback> {
     ///
     /// The stack leaves the sending again after a rejected token to its retry layer, which has a copy of the request
     /// anyway: see [`TokenCacheLayer::leave_replay_to_retry`].
-    pub fn token_cache(self, layer: TokenCacheLayer) -> Stack<TokenCacheLayer, Fallback> {
+    pub fn token_cache(self, layer: TokenCacheLayer) -> Stack<TokenCacheLayer, Cache, Fallback> {
         Stack {
             fallback: self.fallback,
             call_timeout: self.call_timeout,
+            cache: self.cache,
             retry: self.retry,
             throttle: self.throttle,
             token: layer.leave_replay_to_retry(),
@@ -207,10 +235,11 @@ impl Default for Stack {
     }
 }
 
-impl<S, Token, Fallback> Layer<S> for Stack<Token, Fallback>
+impl<S, Token, Cache, Fallback> Layer<S> for Stack<Token, Cache, Fallback>
 where
     Token: Layer<Timeout<S>>,
-    Fallback: Layer<Whole<Token::Service>>,
+    Cache: Layer<Sends<Token::Service>>,
+    Fallback: Layer<Timeout<Cache::Service>>,
 {
     type Service = Fallback::Service;
 
@@ -220,10 +249,11 @@ where
         let inner = self.classify.layer(inner);
         let inner = self.throttle.layer(inner);
         let inner = self.retry.layer(inner);
+        let inner = self.cache.layer(inner);
         let inner = self.call_timeout.layer(inner);
         self.fallback.layer(inner)
     }
 }
 
-/// All layers that are always there, around what is inside of them.
-type Whole<S> = Timeout<RetryOnRateLimitService<Throttle<ErrorClassify<S>>>>;
+/// What makes several sends of one call, around what each send goes through.
+type Sends<S> = RetryOnRateLimitService<Throttle<ErrorClassify<S>>>;

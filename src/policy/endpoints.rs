@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{Method, Request};
-use matchit::Router;
+use matchit::{Match, Router};
 
 use crate::error::InvalidConfig;
 
@@ -37,6 +37,8 @@ pub struct Endpoints<T> {
 }
 
 type Patterns<T> = Router<Arc<Named<T>>>;
+
+type Found<'a, 'p, T> = Match<'a, 'p, &'a Arc<Named<T>>>;
 
 /// What [`Endpoints::get`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,16 +95,25 @@ impl<T> Endpoints<T> {
 
     /// The configuration for a request with this method and path.
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
-        let at = |of: Option<&Method>| {
-            let (_, router) = self.routers.iter().find(|(method, _)| method.as_ref() == of)?;
-            router.at(path).ok().map(|found| &**found.value)
-        };
-        let found = match (at(Some(method)), at(None)) {
-            (Some(exact), Some(any)) if any.specificity > exact.specificity => any,
-            (Some(found), _) | (None, Some(found)) => found,
-            (None, None) => return self.otherwise(),
-        };
-        Endpoint { pattern: Some(&found.pattern), config: &found.config }
+        match self.find(method, path) {
+            Some(Match { value, .. }) => {
+                Endpoint { pattern: Some(&value.pattern), config: &value.config }
+            }
+            None => self.otherwise(),
+        }
+    }
+
+    /// Calls `each` with the name and the value of every parameter in the pattern that such a request matches.
+    #[cfg(feature = "response-cache")]
+    pub(crate) fn each_parameter(
+        &self,
+        method: &Method,
+        path: &str,
+        mut each: impl FnMut(&str, &str),
+    ) {
+        if let Some(found) = self.find(method, path) {
+            found.params.iter().for_each(|(name, value)| each(name, value));
+        }
     }
 
     /// The configuration for `request`.
@@ -123,6 +134,19 @@ impl<T> Endpoints<T> {
     /// The base configuration, to change it. Endpoints that were inserted before keep theirs.
     pub const fn base_mut(&mut self) -> &mut T {
         &mut self.base
+    }
+
+    fn find<'a, 'p>(&'a self, method: &Method, path: &'p str) -> Option<Found<'a, 'p, T>> {
+        let at = |of: Option<&Method>| {
+            let (_, router) = self.routers.iter().find(|(method, _)| method.as_ref() == of)?;
+            router.at(path).ok()
+        };
+        match (at(Some(method)), at(None)) {
+            (Some(exact), Some(any)) if any.value.specificity > exact.value.specificity => {
+                Some(any)
+            }
+            (found @ Some(_), _) | (None, found) => found,
+        }
     }
 
     const fn otherwise(&self) -> Endpoint<'_, T> {

@@ -51,6 +51,8 @@ mod quota_turns;
 mod quota_unsent;
 mod rate_limit;
 mod rate_limit_properties;
+#[cfg(feature = "response-cache")]
+mod response_cache;
 mod retry;
 #[cfg(feature = "client-credentials")]
 mod secrets;

@@ -43,6 +43,13 @@ pub(super) const SUBJECTS: &[Subject] = &[
         wrap: |probe| layered(&ErrorClassifyLayer::new().error_for_status(), probe),
     },
     Subject { name: "RetryOnRateLimit", wrap: |probe| layered(&RetryOnRateLimit::new(), probe) },
+    #[cfg(feature = "response-cache")]
+    Subject { name: "ResponseCacheLayer", wrap: |probe| layered(&kept(), probe) },
+    #[cfg(feature = "response-cache")]
+    Subject {
+        name: "Stack with a response cache",
+        wrap: |probe| layered(&Stack::new().response_cache(kept()), probe),
+    },
     Subject { name: "ThrottleLayer", wrap: |probe| layered(&ThrottleLayer::new(), probe) },
     Subject {
         name: "FallbackLayer, open",
@@ -91,6 +98,15 @@ pub(super) const SUBJECTS: &[Subject] = &[
         wrap: |probe| layered(&Stack::new().token_cache(tokens().allow_any_https_origin()), probe),
     },
 ];
+
+/// The resource that the cases write to is one whose responses are kept.
+#[cfg(feature = "response-cache")]
+fn kept() -> tower_heed::ResponseCacheLayer {
+    let minute = Duration::from_secs(60);
+    tower_heed::ResponseCacheLayer::new()
+        .endpoint("GET /users/{id}", |config| config.ttl(minute))
+        .unwrap()
+}
 
 fn tokens() -> TokenCacheLayer {
     TokenCacheLayer::new(service_fn(|_: TokenRequest| async { Token::bearer("token") }))

@@ -1,0 +1,105 @@
+//! Whose time a request takes that several share.
+
+use tokio::time::Instant;
+use tower_heed::{
+    TimeoutLayer,
+    error::find,
+    policy::{Classification, Deadline, ErrorClass},
+    timeout::Elapsed,
+};
+
+use super::*;
+
+fn until(span: Duration) -> Request<Body> {
+    let mut request = get("/users/1");
+    request.extensions_mut().insert(Deadline::at(Instant::now() + span));
+    request
+}
+
+/// Answers with what is left of the deadline that reaches it.
+fn telling() -> Api {
+    Api::scripted(|request| {
+        let deadline = Deadline::of(request).expect("a flight has an end");
+        Ok(Response::new(full(&deadline.remaining(Instant::now()).as_secs().to_string())))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_request_obeys_the_deadline_of_the_call_that_began_it() {
+    let api = telling();
+    let mut client = client(&layer(), &api);
+    assert_eq!(send(&mut client, until(7 * SECOND)).await.unwrap().body, "7");
+    let no_cache = with_headers("/users/2", &[("cache-control", "no-cache")]);
+    assert_eq!(send(&mut client, no_cache).await.unwrap().body, "30");
+
+    // So does that of a time limit around it.
+    let mut limited = TimeoutLayer::new(5 * SECOND).unwrap().layer(client);
+    let response = limited.ready().await.unwrap().call(get("/users/3")).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "5");
+}
+
+/// It goes on behind the stale response that the caller gets.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_has_its_own_time() {
+    let api = telling();
+    let layer = layer();
+    let mut client = client(&layer, &api);
+    send(&mut client, get("/users/1")).await.unwrap();
+    advance(60 * SECOND).await;
+    let mut slow = super::client(&layer, &api.clone().taking(3 * SECOND));
+    let begun = Instant::now();
+    let got = send(&mut slow, until(SECOND)).await.unwrap();
+    assert_eq!(
+        (got.stale.unwrap().class(), Instant::now() - begun),
+        (ErrorClass::Timeout, SECOND / 2)
+    );
+    sleep(3 * SECOND).await;
+    let got = send(&mut client, get("/users/1")).await.unwrap();
+    assert_eq!((got.body.as_str(), got.stale), ("27", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_waits_for_as_long_as_its_own_call_has() {
+    let api = Api::new().taking(20 * SECOND);
+    let client = client(&layer(), &api);
+    let patient = spawn(&client, get("/users/1")).await;
+    let hasty = spawn(&client, until(2 * SECOND)).await;
+    let begun = Instant::now();
+    let error = hasty.await.unwrap().unwrap_err();
+    assert_eq!(Instant::now() - begun, 2 * SECOND);
+    assert_eq!(find::<Elapsed>(error.as_ref()).unwrap().limit(), 2 * SECOND);
+    assert_eq!(patient.await.unwrap().unwrap().body, "/users/1 1");
+}
+
+/// Who began it had less time than those who joined: one of them goes on, once.
+#[tokio::test(start_paused = true)]
+async fn a_hasty_call_does_not_fail_those_with_more_time() {
+    let api = Api::new().taking(5 * SECOND);
+    let client = client(&layer(), &api);
+    let hasty = spawn(&client, until(2 * SECOND)).await;
+    let mut patient = Vec::new();
+    for _ in 0..100 {
+        patient.push(spawn(&client, until(20 * SECOND)).await);
+    }
+    let error = hasty.await.unwrap().unwrap_err();
+    let class = Classification::of_error(error.as_ref()).map(|failure| failure.class());
+    assert_eq!(class, Some(ErrorClass::Timeout));
+    for call in patient {
+        assert_eq!(call.await.unwrap().unwrap().body, "/users/1 2");
+    }
+    assert_eq!(api.sends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_flight_that_is_cut_short_is_the_last() {
+    let api = Api::new().taking(60 * SECOND);
+    let client = client(&layer(), &api);
+    let mut calls = Vec::new();
+    for seconds in 1..=20 {
+        calls.push(spawn(&client, until(seconds * SECOND)).await);
+    }
+    for call in calls {
+        assert!(call.await.unwrap().is_err());
+    }
+    assert!(api.sends() <= 3, "{} requests", api.sends());
+}

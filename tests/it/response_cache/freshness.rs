@@ -1,0 +1,176 @@
+//! For how long a response answers, and what the server and the caller can say about that.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_response_answers_for_its_time_to_live_and_tells_its_age() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    let first = send(&mut client, get("/users/1")).await.unwrap();
+    assert_eq!((first.body.as_str(), first.age), ("/users/1 1", None));
+    advance(59 * SECOND).await;
+    let hit = send(&mut client, get("/users/1")).await.unwrap();
+    assert_eq!(
+        (hit.body.as_str(), hit.age.as_deref(), hit.stale),
+        ("/users/1 1", Some("59"), None)
+    );
+    advance(SECOND).await;
+    assert_eq!(text(&mut client, "/users/1").await, "/users/1 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_to_live_begins_before_the_request() {
+    let api = Api::new().taking(5 * SECOND);
+    let mut client = client(&with(|config| config.stale_for(Duration::ZERO)), &api);
+    text(&mut client, "/users/1").await;
+    let hit = send(&mut client, get("/users/1")).await.unwrap();
+    assert_eq!(hit.age.as_deref(), Some("5"));
+    advance(55 * SECOND).await;
+    assert_eq!(text(&mut client, "/users/1").await, "/users/1 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_shortens_it_and_brings_its_own_age() {
+    let api = Api::new();
+    api.answers(200, &[("cache-control", "private, max-age=30"), ("age", "10")]);
+    let mut client = client(&layer(), &api);
+    send(&mut client, get("/users/1")).await.unwrap();
+    advance(19 * SECOND).await;
+    assert_eq!(send(&mut client, get("/users/1")).await.unwrap().age.as_deref(), Some("29"));
+    advance(SECOND).await;
+    send(&mut client, get("/users/1")).await.unwrap();
+    assert_eq!(api.sends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_to_be_kept_is_fetched_each_time() {
+    for headers in [
+        &[("cache-control", "no-store")],
+        &[("cache-control", "no-cache")],
+        &[("set-cookie", "sid=1")],
+        &[("vary", "*")],
+        &[("expires", "0")],
+    ] as [&[_]; 5]
+    {
+        let api = Api::scripted(move |_| Ok(answer(200, headers)));
+        let layer = layer();
+        let mut client = client(&layer, &api);
+        for _ in 0..3 {
+            assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 200);
+        }
+        assert_eq!(api.sends(), 3, "{headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_marked_endpoint_overrides_what_the_server_says() {
+    let api = Api::new();
+    api.answers(
+        200,
+        &[("cache-control", "private, no-store, no-cache, max-age=0"), ("expires", "0")],
+    );
+    let mut client = client(&with(Config::override_no_store), &api);
+    for _ in 0..3 {
+        send(&mut client, get("/users/1")).await.unwrap();
+    }
+    assert_eq!(api.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cookies_are_stripped_where_that_was_asked_for_and_reach_the_one_who_asked() {
+    let api = Api::new().taking(SECOND);
+    api.answers(200, &[("set-cookie", "__cf_bm=1"), ("etag", "7")]);
+    let client = client(&with(Config::strip_set_cookie), &api);
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let mut client = client.clone();
+        calls.push(tokio::spawn(async move { client.ready().await?.call(get("/users/1")).await }));
+        tokio::task::yield_now().await;
+    }
+    let mut cookies = Vec::new();
+    for call in calls {
+        let response: Answered = call.await.unwrap();
+        let response = response.unwrap();
+        assert!(response.headers().contains_key("etag"));
+        cookies.push(response.headers().contains_key("set-cookie"));
+    }
+    assert_eq!(cookies, [true, false, false]);
+    let hit = client.clone().ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert!(!hit.headers().contains_key("set-cookie") && hit.headers().contains_key("etag"));
+    assert_eq!(api.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_never_kept() {
+    for status in [301, 400, 401, 403, 404, 429, 500, 503] {
+        let api = Api::new();
+        api.answers(status, &[("cache-control", "max-age=60")]);
+        let mut client = client(&layer(), &api);
+        for _ in 0..2 {
+            assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, status);
+        }
+        assert_eq!(api.sends(), 2, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_can_ask_for_a_new_response_and_the_next_gets_it_too() {
+    for directive in ["no-cache", "max-age=0"] {
+        let api = Api::new();
+        let mut client = client(&layer(), &api);
+        text(&mut client, "/users/1").await;
+        let request = with_headers("/users/1", &[("cache-control", directive)]);
+        assert_eq!(send(&mut client, request).await.unwrap().body, "/users/1 2");
+        assert_eq!(text(&mut client, "/users/1").await, "/users/1 2");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_can_say_how_old_and_that_nothing_be_kept_and_that_nothing_be_sent() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    let asking = |directive| with_headers("/users/1", &[("cache-control", directive)]);
+    let kept_only = send(&mut client, asking("only-if-cached")).await.unwrap();
+    assert_eq!((kept_only.status, api.sends()), (504, 0));
+
+    assert_eq!(send(&mut client, asking("no-store")).await.unwrap().body, "/users/1 1");
+    assert_eq!(text(&mut client, "/users/1").await, "/users/1 2");
+    advance(20 * SECOND).await;
+    assert_eq!(send(&mut client, asking("max-age=20")).await.unwrap().body, "/users/1 2");
+    assert_eq!(send(&mut client, asking("only-if-cached")).await.unwrap().body, "/users/1 2");
+    assert_eq!(send(&mut client, asking("max-age=19")).await.unwrap().body, "/users/1 3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_of_the_connection_are_not_kept() {
+    let api = Api::new();
+    api.answers(
+        200,
+        &[("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "timeout=5"), ("etag", "7")],
+    );
+    let mut client = client(&layer(), &api);
+    send(&mut client, get("/users/1")).await.unwrap();
+    let hit = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    let mut names: Vec<_> = hit.headers().keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["age", "etag"]);
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused_where_they_are_made() {
+    let refused = |pattern, ttl| {
+        ResponseCacheLayer::new()
+            .endpoint(pattern, |config| config.ttl(ttl))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused("POST /users", SECOND).contains("only responses to GET"));
+    assert!(refused("GET users", SECOND).contains("endpoint pattern"));
+    assert!(refused("/users", Duration::ZERO).contains("time to live"));
+    let missing = ResponseCacheLayer::new().endpoint("/users", |config| config).unwrap_err();
+    assert_eq!(missing.to_string(), "invalid time to live: none was given");
+    let twice = layer().endpoint("GET /users/{id}", |config| config.ttl(SECOND));
+    assert!(twice.unwrap_err().to_string().contains("/users/{id}"));
+    assert!(ResponseCacheLayer::with_max_bytes(0).is_err());
+    assert!(ResponseCacheLayer::new().fetch_timeout(Duration::ZERO).is_err());
+}

@@ -1,0 +1,185 @@
+//! What is forgotten before its time.
+
+use super::*;
+
+/// Whether a `GET` of this path is answered without a request.
+async fn is_kept(client: &mut ResponseCache<Api>, api: &Api, request: Request<Body>) -> bool {
+    let sent = api.sends();
+    send(client, request).await.unwrap();
+    api.sends() == sent
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_succeeded_invalidates_its_resource_for_all() {
+    for method in ["PATCH", "PUT", "DELETE", "POST", "LOCK"] {
+        for status in [200, 201, 204, 303] {
+            let api = Api::new();
+            let mut client = client(&layer(), &api);
+            let by = |user, path: &str| with_headers(path, &[("authorization", user)]);
+            let all = [
+                by("one", "/users/a%7C1"),
+                by("other", "/users/a%7C1"),
+                get("/users/a%7C1?fields=email"),
+                get("/users/a|1"),
+            ];
+            let apart = get("/users/2");
+            for request in all.iter().chain([&apart]) {
+                send(&mut client, request.clone()).await.unwrap();
+            }
+            api.answers(status, &[]);
+            send(&mut client, of(method, "/users/a|1")).await.unwrap();
+            api.answers(200, &[]);
+            for request in all {
+                let what = format!("{method} {status} {}", request.uri());
+                assert!(!is_kept(&mut client, &api, request).await, "{what}");
+            }
+            assert!(is_kept(&mut client, &api, apart).await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_refused_invalidates_nothing() {
+    for status in [400, 401, 403, 404, 409, 412, 422, 429] {
+        let api = Api::new();
+        let mut client = client(&layer(), &api);
+        send(&mut client, get("/users/1")).await.unwrap();
+        api.answers(status, &[]);
+        send(&mut client, of("PATCH", "/users/1")).await.unwrap();
+        assert!(is_kept(&mut client, &api, get("/users/1")).await, "{status}");
+    }
+    for method in ["HEAD", "OPTIONS", "TRACE"] {
+        let api = Api::new();
+        let mut client = client(&layer(), &api);
+        send(&mut client, get("/users/1")).await.unwrap();
+        send(&mut client, of(method, "/users/1")).await.unwrap();
+        assert!(is_kept(&mut client, &api, get("/users/1")).await, "{method}");
+    }
+}
+
+/// It may have been carried out: the server is asked, and if it is out, what is known is served.
+#[tokio::test(start_paused = true)]
+async fn a_write_of_unknown_outcome_makes_its_resource_stale() {
+    for outcome in ["503", "504", "error", "unknown", "dropped"] {
+        let api = Api::new();
+        let layer = layer();
+        let mut client = client(&layer, &api);
+        text(&mut client, "/users/1").await;
+        let kept = Arc::clone(&*api.script.lock().unwrap());
+        match outcome {
+            "error" => {
+                api.becomes(|_| Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
+            }
+            "unknown" => api.becomes(|_| Err("who knows".into())),
+            "504" => api.answers(504, &[]),
+            _ => api.answers(503, &[]),
+        }
+        if outcome == "dropped" {
+            let mut slow = super::client(&layer, &api.clone().taking(SECOND));
+            let mut call =
+                tokio_test::task::spawn(slow.ready().await.unwrap().call(of("PATCH", "/users/1")));
+            assert!(call.poll().is_pending());
+        } else {
+            drop(send(&mut client, of("PATCH", "/users/1")).await);
+        }
+        api.answers(503, &[]);
+        let sent = api.sends();
+        let got = send(&mut client, get("/users/1")).await.unwrap();
+        assert!(got.stale.is_some(), "{outcome}: {got:?}");
+        assert_eq!(api.sends(), sent + 1, "{outcome}");
+        *api.script.lock().unwrap() = kept;
+        advance(10 * SECOND).await;
+        assert_eq!(send(&mut client, get("/users/1")).await.unwrap().stale, None, "{outcome}");
+        assert!(is_kept(&mut client, &api, get("/users/1")).await, "{outcome}");
+    }
+}
+
+/// A read that began before a write may bring what was before it.
+#[tokio::test(start_paused = true)]
+async fn a_flight_that_began_before_an_invalidation_is_for_those_who_had_joined_it() {
+    let api = Api::new().taking(10 * SECOND);
+    let layer = layer();
+    let slow = client(&layer, &api);
+    let mut quick = client(&layer, &api.clone().taking(SECOND));
+    let before = spawn(&slow, get("/users/1")).await;
+    let joined = spawn(&slow, get("/users/1")).await;
+    send(&mut quick, of("PATCH", "/users/1")).await.unwrap();
+    let after = spawn(&quick, get("/users/1")).await;
+    assert_eq!(after.await.unwrap().unwrap().body, "/users/1 3");
+    for old in [before, joined] {
+        assert!(old.await.unwrap().is_ok());
+    }
+    let sent = api.sends();
+    assert_eq!((text(&mut quick, "/users/1").await.as_str(), sent), ("/users/1 3", 3));
+    assert_eq!(api.sends(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flight_that_lands_after_an_invalidation_is_not_kept() {
+    let api = Api::new().taking(10 * SECOND);
+    let layer = layer();
+    let slow = client(&layer, &api);
+    let before = spawn(&slow, get("/users/1")).await;
+    layer.handle().invalidate("id", "1");
+    assert!(before.await.unwrap().is_ok());
+    assert!(!is_kept(&mut client(&layer, &api), &api, get("/users/1")).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handle_invalidates_by_user_by_uri_and_all() {
+    let api = Api::new();
+    let layer = layer()
+        .endpoint("/users/{id}/roles", |config| config.ttl(60 * SECOND))
+        .unwrap()
+        .endpoint("/orgs/{org}", |config| config.ttl(60 * SECOND))
+        .unwrap();
+    let handle = layer.handle();
+    let mut client = client(&layer, &api);
+    let paths = [
+        "/users/auth0%7C1",
+        "/users/auth0%7C1/roles",
+        "/users/auth0|1?q",
+        "/users/2",
+        "/orgs/auth0|1",
+    ];
+    let mut kept = async |expected: [bool; 5]| {
+        for (path, expected) in paths.into_iter().zip(expected) {
+            assert_eq!(is_kept(&mut client, &api, get(path)).await, expected, "{path}");
+        }
+    };
+    kept([false; 5]).await;
+    kept([true; 5]).await;
+    handle.invalidate("id", "auth0|1");
+    kept([false, false, false, true, true]).await;
+    handle.invalidate("other", "auth0|1");
+    kept([true; 5]).await;
+    handle.invalidate_uri(&"https://ID.example:443/users/auth0%7c1".parse().unwrap());
+    kept([false, true, false, true, true]).await;
+    handle.clear();
+    assert_eq!((handle.snapshot().entries(), handle.snapshot().bytes()), (0, 0));
+    kept([false; 5]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_invalidated_is_served_stale() {
+    let api = Api::new();
+    let layer = layer();
+    let mut client = client(&layer, &api);
+    text(&mut client, "/users/1").await;
+    layer.handle().invalidate("id", "1");
+    api.answers(503, &[]);
+    assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
+}
+
+/// Also where it was invalidated while a caller waited for its refresh.
+#[tokio::test(start_paused = true)]
+async fn what_is_invalidated_during_a_refresh_is_not_served() {
+    let api = Api::new();
+    let layer = layer();
+    text(&mut client(&layer, &api), "/users/1").await;
+    advance(60 * SECOND).await;
+    api.answers(503, &[]);
+    let waiting = spawn(&client(&layer, &api.clone().taking(SECOND / 2)), get("/users/1")).await;
+    layer.handle().invalidate("id", "1");
+    assert_eq!(waiting.await.unwrap().unwrap().status, 503);
+}

@@ -1,0 +1,86 @@
+//! What the layer has nothing to do with, and what it does about readiness.
+
+use super::*;
+use crate::support::probe::{Answer, probe};
+
+#[tokio::test(start_paused = true)]
+async fn only_gets_of_named_endpoints_are_touched() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    let requests = [
+        get("/groups/1"),
+        get("/users/1/roles"),
+        of("POST", "/users/1"),
+        of("HEAD", "/users/1"),
+        with_headers("/users/1", &[("range", "bytes=0-1")]),
+        with_headers("/users/1", &[("if-none-match", "\"7\"")]),
+        with_headers("/users/1", &[("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+        with_headers("/users/1", &[("cache-control", "no-store")]),
+    ];
+    for (index, request) in requests.iter().enumerate() {
+        for time in 1..=2 {
+            let got = send(&mut client, request.clone()).await.unwrap();
+            assert_eq!((got.age, api.sends()), (None, 2 * index + time), "{}", request.uri());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_get_of_a_named_endpoint_keeps_the_contract_of_readiness() {
+    let (probe, watch) = probe(2);
+    let layer = layer();
+    let mut client = layer.layer(probe);
+    // A miss calls the instance that was made ready.
+    client.ready().await.unwrap();
+    assert_eq!(watch.permits(), 1);
+    client.call(get("/users/1")).await.unwrap();
+    assert_eq!((watch.unready_calls(), watch.permits(), watch.sends()), (0, 2, 1));
+    // A hit lets it go, with what it held.
+    client.ready().await.unwrap();
+    client.call(get("/users/1")).await.unwrap();
+    assert_eq!((watch.permits(), watch.sends()), (2, 1));
+    // So does one that waits for another.
+    watch.answer(Answer::Never);
+    let mut leader = client.clone();
+    let call = leader.ready().await.unwrap().call(get("/users/2"));
+    let mut follower = client.clone();
+    let waiting = follower.ready().await.unwrap().call(get("/users/2"));
+    assert_eq!((watch.permits(), watch.in_flight()), (1, 1));
+    drop((call, waiting));
+    assert_eq!(watch.unready_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_sends_by_itself_asks_for_readiness() {
+    let (probe, watch) = probe(3);
+    let mut client = layer().layer(probe);
+    watch.respond(200, &[("cache-control", "no-store")]);
+    let mut other = client.clone();
+    let leader = client.ready().await.unwrap().call(get("/users/1"));
+    let follower = other.ready().await.unwrap().call(get("/users/1"));
+    assert_eq!(leader.await.unwrap().status(), 200);
+    assert_eq!(follower.await.unwrap().status(), 200);
+    assert_eq!((watch.sends(), watch.unready_calls(), watch.permits()), (2, 0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_and_services_of_one_layer_share_what_is_kept() {
+    let api = Api::new();
+    let layer = layer();
+    text(&mut client(&layer, &api), "/users/1").await;
+    text(&mut client(&layer.clone(), &api).clone(), "/users/1").await;
+    assert_eq!(api.sends(), 1);
+    text(&mut client(&super::layer(), &api), "/users/1").await;
+    assert_eq!(api.sends(), 2, "another layer has another cache");
+}
+
+#[test]
+fn outside_of_a_runtime_requests_pass() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    for sends in 1..=2 {
+        let mut call = tokio_test::task::spawn(client.call(get("/users/1")));
+        assert!(call.poll().is_ready());
+        assert_eq!(api.sends(), sends);
+    }
+}

@@ -1,0 +1,52 @@
+//! With the other layers, in the recommended order.
+
+use tokio::time::Instant;
+use tower_heed::{
+    Stack, TokenCacheLayer, policy::ErrorClass, retry::RetryOutcome, token_cache::StaticToken,
+};
+
+use super::*;
+
+fn stack() -> Stack<TokenCacheLayer, ResponseCacheLayer> {
+    let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
+    let token = token.allow_origin("https://id.example").unwrap();
+    Stack::new().token_cache(token).response_cache(layer())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_is_fetched_once_and_outlives_a_minute_of_refusals() {
+    let api = Api::new();
+    let client = stack().layer(api.clone());
+    for _ in 0..3 {
+        let mut client = client.clone();
+        let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "/users/1 1");
+    }
+    advance(60 * SECOND).await;
+    api.answers(429, &[("retry-after", "5")]);
+    let begun = Instant::now();
+    while Instant::now() - begun < 60 * SECOND {
+        let mut client = client.clone();
+        let asked = Instant::now();
+        let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+        assert!(Instant::now() - asked <= SECOND, "nobody waits for the server");
+        assert_eq!(response.status(), 200);
+        let stale = response.extensions().get::<Stale>().unwrap();
+        assert!(matches!(stale.class(), ErrorClass::Timeout | ErrorClass::RateLimited));
+        sleep(SECOND / 5).await;
+    }
+    assert!(api.sends() <= 20, "{} requests", api.sends());
+}
+
+/// A call with little time gets the refusal at once, and how long to wait, instead of an error at its end.
+#[tokio::test(start_paused = true)]
+async fn a_cold_call_does_not_begin_a_wait_that_passes_its_deadline() {
+    let api = Api::new();
+    api.answers(429, &[("retry-after", "60")]);
+    let mut client = stack().layer(api.clone());
+    let begun = Instant::now();
+    let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert_eq!((response.status().as_u16(), Instant::now()), (429, begun));
+    let outcome = response.extensions().get::<RetryOutcome>().unwrap();
+    assert_eq!(outcome.retry_after(), Some(60 * SECOND));
+}
