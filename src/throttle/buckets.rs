@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{after::After, keys::Table, layer::Rules, routes::Route, slot::Slot};
-use crate::policy::quota::Quota;
+use crate::{chance, policy::quota::Quota};
 
 /// Where a new bucket finds room.
 enum Room {
@@ -80,7 +80,7 @@ impl Table {
         let slot = self.slot(home)?;
         let known = slot.name.bucket(hash, name);
         let held = slot.quota.held_until();
-        let quota = || Quota::new().max_hold(rules.max_hold);
+        let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
         let place = match room {
             Room::Instead(place) => self.replace(place, known, quota()),
             Room::Further => self.insert(known, rules.max_keys, quota, after)?,

@@ -18,6 +18,7 @@ use super::{
     routes::Route,
 };
 use crate::{
+    chance,
     meter::Meter,
     policy::{
         Endpoint, Priority,
@@ -103,7 +104,7 @@ impl Visit {
         let now = rules.clock.now();
         let mut after = After::default();
         let mut table = rules.keys.lock();
-        let quota = || Quota::new().max_hold(rules.max_hold);
+        let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
         let entered = table.enter(address, rules.max_keys, quota, &mut after).map(|home| {
             let place = table.enter_bucket(home, &route, rules, &mut after).unwrap_or(home);
             let ticket = table.slot(place).and_then(|slot| slot.arrive(now));

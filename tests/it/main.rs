@@ -43,7 +43,9 @@ mod house;
 mod idp_self;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod quota_fleet;
 mod quota_hanging;
+mod quota_hard;
 mod quota_others;
 mod quota_safety;
 mod quota_table;

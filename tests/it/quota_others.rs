@@ -54,7 +54,7 @@ fn lost_requests_stop_nothing() {
             let scenario = Scenario { rule, headers, lost: (50, SECOND / 5), ..fixed() };
             let (median, worst, refused, _) =
                 report(&format!("lost {headers:?}"), &outcomes(scenario));
-            assert!(median < 2.3 && worst < 6.0, "{rule:?} {headers:?}: {median} {worst}");
+            assert!(median < 2.3 && worst < 7.0, "{rule:?} {headers:?}: {median} {worst}");
             assert!(refused < 100, "{rule:?} {headers:?}: {refused} refused");
         }
     }

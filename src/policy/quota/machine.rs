@@ -8,6 +8,7 @@ use super::{
     Answer, Kind, Reading, Reset, Snapshot, Ticket, Turn, Verdict, View,
     answer::MAX_READINGS,
     counter::Counter,
+    crowd::Crowd,
     flight::InFlight,
     later,
     refusals::Refusals,
@@ -15,18 +16,23 @@ use super::{
 };
 use crate::wire::ServerClock;
 
+/// A round trip is not taken to last longer.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The quota that all callers of one key share.
 #[derive(Debug)]
 pub struct Quota {
     max_hold: Duration,
     flight: InFlight,
     clock: ServerClock,
-    rtt: Duration,
+    /// How long a round trip takes, on the average of the last ones.
+    rtt: Option<Duration>,
     /// The server named this moment.
     hold: Option<Instant>,
     counters: Vec<Counter>,
     silent: Silent,
     refusals: Refusals,
+    crowd: Crowd,
 }
 
 // === impl Quota ===
@@ -45,11 +51,12 @@ impl Quota {
             max_hold: Self::DEFAULT_MAX_HOLD,
             flight: InFlight::default(),
             clock: ServerClock::new(),
-            rtt: Duration::MAX,
+            rtt: None,
             hold: None,
             counters: Vec::new(),
             silent: Silent::default(),
             refusals: Refusals::default(),
+            crowd: Crowd::new(0),
         }
     }
 
@@ -57,6 +64,13 @@ impl Quota {
     #[must_use]
     pub const fn max_hold(mut self, max_hold: Duration) -> Self {
         self.max_hold = max_hold;
+        self
+    }
+
+    /// A number drawn by chance, from which others who share the limit have drawn another: it spreads what they send in time.
+    #[must_use]
+    pub fn chance(mut self, chance: u64) -> Self {
+        self.crowd = Crowd::new(chance);
         self
     }
 
@@ -68,13 +82,16 @@ impl Quota {
             Some(hold) if now < hold => Verdict::At(hold),
             _ => self.ask(&view),
         };
-        match verdict {
+        match self.crowd.turn(now, verdict) {
             Verdict::Go => {
                 self.counters.iter_mut().for_each(|counter| counter.sent(now));
                 self.silent.sent(now);
+                self.crowd.sent(now);
                 Turn::Now(self.flight.take(now))
             }
-            Verdict::At(at) => Turn::At(at.max(later(now, Duration::from_millis(1)))),
+            Verdict::At(at) => Turn::At(
+                at.min(later(now, self.max_hold)).max(later(now, Duration::from_millis(1))),
+            ),
             Verdict::Answer => match self.flight.next_expiry() {
                 Some(at) => Turn::AfterAnswer { or_at: at },
                 None => Turn::At(later(now, Self::MARGIN)),
@@ -88,7 +105,8 @@ impl Quota {
         let sent = ticket.sent();
         self.flight.answered(&ticket);
         self.refusals.heard(sent, now, answer.refused);
-        self.rtt = self.rtt.min(now.saturating_duration_since(sent));
+        let rtt = now.saturating_duration_since(sent).min(SLOW);
+        self.rtt = Some(self.rtt.map_or(rtt, |known| (known * 7 + rtt) / 8));
         if let Some(date) = answer.date {
             self.clock.on_answer(sent, now, date);
         }
@@ -96,23 +114,31 @@ impl Quota {
             self.hold(wait, now);
         }
         let view = self.view(now);
-        let mut explained = false;
+        let (mut explained, mut foreign) = (false, false);
         for reading in answer.readings.iter().flatten() {
             explained |= reading.remaining == 0;
-            self.read(&view, sent, answer, reading);
+            foreign |= self.read(&view, sent, answer, reading);
         }
         let heard = Heard {
             sent,
             received: now,
             retry_after: answer.retry_after.map(|wait| wait.min(self.max_hold)),
         };
-        if answer.refused {
-            // A refusal with units left is another limit's, one that is not shown.
-            if !explained {
-                self.silent.refused(&heard);
+        if !answer.refused {
+            self.crowd.accepted(sent, now);
+            if !self.crowd.is_met() {
+                self.silent.accepted(&heard);
             }
-        } else {
-            self.silent.accepted(&heard);
+            return;
+        }
+        if !explained && !self.crowd.is_met() {
+            // A refusal with units left is another limit's, one that is not shown.
+            self.silent.refused(&heard);
+        }
+        let foreign = if foreign { 1.0 } else { self.silent.is_at_a_loss() };
+        self.crowd.refused(sent, now, foreign, answer.retry_after);
+        if self.crowd.is_met() {
+            self.silent = Silent::default();
         }
     }
 
@@ -182,13 +208,14 @@ impl Quota {
     }
 
     fn ask(&mut self, view: &View) -> Verdict {
-        let silent = match self.silent.kind() {
+        let mut verdict = match self.silent.kind() {
+            // A pace of its own is guard enough.
+            _ if self.crowd.is_met() => Verdict::Go,
             // While probes are spaced out anyway, and before anything was refused, there is nothing to guard.
             Kind::Learning if self.counters.is_empty() => return self.silent.turn(view),
-            Kind::Unknown if !self.counters.is_empty() => Verdict::Go,
-            _ => self.silent.turn(view),
+            Kind::Unknown if !self.counters.is_empty() => self.refusals.turn(view),
+            _ => self.refusals.turn(view).and(self.silent.turn(view)),
         };
-        let mut verdict = self.refusals.turn(view).and(silent);
         for counter in &mut self.counters {
             verdict = verdict.and(counter.turn(view, &self.clock));
             if counter.has_turned_over() {
@@ -198,7 +225,7 @@ impl Quota {
         verdict
     }
 
-    fn read(&mut self, view: &View, sent: Instant, answer: &Answer, reading: &Reading) {
+    fn read(&mut self, view: &View, sent: Instant, answer: &Answer, reading: &Reading) -> bool {
         let reading = match (reading.reset, answer.date) {
             // Without a date only the client's own clock can tell how long it is, which the caller has done.
             (Some(Reset::At(_)), None) => &Reading { reset: None, ..*reading },
@@ -213,10 +240,10 @@ impl Quota {
             }
             self.counters.push(Counter::new(reading, view));
         }
-        if let Some(counter) = self.counters.iter_mut().find(|counter| counter.name == reading.name)
-        {
-            counter.read(view, sent, answer.refused, answer.date, reading, &mut self.clock);
-        }
+        let counter = self.counters.iter_mut().find(|counter| counter.name == reading.name);
+        counter.is_some_and(|counter| {
+            counter.read(view, sent, answer.refused, answer.date, reading, &mut self.clock)
+        })
     }
 
     fn view(&self, now: Instant) -> View {
@@ -226,7 +253,7 @@ impl Quota {
             awaited: self.flight.awaited(),
             hanging: self.flight.hanging(),
             settled: self.flight.settled(),
-            rtt: self.rtt.min(Duration::from_secs(1)),
+            rtt: self.rtt.unwrap_or(SLOW),
             margin: Self::MARGIN,
             max_hold: self.max_hold,
         }

@@ -2,7 +2,8 @@
 //!
 //! A [`Quota`] is what all callers of one key share. It is asked for a [`Turn`] before each send and told of each [`Answer`];
 //! from these it learns what kind of limiter the server keeps, and when the limiter gives back what was taken. It reads no clock,
-//! waits for nothing and draws no chance, so the layer above holds it in a short lock, and a test runs through an hour in no time.
+//! waits for nothing, and its chance is an argument, so the layer above holds it in a short lock, and a test runs through an hour
+//! in no time.
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -34,7 +35,8 @@
 //! `docs/throttle.md` explains and draws it. In short: with counters in the headers (`counter/`), a few requests of each window
 //! are held back as *scouts* until the limiter's ways are known, and go out over the time in which the window may end; none of
 //! them can be refused, and what they find tells a fixed window, a sliding one and a bucket apart. Without counters (`silent/`),
-//! limit and period are learned from what is refused, as little of it as will do.
+//! limit and period are learned from what is refused, as little of it as will do. When others turn out to take from the same quota
+//! (`crowd.rs`), it goes at a pace of its own.
 //!
 //! # Bounds
 //!
@@ -43,11 +45,13 @@
 
 mod answer;
 mod counter;
+mod crowd;
 mod flight;
 mod level;
 mod machine;
 mod period;
 mod refusals;
+mod signs;
 mod silent;
 mod snapshot;
 mod view;

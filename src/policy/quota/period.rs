@@ -52,11 +52,12 @@ impl Period {
         Some(inside.next().unwrap_or(most))
     }
 
-    /// The time to try next while nothing has come back yet: the next usual one, if it is longer by a quarter.
+    /// The time to try next: the next usual one, and not what is known to be long enough.
     pub(super) fn next_attempt(&self) -> Duration {
-        let least = self.longer_than.saturating_add(self.longer_than / 4);
+        let least = self.longer_than.saturating_add(self.longer_than / 50);
         let mut usual = USUAL_MILLIS.iter().map(|millis| Duration::from_millis(*millis));
-        usual.find(|usual| *usual >= least).unwrap_or(least)
+        let next = usual.find(|usual| *usual >= least).unwrap_or(least);
+        self.length().map_or(next, |length| length.min(next))
     }
 
     /// How uncertain it is; `None` if there is no upper bound.

@@ -16,7 +16,7 @@ pub(super) struct View {
     pub(super) hanging: u64,
     /// Those of them that the server has counted long ago, or never: not in `out`.
     pub(super) settled: u64,
-    /// The shortest round trip seen.
+    /// How long a round trip takes.
     pub(super) rtt: Duration,
     /// What is added to each predicted moment.
     pub(super) margin: Duration,

@@ -11,6 +11,7 @@ use self::{
     bucket::Bucket,
     fixed::Fixed,
     gain::Gain,
+    own::Own,
     scouts::Scouts,
     window::{Entry, Window},
 };
@@ -20,6 +21,7 @@ use crate::wire::ServerClock;
 mod bucket;
 mod fixed;
 mod gain;
+mod own;
 mod scouts;
 mod window;
 
@@ -72,6 +74,7 @@ pub(super) struct Counter {
     no_bucket: bool,
     begun: Instant,
     received: Instant,
+    own: Own,
 }
 
 /// What kind of limiter is behind it, as far as can be told.
@@ -110,6 +113,7 @@ impl Counter {
             no_bucket: false,
             begun: view.now,
             received: view.now,
+            own: Own::new(view.now),
         }
     }
 
@@ -175,6 +179,7 @@ impl Counter {
         self.received
     }
 
+    /// Whether the answer was a refusal that only what others took explains.
     pub(super) fn read(
         &mut self,
         view: &View,
@@ -183,7 +188,7 @@ impl Counter {
         date: Option<SystemTime>,
         reading: &Reading,
         clock: &mut ServerClock,
-    ) {
+    ) -> bool {
         let alone = view.out == 0 && self.received <= sent;
         self.received = view.now;
         if let Some(limit) = reading.limit {
@@ -191,6 +196,13 @@ impl Counter {
         }
         let left = reading.remaining.min(self.limit);
         let refused = refused && left == 0;
+        let back_in = match (reading.reset, date) {
+            (Some(Reset::In(wait)), _) => Some(wait),
+            (Some(Reset::At(at)), Some(date)) => at.duration_since(date).ok(),
+            _ => None,
+        };
+        self.own.read(view.now, !refused, back_in.map(|wait| wait.min(view.max_hold)));
+        let foreign = refused && self.own.is_less_than_half(self.limit);
         let seen = Sighting {
             sent,
             received: view.now,
@@ -239,6 +251,7 @@ impl Counter {
                 }
             }
         }
+        foreign
     }
 
     /// A bucket shows itself at once. Later, others who send can make a window look like one.

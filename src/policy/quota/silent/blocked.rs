@@ -69,7 +69,8 @@ impl Blocked {
     }
 
     fn hold(&mut self, heard: &Heard) {
-        let wait = heard.retry_after.unwrap_or(self.gap);
+        // Rounded down, the last second of a wait is none at all.
+        let wait = heard.retry_after.map_or(self.gap, |told| told.max(self.gap));
         self.told |= heard.retry_after.is_some();
         self.next = self.next.max(later(heard.received, wait));
     }

@@ -17,6 +17,12 @@ const PROOF: u32 = 2;
 /// So many surprises on end, and all is learned anew.
 const GIVE_UP: u32 = 4;
 
+/// So often a period is taken to be longer; then it is the limit that is less than was thought.
+const TWICE: u32 = 2;
+
+/// A period that is so many times as long as was thought is another limit.
+const MUCH_LONGER: u32 = 8;
+
 const FIRST_GAP: Duration = Duration::from_millis(20);
 
 /// At most `limit` in any `period`: right for fixed windows, which begin anywhere, and for sliding ones.
@@ -28,10 +34,15 @@ pub(in super::super) struct Cycle {
     attempt: Duration,
     /// When those that count were sent and came back.
     entries: VecDeque<(Instant, Instant)>,
+    /// Those taken to be back, as many as the limit, in case they are not.
+    past: VecDeque<(Instant, Instant)>,
+    lengthened: u32,
     /// Returns in time, in a row.
     proven: u32,
     /// Refusals that neither the limit nor the period explains, in a row.
     surprises: u32,
+    /// Probes after the time at which the oldest was to be back, refused in a row.
+    in_vain: u32,
     /// One alone goes until one is accepted.
     surprised: bool,
     /// The limit before it was last lowered, which those that were out then may show to be the right one.
@@ -60,8 +71,11 @@ impl Cycle {
             period,
             attempt,
             entries,
+            past: VecDeque::new(),
+            lengthened: 0,
             proven: 0,
             surprises: 0,
+            in_vain: 0,
             surprised: false,
             ceiling: most,
             corrected: now,
@@ -78,7 +92,7 @@ impl Cycle {
             return if self.surprised { view.probe() } else { Verdict::Go };
         }
         let Some((_, oldest)) = self.entries.front() else { return view.probe() };
-        let length = self.period.length().unwrap_or(self.attempt);
+        let length = self.attempt;
         let back = view.cap(later(*oldest, length.saturating_add(view.margin)), *oldest);
         self.growth.is_full();
         if view.now < back {
@@ -98,7 +112,8 @@ impl Cycle {
                     self.period.back(heard.received.saturating_duration_since(sent));
                     self.attempt = self.period.next_attempt();
                     self.proven += 1;
-                    self.entries.pop_front();
+                    self.in_vain = 0;
+                    self.past.extend(self.entries.pop_front());
                     self.release(heard.received, Duration::ZERO);
                 }
             }
@@ -141,6 +156,9 @@ impl Cycle {
             }
             self.attempt = self.period.next_attempt();
             self.proven = 0;
+            self.in_vain += 1;
+        } else if self.lengthen(heard) {
+            self.surprises += 1;
         } else if counted > self.limit / 2 {
             // So many fit and not one more.
             (self.ceiling, self.limit) = (self.limit, counted);
@@ -170,6 +188,11 @@ impl Cycle {
         self.limit
     }
 
+    /// Time and again it was refused too early, or too late.
+    pub(super) const fn is_at_a_loss(&self) -> bool {
+        self.surprises > 1 || self.in_vain >= GIVE_UP
+    }
+
     fn release(&mut self, now: Instant, margin: Duration) {
         let Some(length) = self.period.length() else { return };
         while self
@@ -177,8 +200,33 @@ impl Cycle {
             .front()
             .is_some_and(|(_, received)| later(*received, length.saturating_add(margin)) <= now)
         {
-            self.entries.pop_front();
+            self.past.extend(self.entries.pop_front());
         }
+        while self.past.len() as u64 > self.limit {
+            self.past.pop_front();
+        }
+    }
+
+    /// Takes the period to be longer than was thought, so long that as many as the limit were accepted in it.
+    fn lengthen(&mut self, heard: &Heard) -> bool {
+        let missing = usize::try_from(self.limit).unwrap_or(usize::MAX) - self.entries.len();
+        let Some(first) = self.past.len().checked_sub(missing) else { return false };
+        let after = heard.sent.saturating_duration_since(self.past[first].1);
+        if heard.retry_after.is_none()
+            || self.lengthened >= TWICE
+            || self.growth.is_trying()
+            || after > self.attempt * MUCH_LONGER
+        {
+            return false;
+        }
+        for entry in self.past.drain(first..).rev() {
+            self.entries.push_front(entry);
+        }
+        self.period.not_yet(after);
+        self.attempt = self.period.next_attempt();
+        self.proven = 0;
+        self.lengthened += 1;
+        true
     }
 
     fn hold(&mut self, heard: &Heard, wait: Duration) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Full periods without a refusal before one more is tried.
-const FIRST_AFTER: u32 = 4;
+const FIRST_AFTER: u32 = 8;
 
 /// Each time that it was refused, twice as many, up to these.
 const AFTER_AT_MOST: u32 = 64;
@@ -53,6 +53,11 @@ impl Growth {
         self.periods = 0;
         self.trying = true;
         self.step
+    }
+
+    /// More than the limit is being tried.
+    pub(super) const fn is_trying(&self) -> bool {
+        self.trying
     }
 
     /// The limit was met.

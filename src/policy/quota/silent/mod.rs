@@ -30,7 +30,7 @@ pub(super) enum Silent {
     Ramp(Ramp),
     Blocked(Blocked),
     Trial(Trial),
-    Cycle(Cycle),
+    Cycle(Box<Cycle>),
     Pace(Pace),
 }
 
@@ -108,6 +108,15 @@ impl Silent {
             Self::Pace(pace) => pace.refused(heard),
         };
         self.step(next);
+    }
+
+    /// How likely it is that only others explain the last refusal: they do if an even pace was refused twice on end.
+    pub(super) fn is_at_a_loss(&self) -> f64 {
+        match self {
+            Self::Cycle(cycle) if cycle.is_at_a_loss() => 0.3,
+            Self::Pace(pace) if pace.is_at_a_loss() => 1.0,
+            _ => 0.0,
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {

@@ -111,6 +111,11 @@ impl Pace {
         Next::Stay
     }
 
+    /// It was refused again, although it waited.
+    pub(super) const fn is_at_a_loss(&self) -> bool {
+        self.refusals > 1
+    }
+
     pub(super) const fn rate(&self) -> f64 {
         self.per_second
     }

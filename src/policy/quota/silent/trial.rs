@@ -61,11 +61,11 @@ impl Trial {
     }
 
     fn cycle(&mut self, now: Instant) -> Next {
-        Next::Go(Silent::Cycle(Cycle::new(
+        Next::Go(Silent::Cycle(Box::new(Cycle::new(
             std::mem::take(&mut self.accepted),
             self.most,
             self.closed_for,
             now,
-        )))
+        ))))
     }
 }

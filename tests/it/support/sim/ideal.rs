@@ -8,7 +8,11 @@ use super::{Chance, Nanos, Scenario};
 pub fn ideal(scenario: &Scenario, seed: u64) -> Nanos {
     let mut chance = Chance::new(seed);
     let mut server = scenario.server(&mut chance);
-    let mut ready: BinaryHeap<Reverse<Nanos>> = (0..scenario.workers).map(|_| Reverse(0)).collect();
+    let mut ready: BinaryHeap<Reverse<Nanos>> = if scenario.job_every > 0 {
+        (0..scenario.jobs as Nanos).map(|job| Reverse(job * scenario.job_every)).collect()
+    } else {
+        (0..scenario.workers).map(|_| Reverse(0)).collect()
+    };
     let (mut last, mut end) = (0, 0);
     let mut other = scenario.other_every.unwrap_or(Nanos::MAX);
     for _ in 0..scenario.jobs {
@@ -27,7 +31,9 @@ pub fn ideal(scenario: &Scenario, seed: u64) -> Nanos {
             last = accepted;
             let done = accepted + scenario.takes + scenario.delay(&mut chance);
             end = end.max(done);
-            ready.push(Reverse(done));
+            if scenario.job_every == 0 {
+                ready.push(Reverse(done));
+            }
             break;
         }
     }

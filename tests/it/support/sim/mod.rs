@@ -2,6 +2,8 @@
 //! socket: events in the order of their time, and chance from a seed.
 
 mod chance;
+mod figures;
+mod fleet;
 mod ideal;
 mod limiter;
 mod server;
@@ -9,6 +11,8 @@ mod world;
 
 pub use self::{
     chance::Chance,
+    figures::{Figures, seeds},
+    fleet::{Fleet, run_fleet},
     ideal::ideal,
     limiter::{Limiter, Rule},
     server::{Headers, Server},

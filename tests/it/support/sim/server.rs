@@ -21,6 +21,8 @@ pub enum Headers {
     Delta,
     /// On a refusal, how many seconds to wait, rounded up.
     RetryAfter,
+    /// The same rounded down: a wait of less than a second is zero.
+    RetryAfterFloor,
     /// Nothing, not even a date.
     Silent,
 }
@@ -58,15 +60,19 @@ impl Server {
                 let wait = left.reset.saturating_sub(now).div_ceil(SECOND);
                 Some((wait, ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]))
             }
-            Headers::RetryAfter | Headers::Silent => None,
+            Headers::RetryAfter | Headers::RetryAfterFloor | Headers::Silent => None,
         };
         if let Some((reset, [limit_name, remaining_name, reset_name])) = family {
             say(limit_name, &left.limit);
             say(remaining_name, &left.remaining);
             say(reset_name, &reset);
         }
-        if self.headers == Headers::RetryAfter && !left.accepted {
-            say("retry-after", &(left.next - now).div_ceil(SECOND));
+        if !left.accepted {
+            match self.headers {
+                Headers::RetryAfter => say("retry-after", &(left.next - now).div_ceil(SECOND)),
+                Headers::RetryAfterFloor => say("retry-after", &((left.next - now) / SECOND)),
+                _ => {}
+            }
         }
         // The client's own clock is an hour behind, and nobody notices.
         let wall = SystemTime::UNIX_EPOCH + Duration::from_nanos(now) - Duration::from_secs(3_600);

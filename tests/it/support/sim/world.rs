@@ -22,6 +22,10 @@ pub struct Scenario {
     pub delay: (Nanos, Nanos),
     /// How long an accepted request takes.
     pub takes: Nanos,
+    /// If not zero, a job comes up so often, each with a worker of its own; else all are there from the beginning.
+    pub job_every: Nanos,
+    /// So many requests of others were counted before the first.
+    pub used: u64,
     /// Another client sends so often.
     pub other_every: Option<Nanos>,
     /// So many of a thousand requests are lost, half of them before the server counts them; the client gives up after this.
@@ -46,6 +50,7 @@ pub struct Outcome {
 }
 
 enum Event {
+    Job(usize),
     Arrives(usize),
     Answered(usize, Box<Answer>),
     Lost(usize),
@@ -66,13 +71,30 @@ impl Scenario {
         let (delay, takes) = ((MILLI / 20, MILLI / 3), 5 * MILLI);
         let (jobs, workers, other_every) = (480, 64, None);
         let (lost, clock_step, new_rule) = ((0, SECOND / 5), None, None);
-        Self { rule, headers, jobs, workers, delay, takes, other_every, lost, clock_step, new_rule }
+        Self {
+            rule,
+            headers,
+            jobs,
+            workers,
+            delay,
+            takes,
+            job_every: 0,
+            used: 0,
+            other_every,
+            lost,
+            clock_step,
+            new_rule,
+        }
     }
 
     /// The server's clock starts anywhere in a window.
     pub fn server(&self, chance: &mut Chance) -> Server {
         let clock = 1_700_000_000 * SECOND + chance.between(0, 20 * SECOND);
-        Server { limiter: Limiter::new(self.rule), headers: self.headers, clock }
+        let mut server = Server { limiter: Limiter::new(self.rule), headers: self.headers, clock };
+        for _ in 0..self.used {
+            server.arrive(0);
+        }
+        server
     }
 
     pub fn delay(&self, chance: &mut Chance) -> Nanos {
@@ -90,14 +112,15 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let mut events: BinaryHeap<Reverse<(Nanos, u64)>> = BinaryHeap::new();
     let mut what: Vec<Option<Event>> = Vec::new();
     let mut sends: Vec<Send> = Vec::new();
-    let mut waiting: VecDeque<usize> = (0..scenario.workers.min(scenario.jobs)).collect();
-    let mut unstarted = scenario.jobs - waiting.len();
+    let workers = if scenario.job_every > 0 { 0 } else { scenario.workers.min(scenario.jobs) };
+    let mut waiting: VecDeque<usize> = (0..workers).collect();
+    let mut unstarted = if scenario.job_every > 0 { 0 } else { scenario.jobs - workers };
     let mut done = 0;
     let mut outcome = Outcome {
         took: 0,
         refused: 0,
         others_refused: 0,
-        finished: vec![0; scenario.workers],
+        finished: vec![0; scenario.workers.max(scenario.jobs)],
         turns_asked: 0,
         sent: 0,
     };
@@ -106,6 +129,11 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
             events.push(Reverse(($at, what.len() as u64)));
             what.push(Some($event));
         }};
+    }
+    if scenario.job_every > 0 {
+        for job in 0..scenario.jobs {
+            push!(job as Nanos * scenario.job_every, Event::Job(job));
+        }
     }
     if let Some(every) = scenario.other_every {
         push!(every, Event::Other);
@@ -123,11 +151,12 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
             panic!("stuck with {} of {} done", done, scenario.jobs)
         };
         assert!(
-            now < 2_000 * SECOND && outcome.turns_asked < 300_000,
+            now < 10_000 * SECOND && outcome.turns_asked < 300_000,
             "seed {seed}: stuck with {done} of {} done",
             scenario.jobs
         );
         match what[event as usize].take() {
+            Some(Event::Job(worker)) => waiting.push_back(worker),
             Some(Event::Arrives(send)) => {
                 let answer = server.arrive(now);
                 let takes = if answer.refused { 0 } else { scenario.takes };
@@ -206,5 +235,6 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
             }
         }
     }
+    outcome.finished.truncate(scenario.workers);
     outcome
 }

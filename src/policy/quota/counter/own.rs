@@ -1,0 +1,41 @@
+//! What this process took of a counter.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::later;
+
+/// What this process took lately: in no less than the longest time after which the server promised some of it back, and no more
+/// than twice that.
+#[derive(Debug)]
+pub(super) struct Own {
+    span: Duration,
+    since: Instant,
+    /// In the span before this one, and in this one.
+    before: u64,
+    taken: u64,
+}
+
+// === impl Own ===
+
+impl Own {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { span: Duration::ZERO, since: now, before: 0, taken: 0 }
+    }
+
+    pub(super) fn read(&mut self, now: Instant, accepted: bool, back_in: Option<Duration>) {
+        self.span = self.span.max(back_in.unwrap_or_default());
+        if later(self.since, self.span) <= now {
+            let is_next = later(self.since, self.span.saturating_mul(2)) > now;
+            self.before = if is_next { self.taken } else { 0 };
+            (self.since, self.taken) = (now, 0);
+        }
+        self.taken += u64::from(accepted);
+    }
+
+    /// Whether others took most of the limit.
+    pub(super) const fn is_less_than_half(&self, limit: u64) -> bool {
+        (self.before + self.taken).saturating_mul(2) < limit
+    }
+}
