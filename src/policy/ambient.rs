@@ -6,19 +6,24 @@
 
 use std::cell::Cell;
 
+use tokio::time::Instant;
+
 use super::Deadline;
 
 thread_local! {
-    static CURRENT: Cell<Ambient> = const { Cell::new(Ambient { deadline: None, waiting: false }) };
+    static CURRENT: Ambient = const {
+        Ambient { deadline: Cell::new(None), call_began: Cell::new(None), waiting: Cell::new(false) }
+    };
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Ambient {
-    deadline: Option<Deadline>,
-    waiting: bool,
+    deadline: Cell<Option<Deadline>>,
+    call_began: Cell<Option<Instant>>,
+    waiting: Cell<bool>,
 }
 
-/// A deadline in force, from [`enter`](Self::enter) until it is ended or dropped.
+/// A deadline in force, until it is ended or dropped.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Scope {
@@ -36,29 +41,51 @@ pub(crate) enum Activity {
 
 #[inline]
 pub(super) fn deadline() -> Option<Deadline> {
-    CURRENT.get().deadline
+    CURRENT.with(|current| current.deadline.get())
+}
+
+/// When the outermost layer was called, if that call is being made now: nothing was waited for since, so that the layers inside
+/// need not read the clock again.
+#[inline]
+pub(crate) fn call_began() -> Option<Instant> {
+    CURRENT.with(|current| current.call_began.get())
 }
 
 /// Says that the call in progress is being held back by the layer that is polled now.
 pub(crate) fn report_waiting() {
-    CURRENT.set(Ambient { waiting: true, ..CURRENT.get() });
+    CURRENT.with(|current| current.waiting.set(true));
 }
 
 // === impl Scope ===
 
 impl Scope {
-    /// Puts `deadline` in force: the earlier of the caller's own and the one that it found.
+    /// Puts `deadline` in force around a [`Service::call`](tower_service::Service::call) that began at `began`: the earlier of
+    /// the caller's own and the one that it found.
     #[inline]
-    pub(crate) fn enter(deadline: Deadline) -> Self {
-        let outer = CURRENT.replace(Ambient { deadline: Some(deadline), waiting: false });
-        Self { outer: outer.deadline }
+    pub(crate) fn around_call(deadline: Deadline, began: Instant) -> Self {
+        CURRENT.with(|current| {
+            current.call_began.set(Some(began));
+            Self { outer: current.deadline.replace(Some(deadline)) }
+        })
+    }
+
+    /// Puts `deadline` in force around a poll.
+    #[inline]
+    pub(crate) fn around_poll(deadline: Deadline) -> Self {
+        CURRENT.with(|current| {
+            // Between a call and a poll time may pass.
+            current.call_began.set(None);
+            current.waiting.set(false);
+            Self { outer: current.deadline.replace(Some(deadline)) }
+        })
     }
 
     /// Ends it, and tells what the inside was doing.
     #[inline]
     pub(crate) fn end(self) -> Activity {
         drop(self);
-        if CURRENT.get().waiting { Activity::Waiting } else { Activity::Sending }
+        let waiting = CURRENT.with(|current| current.waiting.get());
+        if waiting { Activity::Waiting } else { Activity::Sending }
     }
 }
 
@@ -66,7 +93,10 @@ impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
         // `waiting` is left as the inside set it: what it says holds for the layers outside as well.
-        CURRENT.set(Ambient { deadline: self.outer, ..CURRENT.get() });
+        CURRENT.with(|current| {
+            current.call_began.set(None);
+            current.deadline.set(self.outer);
+        });
     }
 }
 
@@ -82,23 +112,37 @@ mod tests {
     fn what_is_set_inside_ends_with_it_also_on_a_panic() {
         let deadline = Deadline::at(Instant::now() + Duration::from_secs(1));
         let caught = panic::catch_unwind(|| {
-            let _scope = Scope::enter(deadline);
+            let _scope = Scope::around_call(deadline, deadline.instant());
             panic!("inside");
         });
         assert!(caught.is_err());
         assert_eq!(super::deadline(), None);
+        assert_eq!(call_began(), None);
     }
 
     #[test]
     fn waiting_is_seen_by_every_layer_outside_and_forgotten_by_the_next_poll() {
         let outer = Deadline::at(Instant::now() + Duration::from_secs(2));
         let inner = Deadline::at(Instant::now() + Duration::from_secs(1));
-        let outside = Scope::enter(outer);
-        let inside = Scope::enter(inner);
+        let outside = Scope::around_poll(outer);
+        let inside = Scope::around_poll(inner);
         report_waiting();
         assert_eq!(inside.end(), Activity::Waiting);
         assert_eq!(deadline(), Some(outer));
         assert_eq!(outside.end(), Activity::Waiting);
-        assert_eq!(Scope::enter(outer).end(), Activity::Sending);
+        assert_eq!(Scope::around_poll(outer).end(), Activity::Sending);
+    }
+
+    #[test]
+    fn the_beginning_of_a_call_is_forgotten_at_a_poll() {
+        let now = Instant::now();
+        let deadline = Deadline::at(now + Duration::from_secs(1));
+        let call = Scope::around_call(deadline, now);
+        assert_eq!(call_began(), Some(now));
+        let poll = Scope::around_poll(deadline);
+        assert_eq!(call_began(), None);
+        drop(poll);
+        assert_eq!(call_began(), None);
+        drop(call);
     }
 }

@@ -74,7 +74,7 @@ impl Deadline {
 
 /// The earlier of two deadlines, where none is never.
 #[inline]
-pub(crate) fn earlier(a: Option<Deadline>, b: Option<Deadline>) -> Option<Deadline> {
+fn earlier(a: Option<Deadline>, b: Option<Deadline>) -> Option<Deadline> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),

@@ -27,7 +27,6 @@ mod transport;
 
 pub(crate) use budget::Taken;
 pub(crate) use classes::Classes;
-pub(crate) use deadline::earlier;
 
 pub use backoff::Backoff;
 pub use budget::RetryBudget;

@@ -1,14 +1,14 @@
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::Response;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-use super::{Phase, TimeoutBody, limit::Limit};
-use crate::{BoxError, policy::ambient::Activity};
+use super::{TimeoutBody, limit::Limit};
+use crate::BoxError;
 
 pin_project! {
     /// The answer, or [`Elapsed`](super::Elapsed).
@@ -37,28 +37,23 @@ where
 {
     type Output = Result<Response<TimeoutBody<B>>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let scope = this.limit.as_ref().map(Limit::enter);
         match this.inner.poll(cx) {
             Poll::Ready(Ok(response)) => {
+                drop(scope);
                 let limit = this.limit.take();
-                return Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, limit))));
+                Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, limit))))
             }
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-            Poll::Pending => {}
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => match (this.limit, scope) {
+                (Some(limit), Some(scope)) => {
+                    limit.poll_head(this.timer, scope.end(), cx).map(|elapsed| Err(elapsed.into()))
+                }
+                _ => Poll::Pending,
+            },
         }
-        let (Some(limit), Some(scope)) = (this.limit.as_ref(), scope) else { return Poll::Pending };
-        let phase = match scope.end() {
-            Activity::Waiting => Phase::Waiting,
-            Activity::Sending => Phase::Headers,
-        };
-        let mut timer = this.timer;
-        if timer.is_none() {
-            timer.set(Some(limit.timer()));
-        }
-        let Some(timer) = timer.as_pin_mut() else { return Poll::Pending };
-        let elapsed = ready!(limit.poll_elapsed(timer, cx, phase));
-        Poll::Ready(Err(elapsed.into()))
     }
 }

@@ -10,13 +10,16 @@ use std::{
 use http::Request;
 use tokio::{
     task::unconstrained,
-    time::{Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::{Config, Elapsed, Phase};
 use crate::{
     clock::Clock,
-    policy::{Deadline, Endpoint, ambient::Scope, earlier},
+    policy::{
+        Deadline, Endpoint,
+        ambient::{Activity, Scope},
+    },
 };
 
 /// What one call was given, and for which endpoint.
@@ -28,44 +31,64 @@ pub(super) struct Limit {
     in_force: Deadline,
     span: Duration,
     endpoint: Option<Arc<str>>,
-    clock: Clock,
 }
 
 // === impl Limit ===
 
 impl Limit {
     /// The limit of a call that starts now: the endpoint's, or the deadline that the request brings if that is earlier.
+    #[inline]
     pub(super) fn of<B>(
         request: &Request<B>,
         endpoint: &Endpoint<'_, Config>,
-        clock: &Clock,
+        now: Instant,
     ) -> Option<Self> {
-        let brought = request.extensions().get::<Deadline>().copied();
-        let span = endpoint.config().get();
-        if span.is_none() && brought.is_none() {
-            return None;
-        }
-        let now = clock.now();
-        let own = span.and_then(|span| Deadline::after(now, span));
-        let deadline = earlier(own, brought)?;
-        let in_force = earlier(Some(deadline), Deadline::ambient())?;
-        let span = match span {
-            Some(span) if own == Some(deadline) => span,
-            Some(_) | None => deadline.remaining(now),
+        let own =
+            endpoint.config().get().and_then(|span| Some((Deadline::after(now, span)?, span)));
+        let brought = request.extensions().get().map(|end: &Deadline| (*end, end.remaining(now)));
+        let (deadline, span) = match (own, brought) {
+            (Some(own), Some(brought)) => own.min(brought),
+            (own, brought) => own.or(brought)?,
         };
-        let endpoint = endpoint.shared_pattern();
-        Some(Self { deadline, in_force, span, endpoint, clock: clock.clone() })
+        let in_force = Deadline::ambient().map_or(deadline, |outer| outer.min(deadline));
+        Some(Self { deadline, in_force, span, endpoint: endpoint.shared_pattern() })
     }
 
-    /// Puts the deadline in force for the layers that are called or polled meanwhile.
+    /// Puts the deadline in force for the layers that are called meanwhile.
+    #[inline]
+    pub(super) fn begin(&self, now: Instant) -> Scope {
+        Scope::around_call(self.in_force, now)
+    }
+
+    /// Puts the deadline in force for the layers that are polled meanwhile.
     #[inline]
     pub(super) fn enter(&self) -> Scope {
-        Scope::enter(self.in_force)
+        Scope::around_poll(self.in_force)
     }
 
     /// A timer for this limit. It is made at the first `Pending`, so that what is never pending costs none.
     pub(super) fn timer(&self) -> Sleep {
         sleep_until(self.deadline.instant())
+    }
+
+    /// Ready once the limit has run out, while the head of the answer is pending.
+    pub(super) fn poll_head(
+        &self,
+        mut timer: Pin<&mut Option<Sleep>>,
+        activity: Activity,
+        cx: &mut Context<'_>,
+    ) -> Poll<Elapsed> {
+        let phase = match activity {
+            Activity::Waiting => Phase::Waiting,
+            Activity::Sending => Phase::Headers,
+        };
+        if timer.is_none() {
+            timer.set(Some(self.timer()));
+        }
+        match timer.as_pin_mut() {
+            Some(timer) => self.poll_elapsed(timer, cx, phase),
+            None => Poll::Pending,
+        }
     }
 
     /// Ready once the limit has run out.
@@ -81,7 +104,7 @@ impl Limit {
 
     /// The error, if the limit has run out by now.
     pub(super) fn check(&self, phase: Phase) -> Option<Elapsed> {
-        let left = self.deadline.remaining(self.clock.now());
+        let left = self.deadline.remaining(Clock::default().now());
         left.is_zero().then(|| self.elapsed(phase))
     }
 

@@ -7,7 +7,11 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Config, ResponseFuture, TimeoutBody, limit::Limit};
-use crate::{BoxError, clock::Clock, policy::Endpoints};
+use crate::{
+    BoxError,
+    clock::Clock,
+    policy::{Endpoints, ambient},
+};
 
 /// The service that [`TimeoutLayer`](super::TimeoutLayer) makes.
 #[derive(Clone, Debug)]
@@ -38,11 +42,13 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.endpoints.of(&request);
-        let limit = Limit::of(&request, &endpoint, &self.clock);
-        // In force until the end of this function.
-        let _scope = limit.as_ref().map(Limit::enter);
+        let now = ambient::call_began().unwrap_or_else(|| self.clock.now());
+        let limit = Limit::of(&request, &endpoint, now);
+        // Until the end of this function.
+        let _in_force = limit.as_ref().map(|limit| limit.begin(now));
         ResponseFuture::new(self.inner.call(request), limit)
     }
 }
