@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{Extensions, HeaderMap, Method, Request, StatusCode};
 
 use super::{Backoff, Classification, ErrorClass, Idempotent, backoff::share};
 
@@ -107,10 +107,15 @@ impl Repeatable {
     /// What the request itself says.
     #[must_use]
     pub fn of<B>(request: &Request<B>) -> Self {
-        if request.extensions().get::<Idempotent>().is_some() {
+        Self::of_parts(request.method(), request.headers(), request.extensions())
+    }
+
+    /// What the parts of a request say.
+    pub(crate) fn of_parts(method: &Method, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        if extensions.get::<Idempotent>().is_some() {
             return Self::Always;
         }
-        Self::from_head(request.method(), request.headers())
+        Self::from_head(method, headers)
     }
 
     /// What the method and the header fields say.

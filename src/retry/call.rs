@@ -60,10 +60,15 @@ impl Call {
         &self,
         result: &Result<Response<RB>, BoxError>,
     ) -> Option<Classification> {
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => return Classification::of_error(error.as_ref()),
-        };
+        match result {
+            Ok(response) => self.failure_of(response),
+            Err(error) => Classification::of_error(error.as_ref()),
+        }
+    }
+
+    /// What went wrong according to an answer; none for a success.
+    #[inline]
+    pub(super) fn failure_of<RB>(&self, response: &Response<RB>) -> Option<Classification> {
         match response.extensions().get::<Classification>() {
             Some(found) => Some(found.clone()),
             None => Classification::of_answer_when(
@@ -75,13 +80,12 @@ impl Call {
         }
     }
 
-    /// Ends the call with a result that is no failure.
-    pub(super) fn end<RB>(&self, result: &mut Result<Response<RB>, BoxError>) {
-        if let Ok(response) = result {
-            self.rules.budget.pay_in();
-            if self.sends > 1 {
-                self.leave_outcome(response, Stopped::Succeeded, None);
-            }
+    /// Ends the call with an answer that is no failure.
+    #[inline]
+    pub(super) fn end<RB>(&self, response: &mut Response<RB>) {
+        self.rules.budget.pay_in();
+        if self.sends > 1 {
+            self.leave_outcome(response, Stopped::Succeeded, None);
         }
     }
 

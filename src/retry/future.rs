@@ -11,7 +11,11 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{call::Call, saved::Saved, wait::Wait};
-use crate::{BoxError, body::ReplayableBody, policy::ambient::report_waiting};
+use crate::{
+    BoxError,
+    body::ReplayableBody,
+    policy::{Classification, ambient::report_waiting},
+};
 
 pin_project! {
     /// The future of [`RetryOnRateLimitService`](super::RetryOnRateLimitService).
@@ -72,22 +76,32 @@ where
 {
     type Output = Result<Response<RB>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { send } => {
-                    let mut result = ready!(send.poll(cx)).map_err(Into::into);
-                    let Some(failure) = this.call.failure(&result) else {
-                        this.call.end(&mut result);
-                        return Poll::Ready(result);
+                    let (failure, result) = match ready!(send.poll(cx)) {
+                        Ok(mut response) => match this.call.failure_of(&response) {
+                            Some(failure) => (failure, Ok(response)),
+                            None => {
+                                this.call.end(&mut response);
+                                return Poll::Ready(Ok(response));
+                            }
+                        },
+                        Err(error) => {
+                            let error = error.into();
+                            match Classification::of_error(error.as_ref()) {
+                                Some(failure) => (failure, Err(error)),
+                                None => return Poll::Ready(Err(error)),
+                            }
+                        }
                     };
-                    let recall = || this.saved.recall();
-                    let decided =
-                        this.call.decide(&failure, &this.saved.sent(), &mut result, recall);
-                    let Some((pause, request)) = decided else { return Poll::Ready(result) };
-                    let wait = Wait::new(result.ok().map(Response::into_body), pause);
-                    State::Pausing { resend: Box::pin(Resend { request: Some(request), wait }) }
+                    match Resend::after(this.call, this.saved, &failure, result) {
+                        Ok(resend) => State::Pausing { resend },
+                        Err(result) => return Poll::Ready(result),
+                    }
                 }
                 StateProj::Pausing { resend } => {
                     let polled = resend.as_mut().poll_request(this.service, cx);
@@ -116,6 +130,26 @@ where
 // === impl Resend ===
 
 impl<B, RB: Body> Resend<B, RB> {
+    /// What follows from this failure; the result itself if it ends the call.
+    #[cold]
+    fn after(
+        call: &mut Call,
+        saved: &Saved<B>,
+        failure: &Classification,
+        mut result: Result<Response<RB>, BoxError>,
+    ) -> Result<Pin<Box<Self>>, Result<Response<RB>, BoxError>>
+    where
+        B: ReplayableBody,
+    {
+        match call.decide(failure, &saved.sent(), &mut result, || saved.recall()) {
+            Some((pause, request)) => {
+                let wait = Wait::new(result.ok().map(Response::into_body), pause);
+                Ok(Box::pin(Self { request: Some(request), wait }))
+            }
+            None => Err(result),
+        }
+    }
+
     /// The request, once it is due and `service` is ready for it.
     fn poll_request<S>(
         self: Pin<&mut Self>,

@@ -89,7 +89,9 @@ where
         result: &mut Result<Response<RB>, BoxError>,
     ) -> Option<Self::Future> {
         let Some(failure) = self.call.failure(result) else {
-            self.call.end(result);
+            if let Ok(response) = result {
+                self.call.end(response);
+            }
             return None;
         };
         let recall = || request.body().recall();

@@ -1,4 +1,4 @@
-use http::{Method, Request, Uri};
+use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
 use super::Config;
 use crate::{
@@ -9,9 +9,19 @@ use crate::{
 /// What a call keeps of its request.
 pub(super) enum Saved<B> {
     /// All of it, for the next send.
-    Copy(Request<B>),
+    Copy(Copied<B>),
     /// What decides about it, and why it will not be sent again.
     Head { method: Method, uri: Uri, repeatable: Repeatable, bar: Stopped },
+}
+
+/// All parts of a request. `http` lets nobody copy a head alone, and a `Request` to be filled costs more than its parts.
+pub(super) struct Copied<B> {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: B,
 }
 
 /// What a decision needs to know of a request that failed.
@@ -36,17 +46,7 @@ fn next_body<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Result
 
 /// A copy of a request that may be sent more than once.
 pub(super) fn copy<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Option<Request<B>> {
-    next_body(request, config).ok().map(|body| with_head_of(request, body))
-}
-
-fn with_head_of<B>(request: &Request<B>, body: B) -> Request<B> {
-    let mut copy = Request::new(body);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    copy
+    next_body(request, config).ok().map(|body| Copied::of(request, body).into_request())
 }
 
 // === impl Saved ===
@@ -56,7 +56,7 @@ impl<B: ReplayableBody> Saved<B> {
     #[inline]
     pub(super) fn of(request: &Request<B>, config: &Config) -> Self {
         match next_body(request, config) {
-            Ok(body) => Self::Copy(with_head_of(request, body)),
+            Ok(body) => Self::Copy(Copied::of(request, body)),
             Err(bar) => Self::Head {
                 method: request.method().clone(),
                 uri: request.uri().clone(),
@@ -68,7 +68,7 @@ impl<B: ReplayableBody> Saved<B> {
 
     pub(super) fn sent(&self) -> Sent<'_> {
         match self {
-            Self::Copy(request) => Sent::of(request),
+            Self::Copy(copied) => copied.sent(),
             Self::Head { method, uri, repeatable, bar } => {
                 Sent { method, path: uri.path(), repeatable: *repeatable, bar: Some(*bar) }
             }
@@ -78,9 +78,52 @@ impl<B: ReplayableBody> Saved<B> {
     /// The request once more; ends the send that may still be going on.
     pub(super) fn recall(&self) -> Option<Request<B>> {
         match self {
-            Self::Copy(request) => Some(with_head_of(request, request.body().recall()?)),
+            Self::Copy(copied) => Some(copied.with_body(copied.body.recall()?).into_request()),
             Self::Head { .. } => None,
         }
+    }
+}
+
+// === impl Copied ===
+
+impl<B> Copied<B> {
+    #[inline]
+    fn of(request: &Request<B>, body: B) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            headers: request.headers().clone(),
+            extensions: request.extensions().clone(),
+            body,
+        }
+    }
+
+    fn with_body(&self, body: B) -> Self {
+        Self {
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            version: self.version,
+            headers: self.headers.clone(),
+            extensions: self.extensions.clone(),
+            body,
+        }
+    }
+
+    fn into_request(self) -> Request<B> {
+        let mut request = Request::new(self.body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.version_mut() = self.version;
+        *request.headers_mut() = self.headers;
+        *request.extensions_mut() = self.extensions;
+        request
+    }
+}
+
+impl<B: ReplayableBody> Copied<B> {
+    fn sent(&self) -> Sent<'_> {
+        Sent::new(&self.method, &self.uri, &self.headers, &self.extensions, &self.body)
     }
 }
 
@@ -88,12 +131,22 @@ impl<B: ReplayableBody> Saved<B> {
 
 impl<'a> Sent<'a> {
     pub(super) fn of<B: ReplayableBody>(request: &'a Request<B>) -> Self {
-        let replayable = request.body().is_replayable();
+        let (headers, extensions) = (request.headers(), request.extensions());
+        Self::new(request.method(), request.uri(), headers, extensions, request.body())
+    }
+
+    fn new<B: ReplayableBody>(
+        method: &'a Method,
+        uri: &'a Uri,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        body: &B,
+    ) -> Self {
         Self {
-            method: request.method(),
-            path: request.uri().path(),
-            repeatable: Repeatable::of(request),
-            bar: (!replayable).then_some(Stopped::BodyNotReplayable),
+            method,
+            path: uri.path(),
+            repeatable: Repeatable::of_parts(method, headers, extensions),
+            bar: (!body.is_replayable()).then_some(Stopped::BodyNotReplayable),
         }
     }
 }
