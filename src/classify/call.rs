@@ -30,6 +30,7 @@ pub(super) struct Bounds {
 // === impl Call ===
 
 impl Call {
+    #[inline]
     pub(super) fn of<B>(shared: &Arc<Shared>, request: &Request<B>) -> Self {
         let place = shared.place(request);
         let (config, _) = shared.at(place);
@@ -44,6 +45,7 @@ impl Call {
     }
 
     /// What the answer means; none for a success.
+    #[inline]
     pub(super) fn answered<B>(&self, answer: &Response<B>) -> Option<Classification> {
         let (config, endpoint) = self.shared.at(self.place);
         let now = || self.shared.clock.system_time();
@@ -54,13 +56,18 @@ impl Call {
             self.observe(Evidence::Accepted);
             return None;
         };
-        if failure.class() == ErrorClass::RateLimited {
-            event::rate_limited(&failure, endpoint);
-        }
         // The token cache has replaced what was rejected, so this says nothing about what is in use now.
         let replaced = answer.extensions().get::<TokenReplaced>().is_some();
-        self.observe(if replaced { Evidence::Nothing } else { Evidence::of(&failure) });
+        self.refused(&failure, endpoint, replaced);
         Some(failure)
+    }
+
+    #[cold]
+    fn refused(&self, failure: &Classification, endpoint: Option<&str>, replaced: bool) {
+        if failure.class() == ErrorClass::RateLimited {
+            event::rate_limited(failure, endpoint);
+        }
+        self.observe(if replaced { Evidence::Nothing } else { Evidence::of(failure) });
     }
 
     pub(super) fn failed(&self, error: &(dyn Error + 'static)) {

@@ -45,6 +45,7 @@ where
 {
     type Output = Result<Response<B>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
@@ -54,20 +55,24 @@ where
                     return Poll::Ready(Err(ready!(collect.as_mut().poll(cx)).into()));
                 }
             };
-            let mut answer = match ready!(inner.poll(cx)) {
-                Ok(answer) => answer,
+            let collect = match ready!(inner.poll(cx)) {
+                Ok(mut answer) => match call.answered(&answer) {
+                    None => return Poll::Ready(Ok(answer)),
+                    Some(failure) => match call.bounds() {
+                        None => {
+                            answer.extensions_mut().insert(failure);
+                            return Poll::Ready(Ok(answer));
+                        }
+                        Some(bounds) => Collect::new(failure, answer, bounds),
+                    },
+                },
                 Err(error) => {
                     let error = error.into();
                     call.failed(&*error);
                     return Poll::Ready(Err(error));
                 }
             };
-            let Some(failure) = call.answered(&answer) else { return Poll::Ready(Ok(answer)) };
-            let Some(bounds) = call.bounds() else {
-                answer.extensions_mut().insert(failure);
-                return Poll::Ready(Ok(answer));
-            };
-            state.set(State::Failed { collect: Box::pin(Collect::new(failure, answer, bounds)) });
+            state.set(State::Failed { collect: Box::pin(collect) });
         }
     }
 }
