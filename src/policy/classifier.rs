@@ -113,7 +113,7 @@ impl<'a> Answer<'a> {
     }
 
     fn read_rate_limit(&self) -> Option<RateLimit> {
-        RateLimit::from_headers(self.headers, (self.now)())
+        RateLimit::from_headers_when(self.headers, self.now)
     }
 }
 

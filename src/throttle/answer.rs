@@ -62,9 +62,8 @@ fn of_head(rules: &Rules, status: StatusCode, headers: &HeaderMap) -> Answer {
     {
         return of_failure(rules, &failure, headers);
     }
-    let now = now();
-    match RateLimit::from_headers(headers, now) {
-        Some(limit) => Answer::new(false, headers, Some(&limit), now),
+    match RateLimit::from_headers_when(headers, now) {
+        Some(limit) => Answer::new(false, headers, Some(&limit), now()),
         // The date of an answer that counts nothing is not worth the reading.
         None => Answer::default(),
     }

@@ -98,10 +98,15 @@ const fn index(letter: usize) -> Index {
 }
 
 /// The row that speaks for a header's name in lower case, its place, and what the name has after the family's.
+#[inline]
 pub(super) fn find(name: &str) -> Option<(u8, &'static Dialect, &str)> {
     let [first, _, third, _, _, _, seventh, ..] = name.as_bytes() else { return None };
     let letter = |index: &Index, letter: u8| index[usize::from(letter & 31)];
-    let mut rows = letter(&FIRST, *first) & letter(&THIRD, *third) & letter(&SEVENTH, *seventh);
+    let rows = letter(&FIRST, *first) & letter(&THIRD, *third) & letter(&SEVENTH, *seventh);
+    if rows == 0 { None } else { find_among(rows, name) }
+}
+
+fn find_among(mut rows: u64, name: &str) -> Option<(u8, &'static Dialect, &str)> {
     while rows != 0 {
         let row = rows.trailing_zeros();
         rows &= rows - 1;

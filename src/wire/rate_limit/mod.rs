@@ -83,7 +83,18 @@ impl RateLimit {
     /// passed over, its explicit delay is not.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
-        Reader::read(headers, now)
+        Self::from_headers_when(headers, || now)
+    }
+
+    /// As [`from_headers`](Self::from_headers), with a clock that is read only if something is said.
+    #[inline]
+    pub(crate) fn from_headers_when(
+        headers: &HeaderMap,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Option<Self> {
+        // Nearly all answers say nothing, and are told by their names alone.
+        let speaks = headers.keys().any(|name| dialects::find(name.as_str()).is_some());
+        if speaks { Reader::read(headers, now()) } else { None }
     }
 
     /// The limit of the window that is reported: of the spent windows the one whose reset is latest, if none is spent the one with
