@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     FetchReason, TokenError,
     cache::Cache,
-    cached::{Attached, Cached, moment},
+    cached::{Cached, moment},
     flight::{Flight, Landing},
 };
 use crate::policy::TokenState;
@@ -31,11 +31,12 @@ pub(super) enum Boarding {
 // === impl Cache ===
 
 impl Cache {
-    /// The path of nearly every request: the token, if it is fresh. No lock, and no allocation.
-    pub(super) fn fresh(&self) -> Option<Attached> {
+    /// The path of nearly every request: what `attach` makes of the token, if that is fresh. No lock, and no allocation.
+    #[inline]
+    pub(super) fn fresh<T>(&self, attach: impl FnOnce(&Cached) -> T) -> Option<T> {
         let current = self.slot().peek();
         let cached = current.as_ref().filter(|cached| cached.is_fresh(&self.settings().clock))?;
-        Some(cached.attach())
+        Some(attach(cached))
     }
 
     /// What a request gets at once, whatever the state of the token.

@@ -12,7 +12,7 @@ use super::{Token, TokenError, config::Settings, token::Life};
 use crate::{
     chance,
     clock::Clock,
-    policy::{FetchFailure, Freshness, Moment, TokenState},
+    policy::{FetchFailure, Freshness, Moment, TokenState, ambient},
 };
 
 /// A token of a shorter life has ended by the time it is used: each request would fetch another.
@@ -31,14 +31,6 @@ pub(super) struct Cached {
     /// Before this point on both clocks it is fresh. None if that is before all points that the clocks can hold.
     fresh_until: Option<(Instant, SystemTime)>,
     replaceable: bool,
-}
-
-/// What goes with one send: the token's header, and the generation to name if a server rejects it.
-#[derive(Debug)]
-pub(super) struct Attached {
-    pub(super) header: HeaderValue,
-    /// None if no other token can be had.
-    pub(super) generation: Option<u64>,
 }
 
 // === impl Cached ===
@@ -71,10 +63,12 @@ impl Cached {
     }
 
     /// Whether it is given out and nothing is to be done: [`TokenState::Fresh`], told with as little work as can be.
+    #[inline]
     pub(super) fn is_fresh(&self, clock: &Clock) -> bool {
         match (&self.fresh_until, &self.freshness) {
             (Some((instant, system_time)), _) => {
-                clock.now() < *instant && clock.system_time() < *system_time
+                let now = ambient::call_began().unwrap_or_else(|| clock.now());
+                now < *instant && clock.system_time() < *system_time
             }
             (None, freshness) => freshness.is_none(),
         }
@@ -97,11 +91,14 @@ impl Cached {
         self.asked.instant() <= asked.instant()
     }
 
-    pub(super) fn attach(&self) -> Attached {
-        Attached {
-            header: self.header.clone(),
-            generation: self.replaceable.then_some(self.generation),
-        }
+    /// The finished value of `Authorization`.
+    pub(super) const fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    /// The generation to name if a server rejects it; none if no other token can be had.
+    pub(super) fn replaceable(&self) -> Option<u64> {
+        self.replaceable.then_some(self.generation)
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -82,17 +82,24 @@ where
     type Output = Result<Response<ResponseBody>, BoxError>;
 
     #[allow(clippy::expect_used, reason = "a future that has ended is not polled again")]
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
                 StateProject::Sending { future, watch } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    let rejected = match watch.take() {
-                        Some(watch) if rejects_token(&response) => watch.rejected(),
-                        _ => None,
+                    let response = match ready!(future.poll(cx)) {
+                        Ok(response) if response.status() == StatusCode::UNAUTHORIZED => response,
+                        Ok(response) => {
+                            *watch = None;
+                            return Poll::Ready(Ok(response));
+                        }
+                        Err(error) => return Poll::Ready(Err(error.into())),
                     };
-                    let Some((token, then)) = rejected else { return Poll::Ready(Ok(response)) };
+                    let rejected = watch.take().filter(|_| rejects_token(&response));
+                    let Some((token, then)) = rejected.and_then(Watch::rejected) else {
+                        return Poll::Ready(Ok(response));
+                    };
                     State::Renewing { token, rejected: Some(Box::new((response, then))) }
                 }
                 StateProject::Waiting { token, passage } => {
@@ -165,10 +172,9 @@ where
     }
 }
 
-/// Whether the answer says that the token it was sent with was not accepted.
+/// Whether a 401 says that the token it was sent with was not accepted.
 fn rejects_token<B>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED
-        && BearerChallenge::from_headers(response.headers()) == BearerChallenge::TokenRejected
+    BearerChallenge::from_headers(response.headers()) == BearerChallenge::TokenRejected
 }
 
 /// Says to the time limits around that this layer is what is being waited for.

@@ -46,6 +46,7 @@ impl Origins {
     }
 
     /// Whether a token may be sent to `uri`.
+    #[inline]
     pub(super) fn allow_sending_to(&self, uri: &Uri) -> bool {
         self.named.iter().any(|origin| origin.is_named_by(uri)) || self.check(uri).is_ok()
     }
@@ -94,9 +95,8 @@ impl Named {
 
     /// Whether `uri` spells the origin as it was named.
     fn is_named_by(&self, uri: &Uri) -> bool {
-        let scheme = if self.https { &Scheme::HTTPS } else { &Scheme::HTTP };
-        uri.scheme() == Some(scheme)
-            && uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
+        uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
+            && uri.scheme() == Some(if self.https { &Scheme::HTTPS } else { &Scheme::HTTP })
     }
 
     fn origin(&self) -> Origin<'_> {

@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{
     cache::Cache,
-    cached::{Attached, Cached},
+    cached::Cached,
     config::Replay,
     wait::{self, Acquire, Patience, Renew},
 };
@@ -93,15 +93,13 @@ where
 
     /// Sends it with `token`. The service is ready.
     pub(super) fn send(mut self, token: &Cached) -> (S::Future, Option<Watch<S, B>>) {
-        let attached = token.attach();
         let watch = if self.last {
             None
         } else {
-            let new =
-                Watch::new(&self.cache, &attached, self.deadline, &self.service, &self.request);
+            let new = Watch::new(&self.cache, token, self.deadline, &self.service, &self.request);
             new.map(|watch| watch.with_patience(self.patience))
         };
-        self.request.headers_mut().insert(AUTHORIZATION, attached.header);
+        self.request.headers_mut().insert(AUTHORIZATION, token.header().clone());
         (self.service.call(self.request), watch)
     }
 }
@@ -110,14 +108,15 @@ where
 
 impl<S: Clone, B: ReplayableBody> Watch<S, B> {
     /// What to keep of `request`, which carries no token yet; nothing if no other token can be had.
+    #[inline]
     pub(super) fn new(
         cache: &Cache,
-        attached: &Attached,
+        token: &Cached,
         deadline: Option<Deadline>,
         service: &S,
         request: &Request<B>,
     ) -> Option<Self> {
-        let generation = attached.generation?;
+        let generation = token.replaceable()?;
         let once = request.extensions().get::<NoRetry>().is_some();
         let then = match cache.settings().replay {
             _ if once || !request.body().is_replayable() => Then::Nothing,

@@ -3,17 +3,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{
-    Request, Response,
-    header::{AUTHORIZATION, Entry},
-};
+use http::{Request, Response, header::AUTHORIZATION};
 use tower_service::Service;
 
 use super::{
     ResponseFuture,
     boarding::Lookup,
     cache::Cache,
-    cached::Attached,
+    cached::Cached,
     passage::{Passage, Watch},
 };
 use crate::{BoxError, body::ReplayableBody, policy::Deadline};
@@ -56,7 +53,8 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    #[inline]
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let settings = self.cache.settings();
         let route = settings.endpoints.of(&request).config();
         if !route.attach {
@@ -65,8 +63,9 @@ where
         let selected = self.cache.selected(request.extensions().get(), route);
         let cache = selected.as_ref().unwrap_or(&self.cache);
         if settings.origins.allow_sending_to(request.uri()) {
-            if let Some(attached) = cache.fresh() {
-                return send(&mut self.inner, cache, request, attached);
+            let attach = |token: &Cached| attach(token, cache, &self.inner, &mut request);
+            if let Some(watch) = cache.fresh(attach) {
+                return ResponseFuture::sending(self.inner.call(request), watch);
             }
         }
         let cache = cache.clone();
@@ -79,7 +78,7 @@ impl<S> TokenCache<S> {
     fn call_without_fresh_token<B>(
         &mut self,
         cache: Cache,
-        request: Request<B>,
+        mut request: Request<B>,
     ) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>> + Clone,
@@ -93,7 +92,10 @@ impl<S> TokenCache<S> {
             return ResponseFuture::failed(refused.into());
         }
         match cache.lookup() {
-            Lookup::Token(cached) => send(&mut self.inner, &cache, request, cached.attach()),
+            Lookup::Token(token) => {
+                let watch = attach(&token, &cache, &self.inner, &mut request);
+                ResponseFuture::sending(self.inner.call(request), watch)
+            }
             Lookup::Wait => {
                 self.let_go();
                 let deadline = Deadline::of(&request);
@@ -107,28 +109,24 @@ impl<S> TokenCache<S> {
     }
 }
 
-/// Sends a request with the token, or as it is if it brings an `Authorization` of its own.
+/// Puts the token into a request that brings no `Authorization` of its own, and keeps what its rejection needs.
 #[inline]
-fn send<S, B>(
-    inner: &mut S,
+fn attach<S, B>(
+    token: &Cached,
     cache: &Cache,
-    mut request: Request<B>,
-    attached: Attached,
-) -> ResponseFuture<S, B>
+    service: &S,
+    request: &mut Request<B>,
+) -> Option<Watch<S, B>>
 where
-    S: Service<Request<B>> + Clone,
+    S: Clone,
     B: ReplayableBody,
 {
-    let deadline = Deadline::of(&request);
+    // Of the few names that a request has, each is looked at faster than one is found in the map.
+    if request.headers().keys().any(|name| name == AUTHORIZATION) {
+        return None;
+    }
     // Before the token is in the request: what is kept of it carries none.
-    let watch = Watch::new(cache, &attached, deadline, inner, &request);
-    // One look at the header map, for whether there is a value and for the place to put one.
-    let watch = match request.headers_mut().entry(AUTHORIZATION) {
-        Entry::Vacant(place) => {
-            place.insert(attached.header);
-            watch
-        }
-        Entry::Occupied(_) => None,
-    };
-    ResponseFuture::sending(inner.call(request), watch)
+    let watch = Watch::new(cache, token, Deadline::of(request), service, request);
+    request.headers_mut().insert(AUTHORIZATION, token.header().clone());
+    watch
 }
