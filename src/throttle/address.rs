@@ -9,6 +9,9 @@ use std::{
 
 use http::{HeaderMap, Uri, header::HOST};
 
+use super::{Config, config::Sharing};
+use crate::policy::Endpoint;
+
 /// Of a name from outside, no more than this is kept to be shown. Longer ones are told apart all the same.
 const MAX_SHOWN: usize = 256;
 
@@ -120,6 +123,15 @@ impl fmt::Display for Address<'_> {
 // === impl Part ===
 
 impl<'a> Part<'a> {
+    /// What of an owner's quotas the requests to an endpoint count against.
+    pub(super) fn of(endpoint: &Endpoint<'a, Config>) -> Self {
+        match endpoint.config().sharing() {
+            Sharing::Whole => Self::Whole,
+            Sharing::Own => endpoint.pattern().map_or(Self::Whole, Self::Endpoint),
+            Sharing::Named(name) => Self::Shared(name),
+        }
+    }
+
     const fn tagged(self) -> (u8, &'a str) {
         match self {
             Self::Whole => (0, ""),
@@ -171,7 +183,7 @@ impl Spelling {
         *self.owner == *owner
             && self.scheme.as_deref() == scheme
             && self.part.0 == tag
-            && *self.part.1 == *part
+            && (part.is_empty() || *self.part.1 == *part)
     }
 }
 

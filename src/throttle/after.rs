@@ -11,10 +11,15 @@ use crate::policy::quota::Kind;
 pub(super) struct After {
     /// Who asks is not woken: it is told.
     me: Option<Seat>,
-    wake: Vec<Waker>,
+    deeds: Vec<Deed>,
+}
+
+#[derive(Debug)]
+enum Deed {
+    Wake(Waker),
     /// Dropping a waker may drop a task.
-    drop: Vec<Waker>,
-    notices: Vec<Notice>,
+    Drop(Waker),
+    Log(Notice),
 }
 
 /// A change of state that is logged.
@@ -39,21 +44,41 @@ impl After {
 
     pub(super) fn wake(&mut self, called: Option<(Seat, Waker)>) {
         if let Some((seat, waker)) = called {
-            let list = if self.me == Some(seat) { &mut self.drop } else { &mut self.wake };
-            list.push(waker);
+            let is_me = self.me == Some(seat);
+            self.deeds.push(if is_me { Deed::Drop(waker) } else { Deed::Wake(waker) });
         }
     }
 
     pub(super) fn drop(&mut self, waker: Option<Waker>) {
-        self.drop.extend(waker);
+        self.deeds.extend(waker.map(Deed::Drop));
     }
 
     pub(super) fn log(&mut self, notice: Notice) {
-        self.notices.push(notice);
+        self.deeds.push(Deed::Log(notice));
     }
 
+    #[inline]
     pub(super) fn run(self) {
-        self.wake.into_iter().for_each(Waker::wake);
-        self.notices.iter().for_each(events::log);
+        // An empty list is cheaper not to begin with.
+        if !self.deeds.is_empty() {
+            self.run_all();
+        }
+    }
+
+    #[cold]
+    fn run_all(self) {
+        self.deeds.into_iter().for_each(Deed::run);
+    }
+}
+
+// === impl Deed ===
+
+impl Deed {
+    fn run(self) {
+        match self {
+            Self::Wake(waker) => waker.wake(),
+            Self::Drop(waker) => drop(waker),
+            Self::Log(notice) => events::log(&notice),
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::{
     reason = "it lives for one step, and a box would cost each call an allocation"
 )]
 pub(super) enum End<'a> {
+    /// It was accepted, and nothing was said of a limit: most answers.
+    Silent,
     /// What the answer says, and of which bucket.
     Answer(Answer, Option<Bucket<'a>>),
     /// It never left, so the server cannot have counted it.
@@ -26,46 +28,50 @@ pub(super) enum End<'a> {
     Lost,
 }
 
-/// What an answer says about the quota.
-pub(super) fn read<'a, B>(rules: &Rules, response: &'a Response<B>) -> End<'a> {
-    let headers = response.headers();
-    let answer = match response.extensions().get::<Classification>() {
-        Some(found) => of_failure(rules, found, headers),
-        None => of_head(rules, response.status(), headers),
-    };
-    of_bucket(answer, headers)
-}
+// === impl End ===
 
-/// The same of an error: it may be an answer of which a layer inside has made one.
-pub(super) fn read_error<'a>(rules: &Rules, error: &'a (dyn Error + 'static)) -> End<'a> {
-    if let Some(error) = find::<ClassifiedError>(error) {
-        let answer = of_failure(rules, error.classification(), error.headers());
-        return of_bucket(answer, error.headers());
-    }
-    match Classification::of_error(error).map(|found| found.class()) {
-        Some(ErrorClass::Connect | ErrorClass::TokenUnavailable | ErrorClass::Throttled) => {
-            End::Unsent
+impl<'a> End<'a> {
+    pub(super) fn of_answer<B>(rules: &Rules, response: &'a Response<B>) -> Self {
+        let headers = response.headers();
+        match response.extensions().get::<Classification>() {
+            Some(found) => Self::of_bucket(of_failure(rules, found, headers), headers),
+            None => Self::of_head(rules, response.status(), headers),
         }
-        _ => End::Lost,
     }
-}
 
-/// An answer that says nothing of a limit says nothing of a bucket.
-fn of_bucket(answer: Answer, headers: &HeaderMap) -> End<'_> {
-    let says = answer.refused || answer.readings[0].is_some();
-    End::Answer(answer, if says { Bucket::from_headers(headers) } else { None })
-}
-
-fn of_head(rules: &Rules, status: StatusCode, headers: &HeaderMap) -> Answer {
-    let now = || rules.clock.system_time();
-    if let Some(failure) = Classification::of_answer_when(&*rules.classifier, status, headers, &now)
-    {
-        return of_failure(rules, &failure, headers);
+    /// The error may be an answer of which a layer inside has made one.
+    pub(super) fn of_error(rules: &Rules, error: &'a (dyn Error + 'static)) -> Self {
+        if let Some(error) = find::<ClassifiedError>(error) {
+            let answer = of_failure(rules, error.classification(), error.headers());
+            return Self::of_bucket(answer, error.headers());
+        }
+        match Classification::of_error(error).map(|found| found.class()) {
+            Some(ErrorClass::Connect | ErrorClass::TokenUnavailable | ErrorClass::Throttled) => {
+                Self::Unsent
+            }
+            _ => Self::Lost,
+        }
     }
-    match RateLimit::from_headers_when(headers, now) {
-        Some(limit) => Answer::new(false, headers, Some(&limit), now()),
+
+    fn of_head(rules: &Rules, status: StatusCode, headers: &'a HeaderMap) -> Self {
+        let now = || rules.clock.system_time();
+        let classifier = &*rules.classifier;
+        if let Some(failure) = Classification::of_answer_when(classifier, status, headers, &now) {
+            return Self::of_bucket(of_failure(rules, &failure, headers), headers);
+        }
         // The date of an answer that counts nothing is not worth the reading.
-        None => Answer::default(),
+        match RateLimit::from_headers_when(headers, now) {
+            Some(limit) => {
+                Self::of_bucket(Answer::new(false, headers, Some(&limit), now()), headers)
+            }
+            None => Self::Silent,
+        }
+    }
+
+    /// An answer that says nothing of a limit says nothing of a bucket.
+    fn of_bucket(answer: Answer, headers: &'a HeaderMap) -> Self {
+        let says = answer.refused || answer.readings[0].is_some();
+        Self::Answer(answer, if says { Bucket::from_headers(headers) } else { None })
     }
 }
 

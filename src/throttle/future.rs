@@ -8,7 +8,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{answer, held::Held, visit::Visit};
+use super::{answer::End, held::Held, visit::Visit};
 use crate::{BoxError, policy::ambient::report_waiting};
 
 pin_project! {
@@ -17,38 +17,27 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
+        // Until the end of the send; none before it begins.
+        pub(super) visit: Option<Visit>,
         #[pin]
-        state: State<S, B>,
+        pub(super) state: State<S, B>,
     }
 }
 
 pin_project! {
     #[project = StateProject]
-    enum State<S, B>
+    pub(super) enum State<S, B>
     where
         S: Service<Request<B>>,
     {
         // The request is on its way. With a turn at hand a call begins here.
-        Sending { #[pin] future: S::Future, visit: Option<Visit> },
+        Sending { #[pin] future: S::Future },
         // It is not its turn.
         Holding { held: Pin<Box<Held<S, B>>> },
     }
 }
 
 // === impl ResponseFuture ===
-
-impl<S, B> ResponseFuture<S, B>
-where
-    S: Service<Request<B>>,
-{
-    pub(super) const fn sending(future: S::Future, visit: Option<Visit>) -> Self {
-        Self { state: State::Sending { future, visit } }
-    }
-
-    pub(super) const fn held(held: Pin<Box<Held<S, B>>>) -> Self {
-        Self { state: State::Holding { held } }
-    }
-}
 
 impl<S, B, ResponseBody> Future for ResponseFuture<S, B>
 where
@@ -57,20 +46,27 @@ where
 {
     type Output = Result<Response<ResponseBody>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut this = self.project();
         loop {
-            let next = match state.as_mut().project() {
-                StateProject::Sending { future, visit } => {
-                    let result = ready!(future.poll(cx)).map_err(Into::into);
-                    if let Some(visit) = visit.take() {
-                        let end = match &result {
-                            Ok(response) => answer::read(visit.rules(), response),
-                            Err(error) => answer::read_error(visit.rules(), error.as_ref()),
-                        };
-                        visit.end(&end);
+            let next = match this.state.as_mut().project() {
+                StateProject::Sending { future } => {
+                    let polled = future.poll(cx);
+                    if let Poll::Ready(Ok(response)) = &polled {
+                        if let Some(visit) = this.visit.take() {
+                            let end = End::of_answer(visit.rules(), response);
+                            visit.end(&end);
+                        }
                     }
-                    return Poll::Ready(result);
+                    return polled.map_err(|error| {
+                        let error = error.into();
+                        if let Some(visit) = this.visit.take() {
+                            let end = End::of_error(visit.rules(), &*error);
+                            visit.end(&end);
+                        }
+                        error
+                    });
                 }
                 StateProject::Holding { held } => {
                     let polled = held.as_mut().poll_send(cx);
@@ -78,10 +74,11 @@ where
                         report_waiting();
                     }
                     let (future, visit) = ready!(polled)?;
-                    State::Sending { future, visit: Some(visit) }
+                    *this.visit = Some(visit);
+                    State::Sending { future }
                 }
             };
-            state.set(next);
+            this.state.set(next);
         }
     }
 }

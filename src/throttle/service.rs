@@ -7,7 +7,7 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{ResponseFuture, held::Held, layer::Rules, visit::Visit};
+use super::{ResponseFuture, future::State, held::Held, layer::Rules, visit::Visit};
 use crate::BoxError;
 
 /// The service that [`ThrottleLayer`](super::ThrottleLayer) makes. The [module](super) is the manual.
@@ -38,25 +38,27 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.rules.endpoints.of(&request);
-        if endpoint.config().is_exempt() {
-            return ResponseFuture::sending(self.inner.call(request), None);
-        }
-        let (request, visit) = Visit::begin(&self.rules, &endpoint, request);
-        match visit {
-            Some(visit) if !visit.has_turn() => {
-                // The instance that was made ready goes, with whatever it holds: nothing is sent for now.
-                let unready = self.inner.clone();
-                drop(mem::replace(&mut self.inner, unready));
-                let held = Held::new(self.inner.clone(), request, visit, &endpoint);
-                ResponseFuture::held(held)
+        let mut visit = None;
+        if !endpoint.config().is_exempt() {
+            match &self.rules.key {
+                None => visit = Visit::begin(&self.rules, &endpoint, &request),
+                Some(key) => {
+                    (request, visit) = Visit::begin_at(key, &self.rules, &endpoint, request);
+                }
             }
-            Some(mut visit) => {
-                visit.send();
-                ResponseFuture::sending(self.inner.call(request), Some(visit))
-            }
-            None => ResponseFuture::sending(self.inner.call(request), None),
         }
+        if let Some(visit) = visit.take_if(|visit| !visit.has_turn()) {
+            // The instance that was made ready goes, with whatever it holds: nothing is sent for now.
+            let unready = self.inner.clone();
+            drop(mem::replace(&mut self.inner, unready));
+            let held = Held::new(self.inner.clone(), request, visit, &endpoint);
+            return ResponseFuture { visit: None, state: State::Holding { held } };
+        }
+        if let Some(visit) = &mut visit {
+            visit.send();
+        }
+        ResponseFuture { visit, state: State::Sending { future: self.inner.call(request) } }
     }
 }

@@ -209,7 +209,16 @@ impl Slot {
 
     /// Calls all whose turn has come and all for whom it comes too late, and has one of the others watch the time. Returns
     /// when the next turn comes, where that is known and somebody waits for it.
+    #[inline]
     fn serve(&mut self, now: Instant, after: &mut After) -> Option<Instant> {
+        // Most often nobody waits.
+        if self.held.is_none() && self.line.is_empty() {
+            return None;
+        }
+        self.serve_line(now, after)
+    }
+
+    fn serve_line(&mut self, now: Instant, after: &mut After) -> Option<Instant> {
         while let late @ Some(_) = self.line.call_late(now, None) {
             after.wake(late);
         }

@@ -10,7 +10,6 @@ use super::{
     address::{Address, Part},
     after::After,
     answer::End,
-    config::Sharing,
     events,
     keys::Table,
     layer::Rules,
@@ -21,7 +20,7 @@ use crate::{
     chance,
     meter::Meter,
     policy::{
-        Endpoint, Priority,
+        Endpoint, Priority, ambient,
         quota::{Answer, Quota, Ticket},
     },
     wire::Bucket,
@@ -67,23 +66,27 @@ pub(super) enum Asked {
 // === impl Visit ===
 
 impl Visit {
-    /// A call comes to the quota of its key; none if there is no room for the key.
+    /// A call comes to the quota of its origin; none if there is no room for the key.
+    #[inline]
     pub(super) fn begin<B>(
+        rules: &Arc<Rules>,
+        endpoint: &Endpoint<'_, Config>,
+        request: &Request<B>,
+    ) -> Option<Self> {
+        let part = Part::of(endpoint);
+        let address = Address::of_origin(request.uri(), request.headers(), part);
+        let route = Route::new(request.method(), endpoint.pattern(), request.uri().path());
+        Self::enter(rules, &address, route, Meter::of(endpoint))
+    }
+
+    /// A call comes to the quota that `key` names, else to that of its origin.
+    pub(super) fn begin_at<B>(
+        key: &Key,
         rules: &Arc<Rules>,
         endpoint: &Endpoint<'_, Config>,
         request: Request<B>,
     ) -> (Request<B>, Option<Self>) {
-        let part = match endpoint.config().sharing() {
-            Sharing::Whole => Part::Whole,
-            Sharing::Own => endpoint.pattern().map_or(Part::Whole, Part::Endpoint),
-            Sharing::Named(name) => Part::Shared(name),
-        };
-        let Some(key) = &rules.key else {
-            let address = Address::of_origin(request.uri(), request.headers(), part);
-            let route = Route::new(request.method(), endpoint.pattern(), request.uri().path());
-            let visit = Self::enter(rules, &address, route, Meter::of(endpoint));
-            return (request, visit);
-        };
+        let part = Part::of(endpoint);
         let (head, body) = request.into_parts();
         let address = match key(&head) {
             Some(owner) => Address::of_owner(owner, part),
@@ -101,7 +104,7 @@ impl Visit {
         route: Route,
         meter: Meter,
     ) -> Option<Self> {
-        let now = rules.clock.now();
+        let now = ambient::call_began().unwrap_or_else(|| rules.clock.now());
         let mut after = After::default();
         let mut table = rules.keys.lock();
         let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
@@ -228,6 +231,9 @@ impl Visit {
                 }
                 (Stage::Out(ticket), End::Answer(answer, _)) => {
                     slot.answered(ticket, now, answer, is_told, &mut after);
+                }
+                (Stage::Out(ticket), End::Silent) => {
+                    slot.answered(ticket, now, &Answer::SILENT, false, &mut after);
                 }
                 (Stage::Out(ticket), End::Unsent) => slot.unsent(ticket, now, &mut after),
                 (Stage::Out(ticket), End::Lost) => slot.lost(ticket, now, &mut after),

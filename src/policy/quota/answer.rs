@@ -51,6 +51,10 @@ pub enum Reset {
 // === impl Answer ===
 
 impl Answer {
+    /// An answer that was accepted and says nothing.
+    pub(crate) const SILENT: Self =
+        Self { refused: false, readings: [None; MAX_READINGS], retry_after: None, date: None };
+
     /// What the headers of an answer say, given what was read from them about its limit. `now` is the client's own clock.
     #[must_use]
     pub fn new(
