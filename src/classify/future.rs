@@ -14,28 +14,23 @@ use crate::BoxError;
 pin_project! {
     /// The answer with its meaning, or [`ClassifiedError`](super::ClassifiedError).
     pub struct ResponseFuture<F, B> {
+        pub(super) call: Call,
         #[pin]
-        state: State<F, B>,
+        pub(super) state: State<F, B>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, B> {
+    pub(super) enum State<F, B> {
         /// The request is on its way.
-        Sent { #[pin] inner: F, call: Call },
+        Sent { #[pin] inner: F },
         /// It failed, and the beginning of its body is read.
         Failed { collect: Pin<Box<Collect<B>>> },
     }
 }
 
 // === impl ResponseFuture ===
-
-impl<F, B> ResponseFuture<F, B> {
-    pub(super) const fn new(inner: F, call: Call) -> Self {
-        Self { state: State::Sent { inner, call } }
-    }
-}
 
 impl<F, B, E> Future for ResponseFuture<F, B>
 where
@@ -47,32 +42,35 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut this = self.project();
         loop {
-            let (inner, call) = match state.as_mut().project() {
-                StateProj::Sent { inner, call } => (inner, call),
+            let inner = match this.state.as_mut().project() {
+                StateProj::Sent { inner } => inner,
                 StateProj::Failed { collect } => {
                     return Poll::Ready(Err(ready!(collect.as_mut().poll(cx)).into()));
                 }
             };
-            let collect = match ready!(inner.poll(cx)) {
-                Ok(mut answer) => match call.answered(&answer) {
-                    None => return Poll::Ready(Ok(answer)),
-                    Some(failure) => match call.bounds() {
+            let mut polled = inner.poll(cx).map_err(Into::into);
+            let (failure, bounds) = match &mut polled {
+                Poll::Ready(Ok(answer)) => match this.call.answered(answer) {
+                    None => return polled,
+                    Some(failure) => match this.call.bounds() {
                         None => {
                             answer.extensions_mut().insert(failure);
-                            return Poll::Ready(Ok(answer));
+                            return polled;
                         }
-                        Some(bounds) => Collect::new(failure, answer, bounds),
+                        Some(bounds) => (failure, bounds),
                     },
                 },
-                Err(error) => {
-                    let error = error.into();
-                    call.failed(&*error);
-                    return Poll::Ready(Err(error));
+                Poll::Ready(Err(error)) => {
+                    this.call.failed(&**error);
+                    return polled;
                 }
+                Poll::Pending => return polled,
             };
-            state.set(State::Failed { collect: Box::pin(collect) });
+            let Poll::Ready(Ok(answer)) = polled else { return polled };
+            let collect = Collect::new(failure, answer, bounds);
+            this.state.set(State::Failed { collect: Box::pin(collect) });
         }
     }
 }

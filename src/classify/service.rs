@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseFuture, call::Call, shared::Shared};
+use super::{ResponseFuture, call::Call, future::State, shared::Shared};
 use crate::BoxError;
 
 /// The service that [`ErrorClassifyLayer`](super::ErrorClassifyLayer) makes.
@@ -39,9 +39,8 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let call = Call::of(&self.shared, &request);
-        ResponseFuture::new(self.inner.call(request), call)
+        ResponseFuture { call, state: State::Sent { inner: self.inner.call(request) } }
     }
 }

@@ -23,17 +23,17 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        call: Call,
-        saved: Saved<B>,
-        service: S,
+        pub(super) call: Call,
+        pub(super) saved: Saved<B>,
+        pub(super) service: S,
         #[pin]
-        state: State<S::Future, B, RB>,
+        pub(super) state: State<S::Future, B, RB>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, B, RB> {
+    pub(super) enum State<F, B, RB> {
         /// A send is on its way.
         Sending {
             #[pin]
@@ -47,7 +47,7 @@ pin_project! {
 }
 
 pin_project! {
-    struct Resend<B, RB> {
+    pub(super) struct Resend<B, RB> {
         // Taken when it is sent.
         request: Option<Request<B>>,
         #[pin]
@@ -56,16 +56,6 @@ pin_project! {
 }
 
 // === impl ResponseFuture ===
-
-impl<S, B, RB> ResponseFuture<S, B, RB>
-where
-    S: Service<Request<B>>,
-{
-    #[inline]
-    pub(super) const fn new(call: Call, saved: Saved<B>, service: S, send: S::Future) -> Self {
-        Self { call, saved, service, state: State::Sending { send } }
-    }
-}
 
 impl<S, B, RB> Future for ResponseFuture<S, B, RB>
 where
@@ -82,22 +72,22 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { send } => {
-                    let (failure, result) = match ready!(send.poll(cx)) {
-                        Ok(mut response) => match this.call.failure_of(&response) {
-                            Some(failure) => (failure, Ok(response)),
+                    let mut polled = send.poll(cx).map_err(Into::into);
+                    let failure = match &mut polled {
+                        Poll::Ready(Ok(response)) => match this.call.failure_of(response) {
+                            Some(failure) => failure,
                             None => {
-                                this.call.end(&mut response);
-                                return Poll::Ready(Ok(response));
+                                this.call.end(response);
+                                return polled;
                             }
                         },
-                        Err(error) => {
-                            let error = error.into();
-                            match Classification::of_error(error.as_ref()) {
-                                Some(failure) => (failure, Err(error)),
-                                None => return Poll::Ready(Err(error)),
-                            }
-                        }
+                        Poll::Ready(Err(error)) => match Classification::of_error(&**error) {
+                            Some(failure) => failure,
+                            None => return polled,
+                        },
+                        Poll::Pending => return polled,
                     };
+                    let result = ready!(polled);
                     match Resend::after(this.call, this.saved, &failure, result) {
                         Ok(resend) => State::Pausing { resend },
                         Err(result) => return Poll::Ready(result),

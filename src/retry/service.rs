@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseFuture, call::Call, layer::Rules, saved::Saved};
+use super::{ResponseFuture, call::Call, future::State, layer::Rules, saved::Saved};
 use crate::{BoxError, body::ReplayableBody, policy::Deadline};
 
 /// The service that [`RetryOnRateLimit`](super::RetryOnRateLimit) makes. The [module](super) is the manual.
@@ -40,12 +40,12 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let call = Call::new(Arc::clone(&self.rules), Deadline::of(&request));
         let endpoint = self.rules.endpoints.of(&request);
         let saved = Saved::of(&request, endpoint.config());
+        let service = self.inner.clone();
         let send = self.inner.call(request);
-        ResponseFuture::new(call, saved, self.inner.clone(), send)
+        ResponseFuture { call, saved, service, state: State::Sending { send } }
     }
 }

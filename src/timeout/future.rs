@@ -15,20 +15,14 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
-        inner: F,
-        limit: Option<Limit>,
+        pub(super) inner: F,
+        pub(super) limit: Option<Limit>,
         #[pin]
-        timer: Option<Sleep>,
+        pub(super) timer: Option<Sleep>,
     }
 }
 
 // === impl ResponseFuture ===
-
-impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, limit: Option<Limit>) -> Self {
-        Self { inner, limit, timer: None }
-    }
-}
 
 impl<F, B, E> Future for ResponseFuture<F>
 where

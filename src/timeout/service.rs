@@ -42,13 +42,12 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.endpoints.of(&request);
         let now = ambient::call_began().unwrap_or_else(|| self.clock.now());
         let limit = Limit::of(&request, &endpoint, now);
         // Until the end of this function.
         let _in_force = limit.as_ref().map(|limit| limit.begin(now));
-        ResponseFuture::new(self.inner.call(request), limit)
+        ResponseFuture { inner: self.inner.call(request), limit, timer: None }
     }
 }

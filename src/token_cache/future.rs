@@ -30,19 +30,21 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
+        // Until the answer comes.
+        pub(super) watch: Option<Watch<S, B>>,
         #[pin]
-        state: State<S, B>,
+        pub(super) state: State<S, B>,
     }
 }
 
 pin_project! {
     #[project = StateProject]
-    enum State<S, B>
+    pub(super) enum State<S, B>
     where
         S: Service<Request<B>>,
     {
         // The request is on its way. With a token at hand a call begins here, and nearly always ends here.
-        Sending { #[pin] future: S::Future, watch: Option<Watch<S, B>> },
+        Sending { #[pin] future: S::Future },
         // There is no token: a flight is waited for.
         Waiting { token: Acquire, passage: Option<Box<Passage<S, B>>> },
         // There is one, and the service is being made ready.
@@ -60,16 +62,12 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) const fn sending(future: S::Future, watch: Option<Watch<S, B>>) -> Self {
-        Self { state: State::Sending { future, watch } }
-    }
-
     pub(super) fn waiting(passage: Box<Passage<S, B>>) -> Self {
-        Self { state: State::waiting(passage) }
+        Self { watch: None, state: State::waiting(passage) }
     }
 
     pub(super) const fn failed(error: BoxError) -> Self {
-        Self { state: State::Failed { error: Some(error) } }
+        Self { watch: None, state: State::Failed { error: Some(error) } }
     }
 }
 
@@ -84,19 +82,20 @@ where
     #[allow(clippy::expect_used, reason = "a future that has ended is not polled again")]
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut this = self.project();
         loop {
-            let next = match state.as_mut().project() {
-                StateProject::Sending { future, watch } => {
-                    let response = match ready!(future.poll(cx)) {
-                        Ok(response) if response.status() == StatusCode::UNAUTHORIZED => response,
-                        Ok(response) => {
-                            *watch = None;
-                            return Poll::Ready(Ok(response));
+            let next = match this.state.as_mut().project() {
+                StateProject::Sending { future } => {
+                    let response = match future.poll(cx) {
+                        Poll::Ready(Ok(response)) if is_unauthorized(&response) => response,
+                        polled => {
+                            if polled.is_ready() {
+                                *this.watch = None;
+                            }
+                            return polled.map_err(Into::into);
                         }
-                        Err(error) => return Poll::Ready(Err(error.into())),
                     };
-                    let rejected = watch.take().filter(|_| rejects_token(&response));
+                    let rejected = this.watch.take().filter(|_| rejects_token(&response));
                     let Some((token, then)) = rejected.and_then(Watch::rejected) else {
                         return Poll::Ready(Ok(response));
                     };
@@ -120,7 +119,8 @@ where
                     match ready.newest(token, *stalled) {
                         Some(newest) => {
                             let (future, watch) = ready.send(&newest);
-                            State::Sending { future, watch }
+                            *this.watch = watch;
+                            State::Sending { future }
                         }
                         None => {
                             ready.let_go();
@@ -147,7 +147,7 @@ where
                     return Poll::Ready(Err(error.take().expect(POLLED_AGAIN)));
                 }
             };
-            state.set(next);
+            this.state.set(next);
         }
     }
 }
@@ -170,6 +170,10 @@ where
     fn waiting(mut passage: Box<Passage<S, B>>) -> Self {
         Self::Waiting { token: passage.acquire(), passage: Some(passage) }
     }
+}
+
+fn is_unauthorized<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
 }
 
 /// Whether a 401 says that the token it was sent with was not accepted.

@@ -11,6 +11,7 @@ use super::{
     boarding::Lookup,
     cache::Cache,
     cached::Cached,
+    future::State,
     passage::{Passage, Watch},
 };
 use crate::{BoxError, body::ReplayableBody, policy::Deadline};
@@ -53,23 +54,24 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let settings = self.cache.settings();
         let route = settings.endpoints.of(&request).config();
-        if !route.attach {
-            return ResponseFuture::sending(self.inner.call(request), None);
-        }
-        let selected = self.cache.selected(request.extensions().get(), route);
-        let cache = selected.as_ref().unwrap_or(&self.cache);
-        if settings.origins.allow_sending_to(request.uri()) {
+        let mut watch = None;
+        if route.attach {
+            let selected = self.cache.selected(request.extensions().get(), route);
+            let cache = selected.as_ref().unwrap_or(&self.cache);
+            let is_allowed = settings.origins.allow_sending_to(request.uri());
             let attach = |token: &Cached| attach(token, cache, &self.inner, &mut request);
-            if let Some(watch) = cache.fresh(attach) {
-                return ResponseFuture::sending(self.inner.call(request), watch);
+            match is_allowed.then(|| cache.fresh(attach)).flatten() {
+                Some(attached) => watch = attached,
+                None => {
+                    let cache = cache.clone();
+                    return self.call_without_fresh_token(cache, request);
+                }
             }
         }
-        let cache = cache.clone();
-        self.call_without_fresh_token(cache, request)
+        ResponseFuture { watch, state: State::Sending { future: self.inner.call(request) } }
     }
 }
 
@@ -85,7 +87,8 @@ impl<S> TokenCache<S> {
         B: ReplayableBody,
     {
         if request.headers().contains_key(AUTHORIZATION) {
-            return ResponseFuture::sending(self.inner.call(request), None);
+            let future = self.inner.call(request);
+            return ResponseFuture { watch: None, state: State::Sending { future } };
         }
         if let Err(refused) = cache.settings().origins.check(request.uri()) {
             self.let_go();
@@ -94,7 +97,8 @@ impl<S> TokenCache<S> {
         match cache.lookup() {
             Lookup::Token(token) => {
                 let watch = attach(&token, &cache, &self.inner, &mut request);
-                ResponseFuture::sending(self.inner.call(request), watch)
+                let future = self.inner.call(request);
+                ResponseFuture { watch, state: State::Sending { future } }
             }
             Lookup::Wait => {
                 self.let_go();
