@@ -64,6 +64,7 @@ struct Origin<'a> {
 
 impl<'a> Address<'a> {
     /// The origin that a request goes to. Where its address is a path alone, its `Host` names it.
+    #[inline]
     pub(super) fn of_origin(uri: &'a Uri, headers: &'a HeaderMap, part: Part<'a>) -> Self {
         let authority = match uri.authority() {
             Some(authority) => authority.as_str(),
@@ -159,6 +160,7 @@ impl Name {
     }
 
     /// Whether this address is written just like the one that was first seen. If not, it may be the same all the same.
+    #[inline]
     pub(super) fn is_spelled(&self, address: &Address<'_>) -> bool {
         self.spelling.as_ref().is_some_and(|spelling| spelling.is(address))
     }

@@ -52,6 +52,7 @@ impl Keys {
 
 impl Table {
     /// The place of a key, which stays its place until it is [left](Self::leave). None if there is no room.
+    #[inline]
     pub(super) fn enter(
         &mut self,
         address: &Address<'_>,
@@ -77,10 +78,12 @@ impl Table {
     }
 
     /// The slot at a place that was entered.
+    #[inline]
     pub(super) fn slot(&mut self, place: usize) -> Option<&mut Slot> {
         self.slots.get_mut(place)
     }
 
+    #[inline]
     pub(super) fn leave(&mut self, place: usize) {
         if let Some(slot) = self.slots.get_mut(place) {
             slot.guests = slot.guests.saturating_sub(1);

@@ -64,6 +64,7 @@ impl Slot {
     }
 
     /// A turn at once, if nobody waits and there is one.
+    #[inline]
     pub(super) fn arrive(&mut self, now: Instant) -> Option<Ticket> {
         if !self.line.is_empty() {
             return None;
@@ -142,6 +143,7 @@ impl Slot {
     }
 
     /// With `is_told`, what is learnt from the answer is logged.
+    #[inline]
     pub(super) fn answered(
         &mut self,
         ticket: Ticket,

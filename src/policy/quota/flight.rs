@@ -66,6 +66,7 @@ impl Ticket {
 // === impl InFlight ===
 
 impl InFlight {
+    #[inline]
     pub(super) fn take(&mut self, now: Instant) -> Ticket {
         if self.tickets.len() >= MAX {
             self.pop_lost();
@@ -77,6 +78,7 @@ impl InFlight {
     }
 
     /// It is back. What was in doubt or hung long before it left is known now.
+    #[inline]
     pub(super) fn answered(&mut self, ticket: &Ticket) {
         let Ticket { number, sent } = *ticket;
         self.settle(number);
@@ -99,11 +101,13 @@ impl InFlight {
     }
 
     /// Those that the server may yet count.
+    #[inline]
     pub(super) fn count(&self) -> u64 {
         self.out - self.settled.count + self.doubts.len() as u64
     }
 
     /// Those of which something may be heard soon.
+    #[inline]
     pub(super) fn awaited(&self) -> u64 {
         self.out - self.hanging.count + self.doubts.len() as u64
     }
@@ -124,6 +128,7 @@ impl InFlight {
     }
 
     /// Gives up those that have been out too long, and says when there is next something to give up.
+    #[inline]
     pub(super) fn expire(&mut self, now: Instant) {
         while self
             .tickets
@@ -164,6 +169,7 @@ impl InFlight {
     }
 
     /// Whether this was out until now.
+    #[inline]
     fn settle(&mut self, number: u64) -> bool {
         let at = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
         let was_out = self.tickets.get_mut(at).and_then(Option::take).is_some();
@@ -187,6 +193,7 @@ impl InFlight {
         }
     }
 
+    #[inline]
     fn is_back(&mut self, number: u64) {
         self.out -= 1;
         for oldest in [&mut self.hanging, &mut self.settled] {
