@@ -50,25 +50,23 @@ where
                     return Poll::Ready(Err(ready!(collect.as_mut().poll(cx)).into()));
                 }
             };
-            let mut polled = inner.poll(cx).map_err(Into::into);
-            let (failure, bounds) = match &mut polled {
-                Poll::Ready(Ok(answer)) => match this.call.answered(answer) {
-                    None => return polled,
-                    Some(failure) => match this.call.bounds() {
-                        None => {
-                            answer.extensions_mut().insert(failure);
-                            return polled;
-                        }
-                        Some(bounds) => (failure, bounds),
-                    },
-                },
-                Poll::Ready(Err(error)) => {
-                    this.call.failed(&**error);
-                    return polled;
-                }
-                Poll::Pending => return polled,
+            let polled = inner.poll(cx);
+            let failed = match &polled {
+                Poll::Ready(Ok(answer)) => this.call.answered(answer),
+                Poll::Ready(Err(_)) | Poll::Pending => None,
             };
-            let Poll::Ready(Ok(answer)) = polled else { return polled };
+            let Some(failure) = failed else {
+                return polled.map_err(|error| {
+                    let error = error.into();
+                    this.call.failed(&*error);
+                    error
+                });
+            };
+            let mut answer = ready!(polled).map_err(Into::into)?;
+            let Some(bounds) = this.call.bounds() else {
+                answer.extensions_mut().insert(failure);
+                return Poll::Ready(Ok(answer));
+            };
             let collect = Collect::new(failure, answer, bounds);
             this.state.set(State::Failed { collect: Box::pin(collect) });
         }

@@ -72,22 +72,22 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { send } => {
-                    let mut polled = send.poll(cx).map_err(Into::into);
+                    let mut polled = send.poll(cx);
                     let failure = match &mut polled {
                         Poll::Ready(Ok(response)) => match this.call.failure_of(response) {
-                            Some(failure) => failure,
                             None => {
                                 this.call.end(response);
-                                return polled;
+                                return polled.map_err(Into::into);
                             }
+                            failure => failure,
                         },
-                        Poll::Ready(Err(error)) => match Classification::of_error(&**error) {
-                            Some(failure) => failure,
-                            None => return polled,
-                        },
-                        Poll::Pending => return polled,
+                        Poll::Ready(Err(_)) => None,
+                        Poll::Pending => return Poll::Pending,
                     };
-                    let result = ready!(polled);
+                    let result = ready!(polled).map_err(Into::into);
+                    let of_error = |error: &BoxError| Classification::of_error(&**error);
+                    let failure = failure.or_else(|| result.as_ref().err().and_then(of_error));
+                    let Some(failure) = failure else { return Poll::Ready(result) };
                     match Resend::after(this.call, this.saved, &failure, result) {
                         Ok(resend) => State::Pausing { resend },
                         Err(result) => return Poll::Ready(result),

@@ -86,15 +86,14 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProject::Sending { future } => {
-                    let response = match future.poll(cx) {
-                        Poll::Ready(Ok(response)) if is_unauthorized(&response) => response,
-                        polled => {
-                            if polled.is_ready() {
-                                *this.watch = None;
-                            }
-                            return polled.map_err(Into::into);
+                    let polled = future.poll(cx);
+                    if !is_unauthorized(&polled) {
+                        if polled.is_ready() {
+                            *this.watch = None;
                         }
-                    };
+                        return polled.map_err(Into::into);
+                    }
+                    let response = ready!(polled).map_err(Into::into)?;
                     let rejected = this.watch.take().filter(|_| rejects_token(&response));
                     let Some((token, then)) = rejected.and_then(Watch::rejected) else {
                         return Poll::Ready(Ok(response));
@@ -172,8 +171,8 @@ where
     }
 }
 
-fn is_unauthorized<B>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED
+fn is_unauthorized<B, E>(polled: &Poll<Result<Response<B>, E>>) -> bool {
+    matches!(polled, Poll::Ready(Ok(response)) if response.status() == StatusCode::UNAUTHORIZED)
 }
 
 /// Whether a 401 says that the token it was sent with was not accepted.

@@ -62,13 +62,11 @@ where
             let selected = self.cache.selected(request.extensions().get(), route);
             let cache = selected.as_ref().unwrap_or(&self.cache);
             let is_allowed = settings.origins.allow_sending_to(request.uri());
-            let attach = |token: &Cached| attach(token, cache, &self.inner, &mut request);
-            match is_allowed.then(|| cache.fresh(attach)).flatten() {
-                Some(attached) => watch = attached,
-                None => {
-                    let cache = cache.clone();
-                    return self.call_without_fresh_token(cache, request);
-                }
+            let mut attach =
+                |token: &Cached| watch = attach(token, cache, &self.inner, &mut request);
+            if !is_allowed || cache.fresh(&mut attach).is_none() {
+                let cache = cache.clone();
+                return self.call_without_fresh_token(cache, request);
             }
         }
         ResponseFuture { watch, state: State::Sending { future: self.inner.call(request) } }
