@@ -14,7 +14,7 @@ use std::{
 use http::Request;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_heed::{
-    ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
+    ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     token_cache::{StaticToken, Token, TokenError, TokenRequest},
 };
 
@@ -39,6 +39,7 @@ pub(crate) enum Subject {
     HeedToken,
     TowerMapResponse,
     HeedClassify,
+    HeedThrottle,
     TowerStack,
     HeedStack,
     HeedStackStaticToken,
@@ -61,7 +62,7 @@ pub(crate) trait Visit {
 // === impl Subject ===
 
 impl Subject {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Bare,
         Self::TowerTimeout,
         Self::TowerHttpTimeout,
@@ -73,6 +74,7 @@ impl Subject {
         Self::HeedToken,
         Self::TowerMapResponse,
         Self::HeedClassify,
+        Self::HeedThrottle,
         Self::TowerStack,
         Self::HeedStack,
         Self::HeedStackStaticToken,
@@ -92,6 +94,7 @@ impl Subject {
             Self::HeedToken => "TokenCacheLayer (fetched)",
             Self::TowerMapResponse => "tower map_response",
             Self::HeedClassify => "ErrorClassifyLayer",
+            Self::HeedThrottle => "ThrottleLayer",
             Self::TowerStack => "tower + tower-http stack",
             Self::HeedStack => "Stack, no token",
             Self::HeedStackStaticToken => "Stack, static token",
@@ -114,6 +117,7 @@ impl Subject {
             Self::HeedToken => start(fetched().layer(api), visit).await,
             Self::TowerMapResponse => start(towers::classify().layer(api), visit).await,
             Self::HeedClassify => start(ErrorClassifyLayer::new().layer(api), visit).await,
+            Self::HeedThrottle => start(ThrottleLayer::new().layer(api), visit).await,
             Self::TowerStack => {
                 let stack = ServiceBuilder::new()
                     .layer(towers::timeout())
