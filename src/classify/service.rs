@@ -39,6 +39,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let call = Call::of(&self.shared, &request);
         ResponseFuture { call, state: State::Sent { inner: self.inner.call(request) } }

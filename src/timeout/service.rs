@@ -42,6 +42,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.endpoints.of(&request);
         let now = ambient::call_began().unwrap_or_else(|| self.clock.now());
