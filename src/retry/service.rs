@@ -40,6 +40,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let call = Call::new(Arc::clone(&self.rules), Deadline::of(&request));
         let endpoint = self.rules.endpoints.of(&request);

@@ -38,6 +38,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.rules.endpoints.of(&request);
         let mut visit = None;

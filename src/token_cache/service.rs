@@ -54,6 +54,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let settings = self.cache.settings();
         let route = settings.endpoints.of(&request).config();
