@@ -178,7 +178,7 @@ impl<S> ResponseCache<S> {
             let limit = flight.deadline();
             let mut request = request;
             request.extensions_mut().insert(limit);
-            let _scope = Scope::enter(limit);
+            let _scope = Scope::around_call(limit, self.rules.clock.now());
             self.inner.call(request)
         };
         drop(runtime.spawn(flight.run(response, leader).in_current_span()));
