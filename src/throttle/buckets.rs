@@ -29,12 +29,12 @@ impl Table {
         Some(place)
     }
 
-    /// An answer to a request at `place` has named its bucket. Returns the place of that one; none if there is no room.
+    /// An answer to a request at `place` has named its bucket. From then on routes are told apart. Returns the place of that one; none if there is no room.
     pub(super) fn name_bucket(
         &mut self,
         home: usize,
         place: usize,
-        route: &Route,
+        route: Option<&Route>,
         name: &str,
         rules: &Rules,
         after: &mut After,
@@ -45,7 +45,10 @@ impl Table {
         }
         let name = Arc::from(name);
         let bucket = self.find_bucket(home, &name, rules, after)?;
-        self.slot(home)?.routes.get_or_insert_default().learn(route, &name);
+        let routes = self.slot(home)?.routes.get_or_insert_default();
+        if let Some(route) = route {
+            routes.learn(route, &name);
+        }
         Some(bucket)
     }
 

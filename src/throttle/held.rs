@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::{
     Config, Throttled, events,
+    routes::Route,
     visit::{Asked, Visit},
 };
 use crate::{
@@ -60,7 +61,7 @@ impl<S, B> Held<S, B> {
     pub(super) fn new(
         service: S,
         request: Request<B>,
-        visit: Visit,
+        mut visit: Visit,
         endpoint: &Endpoint<'_, Config>,
     ) -> Pin<Box<Self>> {
         let marked = request.extensions().get::<Priority>().copied();
@@ -72,6 +73,7 @@ impl<S, B> Held<S, B> {
             since: None,
             in_line: None,
         };
+        visit.wait_on(|| Route::new(request.method(), endpoint.pattern(), request.uri().path()));
         let outgoing = Some((request, visit));
         Box::pin(Self { service, outgoing, patience, step: Step::Waiting, timer: None })
     }

@@ -104,7 +104,8 @@
 //! # Cost
 //!
 //! With a turn at hand: no allocation once the key is known, and a short lock at the send and another at the answer, whose
-//! rate-limit headers are read in between, outside of it. A request that waits is boxed.
+//! rate-limit headers are read in between, outside of it. A request that waits is boxed, and where the server
+//! names buckets, so is the route of each.
 //!
 //! # Readiness
 //!

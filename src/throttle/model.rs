@@ -41,8 +41,7 @@ impl World {
     fn arrive(&self) -> Visit {
         let request = Request::get("https://id.example/users").body(()).unwrap();
         let endpoint = self.rules.endpoints.of(&request);
-        let (_, visit) = Visit::begin(&self.rules, &endpoint, request);
-        visit.unwrap()
+        Visit::begin(&self.rules, &endpoint, &request).unwrap()
     }
 
     /// Asks once.

@@ -31,6 +31,8 @@ pub(super) struct Slot {
     pub(super) used: bool,
     /// Of the buckets that its answers have named.
     pub(super) routes: Option<Box<Routes>>,
+    /// An answer has named none.
+    pub(super) heard_of_no_bucket: bool,
     /// It is a bucket itself: its name, and whose it is.
     pub(super) bucket: Option<(u64, Arc<str>)>,
     held: Option<Held>,
@@ -57,10 +59,17 @@ impl Slot {
             guests: 0,
             used: true,
             routes: None,
+            heard_of_no_bucket: false,
             bucket: None,
             held: None,
             told: None,
         }
+    }
+
+    /// Whether it matters on which route a request is: the server names buckets, or nothing was heard of it.
+    #[inline]
+    pub(super) const fn tells_routes_apart(&self) -> bool {
+        self.routes.is_some() || !self.heard_of_no_bucket
     }
 
     /// A turn at once, if nobody waits and there is one.

@@ -33,7 +33,8 @@ pub(super) struct Visit {
     place: usize,
     /// The quota of its address, if its own is one of that one's buckets; else the same.
     home: usize,
-    route: Route,
+    /// Where the server names buckets, or may do so.
+    route: Option<Box<Route>>,
     stage: Stage,
     meter: Meter,
 }
@@ -75,7 +76,7 @@ impl Visit {
     ) -> Option<Self> {
         let part = Part::of(endpoint);
         let address = Address::of_origin(request.uri(), request.headers(), part);
-        let route = Route::new(request.method(), endpoint.pattern(), request.uri().path());
+        let route = || Route::new(request.method(), endpoint.pattern(), request.uri().path());
         Self::enter(rules, &address, route, Meter::of(endpoint))
     }
 
@@ -92,7 +93,7 @@ impl Visit {
             Some(owner) => Address::of_owner(owner, part),
             None => Address::of_origin(&head.uri, &head.headers, part),
         };
-        let route = Route::new(&head.method, endpoint.pattern(), head.uri.path());
+        let route = || Route::new(&head.method, endpoint.pattern(), head.uri.path());
         let visit = Self::enter(rules, &address, route, Meter::of(endpoint));
         drop(address);
         (Request::from_parts(head, body), visit)
@@ -101,7 +102,7 @@ impl Visit {
     fn enter(
         rules: &Arc<Rules>,
         address: &Address<'_>,
-        route: Route,
+        route: impl FnOnce() -> Route,
         meter: Meter,
     ) -> Option<Self> {
         let now = ambient::call_began().unwrap_or_else(|| rules.clock.now());
@@ -109,18 +110,27 @@ impl Visit {
         let mut table = rules.keys.lock();
         let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
         let entered = table.enter(address, rules.max_keys, quota, &mut after).map(|home| {
-            let place = table.enter_bucket(home, &route, rules, &mut after).unwrap_or(home);
+            let is_told_apart = table.slot(home).is_some_and(|slot| slot.tells_routes_apart());
+            let route = is_told_apart.then(|| Box::new(route()));
+            let bucket =
+                route.as_ref().and_then(|route| table.enter_bucket(home, route, rules, &mut after));
+            let place = bucket.unwrap_or(home);
             let ticket = table.slot(place).and_then(|slot| slot.arrive(now));
-            (home, place, ticket.map_or(Stage::Arrived, Stage::Called))
+            (home, place, route, ticket.map_or(Stage::Arrived, Stage::Called))
         });
         drop(table);
         after.run();
-        let (home, place, stage) = entered?;
+        let (home, place, route, stage) = entered?;
         Some(Self { rules: Arc::clone(rules), place, home, route, stage, meter })
     }
 
     pub(super) const fn has_turn(&self) -> bool {
         matches!(self.stage, Stage::Called(_))
+    }
+
+    /// It has to wait, and the bucket of its route may be named until its turn comes.
+    pub(super) fn wait_on(&mut self, route: impl FnOnce() -> Route) {
+        self.route.get_or_insert_with(|| Box::new(route()));
     }
 
     pub(super) const fn meter(&self) -> &Meter {
@@ -147,10 +157,9 @@ impl Visit {
     ) -> Asked {
         let mut after = After::default();
         let mut table = self.rules.keys.lock();
-        if self.place == self.home {
+        if let (Some(route), true) = (&self.route, self.place == self.home) {
             // Since it came, an answer may have named its bucket. It goes there, to the end of the line.
-            if let Some(place) = table.enter_bucket(self.home, &self.route, &self.rules, &mut after)
-            {
+            if let Some(place) = table.enter_bucket(self.home, route, &self.rules, &mut after) {
                 if let (Some(slot), Stage::Waiting(seat)) = (table.slot(self.home), &self.stage) {
                     slot.leave(*seat, now, &mut after);
                     self.stage = Stage::Arrived;
@@ -229,10 +238,12 @@ impl Visit {
                 (Stage::Out(ticket), End::Answer(answer, _)) if counted.is_some() => {
                     slot.answered_elsewhere(ticket, now, answer, &mut after);
                 }
-                (Stage::Out(ticket), End::Answer(answer, _)) => {
+                (Stage::Out(ticket), End::Answer(answer, bucket)) => {
+                    slot.heard_of_no_bucket |= bucket.is_none();
                     slot.answered(ticket, now, answer, is_told, &mut after);
                 }
                 (Stage::Out(ticket), End::Silent) => {
+                    slot.heard_of_no_bucket = true;
                     slot.answered(ticket, now, &Answer::SILENT, false, &mut after);
                 }
                 (Stage::Out(ticket), End::Unsent) => slot.unsent(ticket, now, &mut after),
@@ -264,7 +275,8 @@ impl Visit {
         let wait = answer.retry_after.filter(|_| answer.refused);
         match (bucket, wait) {
             (Some(Bucket::Named(name)), _) => {
-                table.name_bucket(self.home, self.place, &self.route, name, &self.rules, after)
+                let route = self.route.as_deref();
+                table.name_bucket(self.home, self.place, route, name, &self.rules, after)
             }
             // Whatever refused it knows of no bucket.
             (Some(Bucket::Global), Some(wait)) | (None, Some(wait)) => {
