@@ -29,6 +29,7 @@
 //! | `hyper` | yes | tells a connection that was never made from one that broke, for hyper's and hyper-util's errors |
 //! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
 //! | `axum` | | our errors as answers of an axum app, and a newtype for the others |
+//! | `reqwest` | | the layers around a reqwest client |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
 //! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
 //! | `response-cache` | | `ResponseCacheLayer`: keeps the responses of chosen `GET`s |
@@ -50,6 +51,9 @@ pub mod fallback;
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
 pub mod policy;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod reqwest;
 #[cfg(feature = "response-cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
 pub mod response_cache;

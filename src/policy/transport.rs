@@ -1,4 +1,4 @@
-//! What the errors below HTTP mean: those of `std::io`, tokio, tower, and by feature hyper, hyper-util and h2.
+//! What the errors below HTTP mean: those of `std::io`, tokio, tower, and by feature hyper, hyper-util, h2 and reqwest.
 
 use std::{error::Error, io};
 
@@ -19,6 +19,10 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     #[cfg(feature = "http2")]
     if let Some(error) = error.downcast_ref::<h2::Error>() {
         return of_h2(error);
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return of_reqwest(error);
     }
     None
 }
@@ -85,4 +89,14 @@ fn of_h2(error: &h2::Error) -> Option<ErrorClass> {
         return Some(ErrorClass::Connect);
     }
     (error.is_io() || error.is_reset() || error.is_go_away()).then_some(ErrorClass::Interrupted)
+}
+
+/// Only what the errors below it do not say: its time limits have an error of their own, which is private.
+#[cfg(feature = "reqwest")]
+fn of_reqwest(error: &reqwest::Error) -> Option<ErrorClass> {
+    // Asked first: a limit that ran out while there was no connection yet is both.
+    if error.is_connect() {
+        return Some(ErrorClass::Connect);
+    }
+    error.is_timeout().then_some(ErrorClass::Timeout)
 }

@@ -18,7 +18,7 @@ fn floor(module: &str) -> Option<u8> {
         "meter" | "policy" => POLICY,
         "classify" | "detach" | "fallback" | "response_cache" | "retry" | "throttle"
         | "token_cache" | "timeout" => LAYER,
-        "axum" | "stack" | "tower_http" => STACK,
+        "axum" | "reqwest" | "stack" | "tower_http" => STACK,
         _ => return None,
     })
 }

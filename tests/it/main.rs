@@ -53,6 +53,8 @@ mod quota_turns;
 mod quota_unsent;
 mod rate_limit;
 mod rate_limit_properties;
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
 #[cfg(feature = "response-cache")]
 mod response_cache;
 mod retry;

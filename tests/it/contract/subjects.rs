@@ -88,6 +88,8 @@ pub(super) const SUBJECTS: &[Subject] = &[
             layered(&ReplayBodyLayer::default(), collected.layer(probe))
         },
     },
+    #[cfg(feature = "reqwest")]
+    Subject { name: "ReqwestService", wrap: |probe| boxed(by_reqwest(probe)) },
     Subject { name: "Stack", wrap: |probe| layered(&Stack::new(), probe) },
     Subject {
         name: "Stack with a fallback",
@@ -106,6 +108,23 @@ fn kept() -> tower_heed::ResponseCacheLayer {
     tower_heed::ResponseCacheLayer::new()
         .endpoint("GET /users/{id}", |config| config.ttl(minute))
         .unwrap()
+}
+
+/// The adapter around a probe that takes the place of a reqwest client.
+#[cfg(feature = "reqwest")]
+fn by_reqwest(
+    probe: Probe,
+) -> impl Service<Request<Body>, Response = Response<reqwest::Body>, Error = BoxError, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
+    let client = probe
+        .map_request(|request: reqwest::Request| {
+            Request::<reqwest::Body>::try_from(request).unwrap().map(|_| Body::from("sent"))
+        })
+        .map_response(|response| response.map(reqwest::Body::wrap).into());
+    tower_heed::reqwest::ReqwestService::new(client)
 }
 
 fn tokens() -> TokenCacheLayer {
