@@ -14,6 +14,7 @@
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
 //! | [`FallbackLayer`] | answers in the place of an upstream that is out, or fails closed |
 //! | [`DetachLayer`] | answers 202 for named endpoints and sends in the background |
+//! | [`SendSpanLayer`] | makes a span for each send, by OpenTelemetry's conventions |
 //! | [`Stack`] | the [order](stack) that is recommended |
 //!
 //! # Where things are
@@ -58,6 +59,7 @@ pub mod reqwest;
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
 pub mod response_cache;
 pub mod retry;
+pub mod send_span;
 pub mod stack;
 pub mod throttle;
 pub mod timeout;
@@ -78,6 +80,7 @@ pub use fallback::FallbackLayer;
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
 pub use response_cache::ResponseCacheLayer;
 pub use retry::RetryOnRateLimit;
+pub use send_span::SendSpanLayer;
 pub use stack::Stack;
 pub use throttle::ThrottleLayer;
 pub use timeout::TimeoutLayer;

@@ -26,7 +26,8 @@
 //! [`fallback`](Stack::fallback): whether to fail open or closed is nothing that a default could say. A [`DetachLayer`](crate::DetachLayer)
 //! goes around the whole stack. With the feature `response-cache` there can be a `ResponseCacheLayer` as well, by
 //! `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that what is at hand needs neither a
-//! turn nor a token, and a request that many share is retried once for all.
+//! turn nor a token, and a request that many share is retried once for all. A [`SendSpanLayer`] goes between the token layer and
+//! the send's `TimeoutLayer`, by [`send_span`](Stack::send_span).
 //!
 //! # Example
 //!
@@ -75,6 +76,8 @@
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
+//! | `SendSpanLayer` is inside the send's `TimeoutLayer` | a send that ran out of time is `cancelled` in its span and not a `timeout` |
+//! | `SendSpanLayer` is outside `RetryOnRateLimit` | one span for the whole call, with the status of the last answer and all waits in it |
 //! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy takes it away; put it around the stack |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
 //! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::policy::Deadline) does not reach the inner one |
@@ -91,7 +94,7 @@
 //! # Defaults
 //!
 //! [`Stack::CALL_TIMEOUT`], [`Stack::SEND_TIMEOUT`], [`RetryOnRateLimit::new`], [`ThrottleLayer::new`],
-//! [`ErrorClassifyLayer::new`], no token, no fallback.
+//! [`ErrorClassifyLayer::new`], no token, no fallback, no spans.
 
 use std::time::Duration;
 
@@ -103,6 +106,7 @@ use crate::{
     classify::{ErrorClassify, ErrorClassifyLayer},
     fallback::FallbackLayer,
     retry::{RetryOnRateLimit, RetryOnRateLimitService},
+    send_span::SendSpanLayer,
     throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},
     token_cache::TokenCacheLayer,
@@ -111,7 +115,7 @@ use crate::{
 /// The recommended stack of layers, itself a layer. The [module page](self) draws it.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity> {
+pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity, SendSpan = Identity> {
     fallback: Fallback,
     call_timeout: TimeoutLayer,
     cache: Cache,
@@ -119,6 +123,7 @@ pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity> {
     throttle: ThrottleLayer,
     classify: ErrorClassifyLayer,
     token: Token,
+    send_span: SendSpan,
     send_timeout: TimeoutLayer,
 }
 
@@ -141,15 +146,16 @@ impl Stack {
             retry: RetryOnRateLimit::new(),
             throttle: ThrottleLayer::new(),
             token: Identity::new(),
+            send_span: Identity::new(),
             classify: ErrorClassifyLayer::new(),
             send_timeout: TimeoutLayer::of(Self::SEND_TIMEOUT),
         }
     }
 }
 
-impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
+impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
     /// Says what the caller gets when all else failed: an answer in the upstream's place, or an error that says so.
-    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, Cache, FallbackLayer> {
+    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, Cache, FallbackLayer, SendSpan> {
         Stack {
             fallback: layer,
             call_timeout: self.call_timeout,
@@ -157,6 +163,7 @@ impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
             retry: self.retry,
             throttle: self.throttle,
             token: self.token,
+            send_span: self.send_span,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
@@ -174,7 +181,7 @@ impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
     pub fn response_cache(
         self,
         layer: ResponseCacheLayer,
-    ) -> Stack<Token, ResponseCacheLayer, Fallback> {
+    ) -> Stack<Token, ResponseCacheLayer, Fallback, SendSpan> {
         Stack {
             fallback: self.fallback,
             call_timeout: self.call_timeout,
@@ -182,6 +189,7 @@ impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
             retry: self.retry,
             throttle: self.throttle,
             token: self.token,
+            send_span: self.send_span,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
@@ -203,7 +211,10 @@ impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
     ///
     /// The stack leaves the sending again after a rejected token to its retry layer, which has a copy of the request
     /// anyway: see [`TokenCacheLayer::leave_replay_to_retry`].
-    pub fn token_cache(self, layer: TokenCacheLayer) -> Stack<TokenCacheLayer, Cache, Fallback> {
+    pub fn token_cache(
+        self,
+        layer: TokenCacheLayer,
+    ) -> Stack<TokenCacheLayer, Cache, Fallback, SendSpan> {
         Stack {
             fallback: self.fallback,
             call_timeout: self.call_timeout,
@@ -211,6 +222,22 @@ impl<Token, Cache, Fallback> Stack<Token, Cache, Fallback> {
             retry: self.retry,
             throttle: self.throttle,
             token: layer.leave_replay_to_retry(),
+            send_span: self.send_span,
+            classify: self.classify,
+            send_timeout: self.send_timeout,
+        }
+    }
+
+    /// Makes a span for each send, around its time limit and inside of all that waits.
+    pub fn send_span(self, layer: SendSpanLayer) -> Stack<Token, Cache, Fallback, SendSpanLayer> {
+        Stack {
+            fallback: self.fallback,
+            call_timeout: self.call_timeout,
+            cache: self.cache,
+            retry: self.retry,
+            throttle: self.throttle,
+            token: self.token,
+            send_span: layer,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
@@ -235,9 +262,10 @@ impl Default for Stack {
     }
 }
 
-impl<S, Token, Cache, Fallback> Layer<S> for Stack<Token, Cache, Fallback>
+impl<S, Token, Cache, Fallback, SendSpan> Layer<S> for Stack<Token, Cache, Fallback, SendSpan>
 where
-    Token: Layer<Timeout<S>>,
+    SendSpan: Layer<Timeout<S>>,
+    Token: Layer<SendSpan::Service>,
     Cache: Layer<Sends<Token::Service>>,
     Fallback: Layer<Timeout<Cache::Service>>,
 {
@@ -245,6 +273,7 @@ where
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.send_timeout.layer(inner);
+        let inner = self.send_span.layer(inner);
         let inner = self.token.layer(inner);
         let inner = self.classify.layer(inner);
         let inner = self.throttle.layer(inner);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header::ACCEPT};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt};
-use tower_heed::{Stack, TokenCacheLayer, token_cache::StaticToken};
+use tower_heed::{BoxError, SendSpanLayer, Stack, TokenCacheLayer, token_cache::StaticToken};
 
 /// An inner service that allocates nothing.
 #[derive(Clone)]
@@ -41,13 +41,13 @@ fn request() -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// The copy of the request's header map, its entries and its index, and nothing else.
-#[tokio::test]
-async fn a_call_that_nothing_stops_allocates_twice() {
-    let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
-    let stack = Stack::new().token_cache(token.allow_origin("https://id.example").unwrap());
-    let mut client = stack.layer(Api);
-    client.ready().await.unwrap().call(request()).await.unwrap();
+/// The allocations of one call that nothing stops.
+async fn allocations<L>(layer: &L) -> u64
+where
+    L: Layer<Api, Service: Service<Request<Full<Bytes>>, Error = BoxError>>,
+{
+    let mut client = layer.layer(Api);
+    client.ready().await.unwrap().call(request()).await.map(drop).unwrap();
 
     let request = request();
     let counted = measure(|| {
@@ -56,5 +56,23 @@ async fn a_call_that_nothing_stops_allocates_twice() {
         let call = pin!(client.call(request));
         assert!(call.poll(&mut cx).is_ready());
     });
-    assert_eq!(counted.count_total, 2);
+    counted.count_total
+}
+
+fn token() -> TokenCacheLayer {
+    let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
+    token.allow_origin("https://id.example").unwrap()
+}
+
+/// The copy of the request's header map, its entries and its index, and nothing else.
+#[tokio::test]
+async fn a_call_that_nothing_stops_allocates_twice() {
+    assert_eq!(allocations(&Stack::new().token_cache(token())).await, 2);
+}
+
+#[tokio::test]
+async fn a_span_that_no_subscriber_wants_allocates_nothing() {
+    let spans = SendSpanLayer::new().endpoint("POST /users", |config| config).unwrap();
+    assert_eq!(allocations(&spans).await, 0);
+    assert_eq!(allocations(&Stack::new().token_cache(token()).send_span(spans)).await, 2);
 }

@@ -16,8 +16,8 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "BoxError" | "chance" | "clock" | "metrics" | "body" | "wire" => WIRE,
         "meter" | "policy" => POLICY,
-        "classify" | "detach" | "fallback" | "response_cache" | "retry" | "throttle"
-        | "token_cache" | "timeout" => LAYER,
+        "classify" | "detach" | "fallback" | "response_cache" | "retry" | "send_span"
+        | "throttle" | "token_cache" | "timeout" => LAYER,
         "axum" | "reqwest" | "stack" | "tower_http" => STACK,
         _ => return None,
     })

@@ -60,6 +60,7 @@ mod response_cache;
 mod retry;
 #[cfg(feature = "client-credentials")]
 mod secrets;
+mod send_span;
 mod server_clock;
 mod stack;
 mod support;

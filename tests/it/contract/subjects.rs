@@ -10,8 +10,8 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 use tower_heed::{
-    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, Stack,
-    ThrottleLayer, TimeoutLayer, TokenCacheLayer,
+    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, SendSpanLayer,
+    Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
 };
@@ -88,12 +88,17 @@ pub(super) const SUBJECTS: &[Subject] = &[
             layered(&ReplayBodyLayer::default(), collected.layer(probe))
         },
     },
+    Subject { name: "SendSpanLayer", wrap: |probe| layered(&SendSpanLayer::new(), probe) },
     #[cfg(feature = "reqwest")]
     Subject { name: "ReqwestService", wrap: |probe| boxed(by_reqwest(probe)) },
     Subject { name: "Stack", wrap: |probe| layered(&Stack::new(), probe) },
     Subject {
         name: "Stack with a fallback",
         wrap: |probe| layered(&Stack::new().fallback(FallbackLayer::fail_closed()), probe),
+    },
+    Subject {
+        name: "Stack with spans",
+        wrap: |probe| layered(&Stack::new().send_span(SendSpanLayer::new()), probe),
     },
     Subject {
         name: "Stack with a token",

@@ -1,0 +1,61 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use pin_project_lite::pin_project;
+use tracing::Span;
+
+use super::span;
+use crate::BoxError;
+
+pin_project! {
+    /// The answer of one send. Its span ends with it.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        // None once the send has come to an end.
+        span: Option<Span>,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(span) = this.project().span {
+                span::cancelled(span);
+            }
+        }
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F> ResponseFuture<F> {
+    pub(super) const fn new(inner: F, span: Span) -> Self {
+        Self { inner, span: Some(span) }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<B>, BoxError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let entered = this.span.as_ref().map(Span::enter);
+        let sent = ready!(this.inner.poll(cx)).map_err(Into::into);
+        drop(entered);
+        if let Some(span) = this.span.take() {
+            match &sent {
+                Ok(response) => span::answered(&span, response.status()),
+                Err(error) => span::failed(&span, error.as_ref()),
+            }
+        }
+        Poll::Ready(sent)
+    }
+}
