@@ -45,18 +45,26 @@ pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
                 Boarding::Refused(error) => return Err(error),
                 Boarding::Flight(landing, fallback) => (landing, fallback),
             };
-            let until = match &fallback {
-                Some(_) => grace_end(cache.settings(), give_up),
-                None => give_up,
-            };
-            let error = match land(landing, until).await {
+            let clock = &cache.settings().clock;
+            let at_hand = || fallback.clone().filter(|cached| cached.is_usable(clock));
+            let mut outcome = None;
+            if fallback.is_some() {
+                outcome = land(landing.clone(), grace_end(cache.settings(), give_up)).await;
+            }
+            if outcome.is_none() {
+                if let Some(cached) = at_hand() {
+                    return Ok(cached);
+                }
+                // None, or one that has ended meanwhile: who has it waits as one that has none.
+                outcome = land(landing, give_up).await;
+            }
+            let error = match outcome {
                 Some(Outcome::Token(cached)) => return Ok(cached),
                 Some(Outcome::Failed(error)) => error,
                 Some(Outcome::Abandoned) => continue,
                 None => TokenError::new(FetchFailure::Timeout),
             };
-            let clock = &cache.settings().clock;
-            if let Some(cached) = fallback.filter(|cached| cached.is_usable(clock)) {
+            if let Some(cached) = at_hand() {
                 return Ok(cached);
             }
             if Deadline::ambient().is_some_and(|limit| limit.remaining(clock.now()).is_zero()) {

@@ -281,3 +281,25 @@ async fn outside_of_paused_time_it_works_as_well() {
     let answer = client.oneshot(get("/")).await.unwrap();
     assert_eq!(answer.status(), 200);
 }
+
+/// It gave up after the second of `Grace`, though there was nothing left to fall back on.
+#[tokio::test(start_paused = true)]
+async fn grace_a_caller_whose_token_ends_while_it_waits_goes_on_waiting_as_one_without() {
+    let (client, api, source) = cached();
+    assert_eq!(status(&client).await, 200);
+    advance(HOUR - SECOND / 2).await;
+    source.gives(3 * SECOND, With::Life(HOUR));
+    let (answered, took) = timed(status(&client)).await;
+    assert_eq!((answered, took), (200, 3 * SECOND));
+    assert_eq!((source.asked(), api.tokens().last().unwrap().as_str()), (2, "token-2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn grace_a_caller_whose_token_ends_while_it_waits_waits_no_longer_than_allowed() {
+    let (client, _, source) = cached();
+    assert_eq!(status(&client).await, 200);
+    advance(HOUR - SECOND / 2).await;
+    source.gives(Duration::ZERO, With::Nothing);
+    let (error, took) = timed(refused(&client)).await;
+    assert_eq!((error.failure(), took), (FetchFailure::Timeout, 10 * SECOND), "the flight's limit");
+}
