@@ -135,7 +135,7 @@ where
                             let passage = Some(passage.acquired());
                             State::Readying { token, passage, stalled: false }
                         }
-                        (Some(_), Then::Mark) => {
+                        (Some(_), Then::Mark(_)) => {
                             response.extensions_mut().insert(TokenReplaced);
                             return Poll::Ready(Ok(response));
                         }

@@ -39,8 +39,8 @@ pub(super) struct Watch<S, B> {
 pub(super) enum Then<S, B> {
     /// It is sent again. Boxed, because all who hold the future of a call would have to move the copy about.
     Send(Box<Passage<S, B>>),
-    /// The answer is marked, so that a layer outside sends again.
-    Mark,
+    /// The answer is marked, so that a layer outside sends again. With what is left of the patience of a call that has waited.
+    Mark(Option<Box<Patience>>),
     /// Nothing, so it is not waited for: the next request has use of it.
     Nothing,
 }
@@ -120,7 +120,7 @@ impl<S: Clone, B: ReplayableBody> Watch<S, B> {
         let once = request.extensions().get::<NoRetry>().is_some();
         let then = match cache.settings().replay {
             _ if once || !request.body().is_replayable() => Then::Nothing,
-            Replay::Outside => Then::Mark,
+            Replay::Outside => Then::Mark(None),
             Replay::Here => match copy(request) {
                 Some(copy) => {
                     let service = service.clone();
@@ -138,8 +138,10 @@ impl<S: Clone, B: ReplayableBody> Watch<S, B> {
 impl<S, B> Watch<S, B> {
     /// The same for a call that has waited for a token before it was sent.
     fn with_patience(mut self, patience: Patience) -> Self {
-        if let Then::Send(again) = &mut self.then {
-            again.patience = patience;
+        match &mut self.then {
+            Then::Send(again) => again.patience = patience,
+            Then::Mark(left) => *left = Some(Box::new(patience)),
+            Then::Nothing => {}
         }
         self
     }
@@ -155,7 +157,10 @@ impl<S, B: ReplayableBody> Watch<S, B> {
         let settings = self.cache.settings();
         let give_up = match &mut then {
             Then::Send(passage) => passage.patience.begin(settings, self.deadline),
-            Then::Mark | Then::Nothing => Patience::new(settings).begin(settings, self.deadline),
+            Then::Mark(Some(patience)) => patience.begin(settings, self.deadline),
+            Then::Mark(None) | Then::Nothing => {
+                Patience::new(settings).begin(settings, self.deadline)
+            }
         };
         Some((wait::renew(self.cache, self.generation, give_up), then))
     }
@@ -171,7 +176,7 @@ impl<S, B: ReplayableBody> Then<S, B> {
                 *passage.request.body_mut() = passage.request.body().recall()?;
                 Some(Self::Send(passage))
             }
-            Self::Mark => Some(Self::Mark),
+            Self::Mark(left) => Some(Self::Mark(left)),
             Self::Nothing => None,
         }
     }

@@ -155,6 +155,17 @@ async fn rule_12_a_call_that_waits_twice_waits_no_longer_than_one_that_waits_onc
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_12_a_call_that_waits_twice_waits_no_longer_when_the_replay_is_left_to_retry() {
+    let (source, api) = (Source::default(), Api::default());
+    let layer = layer(&source).fetch_timeout(60 * SECOND).unwrap().leave_replay_to_retry();
+    let client = layer.layer(api.clone());
+    api.accept(&["token-2"]).delay(30 * SECOND);
+    source.gives(9 * SECOND, With::Life(HOUR)).gives(9 * SECOND, With::Life(HOUR));
+    let (answered, took) = timed(status(&client)).await;
+    assert_eq!((answered, took), (401, (9 + 30 + 6) * SECOND), "its 401, after 6 s more");
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_13_a_panic_in_the_source_is_an_outcome() {
     let (client, _, source) = cached();
     source.gives(SECOND, With::Panic);
