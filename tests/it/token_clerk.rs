@@ -88,3 +88,34 @@ async fn what_is_no_token_is_malformed() {
     assert!(source.clone().timeout(Duration::ZERO).is_err());
     assert!(source.token_endpoint("http://api.clerk.com/v1/m2m_tokens").is_err());
 }
+
+/// It was taken for a token without end.
+#[tokio::test]
+async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
+    let idp = clerk().await;
+    for (body, expected) in [
+        (serde_json::json!({ "token": "mt_1", "created_at": 6 }), Some("NotSaid")),
+        (
+            serde_json::json!({ "token": "mt_1", "expiration": null, "created_at": 6 }),
+            Some("Endless"),
+        ),
+        (serde_json::json!({ "token": "mt_1", "expiration": null }), Some("Endless")),
+        (
+            serde_json::json!({ "token": "mt_1", "expiration": u64::MAX, "created_at": 0 }),
+            Some("Lasts"),
+        ),
+        (serde_json::json!({ "token": "mt_1", "expiration": 7 }), None),
+        (serde_json::json!({ "token": "mt_1", "expiration": "7", "created_at": 6 }), None),
+        (serde_json::json!({ "token": "mt_1", "expiration": -7, "created_at": 6 }), None),
+        (serde_json::json!(["mt_1", null, 6]), None),
+    ] {
+        idp.script("POST /v1/m2m_tokens", [Fault::json(201, &body)]);
+        match (source(&idp, "ak_fake").oneshot(request()).await, expected) {
+            (Ok(token), Some(expected)) => {
+                assert!(life(&token).contains(expected), "{body} {token:?}")
+            }
+            (Err(error), None) => assert_eq!(error.failure(), FetchFailure::Malformed, "{body}"),
+            (other, _) => panic!("{body}: {other:?}"),
+        }
+    }
+}

@@ -16,7 +16,7 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use http_body::Body;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tower_service::Service;
 use zeroize::Zeroizing;
 
@@ -73,9 +73,14 @@ struct Machine {
 #[derive(Deserialize)]
 struct Raw {
     token: Zeroizing<String>,
-    /// Unix milliseconds; none, and the token has no end.
-    expiration: Option<u64>,
-    created_at: u64,
+    /// Unix milliseconds. `null`, and the token has no end; not there, and nothing is said about it.
+    #[serde(default, deserialize_with = "said")]
+    expiration: Option<Option<u64>>,
+    created_at: Option<u64>,
+}
+
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 const ENDPOINT: &str = "https://api.clerk.com/v1/m2m_tokens";
@@ -224,13 +229,21 @@ impl Machine {
 const CLERK: Dialect = Dialect { token, described };
 
 fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
-    let raw: Raw = serde_json::from_slice(body)
-        .map_err(|_| exchange::malformed(status, MalformedToken::NotJson))?;
+    let not_json = || exchange::malformed(status, MalformedToken::NotJson);
+    // An array would do as well: serde fills a struct from the elements in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(not_json());
+    }
+    let raw: Raw = serde_json::from_slice(body).map_err(|_| not_json())?;
     let token = Token::bearer(raw.token.as_bytes())?;
     Ok(match raw.expiration {
-        None => token.without_end(),
+        None => token,
+        Some(None) => token.without_end(),
         // Both are of Clerk's clock, so ours need not be right. An end that has passed is a life of zero: malformed.
-        Some(end) => token.expires_in(Duration::from_millis(end.saturating_sub(raw.created_at))),
+        Some(Some(end)) => {
+            let begin = raw.created_at.ok_or_else(not_json)?;
+            token.expires_in(Duration::from_millis(end.saturating_sub(begin)))
+        }
     })
 }
 
