@@ -69,17 +69,18 @@ impl TokenCacheHandle {
     /// No token can be had, or none came in time.
     pub async fn token(&self, key: &TokenKey) -> Result<Token, TokenError> {
         let cache = self.cache.of(key);
-        let cached = get(&cache).await?;
+        let cached = get(&cache, self.give_up()).await?;
         Ok(cached.token(&cache.settings().clock))
     }
 
-    /// Sees to it that there is a token for each of `keys`, all at the same time, so that the first requests do not wait.
+    /// Sees to it that there is a token for each of `keys`, all at the same time and within the layer's
+    /// [`max_wait`](super::TokenCacheLayer::max_wait), so that the first requests do not wait.
     ///
     /// Tokens that nobody uses are not refreshed: call it before the traffic begins.
     ///
     /// # Errors
     ///
-    /// The first failure in the order of the keys, when all have ended. Those that could be had are kept.
+    /// The first failure in the order of the keys, when all have ended or the time has. Those that could be had are kept.
     pub async fn warm_up(
         &self,
         keys: impl IntoIterator<Item = TokenKey>,
@@ -91,9 +92,10 @@ impl TokenCacheHandle {
                 drop(cache.board());
             }
         }
+        let give_up = self.give_up();
         let mut outcome = Ok(());
         for cache in &caches {
-            outcome = outcome.and(get(cache).await.map(drop));
+            outcome = outcome.and(get(cache, give_up).await.map(drop));
         }
         outcome
     }
@@ -135,10 +137,10 @@ impl TokenCacheHandle {
     }
 }
 
-async fn get(cache: &Cache) -> Result<Arc<Cached>, TokenError> {
+async fn get(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>, TokenError> {
     match cache.lookup() {
         Lookup::Token(cached) => Ok(cached),
         Lookup::Refused(error) => Err(error),
-        Lookup::Wait => wait::acquire(cache.clone(), wait::give_up(cache.settings())).await,
+        Lookup::Wait => wait::acquire(cache.clone(), give_up).await,
     }
 }

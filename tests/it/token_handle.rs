@@ -77,6 +77,19 @@ async fn rule_36_warming_up_fetches_all_keys_at_once_and_tells_the_first_failure
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_12_warming_up_waits_once_however_many_keys_there_are() {
+    let source = Source::default();
+    let handle = layer(&source).fetch_timeout(600 * SECOND).unwrap().handle();
+    let keys: Vec<_> = (0..5).map(|n| TokenKey::new().with_audience(format!("a{n}"))).collect();
+    for _ in &keys {
+        source.gives(Duration::ZERO, With::Nothing);
+    }
+    let (outcome, took) = timed(handle.warm_up(keys)).await;
+    assert_eq!(outcome.unwrap_err().failure(), FetchFailure::Timeout);
+    assert_eq!((took, source.asked()), (15 * SECOND, 5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_36_an_invalidated_token_is_never_sent_again() {
     let (handle, client, api, source) = handled();
     assert_eq!(status(&client).await, 200);
