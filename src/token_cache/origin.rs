@@ -82,7 +82,9 @@ impl Named {
         let what = if text.contains('@') { "origin".into() } else { format!("origin `{text}`") };
         let expected = "expected `https://host` or `https://host:port` and nothing else";
         let uri: Option<Uri> = text.parse().ok();
-        let uri = uri.filter(is_bare).ok_or_else(|| InvalidConfig::new(what.clone(), expected))?;
+        // A fragment would be cut off, and whatever else was meant with it.
+        let uri = uri.filter(|uri| is_bare(uri) && !text.contains('#'));
+        let uri = uri.ok_or_else(|| InvalidConfig::new(what.clone(), expected))?;
         match (Origin::of(&uri), uri.authority()) {
             (Some(origin), Some(authority)) => {
                 let (https, port) = (origin.is_https(), origin.port());
@@ -175,6 +177,41 @@ mod tests {
         assert!(allowed(&origins, "http://id.internal/"));
     }
 
+    /// Addresses that look like an allowed one, or like this machine.
+    #[test]
+    fn rule_26_what_only_looks_like_an_allowed_origin_is_refused() {
+        let mut origins = Origins::default();
+        origins.allow("https://tenant.example").unwrap();
+        for uri in [
+            "https://tenant.example./",
+            "https://tenant.example:99999/",
+            "https://tenant.example:8a/",
+            "https://tenant.example:@evil.example/",
+            "https://tenant.example:443@evil.example/",
+            "https://tenant.example%2eevil.example/",
+            "https://evil.example/?https://tenant.example/",
+            "http://tenant.example:443/",
+            "ws://tenant.example/",
+            "//tenant.example/",
+            "*",
+            "http://127.0.0.1./",
+            "http://127.1/",
+            "http://0.0.0.0/",
+            "http://localhost./",
+            "http://localhost@evil.example/",
+            "http://[::1%25eth0]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://evil.localhost/",
+        ] {
+            // What is no address at all cannot be sent anywhere.
+            let Ok(uri) = uri.parse::<Uri>() else { continue };
+            assert!(!origins.allow_sending_to(&uri), "{uri}");
+            let mut any = Origins::default();
+            any.allow_any_https();
+            assert!(uri.scheme() != Some(&Scheme::HTTP) || !any.allow_sending_to(&uri), "{uri}");
+        }
+    }
+
     #[test]
     fn any_https_is_not_any_http() {
         let mut origins = Origins::default();
@@ -193,6 +230,9 @@ mod tests {
             "ftp://a.example",
             "https://a.example/api/v2/",
             "https://a.example?x",
+            "https://a.example#x",
+            "https://a.example:99999",
+            "https://a.example:8a",
         ] {
             let refused = Origins::default().allow(text).unwrap_err();
             assert!(refused.what().contains(text), "{refused}");

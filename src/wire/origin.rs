@@ -32,7 +32,18 @@ impl<'a> Origin<'a> {
             return None;
         }
         let host = uri.host().filter(|host| !host.is_empty())?;
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let after_user = uri.authority()?.as_str().rsplit('@').next()?;
+        let port = match after_user.strip_prefix(host)? {
+            "" | ":" => {
+                if https {
+                    443
+                } else {
+                    80
+                }
+            }
+            // What is no port is not the usual one: clients differ in what they make of it.
+            port => port.strip_prefix(':')?.parse().ok()?,
+        };
         Some(Self { https, host, port })
     }
 
