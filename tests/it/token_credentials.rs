@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    TokenCacheLayer,
+    ErrorClassifyLayer, TokenCacheLayer,
     error::InvalidConfig,
     policy::FetchFailure,
     token_cache::{
@@ -185,7 +185,20 @@ async fn rule_22_each_answer_has_its_kind() {
         ("x-ratelimit-reset", "90"),
         ("auth0-client-quota-limit", "b=per_hour;q=10;r=7;t=3540,b=per_day;q=50;r=0;t=43200"),
     ];
+    // Both are spent: the limit's reset before the quotas', unless it is over.
+    const LIMIT_AND_QUOTA: &[(&str, &str)] = &[
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "90"),
+        ("auth0-client-quota-limit", "b=per_hour;q=10;r=7;t=3540,b=per_day;q=50;r=0;t=43200"),
+    ];
+    const OVER_AND_QUOTA: &[(&str, &str)] = &[
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "0"),
+        ("auth0-organization-quota-limit", "b=per_hour;q=10;r=0;t=3540"),
+    ];
     for (canned, failure, wait) in [
+        ((429, LIMIT_AND_QUOTA, LIMIT), FetchFailure::RateLimited, Some(90)),
+        ((429, OVER_AND_QUOTA, LIMIT), FetchFailure::RateLimited, Some(3540)),
         ((429, AFTER, LIMIT), FetchFailure::RateLimited, Some(30)),
         ((429, &[], ""), FetchFailure::RateLimited, None),
         ((429, BOTH, LIMIT), FetchFailure::RateLimited, Some(30)),
@@ -363,4 +376,26 @@ async fn behind_the_cache_one_exchange_serves_a_day() {
     settle().await;
     assert_eq!(seen.0.lock().unwrap().len(), 1);
     assert_eq!(api.tokens(), ["eyJ"; 22]);
+}
+
+/// A client of the endpoint that makes errors of failing answers took the wait with it: the endpoint was asked again after 5 s.
+#[tokio::test]
+async fn rule_22_a_client_that_makes_errors_of_answers_loses_neither_status_nor_wait() {
+    const AFTER: &[(&str, &str)] = &[("retry-after", "3600")];
+    for (canned, failure, wait) in [
+        ((429, AFTER, ""), FetchFailure::RateLimited, Some(3600)),
+        ((429, &[], ""), FetchFailure::RateLimited, None),
+        ((503, AFTER, ""), FetchFailure::RateLimited, Some(3600)),
+        ((503, &[], ""), FetchFailure::Unavailable, None),
+        ((401, &[], r#"{"error":"invalid_client"}"#), FetchFailure::Rejected, None),
+    ] {
+        let (http, _) = endpoint(canned);
+        let http = ErrorClassifyLayer::new().error_for_status().layer(http);
+        let source = ClientCredentials::new(http, ENDPOINT, "app", "hush").unwrap();
+        let request = TokenRequest::new(TokenKey::new(), FetchReason::Missing);
+        let error = source.oneshot(request).await.unwrap_err();
+        assert_eq!(error.failure(), failure, "{canned:?}");
+        assert_eq!(error.retry_after(), wait.map(Duration::from_secs), "{canned:?}");
+        assert_eq!(error.status().map(|status| status.as_u16()), Some(canned.0));
+    }
 }

@@ -6,7 +6,8 @@ use http::StatusCode;
 
 use crate::{
     error::{BoxError, find},
-    policy::{Classification, FetchFailure},
+    policy::{Classification, ErrorClass, FetchFailure},
+    wire::{RateLimit, Window},
 };
 
 /// No token could be had.
@@ -56,17 +57,29 @@ impl TokenError {
         }
     }
 
-    /// What an error of a source or of its client says: the `TokenError` in it, if there is one, else its class, with the
-    /// error below.
+    /// What an error of a source or of its client says: the `TokenError` in it, if there is one, else its class, and the status
+    /// and the wait if it is an [answer](crate::classify::ClassifiedError), with the error below.
     #[must_use]
     pub fn of_source(error: impl Into<BoxError>) -> Self {
         let error = error.into();
         if let Some(own) = find::<Self>(error.as_ref()) {
             return own.clone();
         }
-        let class = Classification::of_error(error.as_ref()).map(|found| found.class());
-        let failure = class.map_or(FetchFailure::Unavailable, FetchFailure::of_class);
-        Self::new(failure).with_source(error)
+        let unknown = Self::new(FetchFailure::Unavailable);
+        Classification::of_error(error.as_ref())
+            .map_or(unknown, |found| Self::of_classification(&found))
+            .with_source(error)
+    }
+
+    /// What the meaning of an issuer's answer, or of an error that holds one, is for a token.
+    pub(crate) fn of_classification(found: &Classification) -> Self {
+        let wait = told(found);
+        let failure = match found.class() {
+            // An issuer that says when to come back is to be heeded, whatever its status.
+            ErrorClass::Unavailable if wait.is_some() => FetchFailure::RateLimited,
+            class => FetchFailure::of_class(class),
+        };
+        Self { status: found.status(), retry_after: wait, ..Self::new(failure) }
     }
 
     /// The status that the issuer answered with.
@@ -145,6 +158,23 @@ impl TokenError {
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
+}
+
+/// The wait that an issuer asks for.
+///
+/// `Retry-After` comes first: Auth0's `X-RateLimit-Reset` may be that of another bucket than the one that refused
+/// (<https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/custom-rate-limit-policies>).
+/// Then the reset of a limit that is spent, unless it is over, and then that of Auth0's quotas, which are sent with every answer
+/// (<https://auth0.com/docs/fine-grained-m2m-token-quotas>).
+fn told(found: &Classification) -> Option<Duration> {
+    let limit = found.rate_limit();
+    let explicit = limit.and_then(RateLimit::retry_after);
+    let reset = || {
+        let spent = limit?.windows().iter().filter(|window| window.is_spent());
+        let limits = spent.filter(|window| !window.family().ends_with("-quota-limit"));
+        limits.filter_map(Window::reset).max().filter(|reset| !reset.is_zero())
+    };
+    explicit.or_else(reset).or(found.wait())
 }
 
 impl fmt::Display for TokenError {

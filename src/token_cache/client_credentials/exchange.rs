@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 use crate::{
     BoxError,
     clock::Clock,
-    policy::{Classification, ErrorClass, FetchFailure, Preset},
+    error::find,
+    policy::{Classification, FetchFailure, Preset, errors::ClassifiedError},
     token_cache::{Token, TokenError},
-    wire::{MalformedToken, OAuthError, RateLimit, TokenResponse},
+    wire::{MalformedToken, OAuthError, TokenResponse},
 };
 
 /// The most that is read of an answer.
@@ -64,7 +65,7 @@ where
     let now = terms.clock.now();
     let until = now.checked_add(terms.timeout).unwrap_or(now);
     let response = match timeout_at(until, sent?).await {
-        Ok(answered) => answered.map_err(TokenError::of_source)?,
+        Ok(answered) => answered.map_err(|error| of_client(dialect, error.into()))?,
         Err(_) => return Err(TokenError::new(FetchFailure::Timeout)),
     };
     let status = response.status();
@@ -73,6 +74,16 @@ where
         (dialect.token)(status, &body)
     } else {
         Err(refusal(terms, dialect, response, until).await)
+    }
+}
+
+/// What an error of the endpoint's client says. One that holds the answer says what that does.
+fn of_client(dialect: Dialect, error: BoxError) -> TokenError {
+    let body = find::<ClassifiedError>(error.as_ref()).map(|answer| answer.body().clone());
+    let error = TokenError::of_source(error);
+    match body {
+        Some(body) => (dialect.described)(error, &body),
+        None => error,
     }
 }
 
@@ -126,18 +137,7 @@ where
             .with_status(status)
             .with_source(RedirectRefused);
     };
-    let failure = match found.class() {
-        // An issuer that says when to come back is to be heeded, whatever its status.
-        ErrorClass::Unavailable if found.wait().is_some() => FetchFailure::RateLimited,
-        class => FetchFailure::of_class(class),
-    };
-    let mut error = TokenError::new(failure).with_status(status);
-    // What is said in so many words comes first: Auth0's `X-RateLimit-Reset` is that of another bucket than the one that refused
-    // (https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/custom-rate-limit-policies).
-    let explicit = found.rate_limit().and_then(RateLimit::retry_after);
-    if let Some(wait) = explicit.or(found.wait()) {
-        error = error.with_retry_after(wait);
-    }
+    let error = TokenError::of_classification(&found);
     // The head has said what matters: a body that cannot be read takes nothing away.
     match timeout_at(until, read(response.into_body())).await {
         Ok(Ok(body)) => (dialect.described)(error, &body),
