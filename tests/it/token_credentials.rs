@@ -399,3 +399,29 @@ async fn rule_22_a_client_that_makes_errors_of_answers_loses_neither_status_nor_
         assert_eq!(error.status().map(|status| status.as_u16()), Some(canned.0));
     }
 }
+
+#[test]
+fn rule_28_an_address_with_a_password_is_not_repeated_and_a_fragment_is_refused() {
+    let (http, _) = endpoint((200, &[], GOOD));
+    for error in [
+        ClientCredentials::new(http.clone(), "https://u:sesame@id.example/", "app", "x")
+            .unwrap_err(),
+        ClientCredentials::auth0(http.clone(), "u:sesame@id.example", "app", "x").unwrap_err(),
+        ClientCredentials::okta(http.clone(), "u:sesame@id.example", "s", "app", "x").unwrap_err(),
+        ClientCredentials::okta(http.clone(), "id.example", "u:sesame@s", "app", "x").unwrap_err(),
+        ClientCredentials::keycloak(http.clone(), "https://u:sesame@id.example", "r", "app", "x")
+            .unwrap_err(),
+    ] {
+        assert!(!error.to_string().contains("sesame"), "{error}");
+    }
+    // RFC 6749 section 3.2. It was cut off, and all that came after it.
+    assert!(
+        ClientCredentials::new(http.clone(), "https://id.example/token#a", "app", "x").is_err()
+    );
+    for base in ["https://id.example#a", "https://id.example?a"] {
+        assert!(
+            ClientCredentials::keycloak(http.clone(), base, "r", "app", "x").is_err(),
+            "{base}"
+        );
+    }
+}

@@ -130,7 +130,7 @@ async fn presets_know_address_audience_and_where_the_secret_goes() {
     assert_eq!((basic.as_deref(), form.as_str()), (Some(BASIC), "grant_type=client_credentials"));
 
     let (http, _) = endpoint("");
-    for domain in ["", "https://acme.eu.auth0.com", "acme.eu.auth0.com/", "u@acme.eu.auth0.com"] {
+    for domain in ["", "https://acme.eu.auth0.com", "acme.eu.auth0.com/", "acme.eu.auth0.com?a"] {
         let error = ClientCredentials::auth0(http.clone(), domain, "app", "hush").unwrap_err();
         assert_eq!(error.what(), format!("Auth0 domain `{domain}`"));
     }

@@ -179,11 +179,12 @@ pub(super) fn refuse_clear_text(endpoint: &Uri) -> Result<(), InvalidConfig> {
 }
 
 pub(super) fn parse(endpoint: &str) -> Result<Uri, InvalidConfig> {
-    let expected = "expected an address as `https://host/path`, without a user name";
+    let expected = "expected an address as `https://host/path`, without a user name or a fragment";
     if endpoint.contains('@') {
         return Err(InvalidConfig::new("token endpoint", expected));
     }
     let uri: Option<Uri> = endpoint.parse().ok();
-    uri.filter(|uri| Origin::of(uri).is_some())
+    // RFC 6749 §3.2: no fragment. It would be cut off.
+    uri.filter(|uri| Origin::of(uri).is_some() && !endpoint.contains('#'))
         .ok_or_else(|| InvalidConfig::new(format!("token endpoint `{endpoint}`"), expected))
 }

@@ -102,7 +102,7 @@ where
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), or `realm` does not fit into a path.
+    /// As [`new`](Self::new); `base` has a query; or `realm` does not fit into a path.
     pub fn keycloak<C>(
         service: S,
         base: &str,
@@ -115,6 +115,11 @@ where
         C::Error: Into<InvalidConfig>,
     {
         refuse_no_segment("Keycloak realm", realm)?;
+        if base.contains(['?', '#']) {
+            // Not repeated: it may hold a password.
+            let why = "expected an address as `https://host`, without a query or a fragment";
+            return Err(InvalidConfig::new("Keycloak address", why));
+        }
         let issuer = format!("{}/realms/{realm}", base.trim_end_matches('/'));
         let endpoint = format!("{issuer}/protocol/openid-connect/token");
         let source = Self::new(service, &endpoint, client_id, credentials)?
@@ -138,18 +143,23 @@ where
 fn refuse_no_host(what: &'static str, domain: &str) -> Result<(), InvalidConfig> {
     let host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
     if domain.is_empty() || !domain.bytes().all(host) {
-        let what = format!("{what} `{domain}`");
-        return Err(InvalidConfig::new(what, "expected a host name alone, as `acme.eu.auth0.com`"));
+        let why = "expected a host name alone, as `acme.eu.auth0.com`";
+        return Err(InvalidConfig::new(shown(what, domain), why));
     }
     Ok(())
+}
+
+/// What is wrong, with its value unless that may hold a password.
+fn shown(what: &'static str, value: &str) -> String {
+    if value.contains('@') { what.into() } else { format!("{what} `{value}`") }
 }
 
 fn refuse_no_segment(what: &'static str, name: &str) -> Result<(), InvalidConfig> {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%');
     if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
-        let what = format!("{what} `{name}`");
-        return Err(InvalidConfig::new(what, "expected one part of a path, percent-encoded"));
+        let why = "expected one part of a path, percent-encoded";
+        return Err(InvalidConfig::new(shown(what, name), why));
     }
     Ok(())
 }
