@@ -160,12 +160,11 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let hint = body.size_hint();
-    if hint.lower() > MAX_BODY_LEN as u64 {
+    if body.size_hint().lower() > MAX_BODY_LEN as u64 {
         return Err(Unread::TooLong);
     }
-    let capacity = hint.exact().and_then(|len| len.try_into().ok()).unwrap_or(MAX_BODY_LEN);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity.min(MAX_BODY_LEN)));
+    // For the longest: a buffer that grows, as under a body that is longer than it said, leaves its old bytes behind, not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BODY_LEN));
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Unread::Broken(error.into()))?;

@@ -79,6 +79,8 @@ impl PrivateKey {
     ) -> Result<Self, InvalidConfig> {
         let der = PrivateKeyDer::from_pem_slice(pem.as_ref())
             .map_err(|_| InvalidConfig::new("private key", "there is none in the PEM text"))?;
+        // It is not wiped by itself.
+        let der = Zeroizing::new(der);
         let pair = match algorithm {
             SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => rsa(&der).map(Pair::Rsa),
             SigningAlgorithm::Es256 => ec(&der).map(Pair::Ec),
