@@ -102,15 +102,19 @@ impl Arguments {
     /// All of them, and whether `--json` was among them.
     fn read(arguments: Vec<String>) -> Result<(Self, bool), String> {
         let (mut named, mut json) = (Vec::new(), false);
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            let name = argument.strip_prefix("--").ok_or_else(|| format!("what is {argument}?"))?;
+        let mut arguments = arguments.into_iter().enumerate();
+        while let Some((at, argument)) = arguments.next() {
+            // Not repeated: it may be the end of a secret with a space in it.
+            let stray = || format!("argument {} is none of the options below", at + 1);
+            let name = argument.strip_prefix("--").ok_or_else(stray)?;
             if name == "json" {
                 json = true;
                 continue;
             }
-            let value = arguments.next().ok_or_else(|| format!("--{name} needs a value"))?;
-            named.push((name.to_owned(), value));
+            // A secret may begin as it likes.
+            let is_value = |value: &String| name == "secret" || !value.starts_with("--");
+            let value = arguments.next().map(|(_, value)| value).filter(is_value);
+            named.push((name.to_owned(), value.ok_or_else(|| format!("--{name} needs a value"))?));
         }
         Ok((Self(named), json))
     }
