@@ -44,7 +44,8 @@ fn signing(key: &Key, http: Http, url: &str, id: &str) -> Result<Source, BoxErro
         "ES256" => SigningAlgorithm::Es256,
         other => return Err(format!("--alg {other}: expected RS256, PS256 or ES256").into()),
     };
-    let mut key = PrivateKey::from_pem(algorithm, std::fs::read(file)?)?;
+    let pem = std::fs::read(file).map_err(|why| format!("--key {}: {why}", file.display()))?;
+    let mut key = PrivateKey::from_pem(algorithm, pem)?;
     if let Some(key_id) = key_id {
         key = key.key_id(key_id);
     }
