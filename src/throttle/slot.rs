@@ -109,11 +109,11 @@ impl Slot {
     }
 
     /// Calls a newcomer that waits in vain: those before it are as many as there can be turns until its time is over, and
-    /// they stay until then.
+    /// they stay until then, or nearly.
     fn give_up(&mut self, seat: Seat, end: Instant, now: Instant, after: &mut After) {
         let last_part = end.saturating_duration_since(now) / LAST_PART;
         let until = end.checked_sub(last_part).unwrap_or(end);
-        let Some(turns) = self.quota.turns_before(until, now) else { return };
+        let Some(turns) = self.quota.turns_before(end, now) else { return };
         if self.line.has_before(seat, turns, until) {
             after.wake(self.line.call_in_vain(seat, until));
         }

@@ -53,6 +53,14 @@ async fn a_turn_that_comes_before_the_deadline_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_comes_just_before_the_deadline_is_waited_for() {
+    // It was taken for one behind a line that is too long, although nobody was before it.
+    let (mut client, watch) = refused().await;
+    assert_eq!(send(&mut client, within("/", SECOND * 21 / 2)).await.unwrap().status(), 200);
+    assert_eq!(watch.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_that_comes_after_max_wait_is_not_waited_for() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
