@@ -127,9 +127,15 @@ impl<S, B> Held<S, B> {
                 }
             }
         }
-        ready!(this.service.poll_ready(cx)).map_err(Into::into)?;
+        let readied = ready!(this.service.poll_ready(cx));
         #[allow(clippy::expect_used, reason = "it was there above")]
         let (request, mut visit) = this.outgoing.take().expect("it was there above");
+        // From here on its turn goes to the next if it is not used, whether this future is kept or not.
+        readied.map_err(Into::into)?;
+        let now = visit.rules().clock.now();
+        if this.patience.begin(now, visit.meter()).1.is_some_and(|end| end <= now) {
+            return Poll::Ready(Err(this.patience.throttled(&visit, now, None).into()));
+        }
         visit.send();
         Poll::Ready(Ok((this.service.call(request), visit)))
     }
@@ -153,17 +159,20 @@ impl Patience {
         self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    fn end(&mut self, meter: &Meter, now: Instant) -> Duration {
+    fn end(&mut self, meter: &Meter, now: Instant) {
         let waited = self.waited(now);
         self.in_line = None;
         meter.waited(waited);
         events::waited(waited);
-        waited
     }
 
     fn run_out(&mut self, visit: &Visit, now: Instant, next: Option<Instant>) -> Throttled {
-        let waited = self.end(visit.meter(), now);
+        self.end(visit.meter(), now);
+        self.throttled(visit, now, next)
+    }
+
+    fn throttled(&self, visit: &Visit, now: Instant, next: Option<Instant>) -> Throttled {
         let retry_after = next.map(|next| next.saturating_duration_since(now));
-        Throttled::new(visit.key(), self.endpoint.clone(), waited, retry_after)
+        Throttled::new(visit.key(), self.endpoint.clone(), self.waited(now), retry_after)
     }
 }

@@ -111,7 +111,8 @@
 //!
 //! `poll_ready` is the inner service's: which key a request has is not known before the call. A call whose turn is at hand uses
 //! the readied instance. One that must wait lets it go, with whatever it holds, and makes a clone ready when its turn has
-//! come, so that no permit of a concurrency limit is held in the line.
+//! come, so that no permit of a concurrency limit is held in the line. If its deadline or `max_wait` is over by then, it fails with
+//! [`Throttled`] and is not sent.
 //!
 //! # Cancellation
 //!

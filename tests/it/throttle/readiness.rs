@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::task::yield_now;
+use tokio::{task::yield_now, time::Instant};
 use tokio_test::task;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::ThrottleLayer;
 
-use super::{SECOND, refused, send, spawn};
+use super::{SECOND, millis, refuse, refused, send, spawn};
 use crate::support::{
     probe::{ProbeError, probe},
     scripted::get,
@@ -43,7 +43,10 @@ async fn a_call_whose_turn_has_come_waits_for_readiness() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes_on() {
-    let (mut client, watch) = refused().await;
+    let throttle = ThrottleLayer::new();
+    let ((breaks, watch), (mended, _)) = (probe(4), probe(4));
+    let mut client = throttle.layer(breaks);
+    refuse(&mut client, &watch).await;
     client.ready().await.unwrap();
     let mut call = task::spawn(client.call(get("/a")));
     assert!(call.poll().is_pending());
@@ -57,6 +60,11 @@ async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes
     };
     assert_eq!(error.to_string(), "broken for good");
     assert_eq!(watch.sends(), 0);
+    // Its turn is free though the future is still kept.
+    let start = Instant::now();
+    let error = send(&mut throttle.layer(mended), get("/b")).await.map(|_| millis(start));
+    assert_eq!(error.unwrap(), 0);
+    drop(call);
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,6 +61,24 @@ async fn a_turn_that_comes_just_before_the_deadline_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_that_passes_while_the_service_is_made_ready_sends_nothing() {
+    let (client, watch) = refused().await;
+    let waiting = spawn(&client, within("/", 12 * SECOND)).await;
+    let mut holders = Vec::new();
+    for _ in 0..4 {
+        let mut holder = watch.probe();
+        holder.ready().await.unwrap();
+        holders.push(holder);
+    }
+    sleep(13 * SECOND).await;
+    drop(holders);
+    let error = throttled(waiting.await.unwrap());
+    assert_eq!(error.retry_after(), None);
+    assert!(error.waited() >= 12 * SECOND, "{:?}", error.waited());
+    assert_eq!(watch.sends(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_that_comes_after_max_wait_is_not_waited_for() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
