@@ -51,8 +51,7 @@ pub enum Wrong {
 pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Task, Wrong> {
     let mut args = args.into_iter();
     let mut work = Work { jobs: 500, workers: 64, max_time: NO_BOUND };
-    let mut svg = PathBuf::from("target/storm.svg");
-    let (mut uri, mut json, mut mode, mut port) = (None, false, None, None);
+    let (mut svg, mut uri, mut json, mut mode, mut port) = (None, None, false, None, None);
     while let Some(option) = args.next() {
         let mut value = || args.next().ok_or_else(|| Wrong::NoValue(option.clone()));
         match option.as_str() {
@@ -62,7 +61,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Task, Wrong> {
                 let most = NO_BOUND.as_secs();
                 work.max_time = Duration::from_secs(number(&option, value()?, 1, most)?);
             }
-            "--svg" => svg = value()?.into(),
+            "--svg" => svg = Some(PathBuf::from(value()?)),
             "--url" => uri = Some(address(&option, value()?)?),
             "--json" => json = true,
             "--serve" => {
@@ -84,13 +83,20 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Task, Wrong> {
     if json && uri.is_none() {
         return Err(Wrong::Alone { option: "--json", needs: "--url" });
     }
+    if svg.is_some() && (uri.is_some() || mode.is_some()) {
+        let with = if uri.is_some() { "--url" } else { "--serve" };
+        return Err(Wrong::Together { option: "--svg", with });
+    }
     match (uri, mode) {
         (Some(_), Some(_)) => Err(Wrong::Together { option: "--url", with: "--serve" }),
         (Some(uri), None) => Ok(Task::Drive { uri, work, json }),
         (None, Some(mode)) => {
             Ok(Task::Serve { mode, port: port.unwrap_or_default(), max_time: work.max_time })
         }
-        (None, None) => Ok(Task::Compare { work, svg }),
+        (None, None) => {
+            let svg = svg.unwrap_or_else(|| "target/storm.svg".into());
+            Ok(Task::Compare { work, svg })
+        }
     }
 }
 
