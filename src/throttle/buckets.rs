@@ -4,7 +4,7 @@ use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{after::After, keys::Table, layer::Rules, routes::Route, slot::Slot};
+use super::{after::After, keys::Table, layer::Rules, routes::Route};
 use crate::{chance, policy::quota::Quota};
 
 /// Where a new bucket finds room.
@@ -40,7 +40,7 @@ impl Table {
         after: &mut After,
     ) -> Option<usize> {
         // As before, which is nearly always so.
-        if self.slot(place)?.bucket.as_ref().is_some_and(|(_, bucket)| **bucket == *name) {
+        if self.slot(place)?.bucket.as_ref().is_some_and(|bucket| **bucket == *name) {
             return Some(place);
         }
         let name = Arc::from(name);
@@ -60,10 +60,13 @@ impl Table {
         now: Instant,
         after: &mut After,
     ) {
-        let Some(hash) = self.slot(home).map(|slot| slot.name.hash()) else { return };
-        let is_one = |slot: &Slot| slot.bucket.as_ref().is_some_and(|(owner, _)| *owner == hash);
-        for slot in self.slots_mut().filter(|slot| slot.name.hash() == hash || is_one(slot)) {
-            slot.hold(wait, now, after);
+        let Some(slot) = self.slot(home) else { return };
+        slot.hold(wait, now, after);
+        let buckets = slot.routes.as_ref().map_or_else(Vec::new, |routes| routes.buckets.clone());
+        for bucket in buckets {
+            if let Some(slot) = self.place_of(bucket).and_then(|place| self.slot(place)) {
+                slot.hold(wait, now, after);
+            }
         }
     }
 
@@ -76,24 +79,45 @@ impl Table {
     ) -> Option<usize> {
         let owner = self.slot(home)?.name.hash();
         let hash = self.random().hash_one((owner, &**name));
-        if let Some(place) = self.place_of(hash) {
-            return Some(place);
+        let found = self.place_of(hash);
+        let is_listed = self.slot(home)?.routes.get_or_insert_default().buckets.contains(&hash);
+        if is_listed && found.is_some() {
+            return found;
         }
-        let room = self.room(home)?;
+        // It may be there and not be listed: what it is a bucket of was forgotten in between.
+        let room = if is_listed { Room::Further } else { self.room(home)? };
+        let place = match found {
+            Some(place) => place,
+            None => self.make_bucket(home, hash, name, &room, rules, after)?,
+        };
+        if !is_listed {
+            self.slot(home)?.routes.get_or_insert_default().buckets.push(hash);
+        }
+        Some(place)
+    }
+
+    fn make_bucket(
+        &mut self,
+        home: usize,
+        hash: u64,
+        name: &Arc<str>,
+        room: &Room,
+        rules: &Rules,
+        after: &mut After,
+    ) -> Option<usize> {
         let slot = self.slot(home)?;
         let known = slot.name.bucket(hash, name);
         let held = slot.quota.held_until();
         let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
         let place = match room {
-            Room::Instead(place) => self.replace(place, known, quota()),
+            Room::Instead(place) => self.replace(*place, known, quota()),
             Room::Further => self.insert(known, rules.max_keys, quota, after)?,
         };
         let slot = self.slot(place)?;
-        slot.bucket = Some((owner, Arc::clone(name)));
+        slot.bucket = Some(Arc::clone(name));
         if let Some(held) = held {
             slot.quota.hold_until(held);
         }
-        self.slot(home)?.routes.get_or_insert_default().buckets.push(hash);
         Some(place)
     }
 

@@ -111,10 +111,6 @@ impl Table {
         self.insert(address.to_name(hash), max_keys, quota, after)
     }
 
-    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.slots.iter_mut()
-    }
-
     pub(super) const fn random(&self) -> &RandomState {
         &self.random
     }

@@ -33,8 +33,8 @@ pub(super) struct Slot {
     pub(super) routes: Option<Box<Routes>>,
     /// An answer has named none.
     pub(super) heard_of_no_bucket: bool,
-    /// It is a bucket itself: its name, and whose it is.
-    pub(super) bucket: Option<(u64, Arc<str>)>,
+    /// It is a bucket itself, of this name.
+    pub(super) bucket: Option<Arc<str>>,
     held: Option<Held>,
     told: Option<(mem::Discriminant<Kind>, Option<u64>)>,
 }
