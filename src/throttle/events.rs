@@ -53,7 +53,7 @@ const fn name(kind: &Kind) -> &'static str {
     match kind {
         Kind::Unknown => "unknown",
         Kind::Learning => "learning",
-        Kind::FixedWindow => "fixed_window",
+        Kind::FixedWindow { .. } => "fixed_window",
         Kind::Window { .. } => "window",
         Kind::Bucket { .. } => "bucket",
     }
@@ -68,7 +68,7 @@ const fn per_second(kind: &Kind) -> Option<f64> {
 
 const fn length(kind: &Kind) -> Option<Duration> {
     match kind {
-        Kind::Window { length } => *length,
+        Kind::FixedWindow { length } | Kind::Window { length } => *length,
         _ => None,
     }
 }

@@ -83,6 +83,12 @@ impl KeySnapshot {
         self.quota.reset
     }
 
+    /// How many requests a second the limit comes to in the long run, if that is known.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        self.quota.rate()
+    }
+
     /// How many requests wait for their turn.
     #[must_use]
     pub const fn queue(&self) -> usize {

@@ -11,7 +11,10 @@ pub enum Kind {
     /// Something was refused, and what is allowed is being found out.
     Learning,
     /// A window that ends at a moment the server names.
-    FixedWindow,
+    FixedWindow {
+        /// From one of the moments to the next, if two were named.
+        length: Option<Duration>,
+    },
     /// At most the limit in any span of this length, if it is known yet.
     Window {
         /// From a request to the moment its unit is back.
@@ -38,4 +41,21 @@ pub struct Snapshot {
     pub reset: Option<Duration>,
     /// How many are out, or may be.
     pub in_flight: u64,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// How many requests a second the limit comes to in the long run, if that is known.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        match self.kind {
+            Kind::Bucket { per_second } => Some(per_second),
+            Kind::FixedWindow { length } | Kind::Window { length } => {
+                let length = length.filter(|length| !length.is_zero())?;
+                Some(self.limit? as f64 / length.as_secs_f64())
+            }
+            Kind::Unknown | Kind::Learning => None,
+        }
+    }
 }

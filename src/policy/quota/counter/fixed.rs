@@ -86,6 +86,11 @@ impl Fixed {
         scouts.turn(view, left, limit, from, latest)
     }
 
+    /// From one reset to the next, to be shown.
+    pub(super) const fn length(&self) -> Option<Duration> {
+        self.length
+    }
+
     /// Whether a window has begun as foretold.
     pub(super) const fn is_proven(&self) -> bool {
         self.proven > 0

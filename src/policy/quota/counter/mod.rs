@@ -168,7 +168,7 @@ impl Counter {
 
     pub(super) fn kind(&self) -> Kind {
         match &self.model {
-            Model::Fixed(_) => Kind::FixedWindow,
+            Model::Fixed(fixed) => Kind::FixedWindow { length: fixed.length() },
             Model::Window(window) => Kind::Window { length: window.length() },
             Model::Bucket(bucket) => Kind::Bucket { per_second: bucket.rate() },
         }
