@@ -38,7 +38,8 @@ impl ThrottleLayer {
     /// Ninety seconds: what a quota counted by the minute can ask for, with room for those who are before in the line.
     pub const DEFAULT_MAX_WAIT: Duration = Config::MAX_WAIT;
 
-    /// A thousand: a key takes about a kilobyte, and few clients talk to as many servers at a time.
+    /// A thousand: few clients talk to as many servers at a time. A key of which little is known takes about a kilobyte; of
+    /// one with counters the last requests are remembered, in a hundred kilobytes for each counter at most, and four of them.
     pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
     /// A layer with the defaults, of which no quota is known.

@@ -13,8 +13,8 @@ const MAX_ROUTES: usize = 64;
 /// More buckets of one origin are not kept: one that is idle goes.
 const MAX_BUCKETS: usize = 64;
 
-/// The way to an endpoint, at each level of detail: method and pattern or first segment, then a segment more at a time. What looks
-/// like an identifier is as good as any other.
+/// The way to an endpoint, at each level of detail: method and pattern or first segment, then a segment more at a time, and then
+/// its end. What looks like an identifier is as good as any other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Route {
     levels: [u64; DEPTH],
@@ -57,7 +57,10 @@ impl Route {
             hash = add(hash, if is_identifier(segment) { "*" } else { segment });
             route.push(hash);
         }
-        route.len = route.len.max(1);
+        if route.len < DEPTH {
+            // This path itself, and none below it: no segment is written so.
+            route.push(add(hash, "/"));
+        }
         route
     }
 
@@ -185,6 +188,20 @@ mod tests {
         }
         assert_eq!(bucket(&routes, "/api/v10/channels/789/messages"), Some("one"));
         assert_eq!(bucket(&routes, "/api/v10/channels/789/pins"), Some("two"));
+    }
+
+    #[test]
+    fn a_path_above_others_that_differ_has_its_own_bucket() {
+        let mut routes = Routes::default();
+        for _ in 0..3 {
+            learn(&mut routes, "/channels/1", "channel");
+            learn(&mut routes, "/channels/1/messages", "messages");
+            learn(&mut routes, "/channels", "all");
+        }
+        assert_eq!(bucket(&routes, "/channels/2/messages"), Some("messages"));
+        // It was known to be one of several, and never of which.
+        assert_eq!(bucket(&routes, "/channels/2"), Some("channel"));
+        assert_eq!(bucket(&routes, "/channels"), Some("all"));
     }
 
     #[test]
