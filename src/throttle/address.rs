@@ -185,7 +185,7 @@ impl Spelling {
         *self.owner == *owner
             && self.scheme.as_deref() == scheme
             && self.part.0 == tag
-            && (part.is_empty() || *self.part.1 == *part)
+            && *self.part.1 == *part
     }
 }
 

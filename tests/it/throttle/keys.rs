@@ -97,6 +97,21 @@ async fn endpoints_have_their_own_quota_or_share_one_at_each_origin() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shared_quota_without_a_name_is_no_other_one() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new()
+        .endpoint("/named", |config| config.shared("search"))
+        .unwrap()
+        .endpoint("/nameless", |config| config.shared(""))
+        .unwrap();
+    let mut client = layer.layer(probe);
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/named")).await.unwrap();
+    // It was taken for the one that was asked for last.
+    assert!(!is_held(&client, &watch, get("/nameless")).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_function_can_say_whose_quota_it_is() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
