@@ -1,0 +1,79 @@
+//! Whoever comes and goes: the limit is kept, and nothing is left behind.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tower::Layer;
+use tower_heed::{
+    ThrottleLayer,
+    error::find,
+    policy::{Deadline, Priority},
+    throttle::Throttled,
+};
+
+use super::{SECOND, only, send, server::Server};
+use crate::support::{
+    scripted::get,
+    sim::{self, Chance, Headers, Rule},
+};
+
+fn millis(chance: &mut Chance, most: u64) -> Duration {
+    Duration::from_millis(chance.between(0, most))
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_calls_drops_and_deadlines_keep_to_the_limit_and_leave_nothing_behind() {
+    let (mut refused, mut sends) = (0, 0);
+    for seed in 0..48 {
+        let chance = &mut Chance::new(seed);
+        let (limit, period) = (chance.between(5, 40), 2 * sim::SECOND);
+        let rule = match seed % 3 {
+            0 => Rule::Fixed { limit, period },
+            1 => Rule::Sliding { limit, period },
+            _ => Rule::Bucket { rate: limit, burst: limit },
+        };
+        let server = Server::new(rule, Headers::Epoch);
+        let layer = ThrottleLayer::new();
+        let handle = layer.handle();
+        let mut client = layer.layer(server.clone());
+        let mut calls = Vec::new();
+        for _ in 0..300 {
+            sleep(millis(chance, 60)).await;
+            let mut request = get("/");
+            let priority = [Priority::Low, Priority::Normal, Priority::High];
+            request.extensions_mut().insert(priority[chance.between(0, 2) as usize]);
+            if chance.between(0, 3) == 0 {
+                let deadline = Instant::now() + millis(chance, 20_000);
+                request.extensions_mut().insert(Deadline::at(deadline));
+            }
+            let mut client = client.clone();
+            let call = tokio::spawn(async move { send(&mut client, request).await });
+            if chance.between(0, 3) == 0 {
+                let (call, after) = (call.abort_handle(), millis(chance, 3_000));
+                tokio::spawn(async move {
+                    sleep(after).await;
+                    call.abort();
+                });
+            }
+            calls.push(call);
+        }
+        for call in calls {
+            match call.await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    assert!(find::<Throttled>(error.as_ref()).is_some(), "seed {seed}: {error}");
+                }
+                Err(dropped) => assert!(dropped.is_cancelled(), "seed {seed}"),
+            }
+        }
+        sleep(SECOND).await;
+        let shown = only(handle.snapshot());
+        assert_eq!((shown.queue(), shown.in_flight()), (0, 0), "seed {seed}: {shown:?}");
+        assert_eq!(send(&mut client, get("/")).await.unwrap().status(), 200, "seed {seed}");
+        let counted = server.counted();
+        refused += counted.refused;
+        sends += counted.accepted + counted.refused;
+    }
+    // Of one in fifty the kind of its limiter is mistaken.
+    assert!(refused * 100 < sends, "{refused} of {sends} refused");
+}
