@@ -9,6 +9,9 @@
 //! | [`tower_heed_retries_total`](RETRIES) | counter | `endpoint`, `class` | sends after the first, by the [class](crate::policy::ErrorClass) of the failure before |
 //! | [`tower_heed_tokens_fetched_total`](TOKENS_FETCHED) | counter | `outcome` | flights for a token: `ok`, or what went wrong |
 //!
+//! Requests that the throttle has nothing to do with are not among them: those to endpoints that are
+//! [exempt](crate::throttle::Config::exempt), and those of keys for which there is no room.
+//!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so that no
 //! caller can make a server's worth of time series; requests without one are [`other`](OTHER). Each count of a request to
 //! such an endpoint costs an allocation or two for its label, one of the others none. The first four come from

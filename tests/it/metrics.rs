@@ -147,8 +147,8 @@ async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
 fn each_has_a_description_and_a_unit() {
     let (snapshots, _guard) = record();
     let (inner, _watch) = probe(1);
-    drop(ThrottleLayer::new().layer(inner.clone()));
-    tower_heed::metrics::describe();
+    // A layer tells them when it is put around a service.
+    drop(ThrottleLayer::new().layer(inner));
     // A description is shown with a value only.
     metrics::counter!(SENDS).increment(1);
     metrics::counter!(REFUSALS).increment(1);
