@@ -23,6 +23,10 @@
 //! layers wait and send. The first two are functions of their arguments and of use without any layer: they say what an
 //! answer means and whether it would be sent again, with no clock and no chance of their own.
 //!
+//! The [`guide`] is the manual: in which [order](guide::ordering) the layers go, what [readiness](guide::readiness) asks of a
+//! layer, which [providers](guide::providers) are read, [what happens when](guide::failure_modes) something fails, and how to
+//! [test](guide::testing) a stack.
+//!
 //! # Features
 //!
 //! | feature | default | |
@@ -35,6 +39,8 @@
 //! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
 //! | `response-cache` | | `ResponseCacheLayer`: keeps the responses of chosen `GET`s |
 //! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
+//! | `private-key-jwt` | | a client that proves itself by a signature and sends no secret |
+//! | `test-util` | | a scripted service, a clock to set and a readiness probe, for the tests of your own stack |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -48,6 +54,7 @@ pub mod clock;
 pub mod detach;
 pub mod error;
 pub mod fallback;
+pub mod guide;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
@@ -61,6 +68,9 @@ pub mod response_cache;
 pub mod retry;
 pub mod send_span;
 pub mod stack;
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod test_util;
 pub mod throttle;
 pub mod timeout;
 pub mod token_cache;

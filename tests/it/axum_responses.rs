@@ -54,7 +54,7 @@ async fn closed(status: u16, headers: &[(&str, &str)]) -> BoxError {
 
 async fn elapsed() -> BoxError {
     let (probe, watch) = probe(1);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let mut client = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(probe);
     client.ready().await.unwrap().call(request("/")).await.map(drop).unwrap_err()
 }

@@ -104,9 +104,9 @@ async fn an_error_keeps_its_meaning_for_the_layers_outside() {
 async fn an_inner_error_passes_unchanged() {
     for layer in [ErrorClassifyLayer::new(), ErrorClassifyLayer::new().error_for_status()] {
         let (api, watch) = probe(1);
-        watch.answer(Answer::Error(ProbeError("its own")));
+        watch.answer(Answer::error(ProbeError("its own")));
         let error = layer.layer(api).oneshot(get("/")).await.unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&ProbeError("its own")));
+        assert_eq!(find(error.as_ref()), Some(&ProbeError("its own")));
     }
 }
 

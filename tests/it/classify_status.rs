@@ -170,7 +170,7 @@ async fn a_public_endpoint_says_nothing_about_the_session() {
 async fn a_call_that_is_given_up_before_its_answer_says_nothing() {
     let layer = ErrorClassifyLayer::new();
     let (api, watch) = probe(1);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let mut call = tokio_test::task::spawn(layer.layer(api).oneshot(get("/")));
     tokio_test::assert_pending!(call.poll());
     drop(call);

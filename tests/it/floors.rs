@@ -18,7 +18,7 @@ fn floor(module: &str) -> Option<u8> {
         "meter" | "policy" => POLICY,
         "classify" | "detach" | "fallback" | "response_cache" | "retry" | "send_span"
         | "throttle" | "token_cache" | "timeout" => LAYER,
-        "axum" | "reqwest" | "stack" | "tower_http" => STACK,
+        "axum" | "guide" | "reqwest" | "stack" | "test_util" | "tower_http" => STACK,
         _ => return None,
     })
 }

@@ -64,6 +64,7 @@ mod send_span;
 mod server_clock;
 mod stack;
 mod support;
+mod test_util;
 mod throttle;
 mod timeout;
 mod token_attach;

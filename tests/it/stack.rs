@@ -106,7 +106,7 @@ async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
 async fn a_send_that_hangs_is_given_up_for_another() {
     let (probe, watch) = probe(4);
     let mut client = with(ErrorClassifyLayer::new(), probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
 
     let start = Instant::now();
     assert_eq!(send(&mut client).await.unwrap().status(), 200);
@@ -121,7 +121,7 @@ async fn no_call_takes_longer_than_its_limit() {
     let (probe, watch) = probe(4);
     let mut client = with(ErrorClassifyLayer::new(), probe);
     for _ in 0..9 {
-        watch.answer(Answer::Never);
+        watch.answer(Answer::never());
     }
     let start = Instant::now();
     let Err(error) = send(&mut client).await else { panic!("a success") };

@@ -120,15 +120,15 @@ async fn a_trace_layer_shares_our_meaning() {
         watch.answer(outcome);
         probe
     };
-    let limited = || scripted(Answer::Response(answer(429, &[("retry-after", "30")])));
+    let limited = || scripted(Answer::from(answer(429, &[("retry-after", "30")])));
     assert_eq!(seen(limited()).await, ["rate_limited (429), to wait 30s"]);
     let inside = ErrorClassifyLayer::new().classifier(Preset::Auth0).layer(limited());
     assert_eq!(seen(inside).await, ["rate_limited (429), to wait 30s"]);
     let as_error = ErrorClassifyLayer::new().error_for_status().layer(limited());
     assert_eq!(seen(as_error).await, ["rate_limited (429), to wait 30s"]);
-    let late = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(scripted(Answer::Never));
+    let late = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(scripted(Answer::never()));
     assert_eq!(seen(late).await, ["timeout"]);
-    assert_eq!(seen(scripted(Answer::Response(answer(200, &[])))).await, [""; 0]);
+    assert_eq!(seen(scripted(Answer::from(answer(200, &[])))).await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

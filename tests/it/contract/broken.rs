@@ -11,7 +11,7 @@ use tower::{Service, ServiceExt};
 use tower_heed::BoxError;
 
 use super::subjects::{Wrap, boxed};
-use crate::support::probe::{Body, Probe, ProbeError};
+use crate::support::probe::{Body, Probe};
 
 pub(super) struct Fault {
     pub(super) breaks: &'static str,
@@ -123,7 +123,7 @@ impl Service<Request<Body>> for Broken {
             }
             Kind::RewritesError => {
                 let future = self.inner.call(request);
-                Box::pin(async move { future.await.map_err(|ProbeError(text)| text.into()) })
+                Box::pin(async move { future.await.map_err(|error| error.to_string().into()) })
             }
             Kind::SendsUnready => {
                 let mut again = self.inner.clone();

@@ -119,7 +119,7 @@ async fn readiness_given_up_before_a_call_gives_the_permit_back(wrap: Wrap) -> R
 async fn a_dropped_future_stops_the_inner_call(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
     let permits = watch.permits();
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     ready(&mut client).await?;
     let mut future = task::spawn(client.call(request()));
     check!(future.poll().is_pending(), "done although the inner call is not");
@@ -137,7 +137,7 @@ async fn a_success_passes_untouched(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
     let answer = Response::builder().status(203).version(Version::HTTP_11).header(ETAG, "\"v7\"");
     let answer = answer.header("x-ratelimit-remaining", "41").extension(7_u8);
-    watch.answer(Answer::Response(answer.body(Full::from("the body")).unwrap()));
+    watch.answer(Answer::from(answer.body(Full::from("the body")).unwrap()));
     ready(&mut client).await?;
     let response = client.call(request()).await.map_err(|error| error.to_string())?;
     let (head, body) = response.into_parts();
@@ -166,7 +166,7 @@ async fn a_success_passes_untouched(wrap: Wrap) -> Result<(), String> {
 
 async fn an_error_passes_untouched(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
-    watch.answer(Answer::Error(ProbeError("of unknown meaning")));
+    watch.answer(Answer::error(ProbeError("of unknown meaning")));
     ready(&mut client).await?;
     let Err(error) = client.call(request()).await else { return Err("no error".to_owned()) };
     check!(
@@ -204,7 +204,7 @@ async fn warm(wrap: Wrap) -> Result<(Client, Watch), String> {
     let (probe, watch) = probe(4);
     let mut client = wrap(probe);
     call(&mut client).await?;
-    watch.take_requests();
+    drop(watch.take_requests());
     Ok((client, watch))
 }
 
@@ -221,7 +221,7 @@ async fn call(client: &mut Client) -> Result<(), String> {
 async fn hold_all_permits(watch: &Watch) -> Vec<crate::support::probe::Probe> {
     let mut holders = Vec::new();
     while watch.permits() > 0 {
-        let mut holder = watch.probe();
+        let mut holder = watch.service();
         holder.ready().await.unwrap();
         holders.push(holder);
     }

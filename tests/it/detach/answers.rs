@@ -14,7 +14,7 @@ async fn a_named_endpoint_is_answered_before_anything_is_sent() {
     let (probe, watch) = probe(4);
     let (layer, told) = telling();
     let mut client = layer.layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let response = send(&mut client, event("login")).await.unwrap();
     assert_eq!((response.status().as_u16(), watch.sends()), (202, 0));
     assert_eq!(response.extensions().get(), Some(&Detached));
@@ -60,7 +60,7 @@ async fn all_else_passes_through_with_its_own_answer() {
         ("POST", "/events/audit"),
     ] {
         let answer = Response::builder().status(503).header("x-own", "yes");
-        watch.answer(Answer::Response(answer.body(Body::from("own")).unwrap()));
+        watch.answer(Answer::from(answer.body(Body::from("own")).unwrap()));
         let request = Request::builder().method(method).uri(format!("https://id.example{path}"));
         let response = send(&mut client, request.body(Body::default()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 503, "{method} {path}");

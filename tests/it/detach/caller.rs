@@ -81,7 +81,7 @@ async fn a_dropped_call_is_sent_all_the_same() {
 async fn a_dropped_call_that_passes_through_ends_the_inner_one() {
     let (probe, watch) = probe(4);
     let mut client = telling().0.layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     client.ready().await.unwrap();
     let call = client.call(get("/users/1"));
     assert_eq!(watch.in_flight(), 1);

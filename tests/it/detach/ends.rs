@@ -44,7 +44,7 @@ async fn an_error_in_place_of_an_answer_is_handed_on() {
         .unwrap()
         .on_failure(move |failure| losses.send(failure).unwrap());
     let mut client = layer.layer(probe);
-    watch.answer(Answer::Error(ProbeError("broken")));
+    watch.answer(Answer::error(ProbeError("broken")));
     detach(&mut client, "login").await;
     let failure = lost.recv().await.unwrap();
     let Cause::Failed(error) = failure.cause() else { panic!("{failure:?}") };
@@ -53,7 +53,7 @@ async fn an_error_in_place_of_an_answer_is_handed_on() {
     assert_eq!(failure.request().endpoint(), EVENTS);
     assert_eq!(failure.request().method(), "POST");
     assert_eq!(failure.to_string(), "POST /events/login in the background: there was an error");
-    assert_eq!(failure.source().unwrap().to_string(), "broken");
+    assert_eq!(failure.source().unwrap().source().unwrap().to_string(), "broken");
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn a_time_limit_inside_ends_a_request_that_hangs_and_frees_its_place() {
     let (layer, told) = telling();
     let layer = layer.max_concurrent(std::num::NonZeroUsize::MIN);
     let mut client = layer.layer(TimeoutLayer::new(3 * SECOND).unwrap().layer(probe));
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     detach(&mut client, "hangs").await;
     detach(&mut client, "next").await;
     tokio::time::sleep(Duration::from_millis(2_900)).await;

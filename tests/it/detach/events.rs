@@ -67,7 +67,7 @@ async fn a_shutdown_is_told_with_its_counts() {
     let (layer, _) = telling();
     let handle = layer.handle();
     let mut client = layer.layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     watch.respond(500, &[]);
     for kind in ["a", "b", "c", "d"] {
         detach(&mut client, kind).await;

@@ -23,7 +23,7 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     for _ in 0..3 {
-        watch.answer(Answer::Never);
+        watch.answer(Answer::never());
     }
     // Nothing has been begun yet: that does not make the queue any smaller.
     for _ in 0..5 {
@@ -75,7 +75,7 @@ async fn without_a_queue_a_request_is_under_way_at_once_or_refused() {
     let (probe, watch) = probe(4);
     let layer = telling().0.max_queued(0).max_concurrent(NonZeroUsize::MIN);
     let mut client = layer.layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     detach(&mut client, "a").await;
     assert!(send(&mut client, event("b")).await.is_err());
     settle().await;
@@ -90,7 +90,7 @@ async fn no_more_are_under_way_than_may_be() {
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     for _ in 0..3 {
-        watch.answer(Answer::Never);
+        watch.answer(Answer::never());
     }
     for _ in 0..5 {
         detach(&mut client, "a").await;
@@ -128,7 +128,7 @@ async fn clones_and_all_services_of_a_layer_share_one_queue() {
     let (probe, watch) = probe(4);
     let (layer, _) = telling();
     let layer = layer.max_queued(1).max_concurrent(NonZeroUsize::MIN);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let mut one = layer.layer(probe.clone());
     let mut other = layer.clone().layer(probe);
     detach(&mut one, "a").await;

@@ -39,7 +39,7 @@ async fn a_detached_request_waits_for_readiness_and_holds_no_permit_meanwhile() 
     let mut client = layer.layer(probe);
     client.ready().await.unwrap();
     let call = client.call(event("login"));
-    let mut holder = watch.probe();
+    let mut holder = watch.service();
     holder.ready().await.unwrap();
     call.await.unwrap();
     settle().await;
@@ -77,7 +77,7 @@ async fn an_error_of_that_readiness_is_a_failure_of_the_request() {
 async fn the_permit_comes_back_with_the_end_of_the_request() {
     let (probe, watch) = probe(2);
     let mut client = telling().0.layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     detach(&mut client, "hangs").await;
     yield_now().await;
     settle().await;

@@ -48,7 +48,7 @@ fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
 #[test]
 fn what_was_under_way_in_a_runtime_that_is_gone_is_told_and_the_rest_goes_on_in_the_next() {
     let (mut client, watch, handle, told) = one_at_a_time();
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let first = runtime();
     first.block_on(async {
         for kind in ["a", "b", "c"] {

@@ -59,7 +59,7 @@ async fn what_is_pending_is_worked_off_and_nothing_more_is_taken_on() {
 #[tokio::test(start_paused = true)]
 async fn what_is_left_at_the_deadline_is_given_up_and_told() {
     let (mut client, watch, handle, told) = one_at_a_time();
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     for kind in ["hangs", "waits", "waits-too"] {
         detach(&mut client, kind).await;
     }
@@ -128,7 +128,7 @@ async fn a_shutdown_that_is_dropped_leaves_the_queue_shut_and_working() {
 #[tokio::test(start_paused = true)]
 async fn the_earliest_of_two_deadlines_holds_for_both() {
     let (mut client, watch, handle, told) = one_at_a_time();
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     detach(&mut client, "a").await;
     settle().await;
     let long = tokio::spawn(handle.shutdown(100 * SECOND));

@@ -108,15 +108,15 @@ async fn an_answer_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_time_limit_inside_is_answered() {
     let (probe, watch) = probe(1);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let limit = TimeoutLayer::new(Duration::from_secs(3)).unwrap();
     let mut client = FallbackLayer::fail_open(|_| Response::new("late")).layer(limit.layer(probe));
     let response = client.ready().await.unwrap().call(get("/")).await.unwrap();
     assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Timeout);
     assert_eq!(watch.in_flight(), 0, "the call that hung is let go");
     assert_eq!(watch.permits(), 1);
-    watch.answer(Answer::Never);
-    let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.probe()));
+    watch.answer(Answer::never());
+    let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.service()));
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
     assert!(find::<Elapsed>(error.as_ref()).is_some(), "the source is kept");
 }

@@ -65,7 +65,7 @@ async fn a_call_that_ran_out_of_time_is_answered_and_signs_nobody_in() {
         .classify(classify)
         .fallback(open)
         .layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let start = Instant::now();
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert_eq!(Instant::now() - start, Duration::from_secs(5));

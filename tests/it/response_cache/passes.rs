@@ -40,7 +40,7 @@ async fn a_get_of_a_named_endpoint_keeps_the_contract_of_readiness() {
     client.call(get("/users/1")).await.unwrap();
     assert_eq!((watch.permits(), watch.sends()), (2, 1));
     // So does one that waits for another.
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let mut leader = client.clone();
     let call = leader.ready().await.unwrap().call(get("/users/2"));
     let mut follower = client.clone();

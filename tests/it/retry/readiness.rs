@@ -75,7 +75,7 @@ async fn a_send_that_is_due_waits_until_the_service_is_ready() {
     let mut call = task::spawn(client.ready().await.unwrap().call(get()));
     assert_pending!(call.poll());
 
-    let mut other = watch.probe();
+    let mut other = watch.service();
     other.ready().await.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(call.is_woken());
@@ -118,7 +118,7 @@ async fn a_waiting_call_does_not_hold_up_others_under_a_concurrency_limit() {
 #[tokio::test(start_paused = true)]
 async fn an_error_of_a_send_may_be_anything_that_boxes() {
     let (inner, watch) = probe(1);
-    watch.answer(crate::support::probe::Answer::Error(ProbeError("of a send")));
+    watch.answer(crate::support::probe::Answer::error(ProbeError("of a send")));
     let error = RetryOnRateLimit::new().layer(inner).oneshot(get()).await.unwrap_err();
     assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("of a send")));
 

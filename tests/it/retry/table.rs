@@ -99,7 +99,7 @@ async fn a_connection_that_was_never_made_is_tried_again_for_a_post_and_one_that
 async fn a_send_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_been_carried_out() {
     for (request, sends) in [(get(), 2), (post(), 1)] {
         let (inner, watch) = probe(1);
-        watch.answer(crate::support::probe::Answer::Never);
+        watch.answer(crate::support::probe::Answer::never());
         let client = ServiceBuilder::new()
             .layer(RetryOnRateLimit::new())
             .layer(TimeoutLayer::new(Duration::from_secs(2)).unwrap())

@@ -17,7 +17,7 @@ use crate::support::{
 async fn the_first_request_hangs_and_the_others_go_on() {
     let (probe, watch) = probe(40);
     let client = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let start = Instant::now();
     let mut tasks = Vec::new();
@@ -39,7 +39,7 @@ async fn a_probe_after_a_reset_hangs_and_another_is_made() {
     let mut client = ThrottleLayer::new().layer(probe);
     super::refuse(&mut client, &watch).await;
     let start = Instant::now();
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let next = spawn(&client, get("/next")).await;
     assert_eq!(next.await.unwrap().unwrap().status(), 200);

@@ -144,10 +144,10 @@ async fn a_million_keys_take_the_room_of_a_few() {
         request.headers_mut().insert("x-tenant", number.into());
         send(&mut client, request).await.unwrap();
         if number % 1_000 == 0 {
-            watch.take_requests();
+            drop(watch.take_requests());
         }
     }
-    watch.take_requests();
+    drop(watch.take_requests());
     let shown = handle.snapshot();
     assert_eq!(shown.len(), 100);
     let kept = shown.iter().find(|key| key.key() == "https://id.example").unwrap();
@@ -163,7 +163,7 @@ async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come()
     let layer = ThrottleLayer::new().max_keys(NonZeroUsize::MIN);
     let handle = layer.handle();
     let mut client = layer.layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let start = Instant::now();
     for _ in 0..3 {

@@ -121,7 +121,7 @@ async fn a_waiter_that_was_called_and_is_dropped_before_its_poll_passes_its_turn
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
     // Nothing is known, so the second waits for the answer of the first.
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let mut begun = Vec::new();
     for number in 0..3 {
         client.ready().await.unwrap();
@@ -160,8 +160,8 @@ async fn a_waiter_that_is_not_polled_holds_up_nobody_once_something_happens() {
 async fn an_error_and_a_dropped_send_let_the_next_go() {
     let (probe, watch) = probe(4);
     let client = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::Error(ProbeError("lost")));
-    watch.answer(Answer::Never);
+    watch.answer(Answer::error(ProbeError("lost")));
+    watch.answer(Answer::never());
     let start = Instant::now();
     assert!(spawn(&client, get("/lost")).await.await.unwrap().is_err());
     let hangs = spawn(&client, get("/hangs")).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::{task::yield_now, time::Instant};
 use tokio_test::task;
 use tower::{Layer, Service, ServiceExt};
-use tower_heed::ThrottleLayer;
+use tower_heed::{ThrottleLayer, error::find};
 
 use super::{SECOND, millis, refuse, refused, send, spawn};
 use crate::support::{
@@ -30,7 +30,7 @@ async fn a_call_whose_turn_has_come_waits_for_readiness() {
     let waiting = spawn(&client, get("/a")).await;
     let mut holders = Vec::new();
     for _ in 0..4 {
-        let mut holder = watch.probe();
+        let mut holder = watch.service();
         holder.ready().await.unwrap();
         holders.push(holder);
     }
@@ -58,7 +58,7 @@ async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes
             std::task::Poll::Pending => yield_now().await,
         }
     };
-    assert_eq!(error.to_string(), "broken for good");
+    assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("broken for good")));
     assert_eq!(watch.sends(), 0);
     // Its turn is free though the future is still kept.
     let start = Instant::now();

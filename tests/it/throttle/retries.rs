@@ -106,7 +106,7 @@ async fn the_time_limit_of_a_call_names_the_wait_for_a_turn() {
 
     let (probe, watch) = probe(4);
     let throttle = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let hangs = spawn(&throttle, get("/hangs")).await;
     let mut client = TimeoutLayer::new(5 * SECOND).unwrap().layer(throttle);
     client.ready().await.unwrap();

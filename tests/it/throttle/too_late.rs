@@ -100,7 +100,7 @@ async fn a_turn_that_comes_after_max_wait_is_not_waited_for() {
 async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
     let (probe, watch) = probe(4);
     let client = ThrottleLayer::new().max_wait(SECOND * 9 / 10).layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let start = Instant::now();
     let longest = spawn(&client, get("/longest")).await;
@@ -119,7 +119,7 @@ async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
 async fn a_refusal_ends_the_waits_that_have_become_vain() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::Never);
+    watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let vain = spawn(&client, within("/vain", 5 * SECOND)).await;
     let patient = spawn(&client, within("/patient", 15 * SECOND)).await;

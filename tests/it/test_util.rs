@@ -1,0 +1,144 @@
+//! The tools for the tests of one's own stack do what they say.
+
+use std::{io, time::Duration};
+
+use http::{Request, StatusCode};
+use tokio::time::Instant;
+use tokio_test::{assert_pending, assert_ready, task};
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{
+    error::find,
+    policy::{Classification, ErrorClass},
+    test_util::{Answer, ManualClock, ReadyProbeLayer, ScriptedError, ScriptedService},
+};
+
+use crate::support::{
+    probe::{Body, Probe, ProbeError},
+    scripted::get,
+};
+
+#[tokio::test(start_paused = true)]
+async fn answers_come_in_order_and_then_the_others() {
+    let api =
+        Probe::new().otherwise(|request| Answer::status(418).body(request.uri().path().to_owned()));
+    let script = api.handle();
+    script.respond(429, &[("retry-after", "3")]);
+    script.answer(Answer::error(io::Error::from(io::ErrorKind::ConnectionRefused)));
+
+    let refused = api.clone().oneshot(get("/a")).await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::TOO_MANY_REQUESTS, &"3".parse().unwrap())
+    );
+    let error = api.clone().oneshot(get("/b")).await.unwrap_err();
+    assert!(find::<io::Error>(&error).is_some());
+    let class = Classification::of_error(&error).map(|found| found.class());
+    assert_eq!(class, Some(ErrorClass::Connect));
+    assert_eq!(api.oneshot(get("/c")).await.unwrap().status(), StatusCode::IM_A_TEAPOT);
+
+    assert_eq!(script.sends(), 3);
+    let paths: Vec<_> = script.take_requests().iter().map(|r| r.uri().path().to_owned()).collect();
+    assert_eq!((paths, script.sends()), (vec!["/a".into(), "/b".into(), "/c".into()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_when_it_is_due_and_one_that_never_comes_is_given_back_when_dropped() {
+    let api = Probe::new();
+    let script = api.handle();
+    script.answer(Answer::default().after(Duration::from_secs(5)));
+    let start = Instant::now();
+    api.clone().oneshot(get("/")).await.unwrap();
+    assert_eq!(Instant::now() - start, Duration::from_secs(5));
+
+    script.answer(Answer::never());
+    let mut hanging = task::spawn(api.clone().oneshot(get("/")));
+    assert_pending!(hanging.poll());
+    assert_eq!(script.in_flight(), 1);
+    drop(hanging);
+    assert_eq!(script.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_refuses_what_is_beyond_it_until_its_window_ends() {
+    let api = Probe::new().limited(2, Duration::from_millis(2500));
+    let script = api.handle();
+    script.answer(Answer::status(201));
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let answer = api.clone().oneshot(get("/")).await.unwrap();
+        let field = |name| {
+            answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        seen.push((answer.status().as_u16(), field("x-ratelimit-remaining"), field("retry-after")));
+        assert_eq!(
+            (field("x-ratelimit-limit"), field("x-ratelimit-reset")),
+            ("2".into(), "3".into())
+        );
+    }
+    assert_eq!(
+        seen,
+        [
+            (201, "1".into(), String::new()),
+            (200, "0".into(), String::new()),
+            (429, "0".into(), "3".into())
+        ]
+    );
+    tokio::time::advance(Duration::from_millis(2499)).await;
+    assert_eq!(api.clone().oneshot(get("/")).await.unwrap().status(), 429);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(api.oneshot(get("/")).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn permits_are_waited_for_and_broken_readiness_reaches_who_waits() {
+    let api = Probe::new().permits(1);
+    let script = api.handle();
+    let (mut first, mut second) = (task::spawn(api.clone()), task::spawn(api));
+    assert_ready!(first.enter(|cx, mut service| service.poll_ready(cx))).unwrap();
+    assert_pending!(second.enter(|cx, mut service| service.poll_ready(cx)));
+    drop(first);
+    assert!(second.is_woken());
+
+    script.break_readiness(ProbeError("for good"));
+    let error: ScriptedError =
+        assert_ready!(second.enter(|cx, mut service| service.poll_ready(cx))).unwrap_err();
+    assert_eq!(find(&error), Some(&ProbeError("for good")));
+}
+
+#[tokio::test]
+#[should_panic(expected = "called an instance that was not made ready")]
+async fn a_scripted_service_that_was_not_made_ready_panics() {
+    let mut ready = Probe::new();
+    ready.ready().await.unwrap();
+    drop(ready.clone().call(get("/")));
+}
+
+#[tokio::test]
+#[should_panic(expected = "called an instance that was not made ready")]
+async fn a_readiness_is_good_for_one_call() {
+    let mut service = ReadyProbeLayer::new().layer(ScriptedService::new().counts_unready_calls());
+    service.ready().await.unwrap();
+    service.call(get("/")).await.unwrap();
+    drop(service.call(get("/")));
+}
+
+#[tokio::test]
+async fn the_ready_probe_lets_pass_what_was_made_ready() {
+    let probe = ReadyProbeLayer::new().layer(Probe::new());
+    probe.clone().oneshot(get("/")).await.unwrap();
+    probe.oneshot(Request::new(Body::default())).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manual_clock_follows_tokio_and_can_be_set() {
+    let start = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+    let wall = ManualClock::starting_at(start);
+    let clock = wall.clock();
+    tokio::time::advance(Duration::from_secs(7)).await;
+    assert_eq!(clock.system_time(), start + Duration::from_secs(7));
+    wall.skip(Duration::from_secs(3600));
+    assert_eq!(clock.system_time(), start + Duration::from_secs(3607));
+    wall.set(start);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(clock.system_time(), start + Duration::from_secs(1));
+}
