@@ -10,7 +10,8 @@
 //! |---|---|---|---|
 //! | `tower::timeout` | to the head of the answer | `Elapsed`, without a limit or a phase | nothing |
 //! | `tower_http::timeout::TimeoutLayer` | to the head of the answer | an answer with a status of your choice | nothing |
-//! | `tower_http::timeout::TimeoutBodyLayer` | each pause within the body anew | an error of the body | nothing |
+//! | `tower_http::timeout::ResponseBodyTimeoutLayer` | each pause within the body anew | an error of the body | nothing |
+//! | `tower_http::timeout::ResponseBodyDeadlineLayer` | from the head to the end of the body | an error of the body | nothing |
 //! | this one | from the call to the end of the body, one clock | [`Elapsed`] with limit, phase and endpoint | the [`Deadline`](crate::policy::Deadline) |
 //!
 //! The last column is why it is here: a layer inside that knows the deadline does not begin a wait that would pass it. It
