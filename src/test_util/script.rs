@@ -22,10 +22,12 @@ pub struct ScriptedHandle<B = Full<Bytes>> {
 
 pub(super) struct Shared<B> {
     pub(super) answers: VecDeque<Answer>,
-    pub(super) otherwise: Box<dyn FnMut(&Request<B>) -> Answer + Send>,
+    pub(super) otherwise: Box<Otherwise<B>>,
     pub(super) limit: Option<Limit>,
     pub(super) requests: Vec<Request<B>>,
 }
+
+pub(super) type Otherwise<B> = dyn FnMut(&Request<B>) -> Answer + Send;
 
 /// What futures and permits have to know; it is apart so that they do not depend on the body.
 #[derive(Debug)]
