@@ -66,7 +66,7 @@ async fn a_deadline_that_passes_while_the_service_is_made_ready_sends_nothing() 
     let waiting = spawn(&client, within("/", 12 * SECOND)).await;
     let mut holders = Vec::new();
     for _ in 0..4 {
-        let mut holder = watch.probe();
+        let mut holder = watch.service();
         holder.ready().await.unwrap();
         holders.push(holder);
     }
