@@ -112,7 +112,7 @@ async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
         idp.script("POST /v1/m2m_tokens", [Fault::json(201, &body)]);
         match (source(&idp, "ak_fake").oneshot(request()).await, expected) {
             (Ok(token), Some(expected)) => {
-                assert!(life(&token).contains(expected), "{body} {token:?}")
+                assert!(life(&token).contains(expected), "{body} {token:?}");
             }
             (Err(error), None) => assert_eq!(error.failure(), FetchFailure::Malformed, "{body}"),
             (other, _) => panic!("{body}: {other:?}"),
