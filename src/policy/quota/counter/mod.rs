@@ -57,6 +57,8 @@ struct Sighting {
     /// Nothing else was on the way while it was: what was counted before it is known exactly.
     alone: bool,
     date: Option<SystemTime>,
+    /// The reset is a time from the answer on, and not a moment.
+    rounds_anew: bool,
 }
 
 /// One counter that the server shows.
@@ -212,6 +214,7 @@ impl Counter {
             out: view.out,
             alone,
             date,
+            rounds_anew: matches!(reading.reset, Some(Reset::In(_))),
         };
         if !refused && matches!(self.model, Model::Fixed(_)) {
             if self.entries.len() >= MAX_ENTRIES {

@@ -6,14 +6,15 @@ use tokio::time::Instant;
 
 use super::super::{Verdict, View, later};
 
-/// An eighth of the limit, and no more than this many, are held back.
+/// A sixth of the limit, and no more than this many, are held back; one for each so much of the time to be searched.
 const MOST: u64 = 5;
+const APART: Duration = Duration::from_millis(100);
 
 /// How well the moment is to be known; no network is more exact.
 const EXACT: Duration = Duration::from_millis(10);
 
 /// Nobody is held back for longer than this for the sake of knowledge.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+const PATIENCE: Duration = Duration::from_millis(5_000);
 
 /// Scouts: the last few requests of a window, sent one by one over the time in which the window may end.
 ///
@@ -60,9 +61,13 @@ impl Scouts {
         earliest: Instant,
         latest: Instant,
     ) -> Verdict {
-        let held_back = (limit / 8).min(MOST);
-        let uncertain =
-            latest.saturating_duration_since(earliest.max(view.now)) > EXACT.max(view.rtt);
+        let width = latest.saturating_duration_since(earliest.max(view.now));
+        // A unit that finds nothing is lost, which is the time that it takes to wait for one.
+        let wait = latest.saturating_duration_since(view.now);
+        let unit = wait / u32::try_from(limit).unwrap_or(u32::MAX).max(1);
+        let uncertain = width > EXACT.max(view.rtt).max(unit);
+        let worth = (width.as_millis() / APART.as_millis()) as u64 + 1;
+        let held_back = (limit / 6).min(MOST).min(worth);
         if left > held_back || !uncertain || latest > later(view.now, PATIENCE) {
             return Verdict::Go;
         }

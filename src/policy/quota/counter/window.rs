@@ -238,7 +238,10 @@ impl Window {
             }
         }
         self.probing = false;
-        self.stated = resets;
+        // While nothing has come back, each answer says the same and rounds it up anew: the least of it holds.
+        let again = seen.rounds_anew && surely <= counted && !self.early;
+        let known = self.stated.filter(|_| again);
+        self.stated = resets.map(|resets| known.map_or(resets, |known| known.min(resets)));
         for _ in counted..surely {
             oldest = self.entries.pop_front().or(oldest);
         }
