@@ -43,6 +43,7 @@ mod house;
 mod idp_self;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod quota_first;
 mod quota_fleet;
 mod quota_hanging;
 mod quota_hard;

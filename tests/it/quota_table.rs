@@ -17,8 +17,10 @@ const FIRST_HIT: Rule = Rule::FirstHit { limit: 50, period: SECOND };
 const SLIDING: Rule = Rule::Sliding { limit: 50, period: SECOND };
 const BUCKET: Rule = Rule::Bucket { rate: 20, burst: 50 };
 const LEAKY: Rule = Rule::Bucket { rate: 50, burst: 21 };
+/// One each 20 ms, whatever came before.
+const STRICT: Rule = Rule::Bucket { rate: 50, burst: 1 };
 
-const ON_LOOPBACK: [Row; 18] = [
+const ON_LOOPBACK: [Row; 19] = [
     Row("fixed, epoch", FIXED, Headers::Epoch, (1.02, 0), (1.11, 0)),
     Row("bucket, epoch", BUCKET, Headers::Epoch, (1.02, 0), (1.02, 0)),
     Row("sliding, epoch", SLIDING, Headers::Epoch, (1.05, 0), (1.06, 1)),
@@ -37,6 +39,7 @@ const ON_LOOPBACK: [Row; 18] = [
     Row("bucket, delta", BUCKET, Headers::Delta, (1.02, 0), (1.02, 0)),
     Row("bucket, silent", BUCKET, Headers::Silent, (1.02, 20), (1.02, 23)),
     Row("leaky, silent", LEAKY, Headers::Silent, (1.02, 9), (1.03, 10)),
+    Row("strict, silent", STRICT, Headers::Silent, (1.10, 10), (1.15, 25)),
 ];
 
 const ON_THE_INTERNET: [Row; 18] = [

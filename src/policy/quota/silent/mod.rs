@@ -25,6 +25,8 @@ mod trial;
 ///                            │ no period fits ▼
 ///                            └───────────── Cycle    at most the limit in any period
 /// ```
+///
+/// When nothing was accepted before it was blocked, it ramps up again; when three or fewer were, it goes at a pace without a trial.
 #[derive(Debug)]
 pub(super) enum Silent {
     Ramp(Ramp),
@@ -82,7 +84,7 @@ impl Silent {
 
     pub(super) fn accepted(&mut self, heard: &Heard) {
         let next = match self {
-            Self::Ramp(ramp) => ramp.accepted(heard),
+            Self::Ramp(ramp) => ramp.accepted(),
             Self::Blocked(blocked) => blocked.accepted(heard),
             Self::Trial(trial) => trial.accepted(heard),
             Self::Cycle(cycle) => cycle.accepted(heard),

@@ -10,15 +10,22 @@ use super::{
     blocked::Blocked,
 };
 
-/// The pace quickens by so much of itself in a second until the limit is met: fast while it was hardly measured, then gently, so
-/// that a limit that was raised is found.
+/// The pace quickens by so much of itself in a second until the limit is met: at most, while it was hardly measured, and at least,
+/// so that a limit that was raised is found.
 const QUICKENS: (f64, f64) = (0.3, 0.01);
 
-/// So many accepted requests between refusals are a good measure.
+/// The longer nothing is refused, the farther off the limit must be: in this time the pace comes to quicken about twice as much.
+const BOLDER: Duration = Duration::from_secs(4);
+
+/// Shorter spans measure nothing, nor do fewer accepted requests since the last refusal.
+const MEASURED_OVER: Duration = Duration::from_millis(200);
+const MEASURED_BY: u64 = 8;
+
+/// So many accepted requests are a good measure, of a bucket that holds more than one.
 const GOOD_MEASURE: u64 = 40;
 
-/// Shorter spans measure nothing.
-const MEASURED_OVER: Duration = Duration::from_millis(200);
+/// A pace that could not be measured yet is slowed down to this part of it.
+const SLOWED: f64 = 0.8;
 
 /// No pace is slower than one in this.
 const SLOWEST: Duration = Duration::from_secs(60);
@@ -29,35 +36,46 @@ const GIVE_UP: u32 = 4;
 /// An even pace, for a limiter that lets single requests through at a rate (a leaky bucket).
 ///
 /// At each refusal such a bucket is empty. So what was accepted from one refusal to another, over the time between, is the rate
-/// itself, and the longer ago the first of them the more exactly.
+/// itself, and the longer ago the first of them the more exactly. One that holds a single request loses what is not used at once:
+/// there it is no more than the rate, and the pace comes nearer to it from one refusal to the next.
 #[derive(Debug)]
 pub(in super::super) struct Pace {
     since: Instant,
     accepted: u64,
+    /// When it was refused last, and how many were accepted until then.
+    last: (Instant, u64),
+    /// The bucket holds more than one, so that a request that is late lets the next come sooner.
+    holds_more: bool,
     per_second: f64,
     /// The same when the last answer came, which is all that the server has agreed to.
     agreed: f64,
     due: Instant,
     quickened: Instant,
-    /// The pace is what was measured over many requests.
-    measured: bool,
+    /// What was measured last.
+    was_measured: f64,
+    /// By so much of itself in a second.
+    quickens: f64,
     refusals: u32,
 }
 
 // === impl Pace ===
 
 impl Pace {
-    pub(super) fn new(since: Instant, accepted: u64, heard: &Heard) -> Self {
+    /// `accepted` since it was refused; a first block of `block` was accepted before that.
+    pub(super) fn new(since: Instant, accepted: u64, block: u64, heard: &Heard) -> Self {
         let span = heard.sent.saturating_duration_since(since).max(Duration::from_millis(1));
         let per_second = (accepted as f64 / span.as_secs_f64()).max(0.001);
         let mut pace = Self {
             since,
             accepted,
+            last: (heard.sent, accepted),
+            holds_more: block > super::trial::SMALL,
             per_second,
             agreed: per_second,
             due: heard.received,
             quickened: heard.received,
-            measured: false,
+            was_measured: per_second,
+            quickens: QUICKENS.0,
             refusals: 0,
         };
         pace.due = later(heard.received, pace.interval());
@@ -72,12 +90,12 @@ impl Pace {
         let interval = self.interval();
         let passed =
             now.saturating_duration_since(self.quickened).min(Duration::from_secs(1)).as_secs_f64();
-        let quickens =
-            if self.accepted < GOOD_MEASURE || !self.measured { QUICKENS.0 } else { QUICKENS.1 };
-        self.per_second *= 1.0 + quickens * passed;
+        self.per_second *= 1.0 + self.quickens * passed;
+        self.quickens = (self.quickens * (1.0 + passed / BOLDER.as_secs_f64())).min(QUICKENS.0);
         self.quickened = now;
-        let late = now.saturating_duration_since(self.due).min(interval);
-        self.due = later(now, interval - late);
+        let late =
+            if self.holds_more { now.saturating_duration_since(self.due) } else { Duration::ZERO };
+        self.due = later(now, interval.saturating_sub(late));
     }
 
     /// The next may go at once, in place of the one that never left, and no faster than the server has agreed to.
@@ -98,17 +116,35 @@ impl Pace {
         if self.refusals >= GIVE_UP {
             return Next::Go(Silent::Blocked(Blocked::new(self.accepted, heard)));
         }
-        let span = heard.sent.saturating_duration_since(self.since);
-        if span >= MEASURED_OVER {
-            self.per_second = (self.accepted as f64 / span.as_secs_f64()).max(0.001);
-            self.measured = self.accepted >= GOOD_MEASURE;
-        } else {
-            self.per_second *= 0.8;
+        match self.measured(heard.sent) {
+            Some(measured) => {
+                // The more two measurements differ, the farther the next is to be looked for.
+                let differ = (measured / self.was_measured - 1.0).abs();
+                let few = self.holds_more && self.accepted < GOOD_MEASURE;
+                self.quickens =
+                    if few { QUICKENS.0 } else { (differ / 2.0).clamp(QUICKENS.1, QUICKENS.0) };
+                (self.per_second, self.was_measured) = (measured, measured);
+            }
+            None => self.per_second *= SLOWED,
         }
+        self.last = (heard.sent, self.accepted);
         self.agreed = self.per_second;
         let wait = heard.retry_after.unwrap_or_else(|| self.interval());
         self.due = self.due.max(later(heard.received, wait));
         Next::Stay
+    }
+
+    /// What was accepted from one refusal to another, over the time between.
+    fn measured(&self, now: Instant) -> Option<f64> {
+        let over = |since: Instant, accepted: u64| {
+            let span = now.saturating_duration_since(since);
+            let rate = accepted as f64 / span.as_secs_f64().max(0.001);
+            (span >= MEASURED_OVER && accepted > 0).then_some(rate.max(0.001))
+        };
+        let (last, before) = self.last;
+        let lately = self.accepted.saturating_sub(before);
+        let lately = over(last, lately).filter(|_| lately >= MEASURED_BY);
+        over(self.since, self.accepted).into_iter().chain(lately).reduce(f64::max)
     }
 
     /// It was refused again, although it waited.

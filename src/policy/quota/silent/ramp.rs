@@ -1,7 +1,5 @@
 //! Nothing was refused yet.
 
-use tokio::time::Instant;
-
 use super::{
     super::{Verdict, View},
     Heard, Next, Silent,
@@ -20,21 +18,24 @@ const MADE_UP_FOR: u64 = 16;
 #[derive(Debug, Default)]
 pub(in super::super) struct Ramp {
     accepted: u64,
-    first: Option<Instant>,
 }
 
 // === impl Ramp ===
 
 impl Ramp {
+    /// The server had been closed from the very first request on, and has just accepted one.
+    pub(super) const fn opened() -> Self {
+        Self { accepted: 1 }
+    }
+
     pub(super) fn turn(&self, view: &View) -> Verdict {
         let may_be_out = (self.accepted + 1).min(DOUBLED_TO).max(self.accepted / 4);
         let may_be_out = may_be_out.max(view.hanging.min(MADE_UP_FOR));
         if view.awaited < may_be_out { Verdict::Go } else { Verdict::Answer }
     }
 
-    pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
+    pub(super) fn accepted(&mut self) -> Next {
         self.accepted += 1;
-        self.first.get_or_insert(heard.sent);
         Next::Stay
     }
 

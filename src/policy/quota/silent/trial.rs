@@ -9,7 +9,11 @@ use super::{
     Heard, Next, Silent,
     cycle::Cycle,
     pace::Pace,
+    ramp::Ramp,
 };
+
+/// So few are no window that is worth filling at once: at an even pace they are as many. And they may be one at a time.
+pub(super) const SMALL: u64 = 3;
 
 /// A second block, sent with care: the first may have begun in the middle of a window, or spanned two; this one is whole.
 #[derive(Debug)]
@@ -27,11 +31,14 @@ pub(in super::super) struct Trial {
 // === impl Trial ===
 
 impl Trial {
-    /// The first of the block was accepted; if that was all of it, the trial is over.
+    /// The first of the block was accepted. A small block says nothing of a window: the next may have come too soon after it.
     pub(super) fn begin(block: u64, since: Instant, closed_for: Duration, heard: &Heard) -> Next {
         let accepted = VecDeque::from([(heard.sent, heard.received)]);
-        let mut trial = Self { most: block, since, closed_for, accepted };
-        if block <= 1 { trial.cycle(heard.received) } else { Next::Go(Silent::Trial(trial)) }
+        Next::Go(match block {
+            0 => Silent::Ramp(Ramp::opened()),
+            1..=SMALL => Silent::Pace(Pace::new(since, 1, block, heard)),
+            _ => Silent::Trial(Self { most: block, since, closed_for, accepted }),
+        })
     }
 
     pub(super) fn turn(&mut self, view: &View) -> Verdict {
@@ -54,8 +61,9 @@ impl Trial {
 
     pub(super) fn refused(&mut self, heard: &Heard) -> Next {
         let accepted = self.accepted.len() as u64;
-        if heard.retry_after.is_none() && accepted.saturating_mul(4) < self.most {
-            return Next::Go(Silent::Pace(Pace::new(self.since, accepted, heard)));
+        let few = accepted <= 1 || accepted.saturating_mul(4) < self.most;
+        if heard.retry_after.is_none() && few {
+            return Next::Go(Silent::Pace(Pace::new(self.since, accepted, self.most, heard)));
         }
         self.cycle(heard.received)
     }
