@@ -27,6 +27,9 @@ const GOOD_MEASURE: u64 = 40;
 /// A pace that could not be measured yet is slowed down to this part of it.
 const SLOWED: f64 = 0.8;
 
+/// A single refusal of a bucket of one takes the pace down no further than this.
+const NEAR: f64 = 0.95;
+
 /// No pace is slower than one in this.
 const SLOWEST: Duration = Duration::from_secs(60);
 
@@ -116,6 +119,7 @@ impl Pace {
         if self.refusals >= GIVE_UP {
             return Next::Go(Silent::Blocked(Blocked::new(self.accepted, heard)));
         }
+        let asked = self.per_second;
         match self.measured(heard.sent) {
             Some(measured) => {
                 // The more two measurements differ, the farther the next is to be looked for.
@@ -126,6 +130,10 @@ impl Pace {
                 (self.per_second, self.was_measured) = (measured, measured);
             }
             None => self.per_second *= SLOWED,
+        }
+        if !self.holds_more && self.refusals == 1 && heard.retry_after.is_none() {
+            // It came a little too soon. Timers that are late make a measured pace slower than it need be.
+            self.per_second = self.per_second.max(asked * NEAR);
         }
         self.last = (heard.sent, self.accepted);
         self.agreed = self.per_second;
