@@ -46,7 +46,7 @@ impl TokenCacheLayer {
     pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
     /// Takes tokens from `source`, a service that is asked for one at a time:
-    /// [`ClientCredentials`](super::ClientCredentials), [`StaticToken`](super::StaticToken), or your own, for example a
+    /// `ClientCredentials`, [`StaticToken`](super::StaticToken), or your own, for example a
     /// closure by [`tower::service_fn`].
     ///
     /// **Name the servers that may see the token** with [`allow_origin`](Self::allow_origin). Until one is named, every
@@ -204,7 +204,7 @@ impl TokenCacheLayer {
         Ok(self)
     }
 
-    /// The longest life that is believed; a longer one is cut to it. [`ClientCredentials`](super::ClientCredentials) cuts
+    /// The longest life that is believed; a longer one is cut to it. `ClientCredentials` cuts
     /// to 30 days by itself.
     ///
     /// # Errors
