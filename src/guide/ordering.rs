@@ -23,10 +23,12 @@
 //!   │ │ │ │ │ │ │ ┌──────────────────────────────────────┴┐
 //!   │ │ │ │ │ │ │ │  TokenCacheLayer                      │  the wait for a token is not a slow send
 //!   │ │ │ │ │ │ │ │ ┌─────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │  TimeoutLayer, of each send          │
+//!   │ │ │ │ │ │ │ │ │  SendSpanLayer                       │  a send that ran out of time is a time-out in its span
 //!   │ │ │ │ │ │ │ │ │ ┌────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │ │  the client                         │
-//!   └─┴─┴─┴─┴─┴─┴─┴─┴─┴─────────────────────────────────────┘
+//!   │ │ │ │ │ │ │ │ │ │  TimeoutLayer, of each send         │
+//!   │ │ │ │ │ │ │ │ │ │ ┌───────────────────────────────────┴┐
+//!   │ │ │ │ │ │ │ │ │ │ │  the client                        │
+//!   └─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴────────────────────────────────────┘
 //! ```
 //!
 //! With [`ServiceBuilder`](tower::ServiceBuilder) the first `.layer(..)` is the outermost. A layer leaves what it knows on requests

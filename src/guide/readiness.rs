@@ -25,6 +25,7 @@
 //! | [`ThrottleLayer`](crate::ThrottleLayer) | who has no turn yet | lets the readied instance go; by a clone, made ready when the turn has come |
 //! | [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) | nothing | |
 //! | [`TokenCacheLayer`](crate::TokenCacheLayer) | who has no token yet, and the replay of a 401 | lets the readied instance go; by a clone, made ready when the token is there |
+//! | [`SendSpanLayer`](crate::SendSpanLayer) | nothing | |
 //!
 //! None waits in `poll_ready` for a turn or a token, as a rate limit for all requests alike could: for which key or endpoint a
 //! request is, is known only from the request. The price is that they are always ready for one more, so **memory is bounded by
