@@ -185,6 +185,10 @@ fn known<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return Some(error);
     }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<::reqwest::Error>() {
+        return Some(error);
+    }
     #[cfg(feature = "axum")]
     if let Some(error) = error.downcast_ref::<axum_core::Error>() {
         return Some(error);

@@ -52,11 +52,14 @@ async fn of_four_turns_three_go_to_the_highest_priority_and_one_to_the_longest_w
     for task in tasks {
         task.await.unwrap().unwrap();
     }
+    let mut sent = paths(&watch);
+    // Those whose turns come at one moment are sent as the runtime comes to them.
+    sent.chunks_mut(4).for_each(<[String]>::sort);
     let expected = [
-        "/login0", "/login1", "/login2", "/bulk0", "/login3", "/login4", "/login5", "/bulk1",
-        "/login6", "/bulk2",
+        "/bulk0", "/login0", "/login1", "/login2", "/bulk1", "/login3", "/login4", "/login5",
+        "/bulk2", "/login6",
     ];
-    assert_eq!(paths(&watch), expected);
+    assert_eq!(sent, expected);
 }
 
 #[tokio::test(start_paused = true)]

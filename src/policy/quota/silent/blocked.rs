@@ -56,7 +56,7 @@ impl Blocked {
             return Next::Stay;
         }
         let closed_for = self.last_refused.saturating_duration_since(self.since);
-        Trial::begin(self.block, self.since, closed_for, heard)
+        Trial::begin(self.block, self.told, self.since, closed_for, heard)
     }
 
     pub(super) fn refused(&mut self, heard: &Heard) -> Next {

@@ -31,12 +31,20 @@ pub(in super::super) struct Trial {
 // === impl Trial ===
 
 impl Trial {
-    /// The first of the block was accepted. A small block says nothing of a window: the next may have come too soon after it.
-    pub(super) fn begin(block: u64, since: Instant, closed_for: Duration, heard: &Heard) -> Next {
+    /// The first of the block was accepted. A small block says nothing of a window: the next may have come too soon after it, or,
+    /// where the server `told` how long it is closed, for reasons of its own.
+    pub(super) fn begin(
+        block: u64,
+        told: bool,
+        since: Instant,
+        closed_for: Duration,
+        heard: &Heard,
+    ) -> Next {
         let accepted = VecDeque::from([(heard.sent, heard.received)]);
         Next::Go(match block {
             0 => Silent::Ramp(Ramp::opened()),
-            1..=SMALL => Silent::Pace(Pace::new(since, 1, block, heard)),
+            1 if told => Silent::Ramp(Ramp::opened()),
+            1..=SMALL if !told => Silent::Pace(Pace::new(since, 1, block, heard)),
             _ => Silent::Trial(Self { most: block, since, closed_for, accepted }),
         })
     }
