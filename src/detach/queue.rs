@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
+    task::yield_now,
 };
 
 use super::{
@@ -32,7 +33,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Whether all that is under way is given up.
     cut: watch::Sender<bool>,
-    /// Told when nothing is pending.
+    /// Told when nothing is pending, and when a worker is lost while there is work.
     idle: Notify,
 }
 
@@ -144,14 +145,18 @@ impl Queue {
     pub(super) fn lost(&self, number: Option<u64>) {
         let mut state = self.lock();
         state.workers -= 1;
-        let Some(number) = number else { return };
-        state.busy -= 1;
-        let Some(ticket) = state.take(number) else { return };
-        let end = Report { dropped: 1, ..Report::default() };
+        state.busy -= usize::from(number.is_some());
+        let ticket = number.and_then(|number| state.take(number));
+        let end = Report { dropped: usize::from(ticket.is_some()), ..Report::default() };
         state.count(end);
+        let is_work_left = !state.waiting.is_empty();
         drop(state);
         drop(ticket);
         self.told(end);
+        if is_work_left {
+            // A shutdown that waits finds another for it.
+            self.idle.notify_waiters();
+        }
     }
 
     /// Whoever waits for this is to drop what it is at when it is ready.
@@ -173,8 +178,6 @@ impl Queue {
 
     /// Waits for the end of all that is pending, gives up what is left after `limit`, and says what has become of it.
     pub(super) async fn drain(self: Arc<Self>, before: Report, limit: Duration) -> Report {
-        // Those who were there may have gone with their runtime.
-        self.hire(&Handle::current());
         if tokio::time::timeout(limit, self.drained()).await.is_err() {
             self.give_up();
         }
@@ -183,14 +186,17 @@ impl Queue {
         report
     }
 
-    async fn drained(&self) {
+    async fn drained(self: &Arc<Self>) {
         loop {
             let mut idle = pin!(self.idle.notified());
             idle.as_mut().enable();
             if self.pending() == 0 {
                 return;
             }
+            // Those who were there may have gone with their runtime.
+            self.hire(&Handle::current());
             idle.await;
+            yield_now().await;
         }
     }
 
@@ -209,7 +215,10 @@ impl Queue {
     fn told(&self, ends: Report) {
         let mut state = self.lock();
         state.telling = state.telling.since(ends);
-        if state.pending() == 0 {
+        let is_idle = state.pending() == 0;
+        // Wakers are code of others as well.
+        drop(state);
+        if is_idle {
             self.idle.notify_waiters();
         }
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio_test::{assert_ready, task};
+use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     detach::{NotQueued, Obstacle},
@@ -43,6 +43,29 @@ fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
     assert_ready!(task::spawn(client.ready()).poll()).unwrap();
     let mut call = task::spawn(client.call(crate::support::scripted::get("/users/1")));
     assert_eq!(assert_ready!(call.poll()).unwrap().status(), 200);
+}
+
+#[test]
+fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
+    let (mut client, watch, handle, told) = one_at_a_time();
+    watch.answer(Answer::never());
+    let first = runtime();
+    first.block_on(async {
+        for kind in ["a", "b", "c"] {
+            detach(&mut client, kind).await;
+        }
+        settle().await;
+    });
+    runtime().block_on(async {
+        let mut shutdown = task::spawn(handle.shutdown(60 * SECOND));
+        assert_pending!(shutdown.poll());
+        first.shutdown_background();
+        let begun = tokio::time::Instant::now();
+        let report = shutdown.await;
+        assert_eq!((report.completed(), report.failed(), report.dropped()), (2, 0, 1));
+        assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
+    });
+    assert_eq!(told.take().len(), 3);
 }
 
 #[test]
