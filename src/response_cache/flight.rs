@@ -221,7 +221,7 @@ impl Flight {
     fn fail(&self, failure: Option<&Classification>) {
         if let Some(failure) = failure {
             let now = self.rules.clock.now();
-            self.rules.store.flights().fail(&self.key, self.asked, failure, now);
+            self.rules.store.flights().fail(self.key, self.asked, failure, now);
             if AfterFailure::of(failure.class()) == AfterFailure::Forget {
                 events::answers_again(&self.pattern, &self.named);
             }
@@ -256,7 +256,7 @@ impl Drop for Flight {
             // As any other failure of the server: what is stale is served. The clock may be what panics, so it is not read.
             let class = ErrorClass::Interrupted;
             let failure = Classification::of_class(class);
-            self.rules.store.flights().fail(&self.key, self.asked, &failure, self.asked);
+            self.rules.store.flights().fail(self.key, self.asked, &failure, self.asked);
             self.tell(Outcome::Failed(FetchFailed::new("the request panicked"), Some(class)));
         } else {
             self.tell(Outcome::Abandoned);
@@ -330,6 +330,11 @@ impl Landing {
     /// The moment before the request was sent.
     pub(super) const fn asked(&self) -> Instant {
         self.asked
+    }
+
+    /// When it is given up.
+    pub(super) const fn end(&self) -> Instant {
+        self.limit.at
     }
 
     /// Whether the flight has to end before the time of a call with this deadline has run out.

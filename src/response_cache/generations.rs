@@ -96,6 +96,11 @@ impl Generations {
 // === impl Marks ===
 
 impl Marks {
+    /// Those of nothing.
+    pub(super) fn none() -> Self {
+        Self(SmallVec::new())
+    }
+
     pub(super) fn bytes(&self) -> usize {
         if self.0.spilled() { self.0.capacity() * size_of::<(u32, u64)>() } else { 0 }
     }

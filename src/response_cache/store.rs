@@ -198,14 +198,18 @@ impl Flights<'_> {
     }
 
     /// What a failure means for what is kept.
-    pub(super) fn fail(&self, key: &Key, asked: Instant, failure: &Classification, now: Instant) {
-        if !self.is_newest(key, asked) {
+    pub(super) fn fail(&self, key: Key, asked: Instant, failure: &Classification, now: Instant) {
+        if !self.is_newest(&key, asked) {
             return;
         }
         match AfterFailure::of(failure.class()) {
-            AfterFailure::Forget => self.store.cache.invalidate(key),
+            AfterFailure::Forget => {
+                // What was asked for earlier and is still on its way is not to bring it back: this says so, and nothing else.
+                let gone = Entry::Unkept { asked, until: asked, marks: Marks::none() };
+                self.store.cache.insert(key, gone);
+            }
             AfterFailure::ServeStale => {
-                if let Some(Entry::Kept(kept)) = self.store.cache.get(key) {
+                if let Some(Entry::Kept(kept)) = self.store.cache.get(&key) {
                     kept.hold(failure, now);
                 }
             }

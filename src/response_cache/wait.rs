@@ -165,6 +165,12 @@ impl Caller {
         if may_go_on && self.landing.is_cut_short_for(self.deadline) {
             return Err(Unanswered::CutShort);
         }
+        // A function said that they are of one user. Their tokens may differ, and so may what the server says of them.
+        let is_of_credential =
+            matches!(failure, Some(ErrorClass::Unauthenticated | ErrorClass::Forbidden));
+        if follows.is_some() && is_of_credential && self.rules.owner.is_some() {
+            return Err(Unanswered::Passed);
+        }
         match outcome {
             Outcome::Answered(answer) => {
                 let secret = &self.rules.store.secret;
@@ -198,9 +204,7 @@ impl Caller {
         let now = self.rules.clock.now();
         let begun = self.landing.asked();
         // A wait beyond what the clock can hold has no end but the flight's.
-        let end = begun
-            .checked_add(self.named.stale_wait)
-            .unwrap_or_else(|| now + self.rules.fetch_timeout);
+        let end = begun.checked_add(self.named.stale_wait).unwrap_or_else(|| self.landing.end());
         let left = self.deadline.map(|deadline| now + deadline.remaining(now) / 2);
         left.map_or(end, |left| left.min(end))
     }

@@ -151,6 +151,32 @@ async fn a_function_can_say_whose_it_is() {
     assert_eq!(api.sends(), 1, "a new token finds what was kept");
 }
 
+/// The one token has ended, the other has not, and the function says that they are of one user.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_one_token_is_not_told_to_a_caller_with_another() {
+    #[derive(Clone)]
+    struct User;
+    let by_user =
+        layer().credential(|head| head.extensions.get::<User>().map(|_| b"one".as_slice().into()));
+    let of = |token| {
+        let mut request = with_headers("/users/me", &[("authorization", token)]);
+        request.extensions_mut().insert(User);
+        request
+    };
+    let api = Api::scripted(|request| {
+        let mut response = Response::new(full("me"));
+        if request.headers()["authorization"] == "ended" {
+            *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+        }
+        Ok(response)
+    });
+    let client = client(&by_user, &api);
+    let (mut first, mut second) = (client.clone(), client);
+    let (first, second) =
+        tokio::join!(send(&mut first, of("ended")), send(&mut second, of("good")));
+    assert_eq!((first.unwrap().status, second.unwrap().status), (401, 200));
+}
+
 /// The token is attached inside, so that nothing else of the request tells them apart.
 #[tokio::test(start_paused = true)]
 async fn requests_that_will_carry_different_tokens_do_not_share() {
