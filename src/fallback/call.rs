@@ -7,7 +7,8 @@ use http::{Method, Request, Response, Uri};
 use super::{Config, Failure, UpstreamUnavailable, config::Then, layer::Rules};
 use crate::{
     BoxError,
-    policy::{Classification, ErrorClass, denial},
+    error::chain,
+    policy::{Classification, ErrorClass, denial, errors::ClassifiedError},
 };
 
 /// A call that is under way.
@@ -74,7 +75,20 @@ impl Call {
     /// What an error means here; none for one of unknown meaning.
     pub(super) fn failed(&self, error: &(dyn Error + 'static)) -> Option<Failed> {
         let found = Classification::of_error(error)?;
-        Some(self.judge(found, |_| denial::of_error(error)))
+        // An answer that became an error is read by this layer's classifier as well.
+        let own = |error: &ClassifiedError| {
+            let found = Classification::of_answer_when(
+                &*self.rules.classifier,
+                error.status(),
+                error.headers(),
+                &|| self.rules.clock.system_time(),
+            )?;
+            denial::of_answer(&found, error.status(), error.headers())
+        };
+        Some(self.judge(found, |_| {
+            let answers = || chain(error).filter_map(|link| link.downcast_ref::<ClassifiedError>());
+            denial::of_error(error).or_else(|| answers().find_map(own))
+        }))
     }
 
     fn judge(

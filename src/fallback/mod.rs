@@ -86,6 +86,10 @@
 //!   [`TokenError`](crate::token_cache::TokenError) of credentials that the issuer refuses, of an answer without a usable token, or
 //!   of a source's own error whose meaning is not known.
 //!
+//! What is refused before there is HTTP cannot be told from a connection that failed: a client certificate that the server does
+//! not take, or a proxy's 407 to `CONNECT`, is `Connect` or `Interrupted`. Where certificates say who asks, add
+//! `fail_closed_on` for both.
+//!
 //! To be open to these as well, say so by a method whose name says what it risks:
 //! [`dangerously_let_in_unauthenticated`](Config::dangerously_let_in_unauthenticated),
 //! [`dangerously_let_in_forbidden`](Config::dangerously_let_in_forbidden).

@@ -207,6 +207,31 @@ fn has_denial(failure: &Failure) -> bool {
     }
 }
 
+/// Whether the layer's own reader takes an answer in it for a denial: then it may be closed for that.
+fn is_read_as_denial(failure: &Failure, reader: Reader) -> bool {
+    match failure {
+        Failure::Io(_) | Failure::Unknown => false,
+        Failure::Answer((status, headers)) => {
+            let read = match reader {
+                Reader::Always(class) => Some(class),
+                Reader::Preset(preset) => {
+                    let answer = response(&(*status, headers.clone()));
+                    let now = std::time::UNIX_EPOCH;
+                    Classification::of_answer(&preset, answer.status(), answer.headers(), now)
+                        .map(|found| found.class())
+                }
+            };
+            matches!(read, Some(Class::Unauthenticated | Class::Forbidden))
+        }
+        Failure::Token(_, _, below) => {
+            below.as_deref().is_some_and(|below| is_read_as_denial(below, reader))
+        }
+        Failure::Wrapped(below) | Failure::InIo(_, below) | Failure::Closed(below) => {
+            is_read_as_denial(below, reader)
+        }
+    }
+}
+
 /// Whether a token could not be had because of an error that may be of unknown meaning.
 fn has_source_of_its_own(failure: &Failure) -> bool {
     match failure {
@@ -276,7 +301,7 @@ proptest! {
         if has_denial(&failure) {
             let expected = if is_closed(&failure) { Ended::Closed } else { Ended::AsItIs };
             prop_assert_eq!(ended(&outcome), expected);
-        } else if !has_source_of_its_own(&failure) {
+        } else if !has_source_of_its_own(&failure) && !is_read_as_denial(&failure, reader) {
             // The negative.
             let open = meant.is_some_and(|class| OUT.contains(&class));
             let expected = if open { Ended::Open } else { Ended::AsItIs };
@@ -292,6 +317,17 @@ fn is_closed(failure: &Failure) -> bool {
         let error = build(below).await;
         ended(&outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await) == Ended::Closed
     })
+}
+
+/// As an answer it is one to this layer, so it is as the error that a layer inside has made of it.
+#[tokio::test(start_paused = true)]
+async fn an_error_made_of_an_answer_is_read_by_the_layers_own_classifier_as_well() {
+    let reader = Reader::Always(Class::Unauthenticated);
+    let error = build(&Failure::Answer((503, Vec::new()))).await;
+    assert_eq!(ended(&outcome_of(&layer(reader), "/", Err(error)).await), Ended::AsItIs);
+    let reader = Reader::Always(Class::Unavailable);
+    let error = build(&Failure::Answer((503, Vec::new()))).await;
+    assert_eq!(ended(&outcome_of(&layer(reader), "/", Err(error)).await), Ended::Open);
 }
 
 /// A user on the last request of a limit is refused with a 403 that looks like a limit, also to `ErrorClassifyLayer`.
