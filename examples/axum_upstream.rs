@@ -16,12 +16,12 @@ use axum::{
     Router,
     body::Body,
     error_handling::HandleErrorLayer,
-    extract::{Path, State},
+    extract::State,
     response::Response,
     routing::{get, post},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Request, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, channel::Channel};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -83,7 +83,7 @@ fn identity(idp: &Idp) -> Result<(Identity, watch::Receiver<AuthStatus>), BoxErr
 /// What the app says of a user while the API is out.
 fn someone(failure: &Failure) -> http::Response<String> {
     let id = failure.uri().path().rsplit('/').next().unwrap_or_default();
-    let mut response = http::Response::new(format!("{{\"id\":\"{id}\"}}"));
+    let mut response = http::Response::new(serde_json::json!({ "id": id }).to_string());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -101,8 +101,9 @@ fn app(app: App) -> Result<Router, BoxError> {
     Ok(router)
 }
 
-async fn user(State(app): State<App>, Path(id): Path<String>) -> Result<Response, UpstreamError> {
-    let request = Request::get(format!("{}/api/v2/users/{id}", app.base)).body(Body::empty())?;
+/// The path goes on as it came, still escaped: a decoded `{id}` could lead anywhere in the API.
+async fn user(State(app): State<App>, uri: Uri) -> Result<Response, UpstreamError> {
+    let request = Request::get(format!("{}/api/v2{}", app.base, uri.path())).body(Body::empty())?;
     Ok(app.identity.oneshot(request).await?)
 }
 

@@ -15,8 +15,8 @@
 //! | [`OriginRefused`], [`InvalidConfig`], and what is unknown | 500 | |
 //!
 //! The body is a problem by [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), `application/problem+json`, of fixed words: nothing of
-//! the error or the upstream is in it. The error itself and its [`Classification`] are in the response's extensions, for a layer
-//! that logs.
+//! the error or the upstream is in it. The [`UpstreamError`] is in the response's extensions, for a layer that logs, and has its
+//! [`Classification`].
 //!
 //! ```json
 //! {"type":"about:blank","title":"Service Unavailable","status":503,

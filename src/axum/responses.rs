@@ -39,3 +39,6 @@ responses![
     TokenError,
     UpstreamUnavailable,
 ];
+
+#[cfg(feature = "response-cache")]
+responses![crate::response_cache::FetchFailed];

@@ -50,9 +50,7 @@ impl<E: Into<BoxError>> From<E> for UpstreamError {
 impl IntoResponse for UpstreamError {
     fn into_response(self) -> Response {
         let mut response = Problem::of(&*self.0).into_response();
-        if let Some(found) = self.classification() {
-            response.extensions_mut().insert(found);
-        }
+        // Not its `Classification`: that is what the upstream's answer means, and a layer would take it for what this one does.
         response.extensions_mut().insert(self);
         response
     }

@@ -60,7 +60,8 @@
 //!
 //! It is entered around the call and each poll inside, and nowhere else: [`Span::current`](tracing::Span::current) is the send's own for
 //! the layers inside and the client (one that writes `traceparent` goes there), and not for what the caller does
-//! meanwhile. The caller's span is its parent. A task that something inside spawns *in the current span* holds it open.
+//! meanwhile. The caller's span is its parent. A task that something inside spawns *in the current span* holds it open: so do
+//! hyper-util's connections with its feature `rt-tracing-exec-force` or an executor of its `rt::tracing`, until they close.
 //!
 //! # Defaults
 //!
