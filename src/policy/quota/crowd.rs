@@ -8,7 +8,7 @@ use super::{Verdict, later, signs::Signs};
 
 /// Requests a second: the least, the least at first, and so many that the process is not one of many any more.
 const SLOWEST: f64 = 1.0 / 300.0;
-const SLOWEST_START: f64 = 0.05;
+const SLOWEST_START: f64 = 0.5;
 const ALONE: f64 = 20.0;
 
 /// A refusal takes the pace down by e to this power, which is about three tenths.
