@@ -47,6 +47,7 @@ mod quota_first;
 mod quota_fleet;
 mod quota_hanging;
 mod quota_hard;
+mod quota_idle;
 mod quota_others;
 mod quota_safety;
 mod quota_table;

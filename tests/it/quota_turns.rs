@@ -5,46 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_heed::policy::quota::{Answer, Quota, Turn};
 
-use crate::support::sim::{Chance, Headers, Limiter, Rule, SECOND, Server};
-
-/// A quota that is asked all the time, in the server's time.
-struct Asked {
-    quota: Quota,
-    server: Server,
-    begun: Instant,
-    now: Instant,
-    turns: u64,
-}
-
-impl Asked {
-    fn new(rule: Rule, headers: Headers) -> Self {
-        let clock = 1_700_000_000 * SECOND + 3 * SECOND / 10;
-        let begun = Instant::now();
-        let server = Server { limiter: Limiter::new(rule), headers, clock };
-        Self { quota: Quota::new(), server, begun, now: begun, turns: 0 }
-    }
-
-    fn run(&mut self, span: Duration) {
-        let end = self.now + span;
-        while self.now < end {
-            match self.quota.next_turn(self.now) {
-                Turn::Now(ticket) => {
-                    self.turns += 1;
-                    let at = self.now + Duration::from_micros(300);
-                    let answer = self.server.arrive((at - self.begun).as_nanos() as u64);
-                    self.now += Duration::from_micros(600);
-                    self.quota.on_answer(ticket, self.now, &answer);
-                }
-                Turn::At(at) => self.now = at.min(end),
-                turn => panic!("{turn:?}"),
-            }
-        }
-    }
-
-    fn bound(&self, after: Duration) -> Option<u64> {
-        self.quota.turns_before(self.now + after, self.now)
-    }
-}
+use crate::support::sim::{Asked, Chance, Headers, Rule, SECOND};
 
 const FIXED: Rule = Rule::Fixed { limit: 10, period: PERIOD };
 const PERIOD: u64 = 10 * SECOND;

@@ -166,7 +166,9 @@ impl Fixed {
                 return Fits::No;
             }
             clock.reached(self.reset, seen.received);
-            self.length = reset.duration_since(self.reset).ok();
+            if !self.has_skipped(seen, clock) {
+                self.length = reset.duration_since(self.reset).ok();
+            }
             self.least_length = self.least_length.min(self.length.unwrap_or_default());
             self.judge(seen);
             if self.odd >= 2 {
@@ -191,6 +193,14 @@ impl Fixed {
             self.level.set(0, seen.received);
         }
         Fits::Yes
+    }
+
+    /// Whether a whole window may have passed unseen since the one that is known: then two resets are further apart than one
+    /// window is long.
+    fn has_skipped(&self, seen: &Sighting, clock: &ServerClock) -> bool {
+        let next = self.length.and_then(|length| self.reset.checked_add(length));
+        next.and_then(|next| clock.when(next))
+            .is_some_and(|(earliest, _)| seen.received >= earliest)
     }
 
     /// A fixed window is full when it begins. In a sliding one, what was sent last still counts.

@@ -1,6 +1,7 @@
 //! A world in which a quota can be tried out: model limiters, a network with delays, workers with jobs. No task, no timer, no
 //! socket: events in the order of their time, and chance from a seed.
 
+mod asked;
 mod chance;
 mod figures;
 mod fleet;
@@ -10,6 +11,7 @@ mod server;
 mod world;
 
 pub use self::{
+    asked::Asked,
     chance::Chance,
     figures::{Figures, seeds},
     fleet::{Fleet, run_fleet},
