@@ -70,8 +70,8 @@ impl FallbackLayer {
         Self::new(Config::open(Answer::later(answer)))
     }
 
-    /// **Closed**: a failure becomes [`UpstreamUnavailable`](super::UpstreamUnavailable), so that neither a 401 nor a 429 of
-    /// the upstream is passed on as if it were this program's own.
+    /// **Closed**: a failure becomes [`UpstreamUnavailable`](super::UpstreamUnavailable), so that no 401, 407 or 429 of the
+    /// upstream is passed on as if it were this program's own, whatever a classifier takes it for.
     pub fn fail_closed() -> Self {
         Self::new(Config::closed())
     }

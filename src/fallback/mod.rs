@@ -59,6 +59,10 @@
 //! for a sign-out of its own; a layer for a proxy that sends its users' own credentials says
 //! [`pass_through_on`](FallbackLayer::pass_through_on). A 403 or a 404 is an answer about the thing that was asked for.
 //!
+//! An answer that would pass has its status looked at as well, whatever a classifier takes it for, so that it passes only if that
+//! may: a 401, 407 or 511 is closed wherever `Unauthenticated` is, a 403 wherever `Forbidden` is, and a 429 wherever `RateLimited`
+//! is. The same holds for an answer that became an error inside.
+//!
 //! *Open* calls the closure with a [`Failure`] and returns its response with the mark [`Degraded`](crate::policy::Degraded). If it
 //! gives `None`, or gave no closure for this failure, the call fails closed.
 //!
@@ -92,7 +96,8 @@
 //!
 //! To be open to these as well, say so by a method whose name says what it risks:
 //! [`dangerously_let_in_unauthenticated`](Config::dangerously_let_in_unauthenticated),
-//! [`dangerously_let_in_forbidden`](Config::dangerously_let_in_forbidden).
+//! [`dangerously_let_in_forbidden`](Config::dangerously_let_in_forbidden). What is taken for the one and has the status of the other
+//! needs both.
 //!
 //! # Bodies
 //!

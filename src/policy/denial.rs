@@ -52,7 +52,7 @@ fn of_classification(found: &Classification) -> Option<ErrorClass> {
 }
 
 /// RFC 9110 sections 15.5.2, 15.5.4 and 15.5.8, and RFC 6585 section 6: the server, a proxy or the network asks who is there.
-fn of_status(status: StatusCode) -> Option<ErrorClass> {
+pub(crate) fn of_status(status: StatusCode) -> Option<ErrorClass> {
     match status {
         StatusCode::UNAUTHORIZED
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED

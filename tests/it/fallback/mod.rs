@@ -22,7 +22,7 @@ use tower_heed::{
     classify::ClassifiedError,
     error::find,
     fallback::{FallbackBody, UpstreamUnavailable},
-    policy::{Classification, Degraded, ErrorClass},
+    policy::{Classification, Classifier, Degraded, ErrorClass, Preset},
 };
 
 use crate::support::{
@@ -82,6 +82,10 @@ fn classed(status: u16, class: ErrorClass) -> Response<Body> {
 
 /// The error that an answer becomes by `error_for_status`.
 async fn as_error(response: Response<Body>) -> BoxError {
+    as_error_by(Preset::Standard, response).await
+}
+
+async fn as_error_by(reader: impl Classifier, response: Response<Body>) -> BoxError {
     let headers = response.headers().clone();
     let status = response.status();
     let upstream = Scripted::new(move |_| {
@@ -89,7 +93,8 @@ async fn as_error(response: Response<Body>) -> BoxError {
         response.headers_mut().clone_from(&headers);
         response
     });
-    let mut client = ErrorClassifyLayer::new().error_for_status().layer(upstream);
+    let mut client =
+        ErrorClassifyLayer::new().classifier(reader).error_for_status().layer(upstream);
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
     assert!(error.is::<ClassifiedError>());
     error

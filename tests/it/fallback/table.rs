@@ -4,13 +4,13 @@ use http::Response;
 use tower_heed::{
     BoxError, FallbackLayer,
     fallback::Config,
-    policy::{Degraded, ErrorClass, ErrorClass as Class, FetchFailure},
+    policy::{Answer, Degraded, ErrorClass, ErrorClass as Class, FetchFailure},
     token_cache::TokenError,
 };
 
 use super::{
     Ended::{self, AsItIs, Closed, Open},
-    Wrapper, as_error, classed, ended, io_error, outcome_of, text, unavailable,
+    Wrapper, as_error, as_error_by, classed, ended, io_error, outcome_of, text, unavailable,
 };
 use crate::support::{
     probe::{Body, ProbeError},
@@ -193,7 +193,7 @@ async fn an_open_layer_can_be_closed_to_what_has_to_do_with_credentials() {
         .fail_closed_on(Class::Forbidden);
     let limit = [("retry-after", "30")];
     for (status, expected) in
-        [(401, Closed), (403, Closed), (407, AsItIs), (511, Closed), (404, AsItIs)]
+        [(401, Closed), (403, Closed), (407, Closed), (511, Closed), (404, AsItIs)]
     {
         let outcome = outcome_of(&layer, "/", Ok(answer(status, &limit))).await;
         assert_eq!(ended(&outcome), expected, "{status}");
@@ -201,4 +201,100 @@ async fn an_open_layer_can_be_closed_to_what_has_to_do_with_credentials() {
     let token = TokenError::new(FetchFailure::Rejected);
     assert_eq!(ended(&outcome_of(&layer, "/", Err(token.into())).await), Closed);
     assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(429, &limit))).await), Open);
+}
+
+/// The statuses that were meant for this program, and the class that says what becomes of them.
+const MEANT: [(u16, Class); 5] = [
+    (401, Class::Unauthenticated),
+    (407, Class::Unauthenticated),
+    (511, Class::Unauthenticated),
+    (403, Class::Forbidden),
+    (429, Class::RateLimited),
+];
+
+/// Reads every answer as one thing: a failure of a class, or a success.
+fn reader(read: Option<Class>) -> impl Fn(&Answer<'_>) -> Option<Class> + Copy + Send + Sync {
+    move |_| read
+}
+
+/// A 407 was passed on, which standards and providers alike read as `Rejected`, and so was a 401 or a 429 that a classifier
+/// took for something else: to the caller each would have been an answer about its own credentials or its own limit.
+#[tokio::test(start_paused = true)]
+async fn a_status_that_was_meant_for_us_is_closed_whatever_it_is_taken_for() {
+    for (status, meant) in MEANT {
+        let readings = DEFAULTS.iter().map(|(class, ..)| Some(*class)).chain([None]);
+        for read in readings {
+            let closed = FallbackLayer::fail_closed().classifier(reader(read));
+            let layers = [
+                closed.clone(),
+                closed.clone().pass_through_on(meant),
+                closed.clone().fail_closed_on(meant),
+                FallbackLayer::fail_open(|_| Response::new(""))
+                    .endpoint("/", Config::fail_closed)
+                    .unwrap()
+                    .classifier(reader(read)),
+                closed.endpoint("/", |config| config.pass_through_on(meant)).unwrap(),
+            ];
+            for (index, layer) in layers.into_iter().enumerate() {
+                let row = format!("{status} read as {read:?} by layer {index}");
+                let is_closed = |class: Class| match index {
+                    1 | 4 if class == meant => false,
+                    2 if class == meant => true,
+                    _ => DEFAULTS.iter().any(|row| row.0 == class && row.2 == Closed),
+                };
+                // No classifier can take a 429 for an authentication failure.
+                let read = match (status, read) {
+                    (429, Some(Class::Unauthenticated)) => Some(Class::RateLimited),
+                    (_, read) => read,
+                };
+                let expected =
+                    if is_closed(meant) || read.is_some_and(is_closed) { Closed } else { AsItIs };
+                let wait = [("retry-after", "30")];
+                let outcome = outcome_of(&layer, "/", Ok(answer(status, &wait))).await;
+                assert_eq!(ended(&outcome), expected, "{row}");
+                if expected == Closed {
+                    let found = unavailable(&outcome).classification();
+                    assert_eq!(found.status().unwrap(), status, "{row}");
+                }
+                let Some(class) = read else { continue };
+                let outcome = outcome_of(&layer, "/", Ok(classed(status, class))).await;
+                assert_eq!(ended(&outcome), expected, "left: {row}");
+                let error = as_error_by(reader(read), answer(status, &wait)).await;
+                let outcome = outcome_of(&layer, "/", Err(Wrapper(error).into())).await;
+                assert_eq!(ended(&outcome), expected, "as an error: {row}");
+            }
+        }
+    }
+}
+
+/// The issuer's status is nobody's answer, so that what is said about its class holds.
+#[tokio::test(start_paused = true)]
+async fn the_status_of_an_issuer_is_not_that_of_an_answer() {
+    let layer = FallbackLayer::fail_closed().pass_through_on(Class::TokenUnavailable);
+    for status in [401, 429] {
+        let token = TokenError::of_source(as_error(answer(status, &[])).await);
+        assert_eq!(token.status().unwrap(), status);
+        assert_eq!(ended(&outcome_of(&layer, "/", Err(token.into())).await), AsItIs, "{status}");
+    }
+}
+
+/// What is opened to one of the two is not opened to the other, whichever of them a classifier says that it is.
+#[tokio::test(start_paused = true)]
+async fn a_door_lets_in_by_the_status_as_well() {
+    let open = || FallbackLayer::fail_open(|_| Response::new(""));
+    let unauthenticated = open().dangerously_let_in_unauthenticated().unwrap();
+    let forbidden = open().dangerously_let_in_forbidden().unwrap();
+    for (status, read, by_one, by_other) in [
+        (401, Class::Unauthenticated, Open, AsItIs),
+        (401, Class::Forbidden, AsItIs, AsItIs),
+        (403, Class::Unauthenticated, AsItIs, AsItIs),
+        (403, Class::Forbidden, AsItIs, Open),
+        (407, Class::Unavailable, Open, AsItIs),
+        (403, Class::Unavailable, AsItIs, Open),
+    ] {
+        for (layer, expected) in [(&unauthenticated, by_one), (&forbidden, by_other)] {
+            let outcome = outcome_of(layer, "/", Ok(classed(status, read))).await;
+            assert_eq!(ended(&outcome), expected, "{status} read as {read}");
+        }
+    }
 }
