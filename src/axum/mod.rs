@@ -8,11 +8,15 @@
 //! |---|---|---|
 //! | [`UpstreamUnavailable`], of any class | 503 | as told, else [5 s](UpstreamError::DEFAULT_RETRY_AFTER) |
 //! | [`Throttled`], `RateLimited`, `Unavailable` | 503 | the same |
+//! | [`NotQueued`]: the queue is full or shut down | 503 | the same |
 //! | [`TokenError`]: the issuer is out or limits us | 503 | the same |
 //! | [`Elapsed`], `Timeout` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
 //! | [`TokenError`]: the issuer refuses our credentials, or gives no usable token | 502 | |
 //! | `Connect`, `Interrupted`, `Unauthenticated`, `Forbidden`, `Rejected` | 502 ([RFC 9110 section 15.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)) | |
-//! | [`OriginRefused`], [`InvalidConfig`], and what is unknown | 500 | |
+//! | [`OriginRefused`], [`InvalidConfig`], [`ReplayError`], [`NotQueued`] without a runtime, and what is unknown | 500 | |
+//!
+//! An [`UpstreamUnavailable`] anywhere in an error counts first, then [`OriginRefused`] and [`InvalidConfig`], then the outermost
+//! error that is known. One that only holds others, such as the response cache's `FetchFailed`, is what is in it.
 //!
 //! The body is a problem by [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), `application/problem+json`, of fixed words: nothing of
 //! the error or the upstream is in it. The [`UpstreamError`] is in the response's extensions, for a layer that logs, and has its
@@ -72,7 +76,9 @@
 //! [`Classification`]: crate::policy::Classification
 //! [`Elapsed`]: crate::timeout::Elapsed
 //! [`InvalidConfig`]: crate::error::InvalidConfig
+//! [`NotQueued`]: crate::detach::NotQueued
 //! [`OriginRefused`]: crate::token_cache::OriginRefused
+//! [`ReplayError`]: crate::body::ReplayError
 //! [`Throttled`]: crate::throttle::Throttled
 //! [`TokenError`]: crate::token_cache::TokenError
 //! [`UpstreamUnavailable`]: crate::fallback::UpstreamUnavailable

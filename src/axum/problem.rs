@@ -12,7 +12,10 @@ use http::{
 };
 
 use super::UpstreamError;
+#[cfg(feature = "client-credentials")]
+use crate::wire::MalformedToken;
 use crate::{
+    detach::{NotQueued, Obstacle},
     error::{InvalidConfig, find},
     fallback::UpstreamUnavailable,
     policy::{Classification, ErrorClass, FetchFailure},
@@ -43,7 +46,7 @@ impl Problem {
         if find::<InvalidConfig>(error).is_some() || find::<OriginRefused>(error).is_some() {
             return Self::Own;
         }
-        let Some(found) = Classification::of_error(error) else { return Self::Own };
+        let Some(found) = Classification::of_error(error) else { return Self::unclassed(error) };
         let token = find::<TokenError>(error).map(TokenError::failure);
         match (found.class(), token) {
             (
@@ -67,6 +70,20 @@ impl Problem {
                 _,
             ) => Self::NoAnswer,
         }
+    }
+
+    /// Errors that mean nothing to a retry, and something to a caller.
+    fn unclassed(error: &(dyn Error + 'static)) -> Self {
+        // Another instance of the app may take it on.
+        let is_shut_down = |error: &NotQueued| error.obstacle() == Obstacle::ShutDown;
+        if find::<NotQueued>(error).is_some_and(is_shut_down) {
+            return Self::unavailable(None);
+        }
+        #[cfg(feature = "client-credentials")]
+        if find::<MalformedToken>(error).is_some() {
+            return Self::NoAnswer;
+        }
+        Self::Own
     }
 
     fn unavailable(wait: Option<Duration>) -> Self {

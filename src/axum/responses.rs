@@ -42,3 +42,6 @@ responses![
 
 #[cfg(feature = "response-cache")]
 responses![crate::response_cache::FetchFailed];
+
+#[cfg(feature = "client-credentials")]
+responses![crate::wire::MalformedToken];

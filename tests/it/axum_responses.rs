@@ -1,6 +1,12 @@
 //! Errors as answers of an axum app: their status, what they say, and what they do not.
 
-use std::{io, time::Duration};
+use std::{
+    fs, io,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,15 +16,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, channel::Channel};
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
+#[cfg(feature = "client-credentials")]
+use tower_heed::wire::MalformedToken;
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer,
-    TimeoutLayer, TokenCacheLayer,
+    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, Stack,
+    ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     axum::UpstreamError,
+    body::{ReplayBody, ReplayError, ReplayableBody},
     classify::ClassifiedError,
+    detach::{NotQueued, Obstacle},
     error::{InvalidConfig, find},
     fallback::UpstreamUnavailable,
     policy::{Classification, ErrorClass, FetchFailure},
@@ -71,6 +82,65 @@ async fn throttled(seconds: &str) -> BoxError {
 async fn origin_refused() -> BoxError {
     let token = TokenCacheLayer::new(StaticToken::new("sesame").unwrap());
     error_of(token, 200, &[]).await
+}
+
+/// A request that was not taken on: by a full queue, by one that is shut down, or for want of a runtime.
+async fn not_queued(obstacle: Obstacle) -> BoxError {
+    let (probe, watch) = probe(4);
+    watch.answer(Answer::never());
+    let layer = DetachLayer::new().endpoint("GET /", |config| config).unwrap().max_queued(0);
+    let layer = layer.max_concurrent(NonZeroUsize::MIN);
+    let mut client = layer.layer(probe);
+    match obstacle {
+        Obstacle::ShutDown => drop(layer.handle().shutdown(Duration::ZERO).await),
+        Obstacle::NoRuntime => {
+            let call = move || {
+                let mut ready = tokio_test::task::spawn(client.ready());
+                let service = tokio_test::assert_ready!(ready.poll()).unwrap();
+                let mut call = tokio_test::task::spawn(service.call(request("/")));
+                tokio_test::assert_ready!(call.poll()).map(drop).unwrap_err()
+            };
+            return std::thread::spawn(call).join().unwrap();
+        }
+        _ => drop(client.ready().await.unwrap().call(request("/")).await.unwrap()),
+    }
+    client.ready().await.unwrap().call(request("/")).await.map(drop).unwrap_err()
+}
+
+/// The body of a request that was taken over by a later send.
+async fn superseded() -> BoxError {
+    let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
+    sender.send_data(Bytes::from_static(b"sesame")).await.unwrap();
+    let mut earlier = ReplayBody::new(body, 64);
+    let mut later = earlier.try_clone().unwrap();
+    earlier.frame().await.unwrap().unwrap();
+    later.frame().await.unwrap().unwrap();
+    earlier.collect().await.map(drop).unwrap_err()
+}
+
+/// A head that came in time, and a body that did not.
+async fn elapsed_in_the_body() -> BoxError {
+    let (sender, body) = Channel::<Bytes, BoxError>::new(1);
+    let body = Arc::new(Mutex::new(Some(body)));
+    let http = service_fn(move |_: Request<ProbeBody>| {
+        let body = body.lock().unwrap().take().unwrap();
+        async move { Ok::<_, BoxError>(Response::new(body)) }
+    });
+    let limit = TimeoutLayer::new(Duration::from_secs(1)).unwrap();
+    let client = FallbackLayer::fail_closed().layer(limit.layer(http));
+    let response = client.oneshot(request("/")).await.unwrap();
+    let error = response.into_body().collect().await.map(drop).unwrap_err();
+    drop(sender);
+    error
+}
+
+#[cfg(feature = "response-cache")]
+async fn shared() -> BoxError {
+    let layer = tower_heed::ResponseCacheLayer::new()
+        .endpoint("GET /", |config| config.ttl(Duration::from_secs(1)))
+        .unwrap();
+    let classify = ErrorClassifyLayer::new().error_for_status();
+    error_of((layer, classify), 429, &[("retry-after", "30")]).await
 }
 
 fn token(failure: FetchFailure, wait: Option<u64>) -> BoxError {
@@ -128,6 +198,15 @@ async fn each_error_has_its_status() {
         ("issuer talks nonsense", token(FetchFailure::Malformed, Some(40)), 502, None),
         ("no connection", io(Kind::ConnectionRefused), 502, None),
         ("broken connection", io(Kind::ConnectionReset), 502, None),
+        ("late body", elapsed_in_the_body().await, 504, None),
+        ("full queue", not_queued(Obstacle::Full { max_queued: 0 }).await, 503, Some("5")),
+        ("queue that is shut down", not_queued(Obstacle::ShutDown).await, 503, Some("5")),
+        ("no runtime", not_queued(Obstacle::NoRuntime).await, 500, None),
+        ("body", superseded().await, 500, None),
+        #[cfg(feature = "client-credentials")]
+        ("issuer's answer", MalformedToken::NotJson.into(), 502, None),
+        #[cfg(feature = "response-cache")]
+        ("shared", shared().await, 503, Some("30")),
         ("origin", origin_refused().await, 500, None),
         ("setting", InvalidConfig::new("limit", "sesame").into(), 500, None),
         ("unknown", ProbeError("sesame").into(), 500, None),
@@ -166,6 +245,50 @@ async fn our_errors_are_responses_by_themselves() {
     assert_eq!(response::<UpstreamUnavailable>(&closed(429, &[]).await), 503);
     assert_eq!(response::<OriginRefused>(&origin_refused().await), 500);
     assert_eq!(response::<InvalidConfig>(&InvalidConfig::new("a", "b").into()), 500);
+    assert_eq!(response::<ReplayError>(&superseded().await), 500);
+    assert_eq!(response::<NotQueued>(&not_queued(Obstacle::ShutDown).await), 503);
+    #[cfg(feature = "response-cache")]
+    assert_eq!(response::<tower_heed::response_cache::FetchFailed>(&shared().await), 503);
+    #[cfg(feature = "client-credentials")]
+    assert_eq!(response::<MalformedToken>(&MalformedToken::NotJson.into()), 502);
+}
+
+/// Every error of the crate that a handler may meet is a response: a new one is not forgotten.
+#[test]
+fn no_error_of_the_crate_is_no_response() {
+    // What no call gives: sources of a `TokenError` and of nothing else, what a listener is told, and what a test makes.
+    const OTHERS: [&str; 5] =
+        ["Failure", "Malformed", "RedirectRefused", "ScriptedError", "UnsendableToken"];
+    let mut errors: Vec<String> = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(path).unwrap();
+            let lines = text.lines().filter(|line| line.starts_with("impl"));
+            errors.extend(lines.filter_map(|line| {
+                let name = line.split_once("Error for ")?.1;
+                Some(name.split([' ', '<']).next()?.to_owned())
+            }));
+        }
+    }
+    assert!(errors.len() > 12, "{errors:?}");
+    let responses = fs::read_to_string(root.join("axum/responses.rs")).unwrap();
+    let is_response = |name: &str| {
+        responses.lines().any(|line| {
+            let line =
+                line.trim().trim_start_matches("responses![").trim_end_matches([',', ';', ']']);
+            line.rsplit("::").next() == Some(name)
+        })
+    };
+    for error in errors {
+        assert_ne!(is_response(&error), OTHERS.contains(&error.as_str()), "{error}");
+    }
 }
 
 #[tokio::test]
