@@ -30,11 +30,12 @@ pub(super) struct Rules {
 
 impl FallbackLayer {
     /// How much of a failed answer's body is read, so that its connection can be used again: 64 KiB. A longer one is let go
-    /// unread.
+    /// there, and unread if it says so beforehand.
     pub const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
     /// How long a failed answer's body is waited for, from the moment its head was read: a tenth of a second, for the
-    /// caller waits as well. The bodies of failures come with their heads, or are not worth waiting for.
+    /// caller waits as well. The bodies of failures come with their heads, or are not worth waiting for. Where the call's
+    /// [`Deadline`](crate::policy::Deadline) is nearer, what is not there at once is not waited for.
     pub const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
     /// **Open**: a failure is answered by what `answer` makes of it, marked [`Degraded`](crate::policy::Degraded).

@@ -157,7 +157,8 @@
 //!
 //! A failing answer is let go before the caller gets another: its body is read away first, within
 //! [64 KiB](FallbackLayer::DRAIN_MAX_BYTES) and [a tenth of a second](FallbackLayer::DRAIN_TIMEOUT), so that its connection can be
-//! used again. Nothing of what the upstream sent is in an open answer. Once the head of a success has been passed on, a body that
+//! used again; where the call's [`Deadline`](crate::policy::Deadline) leaves less time than that, what is not there at once is not
+//! waited for. Nothing of what the upstream sent is in an open answer. Once the head of a success has been passed on, a body that
 //! breaks off is the caller's to deal with.
 //!
 //! # Errors
@@ -188,6 +189,7 @@ mod config;
 mod events;
 mod failure;
 mod future;
+mod judge;
 mod layer;
 mod service;
 mod settle;

@@ -14,9 +14,10 @@ use tokio::time::{Sleep, sleep};
 use super::{
     FallbackBody, FallbackLayer,
     answer::{Answer, Later},
-    call::{Call, Failed},
+    call::Call,
     config::Then,
     events,
+    judge::Failed,
 };
 use crate::{
     BoxError,
@@ -44,6 +45,8 @@ pin_project! {
     pub(super) struct Settle<B> {
         #[pin]
         drain: Option<Drain<B>>,
+        // Whether what is not there at once is waited for.
+        may_wait: bool,
         #[pin]
         give_up: Option<Sleep>,
         later: Option<Later>,
@@ -60,7 +63,7 @@ impl Settlement {
 
     pub(super) fn settle<B>(mut self) -> Settled<B> {
         let answer = match self.failed.then {
-            Then::Open => self.call.config().answer.clone(),
+            Then::Open => self.call.config.answer.clone(),
             Then::Closed | Then::PassThrough => None,
         };
         let answer = answer
@@ -98,11 +101,18 @@ impl<B: Body> Settle<B> {
     /// Lets the upstream's answer go first, so that neither it nor its connection is held any longer.
     pub(super) fn of_answer(body: B, settlement: Settlement) -> Self {
         let drain = Some(drain(body, FallbackLayer::DRAIN_MAX_BYTES));
-        Self { drain, give_up: None, later: None, settlement: Some(settlement) }
+        let may_wait = settlement.call.has_time_for(FallbackLayer::DRAIN_TIMEOUT);
+        Self { drain, may_wait, give_up: None, later: None, settlement: Some(settlement) }
     }
 
     pub(super) const fn later(later: Later, settlement: Settlement) -> Self {
-        Self { drain: None, give_up: None, later: Some(later), settlement: Some(settlement) }
+        Self {
+            drain: None,
+            may_wait: false,
+            give_up: None,
+            later: Some(later),
+            settlement: Some(settlement),
+        }
     }
 }
 
@@ -114,7 +124,7 @@ impl<B: Body> Future for Settle<B> {
         const TAKEN: &str = "`Settle` polled after it was ready";
         let mut this = self.project();
         if let Some(drain) = this.drain.as_mut().as_pin_mut() {
-            if drain.poll(cx).is_pending() {
+            if drain.poll(cx).is_pending() && *this.may_wait {
                 // What is there at once, as most is, needs no timer.
                 if this.give_up.is_none() {
                     this.give_up.set(Some(sleep(FallbackLayer::DRAIN_TIMEOUT)));

@@ -3,6 +3,7 @@
 mod closed;
 mod config;
 mod events;
+mod letting_go;
 mod never_open;
 mod open;
 mod stack;

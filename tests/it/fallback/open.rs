@@ -1,12 +1,6 @@
 //! An answer in the upstream's place.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_TYPE};
@@ -119,54 +113,6 @@ async fn a_time_limit_inside_is_answered() {
     let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.service()));
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
     assert!(find::<Elapsed>(error.as_ref()).is_some(), "the source is kept");
-}
-
-/// Its connection is used again only when it was read to its end.
-#[tokio::test(start_paused = true)]
-async fn a_failed_answer_is_read_away_before_there_is_another() {
-    let (mut sender, body) = Channel::<Bytes>::new(4);
-    let body = Arc::new(std::sync::Mutex::new(Some(body)));
-    let http = service_fn(move |_: Request<Body>| {
-        let body = body.lock().unwrap().take().unwrap();
-        async move { Ok::<_, BoxError>(Response::builder().status(503).body(body)?) }
-    });
-    let asked = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&asked);
-    let layer = FallbackLayer::fail_open(move |_| {
-        count.fetch_add(1, Ordering::Relaxed);
-        Response::new("")
-    });
-    let mut client = layer.layer(http);
-    let call = client.ready().await.unwrap().call(get("/"));
-    let mut call = tokio_test::task::spawn(call);
-    assert!(call.poll().is_pending(), "there may be more of it");
-    sender.send_data(Bytes::from_static(b"down")).await.unwrap();
-    assert!(call.is_woken());
-    assert!(call.poll().is_pending());
-    assert_eq!(asked.load(Ordering::Relaxed), 0);
-    drop(sender);
-    assert!(call.is_woken());
-    assert!(call.poll().is_ready());
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_answer_that_hangs_is_given_up() {
-    for layer in [FallbackLayer::fail_open(|_| Response::new("")), FallbackLayer::fail_closed()] {
-        let (sender, body) = Channel::<Bytes>::new(4);
-        let body = Arc::new(std::sync::Mutex::new(Some(body)));
-        let http = service_fn(move |_: Request<Body>| {
-            let body = body.lock().unwrap().take().unwrap();
-            async move { Ok::<_, BoxError>(Response::builder().status(503).body(body)?) }
-        });
-        let start = Instant::now();
-        let mut client = layer.layer(http);
-        drop(client.ready().await.unwrap().call(get("/")).await);
-        let took = Instant::now() - start;
-        assert!(took >= FallbackLayer::DRAIN_TIMEOUT, "{took:?}");
-        assert!(took < 2 * FallbackLayer::DRAIN_TIMEOUT, "{took:?}");
-        drop(sender);
-    }
 }
 
 #[tokio::test(start_paused = true)]
