@@ -64,7 +64,7 @@
 //! is. The same holds for an answer that became an error inside.
 //!
 //! *Open* calls the closure with a [`Failure`] and returns its response with the mark [`Degraded`](crate::policy::Degraded). If it
-//! gives `None`, or gave no closure for this failure, the call fails closed.
+//! gives `None`, the call fails closed.
 //!
 //! Each class can be told otherwise, for all requests or for an endpoint: `fail_open_on`, `fail_closed_on`,
 //! `pass_through_on`. A server that fails open, and whose own credentials the upstream sees, adds
@@ -169,12 +169,14 @@
 //!
 //! # Panics
 //!
-//! Reading away an answer's body that is not there at once sets a timer: outside a tokio runtime with its timer on, that panics.
+//! Reading away an answer's body that is not there at once sets a timer: outside a tokio runtime with its timer on, that panics. A
+//! closure that panics does so in the call that it is to answer, and in no other.
 //!
 //! # Events
 //!
-//! One for each failure, with the target `tower_heed::fallback` and the fields `endpoint` (the pattern), `class`, `status` and
-//! `wait_ms`, each if it is known. None holds a URL, a token or a header's own text.
+//! One for each failure that is answered or becomes an error, or that is not answered although its class is open. The target is
+//! `tower_heed::fallback`, the fields are `endpoint` (the pattern), `class`, `status` and `wait_ms`, each if it is known. None holds
+//! a URL, a token or a header's own text. A failure that passes as it is leaves none.
 //!
 //! | level | message |
 //! |---|---|

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, channel::Channel};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, TimeoutLayer,
+    BoxError, ErrorClassifyLayer, FallbackLayer, TimeoutLayer,
     policy::{ErrorClass, FetchFailure, Preset},
     token_cache::TokenError,
     tower_http::{ClassesAsFailures, Failure},
@@ -129,6 +129,10 @@ async fn a_trace_layer_shares_our_meaning() {
     let late = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(scripted(Answer::never()));
     assert_eq!(seen(late).await, ["timeout"]);
     assert_eq!(seen(scripted(Answer::from(answer(200, &[])))).await, [""; 0]);
+    let open = FallbackLayer::fail_open(|_| Response::new("")).layer(limited());
+    assert_eq!(seen(open).await, [""; 0]);
+    let closed = FallbackLayer::fail_closed().layer(limited());
+    assert_eq!(seen(closed).await, ["rate_limited (429), to wait 30s"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,10 @@ async fn each_failure_is_logged_once() {
     }
     drop(outcome_of(&open, "/users/1", Ok(upstream(200))).await);
     drop(outcome_of(&open, "/users/1", Ok(answer(404, &[]))).await);
+    drop(outcome_of(&open, "/closed", Ok(answer(407, &[("proxy-authenticate", "secret")]))).await);
+    let closed = events.named("failed in the upstream's place").pop().unwrap();
+    assert_eq!((closed.field("status"), closed.field("class")), (Some("407"), Some("rejected")));
+    assert_eq!(closed.field("wait_ms"), None);
     for (message, level, endpoint, class, status) in [
         ("answered in the upstream's place", Level::WARN, "/users/{id}", "rate_limited", "429"),
         ("failed in the upstream's place", Level::INFO, "/closed", "unavailable", "503"),
@@ -35,7 +39,8 @@ async fn each_failure_is_logged_once() {
         ),
     ] {
         let seen = events.named(message);
-        assert_eq!(seen.len(), 1, "{message}: {}", events.text());
+        let expected = if endpoint == "/closed" { 2 } else { 1 };
+        assert_eq!(seen.len(), expected, "{message}: {}", events.text());
         assert_eq!(seen[0].level, level, "{message}");
         let field = |name| seen[0].field(name);
         assert_eq!(field("endpoint"), Some(endpoint), "{message}");

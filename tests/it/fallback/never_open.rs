@@ -1,4 +1,5 @@
-//! Whatever comes, however it is classed and wrapped: a failure that has to do with credentials is not answered.
+//! Whatever comes, however it is classed and wrapped: a failure that has to do with credentials is not answered, and not passed on
+//! where failing is closed.
 
 use std::io::{self, ErrorKind};
 
@@ -168,7 +169,10 @@ async fn build(failure: &Failure) -> BoxError {
 }
 
 fn layer(reader: Reader) -> FallbackLayer {
-    let layer = FallbackLayer::fail_open(|_| Response::new("come in"));
+    reads(FallbackLayer::fail_open(|_| Response::new("come in")), reader)
+}
+
+fn reads(layer: FallbackLayer, reader: Reader) -> FallbackLayer {
     match reader {
         Reader::Preset(preset) => layer.classifier(preset),
         Reader::Always(class) => layer.classifier(move |answer: &Answer<'_>| {
@@ -280,6 +284,13 @@ proptest! {
         let read = if head.0 == 429 && read == Some(Class::Unauthenticated) { Some(Class::RateLimited) } else { read };
         let denies = |class: Option<ErrorClass>| matches!(class, Some(Class::Unauthenticated | Class::Forbidden));
         let denied = is_denial(&head) || denies(meant) || denies(read);
+
+        let closed = reads(FallbackLayer::fail_closed(), reader);
+        let closed = run(outcome_of(&closed, "/", Ok(upstream.clone())));
+        prop_assert!(ended(&closed) != Ended::Open);
+        if matches!(head.0, 401 | 407 | 429 | 511) {
+            prop_assert_eq!(ended(&closed), Ended::Closed);
+        }
 
         let outcome = run(outcome_of(&layer(reader), "/", Ok(upstream)));
         if denied {

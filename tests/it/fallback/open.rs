@@ -1,6 +1,12 @@
 //! An answer in the upstream's place.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_TYPE};
@@ -113,6 +119,59 @@ async fn a_time_limit_inside_is_answered() {
     let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.service()));
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
     assert!(find::<Elapsed>(error.as_ref()).is_some(), "the source is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_panics_hurts_the_call_that_it_was_to_answer_alone() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let turn = || {
+        let asked = Arc::clone(&asked);
+        move || assert!(asked.fetch_add(1, Ordering::Relaxed) % 2 == 1, "on purpose")
+    };
+    let (now, later) = (turn(), turn());
+    let layers = [
+        FallbackLayer::fail_open(move |_| {
+            now();
+            Response::new("")
+        }),
+        FallbackLayer::fail_open_async(move |_| {
+            let later = later.clone();
+            async move {
+                later();
+                Response::new("")
+            }
+        }),
+    ];
+    for layer in layers {
+        let client =
+            layer.layer(service_fn(async |_: Request<Body>| Ok::<_, BoxError>(answer(503, &[]))));
+        let call = tokio::spawn(client.clone().oneshot(get("/")));
+        assert!(call.await.unwrap_err().is_panic());
+        assert_eq!(ended(&client.oneshot(get("/")).await), Ended::Open);
+    }
+}
+
+/// A response that is kept and given again has the mark of the failure that it answers now.
+#[tokio::test(start_paused = true)]
+async fn a_response_that_was_given_before_is_marked_anew() {
+    let mut kept = Response::new("kept");
+    kept.extensions_mut().insert(Degraded::new(ErrorClass::Connect, None));
+    let layer = FallbackLayer::fail_open(move |_| kept.clone());
+    for (status, class) in [(503, ErrorClass::Unavailable), (504, ErrorClass::Timeout)] {
+        let outcome = outcome_of(&layer, "/", Ok(answer(status, &[]))).await;
+        assert_eq!(outcome.unwrap().extensions().get::<Degraded>().unwrap().class(), class);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_setter_changes_one_layer_and_none_of_its_clones() {
+    let one = FallbackLayer::fail_open(|_| Response::new(""));
+    let client =
+        one.layer(service_fn(async |_: Request<Body>| Ok::<_, BoxError>(answer(503, &[]))));
+    let other = one.clone().fail_closed_on(ErrorClass::Unavailable);
+    assert_eq!(ended(&outcome_of(&one, "/", Ok(answer(503, &[]))).await), Ended::Open);
+    assert_eq!(ended(&outcome_of(&other, "/", Ok(answer(503, &[]))).await), Ended::Closed);
+    assert_eq!(ended(&client.oneshot(get("/")).await), Ended::Open);
 }
 
 #[tokio::test(start_paused = true)]

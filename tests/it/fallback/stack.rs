@@ -90,3 +90,22 @@ async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
     }
     assert_eq!(watch.sends(), 1);
 }
+
+/// What a real client says of a server that is not there.
+#[cfg(feature = "hyper")]
+#[tokio::test]
+async fn a_connection_that_is_not_made_is_answered() {
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let http = Client::builder(TokioExecutor::new()).build_http::<Body>();
+    let get = || Request::get(&uri).body(Body::default()).unwrap();
+    let open = FallbackLayer::fail_open(|_| Response::new("open")).layer(http.clone());
+    let response = open.oneshot(get()).await.unwrap();
+    assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Connect);
+    let error = FallbackLayer::fail_closed().layer(http).oneshot(get()).await.unwrap_err();
+    let unavailable = find::<UpstreamUnavailable>(error.as_ref()).unwrap();
+    assert_eq!(unavailable.class(), ErrorClass::Connect);
+    assert!(find::<hyper_util::client::legacy::Error>(unavailable).is_some());
+}
