@@ -27,13 +27,13 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack, TimeoutLayer, TokenCacheLayer,
     axum::UpstreamError,
     body::{ReplayBody, ReplayBodyLayer},
-    classify::AuthStatus,
+    classify::{AuthStatus, SessionStatus},
     fallback::Failure,
     policy::ErrorClass,
     token_cache::ClientCredentials,
@@ -51,13 +51,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 struct App {
     identity: Identity,
-    session: watch::Receiver<AuthStatus>,
+    session: SessionStatus,
     base: Arc<str>,
 }
 
 // === the app ===
 
-fn identity(idp: &Idp) -> Result<(Identity, watch::Receiver<AuthStatus>), BoxError> {
+fn identity(idp: &Idp) -> Result<(Identity, SessionStatus), BoxError> {
     let tokens = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let (id, secret) = (idp.client_id(), idp.client_secret());
     let source =
@@ -116,7 +116,7 @@ async fn create(State(app): State<App>, body: Body) -> Result<Response, Upstream
 }
 
 async fn health(State(app): State<App>) -> (StatusCode, &'static str) {
-    let status = *app.session.borrow();
+    let status = app.session.get();
     match status {
         AuthStatus::Unauthenticated => (StatusCode::SERVICE_UNAVAILABLE, status.as_str()),
         _ => (StatusCode::OK, status.as_str()),

@@ -63,10 +63,10 @@ impl Sessions {
         async move {
             let token = client.clone().oneshot(Call::Token.of(user)).await?;
             let mut has_token = token.status().is_success();
-            if *status.borrow() == AuthStatus::Unauthenticated {
+            if status.get() == AuthStatus::Unauthenticated {
                 // Recovery is under way: the page waits for its end, and asks once more.
-                let recovered = status.wait_for(|status| *status == AuthStatus::Active);
-                if tokio::time::timeout(PATIENCE, recovered).await.is_ok() {
+                let recovered = status.until(|status| status == AuthStatus::Active);
+                if let Ok(Some(_)) = tokio::time::timeout(PATIENCE, recovered).await {
                     has_token = client.oneshot(Call::Token.of(user)).await?.status().is_success();
                 }
             }

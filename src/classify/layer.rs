@@ -1,12 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
 use tower_layer::Layer;
 
-use super::{AuthStatus, Config, ErrorClassify, shared::Shared};
+use super::{Config, ErrorClassify, SessionStatus, shared::Shared};
 use crate::{clock::Clock, error::InvalidConfig, policy::Classifier};
 
-/// Says what each answer means, and keeps the session's [`AuthStatus`].
+/// Says what each answer means, and keeps the session's [`AuthStatus`](super::AuthStatus).
 ///
 /// The [module page](super) has the table of the status and what happens on a sign-out.
 #[derive(Clone, Debug)]
@@ -80,7 +79,7 @@ impl ErrorClassifyLayer {
         self
     }
 
-    /// Runs `handler` once for each change into [`AuthStatus::Unauthenticated`].
+    /// Runs `handler` once for each change into [`Unauthenticated`](super::AuthStatus::Unauthenticated).
     ///
     /// It runs on a task of its own, spawned by the answer that brought the change about, which is not delayed. It is
     /// never run twice at a time, and never started by a request that it sends itself. It is not run again while the
@@ -121,13 +120,10 @@ impl ErrorClassifyLayer {
         self
     }
 
-    /// The status of the session: the present one, and a wake-up for each change.
-    ///
-    /// The receiver outlives the layer; when the layer and its services are gone, the status stays what it was. As with
-    /// any `watch`, do not keep the guard of `borrow()`: the next change waits for it.
+    /// The status of the session, to look at and to wait for its changes.
     #[must_use]
-    pub fn status(&self) -> watch::Receiver<AuthStatus> {
-        self.shared.session.subscribe()
+    pub fn status(&self) -> SessionStatus {
+        SessionStatus::new(self.shared.session.subscribe())
     }
 
     fn base(mut self, change: impl FnOnce(Config) -> Config) -> Self {

@@ -34,13 +34,13 @@
 //! let response = client.clone().oneshot(get("/429")?).await?;
 //! let meaning = response.extensions().get::<Classification>().unwrap();
 //! assert_eq!(meaning.class(), ErrorClass::RateLimited);
-//! assert_eq!(*status.borrow(), AuthStatus::Degraded); // limited, and still signed in
+//! assert_eq!(status.get(), AuthStatus::Degraded); // limited, and still signed in
 //!
 //! client.clone().oneshot(get("/401")?).await?;
-//! assert_eq!(*status.borrow(), AuthStatus::Unauthenticated); // the handler runs, once
+//! assert_eq!(status.get(), AuthStatus::Unauthenticated); // the handler runs, once
 //!
 //! client.clone().oneshot(get("/200")?).await?;
-//! assert_eq!(*status.borrow(), AuthStatus::Active);
+//! assert_eq!(status.get(), AuthStatus::Active);
 //! # Ok(())
 //! # }
 //! ```
@@ -86,7 +86,7 @@
 //! `Unauthenticated`, however many requests are rejected.
 //!
 //! * It runs on a task of its own, spawned on the runtime of the call whose answer brought the change. That call gets its
-//!   401 at once; a request that waits for the recovery watches the status.
+//!   401 at once; a request that is to wait for the recovery does so by [`SessionStatus::until`].
 //! * Nothing starts it while it runs, so it never runs twice at a time and no request that it sends starts it again,
 //!   whatever the answer, be it from its own future, from a task, or by way of another session's handler. A 401 to a
 //!   request that was sent before the run has ended counts for nothing after it. A task that outlives the run puts the
@@ -170,6 +170,7 @@ mod handler;
 mod layer;
 mod service;
 mod session;
+mod session_status;
 mod shared;
 mod status;
 mod tracker;
@@ -179,4 +180,5 @@ pub use config::Config;
 pub use future::ResponseFuture;
 pub use layer::ErrorClassifyLayer;
 pub use service::ErrorClassify;
+pub use session_status::SessionStatus;
 pub use status::AuthStatus;

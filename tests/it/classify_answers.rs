@@ -237,7 +237,7 @@ async fn the_status_changes_before_the_body_is_read() {
     let layer = ErrorClassifyLayer::new().error_for_status();
     let mut call = tokio_test::task::spawn(layer.layer(once(failing(body))).oneshot(get("/")));
     tokio_test::assert_pending!(call.poll());
-    assert!(layer.status().borrow().as_str() == "degraded");
+    assert!(layer.status().get().as_str() == "degraded");
 }
 
 #[tokio::test]

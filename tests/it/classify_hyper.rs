@@ -74,7 +74,7 @@ async fn a_closed_port_is_no_connection() {
     let error = layer.layer(client()).oneshot(get(&uri)).await.unwrap_err();
     assert!(error.is::<hyper_util::client::legacy::Error>());
     assert_eq!(class(&*error), Some(ErrorClass::Connect));
-    assert_eq!(*layer.status().borrow(), AuthStatus::Degraded);
+    assert_eq!(layer.status().get(), AuthStatus::Degraded);
 }
 
 /// A connection that takes a request and then fails.
@@ -156,7 +156,7 @@ async fn a_connection_that_ends_before_or_within_the_head_is_interrupted() {
         let layer = ErrorClassifyLayer::new();
         let error = layer.layer(client()).oneshot(get(&uri)).await.unwrap_err();
         assert_eq!(class(&*error), Some(ErrorClass::Interrupted), "{head:?} {error:?}");
-        assert_eq!(*layer.status().borrow(), AuthStatus::Degraded);
+        assert_eq!(layer.status().get(), AuthStatus::Degraded);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use http::{Request, Response};
 use tokio::{runtime, sync::Semaphore, task::JoinSet, time::sleep};
-use tokio_test::{assert_pending, assert_ready};
+use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
     ErrorClassifyLayer,
@@ -106,7 +106,7 @@ async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
     touch.extensions_mut().insert(Recovery);
     drop(client.clone().oneshot(touch).await.unwrap());
     settle().await;
-    assert_eq!(*layer.status().borrow(), Degraded);
+    assert_eq!(layer.status().get(), Degraded);
     assert_eq!((runs.load(SeqCst), api.sends()), (0, 2));
 }
 
@@ -129,7 +129,7 @@ async fn a_limited_login_is_tried_once_and_leaves_the_session_signed_out() {
         ask(&client, "/users/1").await;
         settle().await;
     }
-    assert_eq!(*layer.status().borrow(), Unauthenticated);
+    assert_eq!(layer.status().get(), Unauthenticated);
     assert_eq!(api.sends(), 51, "50 requests and one login");
 }
 
@@ -180,10 +180,10 @@ async fn the_next_success_is_active_and_a_later_rejection_runs_the_handler_again
             ask(&client, "/401").await;
             settle().await;
         }
-        assert_eq!(*layer.status().borrow(), Unauthenticated);
+        assert_eq!(layer.status().get(), Unauthenticated);
         assert_eq!(runs.load(SeqCst), round);
         ask(&client, "/200").await;
-        assert_eq!(*layer.status().borrow(), Active);
+        assert_eq!(layer.status().get(), Active);
     }
 }
 
@@ -217,7 +217,7 @@ async fn requests_of_the_handler_do_not_start_it_again() {
     }
     settle().await;
     assert_eq!((runs.load(SeqCst), api.sends()), (1, 7));
-    assert_eq!(*layer.status().borrow(), Unauthenticated);
+    assert_eq!(layer.status().get(), Unauthenticated);
 
     // The sign-out has had no run of its own: the first rejection from outside starts it.
     ask(&client, "/401").await;
@@ -273,24 +273,24 @@ async fn a_late_rejection_of_an_older_request_is_no_new_sign_out() {
     let mut old = hold(&client, &mut handle, &mut calls, 100).await;
     respond(old.drain(..1), 401);
     settle().await;
-    assert_eq!((runs.load(SeqCst), *layer.status().borrow()), (1, Unauthenticated));
+    assert_eq!((runs.load(SeqCst), layer.status().get()), (1, Unauthenticated));
     // One more that is sent while signed out, with the old credentials as well.
     old.extend(hold(&client, &mut handle, &mut calls, 1).await);
 
     respond(hold(&client, &mut handle, &mut calls, 1).await, 200);
     settle().await;
-    assert_eq!(*layer.status().borrow(), Active);
+    assert_eq!(layer.status().get(), Active);
     let mut status = layer.status();
 
     respond(old, 401);
     settle().await;
-    assert_eq!((runs.load(SeqCst), *layer.status().borrow()), (1, Active));
-    assert!(!status.has_changed().unwrap());
+    assert_eq!((runs.load(SeqCst), layer.status().get()), (1, Active));
+    assert_pending!(task::spawn(status.changed()).poll());
 
     // The negative: a rejection of a request that was sent after the recovery.
     respond(hold(&client, &mut handle, &mut calls, 1).await, 401);
     settle().await;
-    assert_eq!((runs.load(SeqCst), *status.borrow_and_update()), (2, Unauthenticated));
+    assert_eq!((runs.load(SeqCst), status.get()), (2, Unauthenticated));
     calls.join_all().await;
 }
 
@@ -306,7 +306,7 @@ async fn a_late_success_of_an_older_request_is_no_sign_in() {
     settle().await;
     respond(old, 200);
     settle().await;
-    assert_eq!((runs.load(SeqCst), *layer.status().borrow()), (1, Unauthenticated));
+    assert_eq!((runs.load(SeqCst), layer.status().get()), (1, Unauthenticated));
     calls.join_all().await;
 }
 
@@ -325,7 +325,7 @@ async fn the_answer_does_not_wait_for_the_handler_and_one_run_ends_before_the_ne
         }
     });
     let client = layer.layer(Scripted::as_asked());
-    let mut call = tokio_test::task::spawn(client.clone().oneshot(get("/401")));
+    let mut call = task::spawn(client.clone().oneshot(get("/401")));
     assert_ready!(call.poll()).unwrap();
     settle().await;
     assert_eq!(runs.load(SeqCst), 1);
@@ -362,7 +362,7 @@ async fn a_handler_that_panics_runs_again_at_the_next_change() {
         assert_eq!(runs.load(SeqCst), round);
         assert_eq!(events.named("the unauthenticated handler panicked").len(), round);
         ask(&client, "/200").await;
-        assert_eq!(*layer.status().borrow(), Active);
+        assert_eq!(layer.status().get(), Active);
     }
 }
 
@@ -372,10 +372,10 @@ fn without_a_runtime_the_handler_waits_for_a_rejection_that_has_one() {
     let (layer, runs) = counting();
     let client = layer.layer(Scripted::as_asked());
     for _ in 0..2 {
-        let mut call = tokio_test::task::spawn(client.clone().oneshot(get("/401")));
+        let mut call = task::spawn(client.clone().oneshot(get("/401")));
         assert_ready!(call.poll()).unwrap();
     }
-    assert_eq!((runs.load(SeqCst), *layer.status().borrow()), (0, Unauthenticated));
+    assert_eq!((runs.load(SeqCst), layer.status().get()), (0, Unauthenticated));
     let told = "the unauthenticated handler was not started: no tokio runtime on this thread";
     assert_eq!(events.named(told).len(), 1);
 
@@ -451,7 +451,7 @@ async fn a_request_that_outlives_the_run_does_not_start_it_again() {
                 inside.lock().unwrap().clone().unwrap();
             async move {
                 client.clone().oneshot(get("/login")).await.unwrap();
-                let mut left_running = tokio_test::task::spawn(client.oneshot(get("/me")));
+                let mut left_running = task::spawn(client.oneshot(get("/me")));
                 assert_pending!(left_running.poll());
                 drop(tokio::spawn(left_running.into_inner()));
             }
@@ -466,7 +466,7 @@ async fn a_request_that_outlives_the_run_does_not_start_it_again() {
     settle().await;
     respond([left_running], 401);
     settle().await;
-    assert_eq!((runs.load(SeqCst), *layer.status().borrow()), (1, Active));
+    assert_eq!((runs.load(SeqCst), layer.status().get()), (1, Active));
     calls.join_all().await;
     *recovering.lock().unwrap() = None;
 }
@@ -477,7 +477,7 @@ async fn a_dropped_call_leaves_the_handler_running() {
     let (api, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     handle.allow(2);
     let client = layer.layer(api);
-    let mut call = tokio_test::task::spawn(client.oneshot(get("/")));
+    let mut call = task::spawn(client.oneshot(get("/")));
     assert_pending!(call.poll());
     let held = handle.next_request().await.unwrap();
     respond([held], 401);

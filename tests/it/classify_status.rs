@@ -3,6 +3,7 @@
 use std::{future::ready, io};
 
 use http::Request;
+use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer,
@@ -25,7 +26,7 @@ async fn after(layer: &ErrorClassifyLayer, statuses: &[u16]) -> AuthStatus {
         let api = layer.layer(Scripted::as_asked());
         api.oneshot(get(&format!("/{status}"))).await.unwrap();
     }
-    *layer.status().borrow()
+    layer.status().get()
 }
 
 #[tokio::test]
@@ -102,15 +103,15 @@ async fn an_error_changes_the_status_by_its_class() {
         assert_eq!(after(&layer, &[200]).await, Active);
         let error = fails(kind).oneshot(get("/")).await.unwrap_err();
         assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), kind);
-        assert_eq!(*layer.status().borrow(), Degraded, "{kind}");
+        assert_eq!(layer.status().get(), Degraded, "{kind}");
     }
     assert_eq!(after(&layer, &[200]).await, Active);
     drop(fails(io::ErrorKind::Other).oneshot(get("/")).await.unwrap_err());
-    assert_eq!(*layer.status().borrow(), Active, "an error of unknown meaning");
+    assert_eq!(layer.status().get(), Active, "an error of unknown meaning");
 
     assert_eq!(after(&layer, &[401]).await, Unauthenticated);
     drop(fails(io::ErrorKind::ConnectionRefused).oneshot(get("/")).await.unwrap_err());
-    assert_eq!(*layer.status().borrow(), Unauthenticated);
+    assert_eq!(layer.status().get(), Unauthenticated);
 }
 
 #[tokio::test]
@@ -119,9 +120,9 @@ async fn the_error_of_a_layer_inside_counts_as_its_answer_did() {
     let inner = ErrorClassifyLayer::new().error_for_status();
     let api = outer.layer(inner.layer(Scripted::as_asked()));
     assert!(api.clone().oneshot(get("/429")).await.is_err());
-    assert_eq!(*outer.status().borrow(), Degraded);
+    assert_eq!(outer.status().get(), Degraded);
     assert!(api.oneshot(get("/401")).await.is_err());
-    assert_eq!(*outer.status().borrow(), Unauthenticated);
+    assert_eq!(outer.status().get(), Unauthenticated);
 }
 
 #[tokio::test]
@@ -130,8 +131,8 @@ async fn clones_share_one_session_and_another_layer_has_its_own() {
     let clone = layer.clone().error_for_status();
     let other = ErrorClassifyLayer::new();
     assert_eq!(after(&layer, &[401]).await, Unauthenticated);
-    assert_eq!(*clone.status().borrow(), Unauthenticated);
-    assert_eq!(*other.status().borrow(), Unknown);
+    assert_eq!(clone.status().get(), Unauthenticated);
+    assert_eq!(other.status().get(), Unknown);
 }
 
 #[tokio::test]
@@ -149,12 +150,36 @@ async fn a_receiver_wakes_at_each_change_and_at_nothing_else() {
         (200, true),
     ] {
         after(&layer, &[answer]).await;
-        assert_eq!(status.has_changed().unwrap(), changes, "{answer}");
-        status.mark_unchanged();
+        let mut change = task::spawn(status.changed());
+        assert_eq!(change.poll().is_ready(), changes, "{answer}");
     }
     drop(layer);
-    assert!(status.changed().await.is_err());
-    assert_eq!(*status.borrow(), Active, "the status stays what it was");
+    assert_eq!(status.changed().await, None);
+    assert_eq!(status.get(), Active, "the status stays what it was");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_status_sees_it_whenever_it_came_and_a_dropped_wait_misses_nothing() {
+    let layer = ErrorClassifyLayer::new();
+    let mut status = layer.status();
+    assert_eq!(status.until(|now| now == Unknown).await, Some(Unknown), "at once");
+
+    let mut copy = status.clone();
+    let mut waiting = task::spawn(async move { copy.until(|now| now == Active).await });
+    assert_pending!(waiting.poll());
+    assert_pending!(task::spawn(status.changed()).poll());
+    after(&layer, &[401]).await;
+    assert!(waiting.is_woken());
+    assert_pending!(waiting.poll(), "it is not what is wanted");
+    after(&layer, &[503, 200]).await;
+    assert_eq!(assert_ready!(waiting.poll()), Some(Active));
+
+    assert_eq!(status.changed().await, Some(Active), "the last of several");
+    let mut waiting = task::spawn(status.until(|now| now == Degraded));
+    assert_pending!(waiting.poll());
+    drop(layer);
+    assert!(waiting.is_woken());
+    assert_eq!(assert_ready!(waiting.poll()), None, "there will be none");
 }
 
 #[tokio::test]
@@ -171,10 +196,10 @@ async fn a_call_that_is_given_up_before_its_answer_says_nothing() {
     let layer = ErrorClassifyLayer::new();
     let (api, watch) = probe(1);
     watch.answer(Answer::never());
-    let mut call = tokio_test::task::spawn(layer.layer(api).oneshot(get("/")));
-    tokio_test::assert_pending!(call.poll());
+    let mut call = task::spawn(layer.layer(api).oneshot(get("/")));
+    assert_pending!(call.poll());
     drop(call);
-    assert_eq!(*layer.status().borrow(), Unknown);
+    assert_eq!(layer.status().get(), Unknown);
     assert_eq!(watch.in_flight(), 0);
 }
 
@@ -183,10 +208,10 @@ async fn the_headers_can_make_a_403_a_limit_and_the_status_follows() {
     let limited = Scripted::new(|_| answer(403, &[("retry-after", "60")]));
     let layer = ErrorClassifyLayer::new().classifier(Preset::GitHub);
     layer.layer(limited.clone()).oneshot(get("/")).await.unwrap();
-    assert_eq!(*layer.status().borrow(), Degraded);
+    assert_eq!(layer.status().get(), Degraded);
     let layer = ErrorClassifyLayer::new().classifier(Preset::Auth0);
     layer.layer(limited).oneshot(get("/")).await.unwrap();
-    assert_eq!(*layer.status().borrow(), Unknown);
+    assert_eq!(layer.status().get(), Unknown);
 }
 
 #[test]
@@ -215,6 +240,6 @@ async fn the_rejection_of_a_token_that_has_been_replaced_is_no_sign_out() {
             Err(error) => find::<ClassifiedError>(&*error).unwrap().extensions().get().copied(),
         };
         assert_eq!(replaced, Some(TokenReplaced), "the layers outside can act on it");
-        assert_eq!(*layer.status().borrow(), Active);
+        assert_eq!(layer.status().get(), Active);
     }
 }

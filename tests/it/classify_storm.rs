@@ -85,8 +85,7 @@ async fn fifty_requests_refused_for_eleven_seconds_sign_nobody_out() {
     let seen = Arc::new(Mutex::new(Vec::<AuthStatus>::new()));
     let (mut status, history) = (layer.status(), Arc::clone(&seen));
     let watching = tokio::spawn(async move {
-        while status.changed().await.is_ok() {
-            let now = *status.borrow_and_update();
+        while let Some(now) = status.changed().await {
             history.lock().unwrap().push(now);
         }
     });

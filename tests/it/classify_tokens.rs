@@ -60,7 +60,7 @@ async fn a_rejected_token_is_a_sign_out_only_where_the_token_cache_is_outside() 
         };
         assert_eq!(response.unwrap().status(), 200);
         settle().await;
-        assert_eq!((runs.load(SeqCst), *status.borrow()), (expected, Active));
+        assert_eq!((runs.load(SeqCst), status.get()), (expected, Active));
     }
 }
 
@@ -82,6 +82,6 @@ async fn a_token_that_cannot_be_had_counts_as_its_cause_does() {
         let mut client = classify.layer(tokens.layer(api()));
         let error = client.ready().await.unwrap().call(get("/users/1")).await.unwrap_err();
         assert!(error.is::<TokenError>(), "{error}");
-        assert_eq!(*classify.status().borrow(), expected, "{failure:?}");
+        assert_eq!(classify.status().get(), expected, "{failure:?}");
     }
 }

@@ -15,14 +15,13 @@ use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{
-    sync::watch,
     task::JoinSet,
     time::{Instant, advance},
 };
 use tower::{Layer, ServiceExt, util::BoxCloneService};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, Stack, TokenCacheLayer,
-    classify::AuthStatus,
+    classify::{AuthStatus, SessionStatus},
     error::find,
     policy::Stopped,
     retry::RetryOutcome,
@@ -42,7 +41,7 @@ type Answer = Response<Bytes>;
 struct World {
     idp: Idp,
     client: BoxCloneService<Request<Full<Bytes>>, Answer, BoxError>,
-    status: watch::Receiver<AuthStatus>,
+    status: SessionStatus,
     sign_outs: Arc<AtomicUsize>,
 }
 
@@ -110,7 +109,7 @@ impl World {
 
     #[track_caller]
     fn assert_signed_in(&self) {
-        assert_eq!(*self.status.borrow(), AuthStatus::Active);
+        assert_eq!(self.status.get(), AuthStatus::Active);
         assert_eq!(self.sign_outs.load(SeqCst), 0);
     }
 }
@@ -202,7 +201,7 @@ async fn credentials_that_are_no_good_any_more_are_a_sign_out_once_and_not_a_sto
     world.idp.revoke_all();
     assert_eq!(world.get_users(8).await, [StatusCode::UNAUTHORIZED; 8]);
 
-    assert_eq!(*world.status.borrow(), AuthStatus::Unauthenticated);
+    assert_eq!(world.status.get(), AuthStatus::Unauthenticated);
     eventually(&world, |world| world.sign_outs.load(SeqCst) == 1).await;
     let seen = world.idp.seen();
     assert_eq!((seen.tokens_refused, seen.requests_to(USER)), (1, 1 + 8));

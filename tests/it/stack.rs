@@ -81,7 +81,7 @@ async fn a_token_that_is_replaced_signs_nobody_out() {
         assert_eq!(Instant::now(), start, "a replaced token is not waited for");
         assert_eq!(sent_tokens(&watch), ["Bearer token-1", "Bearer token-2"]);
         assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
-        assert_eq!(*status.borrow(), AuthStatus::Active);
+        assert_eq!(status.get(), AuthStatus::Active);
         assert_eq!(handled.load(Ordering::Relaxed), 0);
     }
 }
@@ -99,7 +99,7 @@ async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
     let error = find::<ClassifiedError>(error.as_ref()).unwrap();
     assert_eq!(error.class(), ErrorClass::Unauthenticated);
     assert_eq!(watch.sends(), 2);
-    assert_eq!(*status.borrow(), AuthStatus::Unauthenticated);
+    assert_eq!(status.get(), AuthStatus::Unauthenticated);
 }
 
 #[tokio::test(start_paused = true)]
