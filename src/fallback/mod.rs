@@ -153,7 +153,8 @@
 //!
 //! Outermost. [`TimeoutLayer`](crate::TimeoutLayer) goes inside, so that its [`Elapsed`](crate::timeout::Elapsed) is answered
 //! too; so does [`RetryOnRateLimit`](crate::RetryOnRateLimit), which would otherwise take an open answer for a success of the
-//! upstream; and so does [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), whose session an open answer would sign in.
+//! upstream; so does [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), whose session an open answer would sign in; and so does
+//! any cache, which would keep an open answer for longer than the upstream is out. One of your own asks for the mark.
 //!
 //! A failing answer is let go before the caller gets another: its body is read away first, within
 //! [64 KiB](FallbackLayer::DRAIN_MAX_BYTES) and [a tenth of a second](FallbackLayer::DRAIN_TIMEOUT), so that its connection can be
