@@ -3,12 +3,13 @@
 //! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
 //! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
 
-use std::{borrow::Cow, convert::Infallible, error::Error, fmt, io};
+use std::{borrow::Cow, convert::Infallible, error::Error, fmt, io, sync::Arc};
 
 /// A boxed error, the same type as tower's.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// The first error of type `T` in the chain of `error` and its [sources](Error::source).
+/// The first error of type `T` in the chain of `error` and its [sources](Error::source), also one that is in a box of its own or
+/// shared.
 ///
 /// ```
 /// use tower_heed::{BoxError, error::{InvalidConfig, find}};
@@ -19,17 +20,29 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// ```
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    chain(error).find_map(|link| link.downcast_ref())
+    chain(error).find_map(as_a)
+}
+
+/// This error as a `T`, be it one itself or a `Box<T>` or `Arc<T>`, which are errors as well and have the source of the `T` as
+/// theirs, so that a chain goes past it.
+pub(crate) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let boxed = || error.downcast_ref::<Box<T>>().map(|boxed| &**boxed);
+    let shared = || error.downcast_ref::<Arc<T>>().map(|shared| &**shared);
+    error.downcast_ref().or_else(boxed).or_else(shared)
 }
 
 /// An error and everything below it, outermost first.
 ///
-/// `io::Error::source` skips the error it was made from, so that one is visited here as well.
+/// `io::Error::source` skips the error it was made from, and that of a shared error the error itself, so those are visited here as
+/// well.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     fn below<'a>(link: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-        match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        if let Some(shared) = link.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            return Some(&**shared);
+        }
+        match as_a::<io::Error>(link).and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => link.source(),
         }

@@ -6,7 +6,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::{call::Call, config::Then};
 use crate::{
-    error::chain,
+    error::{as_a, chain},
     policy::{Classification, Classifier, ErrorClass, Preset, denial, errors::ClassifiedError},
 };
 
@@ -48,7 +48,7 @@ impl Call {
     /// What an error means here; none for one of unknown meaning.
     pub(super) fn failed(&self, error: &(dyn Error + 'static)) -> Option<Failed> {
         let found = Classification::of_error(error)?;
-        let answers = || chain(error).filter_map(|link| link.downcast_ref::<ClassifiedError>());
+        let answers = || chain(error).filter_map(as_a::<ClassifiedError>);
         // An answer that became an error is read by this layer's classifier as well.
         let own = |error: &ClassifiedError| {
             let found = self.read(&*self.rules.classifier, error.status(), error.headers())?;

@@ -15,7 +15,7 @@ use super::{
     transport,
 };
 use crate::{
-    error::chain,
+    error::{as_a, chain},
     wire::{Outcome, RateLimit},
 };
 
@@ -149,10 +149,10 @@ const fn outcome(class: ErrorClass) -> Outcome {
 
 /// The classification of an error that this crate has made.
 fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
-    if error.is::<Elapsed>() {
+    if as_a::<Elapsed>(error).is_some() {
         return Some(Classification::of_class(ErrorClass::Timeout));
     }
-    if let Some(error) = error.downcast_ref::<TokenError>() {
+    if let Some(error) = as_a::<TokenError>(error) {
         return Some(Classification {
             cause: Some(error.failure().class()),
             status: error.status(),
@@ -160,19 +160,19 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
             ..Classification::of_class(ErrorClass::TokenUnavailable)
         });
     }
-    if let Some(error) = error.downcast_ref::<Throttled>() {
+    if let Some(error) = as_a::<Throttled>(error) {
         return Some(Classification {
             wait: error.retry_after(),
             ..Classification::of_class(ErrorClass::Throttled)
         });
     }
-    if let Some(error) = error.downcast_ref::<NotQueued>() {
+    if let Some(error) = as_a::<NotQueued>(error) {
         // A full queue gets room; one that is shut down, or has no runtime, is no better for waiting.
         let passes = matches!(error.obstacle(), Obstacle::Full { .. });
         return passes.then(|| Classification::of_class(ErrorClass::Throttled));
     }
-    if let Some(error) = error.downcast_ref::<UpstreamUnavailable>() {
+    if let Some(error) = as_a::<UpstreamUnavailable>(error) {
         return Some(error.classification().clone());
     }
-    error.downcast_ref::<ClassifiedError>().map(|error| error.classification().clone())
+    as_a::<ClassifiedError>(error).map(|error| error.classification().clone())
 }

@@ -8,7 +8,7 @@ use super::{
     Classification, ErrorClass, FetchFailure,
     errors::{ClassifiedError, TokenError, UpstreamUnavailable},
 };
-use crate::error::chain;
+use crate::error::{as_a, chain};
 
 /// The class of an answer that has to do with credentials: [`Unauthenticated`](ErrorClass::Unauthenticated) or
 /// [`Forbidden`](ErrorClass::Forbidden). None where it has not.
@@ -30,13 +30,13 @@ pub(crate) fn of_answer(
 /// The same of an error: of it and of all that is below it, since an error around another may be classed for itself.
 pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     chain(error).find_map(|link| {
-        if let Some(error) = link.downcast_ref::<ClassifiedError>() {
+        if let Some(error) = as_a::<ClassifiedError>(link) {
             return of_answer(error.classification(), error.status(), error.headers());
         }
-        if let Some(error) = link.downcast_ref::<UpstreamUnavailable>() {
+        if let Some(error) = as_a::<UpstreamUnavailable>(link) {
             return of_classification(error.classification());
         }
-        link.downcast_ref::<TokenError>().and_then(of_token)
+        as_a::<TokenError>(link).and_then(of_token)
     })
 }
 

@@ -3,10 +3,11 @@
 use std::{error::Error, io};
 
 use super::ErrorClass;
+use crate::error::as_a;
 
 /// The class of this one error, its sources left aside.
 pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
-    if let Some(error) = error.downcast_ref::<io::Error>() {
+    if let Some(error) = as_a::<io::Error>(error) {
         return of_io(error.kind());
     }
     if error.is::<tower::timeout::error::Elapsed>() || error.is::<tokio::time::error::Elapsed>() {
@@ -17,11 +18,11 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
         return Some(class);
     }
     #[cfg(feature = "http2")]
-    if let Some(error) = error.downcast_ref::<h2::Error>() {
+    if let Some(error) = as_a::<h2::Error>(error) {
         return of_h2(error);
     }
     #[cfg(feature = "reqwest")]
-    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+    if let Some(error) = as_a::<reqwest::Error>(error) {
         return of_reqwest(error);
     }
     None
@@ -30,7 +31,7 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
 /// Whether this is an error of the connection for which no narrower class is known.
 pub(super) fn is_transport(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "hyper")]
-    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+    if let Some(error) = as_a::<hyper::Error>(error) {
         // A user error is the caller's own: its request body failed, or its header was wrong.
         return !error.is_user();
     }
@@ -59,11 +60,11 @@ fn of_io(kind: io::ErrorKind) -> Option<ErrorClass> {
 
 #[cfg(feature = "hyper")]
 fn of_hyper(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
-    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+    if let Some(error) = as_a::<hyper_util::client::legacy::Error>(error) {
         // Everything that goes wrong before the connection stands, name resolution included.
         return error.is_connect().then_some(ErrorClass::Connect);
     }
-    let error = error.downcast_ref::<hyper::Error>()?;
+    let error = as_a::<hyper::Error>(error)?;
     if error.is_timeout() {
         return Some(ErrorClass::Timeout);
     }

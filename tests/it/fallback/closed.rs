@@ -1,15 +1,16 @@
 //! The error in the upstream's place.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tower_heed::{
-    FallbackLayer,
+    BoxError, FallbackLayer,
+    classify::ClassifiedError,
     error::find,
     policy::{Classification, ErrorClass, FetchFailure},
     token_cache::TokenError,
 };
 
-use super::{Wrapper, io_error, outcome_of, unavailable};
+use super::{Wrapper, as_error, io_error, outcome_of, unavailable};
 use crate::support::scripted::answer;
 
 #[tokio::test(start_paused = true)]
@@ -70,4 +71,29 @@ async fn it_has_the_class_of_what_it_stands_for() {
                 .await;
         assert_eq!(unavailable(&again).class(), class);
     }
+}
+
+/// An error that is itself a box around one of ours, as `map_err(Box::new)` makes it, or that shares it, was taken for one of
+/// unknown meaning, and passed.
+#[tokio::test(start_paused = true)]
+async fn an_error_in_a_box_of_its_own_or_shared_is_what_is_in_it() {
+    for status in [401, 429, 503] {
+        let error =
+            || async { as_error(answer(status, &[])).await.downcast::<ClassifiedError>().unwrap() };
+        let errors: [BoxError; 4] = [
+            Box::new(error().await),
+            Box::new(Arc::<ClassifiedError>::from(error().await)),
+            Box::new(Arc::<dyn Error + Send + Sync>::from(error().await as BoxError)),
+            Wrapper(Box::new(error().await)).into(),
+        ];
+        for (index, error) in errors.into_iter().enumerate() {
+            let outcome = outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await;
+            let found = unavailable(&outcome);
+            assert_eq!(found.classification().status().unwrap(), status, "{index}");
+            assert!(find::<ClassifiedError>(found).is_some(), "{index}");
+        }
+    }
+    let refused = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
+    let outcome = outcome_of(&FallbackLayer::fail_closed(), "/", Err(Box::new(refused))).await;
+    assert_eq!(unavailable(&outcome).class(), ErrorClass::Connect);
 }

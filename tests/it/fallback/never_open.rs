@@ -1,7 +1,11 @@
 //! Whatever comes, however it is classed and wrapped: a failure that has to do with credentials is not answered, and not passed on
 //! where failing is closed.
 
-use std::io::{self, ErrorKind};
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    sync::Arc,
+};
 
 use http::{Response, StatusCode};
 use proptest::{
@@ -12,6 +16,7 @@ use proptest::{
 };
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
+    classify::ClassifiedError,
     policy::{Answer, Classification, ErrorClass, ErrorClass as Class, FetchFailure, Preset},
     token_cache::TokenError,
 };
@@ -88,6 +93,9 @@ enum Failure {
     Wrapped(Box<Self>),
     InIo(ErrorKind, Box<Self>),
     Closed(Box<Self>),
+    /// One of ours in a box of its own, in an error around it.
+    InBox(ErrorKind, Head),
+    Shared(Box<Self>),
 }
 
 /// Who reads the answers.
@@ -111,6 +119,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         3 => select(&KINDS[..]).prop_map(Failure::Io),
         1 => Just(Failure::Unknown),
         4 => head().prop_map(Failure::Answer),
+        2 => (select(&KINDS[..]), head()).prop_map(|(kind, head)| Failure::InBox(kind, head)),
         4 => (select(&FAILURES[..]), of(status())).prop_map(|(failure, status)| {
             Failure::Token(failure, status, None)
         }),
@@ -120,6 +129,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         prop_oneof![
             inner.clone().prop_map(Failure::Wrapped),
             inner.clone().prop_map(Failure::Closed),
+            inner.clone().prop_map(Failure::Shared),
             (select(&KINDS[..]), inner.clone())
                 .prop_map(|(kind, below)| Failure::InIo(kind, below)),
             (select(&FAILURES[..]), of(status()), inner).prop_map(|(failure, status, below)| {
@@ -161,6 +171,15 @@ async fn build(failure: &Failure) -> BoxError {
         }
         Failure::Wrapped(below) => Wrapper(Box::pin(build(below)).await).into(),
         Failure::InIo(kind, below) => io::Error::new(*kind, Box::pin(build(below)).await).into(),
+        Failure::InBox(_, head) if is_success(head.0) => ProbeError("unknown").into(),
+        Failure::InBox(kind, head) => {
+            let error = as_error(response(head)).await.downcast::<ClassifiedError>().unwrap();
+            io::Error::new(*kind, error).into()
+        }
+        Failure::Shared(below) => {
+            let shared: Arc<dyn Error + Send + Sync> = Box::pin(build(below)).await.into();
+            Box::new(shared)
+        }
         Failure::Closed(below) => {
             let error = Box::pin(build(below)).await;
             outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await.map(drop).unwrap_err()
@@ -200,14 +219,15 @@ fn is_denial((status, headers): &Head) -> bool {
 fn has_denial(failure: &Failure) -> bool {
     match failure {
         Failure::Io(_) | Failure::Unknown => false,
-        Failure::Answer(head) => !is_success(head.0) && is_denial(head),
+        Failure::Answer(head) | Failure::InBox(_, head) => !is_success(head.0) && is_denial(head),
         Failure::Token(FetchFailure::Rejected | FetchFailure::Malformed, ..) => true,
         Failure::Token(_, status, below) => {
             status.is_some_and(names_credentials) || below.as_deref().is_some_and(has_denial)
         }
-        Failure::Wrapped(below) | Failure::InIo(_, below) | Failure::Closed(below) => {
-            has_denial(below)
-        }
+        Failure::Wrapped(below)
+        | Failure::InIo(_, below)
+        | Failure::Shared(below)
+        | Failure::Closed(below) => has_denial(below),
     }
 }
 
@@ -215,7 +235,7 @@ fn has_denial(failure: &Failure) -> bool {
 fn is_read_as_denial(failure: &Failure, reader: Reader) -> bool {
     match failure {
         Failure::Io(_) | Failure::Unknown => false,
-        Failure::Answer((status, headers)) => {
+        Failure::Answer((status, headers)) | Failure::InBox(_, (status, headers)) => {
             let read = match reader {
                 Reader::Always(class) => Some(class),
                 Reader::Preset(preset) => {
@@ -230,20 +250,22 @@ fn is_read_as_denial(failure: &Failure, reader: Reader) -> bool {
         Failure::Token(_, _, below) => {
             below.as_deref().is_some_and(|below| is_read_as_denial(below, reader))
         }
-        Failure::Wrapped(below) | Failure::InIo(_, below) | Failure::Closed(below) => {
-            is_read_as_denial(below, reader)
-        }
+        Failure::Wrapped(below)
+        | Failure::InIo(_, below)
+        | Failure::Shared(below)
+        | Failure::Closed(below) => is_read_as_denial(below, reader),
     }
 }
 
 /// Whether a token could not be had because of an error that may be of unknown meaning.
 fn has_source_of_its_own(failure: &Failure) -> bool {
     match failure {
-        Failure::Io(_) | Failure::Unknown | Failure::Answer(_) => false,
+        Failure::Io(_) | Failure::Unknown | Failure::Answer(_) | Failure::InBox(..) => false,
         Failure::Token(_, _, below) => below.is_some(),
-        Failure::Wrapped(below) | Failure::InIo(_, below) | Failure::Closed(below) => {
-            has_source_of_its_own(below)
-        }
+        Failure::Wrapped(below)
+        | Failure::InIo(_, below)
+        | Failure::Shared(below)
+        | Failure::Closed(below) => has_source_of_its_own(below),
     }
 }
 
