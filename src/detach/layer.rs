@@ -3,9 +3,7 @@ use std::{fmt, num::NonZeroUsize, sync::Arc};
 use tower_layer::Layer;
 
 use super::{
-    Config, Detach, DetachHandle, Failure, Success,
-    queue::{Limits, Queue},
-    ticket::Listeners,
+    Config, Detach, DetachHandle, Failure, Success, queue::Queue, state::Limits, ticket::Listeners,
 };
 use crate::{
     clock::Clock,

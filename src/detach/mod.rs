@@ -171,6 +171,7 @@
 
 mod body;
 mod config;
+mod drain;
 mod events;
 mod future;
 mod handle;
@@ -179,6 +180,7 @@ mod outcome;
 mod queue;
 mod send;
 mod service;
+mod state;
 mod ticket;
 mod worker;
 

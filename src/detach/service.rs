@@ -11,8 +11,8 @@ use tower_service::Service;
 use super::{
     DetachBody, NotQueued, ResponseFuture, Summary,
     layer::Rules,
-    queue::Job,
     send::{Reader, send},
+    state::Job,
     ticket::Ticket,
 };
 use crate::{BoxError, policy::Deadline};
