@@ -36,7 +36,7 @@
 //! | `axum` | | our errors as answers of an axum app, and a newtype for the others |
 //! | `reqwest` | | the layers around a reqwest client |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
-//! | `metrics` | | counts sends, refusals, waits, retries and tokens for the `metrics` facade |
+//! | `metrics` | | counts what the layers do, by endpoint, for the `metrics` facade |
 //! | `response-cache` | | `ResponseCacheLayer`: keeps the responses of chosen `GET`s |
 //! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
 //! | `private-key-jwt` | | a client that proves itself by a signature and sends no secret |

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     clock::Clock,
     error::InvalidConfig,
+    meter,
     policy::{Classifier, Endpoints, Preset},
 };
 
@@ -157,6 +158,7 @@ impl<S> Layer<S> for DetachLayer {
     type Service = Detach<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        meter::layered();
         Detach::new(inner, Arc::clone(&self.rules))
     }
 }

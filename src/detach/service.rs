@@ -15,7 +15,7 @@ use super::{
     state::Job,
     ticket::Ticket,
 };
-use crate::{BoxError, policy::Deadline};
+use crate::{BoxError, meter::Meter, policy::Deadline};
 
 /// The service that [`DetachLayer`](super::DetachLayer) makes. The [module](super) is the manual.
 #[derive(Clone, Debug)]
@@ -46,12 +46,21 @@ impl<S> Detach<S> {
         let summary = Summary::of(&request, Arc::clone(&endpoint));
         let reader =
             Reader { classifier: Arc::clone(&rules.classifier), clock: rules.clock.clone() };
+        let meter = Meter::named(Some(Arc::clone(&endpoint)));
         let job = Job {
-            ticket: Ticket::new(summary, rules.listeners.clone()),
+            ticket: Ticket::new(summary, rules.listeners.clone(), &meter),
             sending: send(self.inner.clone(), request, reader),
         };
-        let queued = rules.queue.take_on(job, rules.limits);
-        queued.map_err(|obstacle| NotQueued::new(endpoint, obstacle))
+        match rules.queue.take_on(job, rules.limits) {
+            Ok(()) => {
+                meter.taken_on();
+                Ok(())
+            }
+            Err(obstacle) => {
+                meter.not_taken_on(obstacle);
+                Err(NotQueued::new(endpoint, obstacle))
+            }
+        }
     }
 }
 

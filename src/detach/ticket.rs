@@ -9,6 +9,7 @@ use std::{
 use tracing::Span;
 
 use super::{Cause, Failure, Success, Summary, events, outcome::Outcome};
+use crate::meter::{Meter, Pending};
 
 /// Those who are told how requests ended.
 #[derive(Clone, Default)]
@@ -24,14 +25,16 @@ pub(super) struct Ticket {
     listeners: Listeners,
     span: Span,
     under_way: bool,
+    pending: Pending,
 }
 
 // === impl Ticket ===
 
 impl Ticket {
     /// Made where the call is made: what is told later is told in the span of that moment.
-    pub(super) fn new(request: Summary, listeners: Listeners) -> Self {
-        Self { request: Some(request), listeners, span: Span::current(), under_way: false }
+    pub(super) fn new(request: Summary, listeners: Listeners, meter: &Meter) -> Self {
+        let (span, pending) = (Span::current(), meter.pend());
+        Self { request: Some(request), listeners, span, under_way: false, pending }
     }
 
     /// The request leaves the queue.
@@ -53,11 +56,13 @@ impl Ticket {
         let Listeners { failure, success } = mem::take(&mut self.listeners);
         let tell = AssertUnwindSafe(|| match outcome {
             Outcome::Succeeded(status) => {
+                self.pending.ended(None);
                 if let Some(success) = success {
                     success(Success::new(request, status));
                 }
             }
             Outcome::Failed(cause) => {
+                self.pending.ended(Some(cause.as_str()));
                 let end = Failure::new(request, *cause);
                 events::came_to_nothing(&end);
                 if let Some(failure) = failure {

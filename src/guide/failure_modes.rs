@@ -62,7 +62,7 @@
 //! |---|---|
 //! | `WARN` `auth status changed` to `Unauthenticated`, target `classify` | the API does not accept us, and fresh tokens did not help |
 //! | `WARN` `no token, not asking again during the hold-off`, target `token_cache`, with a `code` such as `invalid_client` | the secret was rotated or the client deleted: it does not mend itself |
-//! | `INFO` `failed in the upstream's place`, target `fallback`, at a rate that users feel | calls fail closed |
+//! | `tower_heed_fallbacks_total` with `outcome` `closed`, at a rate that users feel | calls fail closed |
 //!
 //! | look at during the day | because |
 //! |---|---|
@@ -71,8 +71,10 @@
 //! | `tower_heed_queue_length`, growing | the same, and the deadlines will be next |
 //! | `tower_heed_retries_total` by `class`, other than `rate_limited` | the upstream is not well |
 //! | `tower_heed_tokens_fetched_total`, more than one for each process and life of a token | an API rejects tokens, or processes restart |
-//! | `WARN` `answered in the upstream's place`, target `fallback` | users see what was made up |
-//! | `WARN` `a detached request came to nothing`, target `detach` | it is lost |
+//! | `tower_heed_fallbacks_total` with `outcome` `open` | users see what was made up |
+//! | `tower_heed_cache_requests_total` with `outcome` `stale`, for longer than the server was out | what is shown is old |
+//! | `tower_heed_detached_ends_total` with another `outcome` than `ok` | a detached request is lost |
+//! | `tower_heed_detached_refusals_total`, or `tower_heed_detached_pending` growing | more is detached than the upstream takes |
 //! | `WARN` `no room for another key`, target `throttle` | keys are made of something without bound |
 //!
 //! `WARN` `rate limited`, target `classify`, comes with the limit's own numbers for each refusal. It is for the log and not for an

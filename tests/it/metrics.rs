@@ -13,14 +13,17 @@ use http::{Request, Response};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
-    metrics::{OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT},
+    BoxError, DetachLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    metrics::{
+        CACHE_REQUESTS, DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS,
+        OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT,
+    },
     policy::FetchFailure,
     token_cache::{Token, TokenError, TokenRequest},
 };
 
 use crate::support::{
-    probe::{Body, probe},
+    probe::{Answer, Body, probe},
     scripted::get,
 };
 
@@ -143,21 +146,76 @@ async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
     assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=ok}}")], 1.0, "{seen:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn detached_requests_are_counted_in_and_out_and_those_that_are_pending() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let layer = DetachLayer::new().endpoint("POST /events", |config| config).unwrap();
+    let layer = layer.max_queued(2).max_concurrent(std::num::NonZeroUsize::MIN);
+    let handle = layer.handle();
+    let mut client = layer.layer(inner);
+    let event = || Request::post("https://id.example/events").body(Body::default()).unwrap();
+    let settle = async || {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let name = |name, more: &str| format!("{name}{{endpoint=POST /events{more}}}");
+
+    send(&mut client, get("/users")).await.unwrap();
+    assert_eq!(counted(&snapshots), BTreeMap::new());
+    watch.respond(200, &[]);
+    watch.respond(503, &[]);
+    watch.answer(Answer::never());
+    for _ in 0..3 {
+        send(&mut client, event()).await.unwrap();
+    }
+    send(&mut client, event()).await.unwrap_err();
+    let expected = BTreeMap::from([
+        (name(DETACHED, ""), 3.0),
+        (name(DETACHED_REFUSALS, ",obstacle=full"), 1.0),
+        (name(DETACHED_PENDING, ""), 3.0),
+    ]);
+    assert_eq!(counted(&snapshots), expected);
+
+    settle().await;
+    let seen = counted(&snapshots);
+    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=ok")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=answered")], 1.0, "{seen:?}");
+    // By so many less than at the last look.
+    assert_eq!(seen[&name(DETACHED_PENDING, "")], -2.0, "{seen:?}");
+
+    send(&mut client, event()).await.unwrap();
+    handle.shutdown(Duration::ZERO).await;
+    send(&mut client, event()).await.unwrap_err();
+    let seen = counted(&snapshots);
+    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=interrupted")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=discarded")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(DETACHED_REFUSALS, ",obstacle=shut_down")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(DETACHED_PENDING, "")], -1.0, "{seen:?}");
+}
+
 #[test]
 fn each_has_a_description_and_a_unit() {
     let (snapshots, _guard) = record();
     let (inner, _watch) = probe(1);
     // A layer tells them when it is put around a service.
-    drop(ThrottleLayer::new().layer(inner));
+    drop(DetachLayer::new().layer(inner));
     // A description is shown with a value only.
     metrics::counter!(SENDS).increment(1);
     metrics::counter!(REFUSALS).increment(1);
     metrics::counter!(RETRIES).increment(1);
     metrics::counter!(TOKENS_FETCHED).increment(1);
+    metrics::counter!(FALLBACKS).increment(1);
+    metrics::counter!(CACHE_REQUESTS).increment(1);
+    metrics::counter!(DETACHED).increment(1);
+    metrics::counter!(DETACHED_ENDS).increment(1);
+    metrics::counter!(DETACHED_REFUSALS).increment(1);
+    metrics::gauge!(DETACHED_PENDING).set(1.0);
     metrics::gauge!(QUEUE_LENGTH).set(1.0);
     metrics::histogram!(WAIT).record(1.0);
     let snapshot = snapshots.snapshot().into_vec();
-    assert_eq!(snapshot.len(), 6);
+    assert_eq!(snapshot.len(), 12);
     for (key, unit, description, _) in snapshot {
         assert!(unit.is_some() && description.is_some(), "{key:?}");
     }

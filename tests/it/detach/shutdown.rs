@@ -77,6 +77,28 @@ async fn what_is_left_at_the_deadline_is_given_up_and_told() {
     assert!(told.take().is_empty());
 }
 
+/// What waits holds requests of others, whose drop is theirs.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_panics_when_it_is_dropped_costs_the_others_nothing() {
+    #[derive(Clone)]
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("the extension's own fault");
+        }
+    }
+    let (mut client, watch, handle, told) = one_at_a_time();
+    watch.answer(Answer::never());
+    detach(&mut client, "hangs").await;
+    for kind in ["a", "b", "c"] {
+        let mut request = event(kind);
+        request.extensions_mut().insert(Bomb);
+        send(&mut client, request).await.unwrap();
+    }
+    assert_eq!(counts(handle.shutdown(SECOND).await), (0, 0, 4));
+    assert_eq!((told.take().len(), handle.pending()), (4, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_ends_before_the_deadline_is_not_given_up() {
     let (probe, watch) = probe(4);
