@@ -7,6 +7,7 @@ use http::{Method, Request, Uri};
 use super::{Config, Failure, UpstreamUnavailable, layer::Rules};
 use crate::{
     BoxError,
+    meter::Meter,
     policy::{Classification, Deadline},
 };
 
@@ -47,6 +48,10 @@ impl Call {
 
     pub(super) fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
+    }
+
+    pub(super) fn meter(&self) -> Meter {
+        Meter::named(self.endpoint.clone())
     }
 
     /// What the closure gets.

@@ -6,6 +6,7 @@ use super::{Config, Failure, Fallback, IntoFallback, answer::Answer};
 use crate::{
     clock::Clock,
     error::InvalidConfig,
+    meter,
     policy::{Classifier, Endpoints, ErrorClass, Preset},
 };
 
@@ -169,6 +170,7 @@ impl<S> Layer<S> for FallbackLayer {
     type Service = Fallback<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        meter::layered();
         Fallback::new(inner, Arc::clone(&self.rules))
     }
 }

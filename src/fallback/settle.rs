@@ -86,9 +86,11 @@ impl Settlement {
         let Self { call, failed: Failed { classification, .. }, source } = self;
         let Some(mut response) = response else {
             events::failing_closed(call.endpoint(), &classification);
+            call.meter().fell_back(classification.class().as_str(), "closed");
             return Err(call.unavailable(classification, source).into());
         };
         events::failing_open(call.endpoint(), &classification);
+        call.meter().fell_back(classification.class().as_str(), "open");
         let mark = Degraded::new(classification.class(), classification.wait());
         response.extensions_mut().insert(mark);
         Ok(response.map(FallbackBody::in_its_place))

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, DetachLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
     metrics::{
         CACHE_REQUESTS, DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS,
         OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT,
@@ -144,6 +144,40 @@ async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
     let seen = counted(&snapshots);
     assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=rate_limited}}")], 1.0, "{seen:?}");
     assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=ok}}")], 1.0, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fallbacks_are_counted_by_class_and_by_what_the_caller_got() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(1);
+    let layer = FallbackLayer::fail_open(|failure| {
+        (failure.class() != tower_heed::policy::ErrorClass::Timeout).then(|| Response::new("[]"))
+    });
+    let layer = layer.endpoint("POST /users", |config| config.fail_closed()).unwrap();
+    let mut client = layer.layer(inner);
+    let post = || Request::post("https://id.example/users").body(Body::default()).unwrap();
+    // A success, what is passed on, and what it must not be open to.
+    for status in [200, 404, 401] {
+        watch.respond(status, &[]);
+        send(&mut client, get("/users")).await.unwrap();
+    }
+    assert_eq!(counted(&snapshots), BTreeMap::new());
+    watch.respond(503, &[]);
+    send(&mut client, get("/users")).await.unwrap();
+    watch.respond(429, &[]);
+    send(&mut client, post()).await.unwrap_err();
+    // Nothing to answer with.
+    watch.respond(504, &[]);
+    send(&mut client, get("/users")).await.unwrap_err();
+    let name = |endpoint, class, outcome| {
+        format!("{FALLBACKS}{{endpoint={endpoint},class={class},outcome={outcome}}}")
+    };
+    let expected = BTreeMap::from([
+        (name(OTHER, "unavailable", "open"), 1.0),
+        (name("POST /users", "rate_limited", "closed"), 1.0),
+        (name(OTHER, "timeout", "closed"), 1.0),
+    ]);
+    assert_eq!(counted(&snapshots), expected);
 }
 
 #[tokio::test(start_paused = true)]
