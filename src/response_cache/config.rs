@@ -5,7 +5,7 @@ use std::{
 
 use http::HeaderName;
 
-use crate::{error::InvalidConfig, policy::KeepRules};
+use crate::{error::InvalidConfig, meter::CacheMeter, policy::KeepRules};
 
 /// How the responses of one endpoint are kept; what [`ResponseCacheLayer::endpoint`](super::ResponseCacheLayer::endpoint)
 /// hands to its closure. It starts as the layer's own, without a time to live.
@@ -28,6 +28,7 @@ pub(super) struct Named {
     pub(super) stale_wait: Duration,
     pub(super) max_body_bytes: usize,
     pub(super) headers: Box<[HeaderName]>,
+    pub(super) meter: CacheMeter,
     /// Whether it was said that the server does not have its responses kept.
     pub(super) refusal_was_said: AtomicBool,
     /// Whether the last that was heard of the server is a failure for which stale responses are served.
@@ -89,7 +90,7 @@ impl Config {
         self
     }
 
-    pub(super) fn named(&self) -> Result<Arc<Named>, InvalidConfig> {
+    pub(super) fn named(&self, pattern: &str) -> Result<Arc<Named>, InvalidConfig> {
         let ttl = match self.ttl {
             None => return Err(InvalidConfig::new("time to live", "none was given")),
             Some(Duration::ZERO) => {
@@ -109,6 +110,7 @@ impl Config {
             stale_wait: self.stale_wait,
             max_body_bytes: self.max_body_bytes,
             headers: self.headers.clone().into(),
+            meter: CacheMeter::new(pattern),
             refusal_was_said: AtomicBool::new(false),
             is_out: AtomicBool::new(false),
         }))

@@ -7,6 +7,7 @@ use super::{Config, ResponseCache, ResponseCacheHandle, config::Named, store::St
 use crate::{
     clock::Clock,
     error::InvalidConfig,
+    meter,
     policy::{Classifier, Endpoints, Preset},
 };
 
@@ -171,9 +172,10 @@ impl ResponseCacheLayer {
                 return Err(InvalidConfig::new(what, "only responses to GET are kept"));
             }
         };
-        let named = configure(self.base.clone()).named()?;
+        let pattern = format!("GET {path}");
+        let named = configure(self.base.clone()).named(&pattern)?;
         let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(&format!("GET {path}"), Some(named))?;
+        endpoints.insert(&pattern, Some(named))?;
         Ok(self)
     }
 
@@ -216,6 +218,7 @@ impl<S> Layer<S> for ResponseCacheLayer {
     type Service = ResponseCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        meter::layered();
         ResponseCache::new(inner, Arc::clone(&self.rules))
     }
 }

@@ -151,6 +151,7 @@ impl<S> ResponseCache<S> {
         if let Some(landing) = under_way {
             drop(flights);
             Counts::add(&store.counts.shared);
+            asked.named.meter.shared();
             let caller = caller(landing, stale);
             self.let_go();
             let waiting = follow(caller, self.inner.clone(), request);
@@ -171,6 +172,7 @@ impl<S> ResponseCache<S> {
         flights.begin(asked.key, landing.clone());
         drop(flights);
         Counts::add(&store.counts.misses);
+        asked.named.meter.miss();
         let caller = caller(landing, stale);
         let (leader, passed) = oneshot::channel();
         let response = {
@@ -192,10 +194,12 @@ impl<S> ResponseCache<S> {
         match found {
             Found::Fresh(kept) => {
                 Counts::add(&store.counts.hits);
+                asked.named.meter.hit();
                 Some(kept.respond(now, None))
             }
             Found::Held(kept, class) => {
                 Counts::add(&store.counts.stale);
+                asked.named.meter.stale();
                 events::serves_stale(&asked.pattern, &asked.named, *class);
                 Some(kept.respond(now, Some(*class)))
             }

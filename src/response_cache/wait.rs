@@ -193,6 +193,7 @@ impl Caller {
         let now = self.rules.clock.now();
         self.rules.store.is_usable(stale, now).then(|| {
             Counts::add(&self.rules.store.counts.stale);
+            self.named.meter.stale();
             events::serves_stale(&self.pattern, &self.named, class);
             stale.respond(now, Some(class))
         })

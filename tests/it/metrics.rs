@@ -180,6 +180,42 @@ async fn fallbacks_are_counted_by_class_and_by_what_the_caller_got() {
     assert_eq!(counted(&snapshots), expected);
 }
 
+#[cfg(feature = "response-cache")]
+#[tokio::test(start_paused = true)]
+async fn the_cache_counts_hits_misses_shared_flights_and_stale_responses() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let layer = tower_heed::ResponseCacheLayer::new()
+        .endpoint("/users/{id}", |config| config.ttl(Duration::from_secs(60)))
+        .unwrap();
+    let mut client = layer.layer(inner);
+    let name =
+        |outcome| format!("{CACHE_REQUESTS}{{endpoint=GET /users/{{id}},outcome={outcome}}}");
+    let seen = || -> BTreeMap<_, _> {
+        counted(&snapshots).into_iter().filter(|(_, count)| *count > 0.0).collect()
+    };
+
+    send(&mut client, get("/elsewhere")).await.unwrap();
+    assert_eq!(seen(), BTreeMap::new());
+    let (first, second) = (client.clone().oneshot(get("/users/7")), client.clone());
+    let (first, second) = tokio::join!(first, second.oneshot(get("/users/7")));
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(seen(), BTreeMap::from([(name("miss"), 1.0), (name("shared"), 1.0)]));
+    send(&mut client, get("/users/7")).await.unwrap();
+    assert_eq!(seen(), BTreeMap::from([(name("hit"), 1.0)]));
+
+    tokio::time::advance(Duration::from_secs(61)).await;
+    watch.respond(429, &[("retry-after", "10")]);
+    for expected in [
+        // It was sent first, and then there was nothing better.
+        BTreeMap::from([(name("miss"), 1.0), (name("stale"), 1.0)]),
+        BTreeMap::from([(name("stale"), 1.0)]),
+    ] {
+        send(&mut client, get("/users/7")).await.unwrap();
+        assert_eq!(seen(), expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn detached_requests_are_counted_in_and_out_and_those_that_are_pending() {
     let (snapshots, _guard) = record();
