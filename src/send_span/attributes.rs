@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{Method, Uri};
+use http::{HeaderMap, Uri, Version, header::HOST};
 
 const REDACTED: &str = "REDACTED";
 
@@ -15,40 +15,48 @@ pub(super) struct Name<'a> {
 /// A URI without credentials and without the values of its query.
 pub(super) struct FullUrl<'a>(pub(super) &'a Uri);
 
-/// The method, if it is one of those that the conventions know: a server's, or a mistake's, would be names without end.
-pub(super) fn known(method: &Method) -> Option<&str> {
-    const KNOWN: [Method; 9] = [
-        Method::GET,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::HEAD,
-        Method::PATCH,
-        Method::OPTIONS,
-        Method::CONNECT,
-        Method::TRACE,
-    ];
-    KNOWN.contains(method).then(|| method.as_str())
-}
-
 /// The path of an endpoint's pattern.
 pub(super) fn template(pattern: Option<&str>) -> Option<&str> {
     pattern.map(|pattern| pattern.split_once(' ').map_or(pattern, |(_, path)| path))
 }
 
-/// The host that the request is for, an IPv6 address without its brackets.
-pub(super) fn address(uri: &Uri) -> Option<&str> {
-    uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'))
-}
-
-/// The port that the request is for.
-pub(super) fn port(uri: &Uri) -> Option<i64> {
+/// The host that the request is for, an IPv6 address without its brackets, and the port.
+pub(super) fn server<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> (Option<&'a str>, Option<i64>) {
     let usual = match uri.scheme_str() {
         Some("https") => Some(443),
         Some("http") => Some(80),
         Some(_) | None => None,
     };
-    uri.port_u16().map(i64::from).or(usual)
+    let (host, port) = match uri.host() {
+        Some(host) => (Some(host), uri.port_u16()),
+        // A service that is bound to one server may be asked for a path alone.
+        None => named_by(headers),
+    };
+    let address = host.map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+    (address, port.map(i64::from).or(usual))
+}
+
+fn named_by(headers: &HeaderMap) -> (Option<&str>, Option<u16>) {
+    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
+        return (None, None);
+    };
+    match host.rsplit_once(':') {
+        // Of an IPv6 address without a port, the last colon is inside of the brackets.
+        Some((host, port)) if !port.ends_with(']') => (Some(host), port.parse().ok()),
+        Some(_) | None => (Some(host), None),
+    }
+}
+
+/// The version as the conventions write it.
+pub(super) fn version(version: Version) -> Option<&'static str> {
+    match version {
+        Version::HTTP_09 => Some("0.9"),
+        Version::HTTP_10 => Some("1.0"),
+        Version::HTTP_11 => Some("1.1"),
+        Version::HTTP_2 => Some("2"),
+        Version::HTTP_3 => Some("3"),
+        _ => None,
+    }
 }
 
 // === impl Name ===
@@ -67,20 +75,26 @@ impl fmt::Display for Name<'_> {
 
 impl fmt::Display for FullUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some(scheme), Some(authority)) = (self.0.scheme_str(), self.0.authority()) {
+        if let Some(scheme) = self.0.scheme_str() {
+            write!(f, "{scheme}:")?;
+        }
+        if let Some(authority) = self.0.authority() {
             let authority = authority.as_str();
-            let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-            write!(f, "{scheme}://{place}")?;
+            match authority.rsplit_once('@') {
+                Some((_, place)) => write!(f, "//{REDACTED}:{REDACTED}@{place}")?,
+                None => write!(f, "//{authority}")?,
+            }
         }
         f.write_str(self.0.path())?;
         let pairs = self.0.query().into_iter().flat_map(|query| query.split('&'));
         for (index, pair) in pairs.enumerate() {
             f.write_str(if index == 0 { "?" } else { "&" })?;
-            // What has no name may be the secret itself.
-            if let Some((name, _)) = pair.split_once('=') {
-                write!(f, "{name}=")?;
+            match pair.split_once('=') {
+                Some((name, _)) => write!(f, "{name}={REDACTED}")?,
+                None if pair.is_empty() => {}
+                // What has no name may be the secret itself.
+                None => f.write_str(REDACTED)?,
             }
-            f.write_str(REDACTED)?;
         }
         Ok(())
     }

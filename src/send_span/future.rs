@@ -52,7 +52,7 @@ where
         drop(entered);
         if let Some(span) = this.span.take() {
             match &sent {
-                Ok(response) => span::answered(&span, response.status()),
+                Ok(response) => span::answered(&span, response),
                 Err(error) => span::failed(&span, error.as_ref()),
             }
         }

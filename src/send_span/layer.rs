@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use http::Method;
 use tower_layer::Layer;
 
-use super::{Config, SendSpan};
+use super::{Config, SendSpan, methods::Methods};
 use crate::{error::InvalidConfig, policy::Endpoints};
 
 /// Makes a span for each send, by OpenTelemetry's conventions for HTTP clients.
@@ -11,7 +12,14 @@ use crate::{error::InvalidConfig, policy::Endpoints};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SendSpanLayer {
-    endpoints: Arc<Endpoints<Config>>,
+    rules: Arc<Rules>,
+}
+
+/// What a layer and its services share.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) endpoints: Endpoints<Config>,
+    pub(super) methods: Methods,
 }
 
 // === impl SendSpanLayer ===
@@ -19,13 +27,23 @@ pub struct SendSpanLayer {
 impl SendSpanLayer {
     /// Spans that show all that the conventions ask for, and no endpoints.
     pub fn new() -> Self {
-        Self { endpoints: Arc::new(Endpoints::new(Config::new())) }
+        let endpoints = Endpoints::new(Config::new());
+        Self { rules: Arc::new(Rules { endpoints, methods: Methods::default() }) }
     }
 
     /// Leaves out `url.full`, and with it the path, of the requests to no endpoint and of endpoints that are declared later.
     pub fn without_url(mut self) -> Self {
-        let base = Arc::make_mut(&mut self.endpoints).base_mut();
+        let base = Arc::make_mut(&mut self.rules).endpoints.base_mut();
         *base = base.without_url();
+        self
+    }
+
+    /// Tells these methods by their names, and no others: the rest is `_OTHER`, and the spans of it are named `HTTP`.
+    ///
+    /// Without it: those of [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9), `PATCH` and `QUERY`. What is
+    /// given takes their place.
+    pub fn known_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        Arc::make_mut(&mut self.rules).methods = Methods::these(methods);
         self
     }
 
@@ -48,8 +66,8 @@ impl SendSpanLayer {
     where
         F: FnOnce(Config) -> Config,
     {
-        let config = configure(*self.endpoints.base());
-        Arc::make_mut(&mut self.endpoints).insert(pattern, config)?;
+        let config = configure(*self.rules.endpoints.base());
+        Arc::make_mut(&mut self.rules).endpoints.insert(pattern, config)?;
         Ok(self)
     }
 }
@@ -64,6 +82,6 @@ impl<S> Layer<S> for SendSpanLayer {
     type Service = SendSpan<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SendSpan::new(inner, Arc::clone(&self.endpoints))
+        SendSpan::new(inner, Arc::clone(&self.rules))
     }
 }

@@ -10,16 +10,21 @@
 //! |---|---|
 //! | name (`otel.name`) | `GET /users/{id}` for an endpoint that was declared, else `GET`; `HTTP` for a method that is not known |
 //! | kind (`otel.kind`) | `client` |
-//! | `http.request.method` | the method; `_OTHER` for one that is neither in RFC 9110 nor `PATCH`, which `http.request.method_original` then names |
+//! | `http.request.method` | the method; `_OTHER` for one that is [not known](SendSpanLayer::known_methods), which `http.request.method_original` then names |
 //! | `http.request.resend_count` | for a send after the first of its call: how many came before, as [`Attempt`] says |
-//! | `server.address`, `server.port` | host and port of the URI, or the usual port of its scheme |
-//! | `url.full` | the URI, without credentials, and with `REDACTED` for each value of its query |
+//! | `server.address`, `server.port` | host and port of the URI, or the usual port of its scheme; those of the `Host` field where the URI is a path alone |
+//! | `url.full` | the URI, with `REDACTED` for its credentials and for each value of its query |
 //! | `url.template` | the path of the endpoint's pattern |
 //! | `http.response.status_code` | the status |
+//! | `network.protocol.version` | `1.1`, `2`: that of the answer |
 //! | `error.type` | the status if it is 400 or above; for an error the name of its [`ErrorClass`], or `_OTHER` if it has none; `cancelled` |
 //! | status (`otel.status_code`) | `ERROR` together with `error.type`, else unset; never with a description |
 //!
-//! No header field, no body, no text of an error and no value of a query is in a span. The *path* is in `url.full`, and no
+//! These are all that the conventions require of a client, and what they recommend but for the address of the peer, which the
+//! layers do not see. Their own list of values to be redacted (`sig`, `Signature`, ...) is shorter: APIs have
+//! secrets under many names.
+//!
+//! No header field but `Host`, no body, no text of an error and no value of a query is in a span. The *path* is in `url.full`, and no
 //! attribute where [`without_url`](SendSpanLayer::without_url) says so, for all or for one endpoint: APIs that have secrets or e-mail addresses
 //! in their paths are a reason to.
 //!
@@ -88,6 +93,17 @@
 //! [`TimeoutLayer`](crate::TimeoutLayer) of each send, so that `timeout` is seen. [`Stack::send_span`](crate::Stack::send_span) puts it there.
 //! Outside of the retry it would be one span for the call, which the conventions advise against where there can be more.
 //!
+//! What answers by itself goes **outside** too, so that there is a span for what was sent and none for what was not:
+//!
+//! | layer | outside, as it should be | inside |
+//! |---|---|---|
+//! | [`FallbackLayer`](crate::FallbackLayer) | the span is the upstream's failure; the answer in its place has none | that answer looks like a success of the upstream |
+//! | `ResponseCacheLayer` | one span for a flight, beneath the call that began it; none for a hit, nor for those who share the flight | a hit looks like a send |
+//! | [`DetachLayer`](crate::DetachLayer) | the span begins when the request is sent, beneath the one of the call, which stays open until then; none for the 202 | the 202 is in the span, which stays open until the background is done |
+//!
+//! So does an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) that makes errors of answers: inside, it leaves the span the class
+//! and takes the status. Redirects that the client follows itself are inside of the span, whose `url.full` is the first of the URLs.
+//!
 //! A [`TokenCacheLayer`](crate::TokenCacheLayer) that is used without the retry layer sends again itself after a 401, without an
 //! [`Attempt`]: that span has no `resend_count`.
 //!
@@ -102,6 +118,7 @@ mod attributes;
 mod config;
 mod future;
 mod layer;
+mod methods;
 mod service;
 mod span;
 

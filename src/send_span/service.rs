@@ -6,21 +6,21 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{Config, ResponseFuture, span};
-use crate::{BoxError, policy::Endpoints};
+use super::{ResponseFuture, layer::Rules, span};
+use crate::BoxError;
 
 /// The service that [`SendSpanLayer`](super::SendSpanLayer) makes.
 #[derive(Clone, Debug)]
 pub struct SendSpan<S> {
     inner: S,
-    endpoints: Arc<Endpoints<Config>>,
+    rules: Arc<Rules>,
 }
 
 // === impl SendSpan ===
 
 impl<S> SendSpan<S> {
-    pub(super) const fn new(inner: S, endpoints: Arc<Endpoints<Config>>) -> Self {
-        Self { inner, endpoints }
+    pub(super) const fn new(inner: S, rules: Arc<Rules>) -> Self {
+        Self { inner, rules }
     }
 }
 
@@ -39,7 +39,8 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let span = span::of(&request, &self.endpoints.of(&request));
+        let Rules { endpoints, methods } = &*self.rules;
+        let span = span::of(&request, &endpoints.of(&request), methods);
         let inner = span.in_scope(|| self.inner.call(request));
         ResponseFuture::new(inner, span)
     }

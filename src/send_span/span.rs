@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
-use http::{Request, StatusCode};
+use http::{Request, Response};
 use tracing::{Span, field::Empty, info_span};
 
 use super::{
     Config,
-    attributes::{FullUrl, Name, address, known, port, template},
+    attributes::{FullUrl, Name, server, template, version},
+    methods::Methods,
 };
 use crate::policy::{Attempt, Classification, Endpoint, ErrorClass};
 
@@ -19,30 +20,40 @@ const TARGET: &str = "tower_heed::send_span";
 pub(super) const OTHER: &str = "_OTHER";
 
 /// The span of a send that begins. What it shows is worked out only where the subscriber wants it.
-pub(super) fn of<B>(request: &Request<B>, endpoint: &Endpoint<'_, Config>) -> Span {
+pub(super) fn of<B>(
+    request: &Request<B>,
+    endpoint: &Endpoint<'_, Config>,
+    methods: &Methods,
+) -> Span {
     let (method, uri) = (request.method(), request.uri());
+    let server = || server(uri, request.headers());
+    let known = || methods.name(method);
     info_span!(
         target: TARGET,
         "send",
-        otel.name = %Name { method: known(method), template: template(endpoint.pattern()) },
+        otel.name = %Name { method: known(), template: template(endpoint.pattern()) },
         otel.kind = "client",
         otel.status_code = Empty,
-        http.request.method = known(method).unwrap_or(OTHER),
-        http.request.method_original = known(method).is_none().then(|| method.as_str()),
+        http.request.method = known().unwrap_or(OTHER),
+        http.request.method_original = known().is_none().then(|| method.as_str()),
         http.request.resend_count = resends(request),
-        server.address = address(uri),
-        server.port = port(uri),
+        server.address = server().0,
+        server.port = server().1,
         url.full = endpoint.config().shows_url().then(|| tracing::field::display(FullUrl(uri))),
         url.template = template(endpoint.pattern()),
         http.response.status_code = Empty,
+        network.protocol.version = Empty,
         "error.type" = Empty,
     )
 }
 
 /// It ends with an answer.
-pub(super) fn answered(span: &Span, status: StatusCode) {
+pub(super) fn answered<B>(span: &Span, response: &Response<B>) {
+    let status = response.status();
     span.record("http.response.status_code", i64::from(status.as_u16()));
-    if status.is_client_error() || status.is_server_error() {
+    span.record("network.protocol.version", version(response.version()));
+    // Above 599 are those that nobody can interpret.
+    if status.as_u16() >= 400 {
         fail(span, status.as_str());
     }
 }
@@ -62,7 +73,8 @@ pub(super) fn cancelled(span: &Span) {
 
 /// How many sends of its call came before; none for the first.
 fn resends<B>(request: &Request<B>) -> Option<i64> {
-    request.extensions().get().map(|attempt: &Attempt| i64::from(attempt.retries()))
+    let attempt: Option<&Attempt> = request.extensions().get();
+    attempt.map(|attempt| i64::from(attempt.retries())).filter(|resends| *resends > 0)
 }
 
 fn fail(span: &Span, kind: &str) {

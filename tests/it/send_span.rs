@@ -8,7 +8,8 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, SendSpanLayer, Stack, TimeoutLayer, TokenCacheLayer, token_cache::StaticToken,
+    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, SendSpanLayer, Stack, TimeoutLayer,
+    TokenCacheLayer, token_cache::StaticToken,
 };
 use tracing::{
     Dispatch, Instrument, Span, info_span,
@@ -18,7 +19,7 @@ use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::support::{
-    probe::{Body, probe},
+    probe::{Answer, Body, probe},
     scripted::get,
 };
 
@@ -97,9 +98,10 @@ async fn a_refusal_and_the_success_after_it_are_two_spans_of_the_caller_s() {
     }
     let both = [
         ("http.request.method", "GET"),
+        ("network.protocol.version", "1.1"),
         ("server.address", "id.example"),
         ("server.port", "443"),
-        ("url.full", "https://id.example/users/7?code=REDACTED&REDACTED"),
+        ("url.full", "https://REDACTED:REDACTED@id.example/users/7?code=REDACTED&REDACTED"),
         ("url.template", "/users/{id}"),
     ];
     let mut of_first = map(&both);
@@ -192,6 +194,83 @@ async fn a_method_that_is_not_known_makes_no_name_of_its_own() {
 }
 
 #[tokio::test]
+async fn which_methods_are_known_can_be_said() {
+    let exported = Exported::record();
+    let (inner, _watch) = probe(3);
+    let brew = Method::from_bytes(b"BREW").unwrap();
+    let layer = users().known_methods([Method::GET, brew.clone()]);
+    let clients = [(users(), "QUERY", "QUERY"), (layer.clone(), "BREW", "BREW")];
+    for (layer, method, name) in clients.into_iter().chain([(layer, "POST", "HTTP")]) {
+        let mut request = get("/");
+        *request.method_mut() = method.parse().unwrap();
+        layer.layer(inner.clone()).oneshot(request).await.unwrap();
+        assert_eq!(exported.spans().last().unwrap().name, name);
+    }
+}
+
+/// What the span of a send that is answered by `response` ends with.
+async fn answered(request: Request<Body>, response: Response<Body>) -> SpanData {
+    let exported = Exported::record();
+    let (inner, watch) = probe(1);
+    watch.answer(Answer::from(response));
+    SendSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
+    exported.span()
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_can_interpret_is_an_error_and_a_redirect_is_none() {
+    for (status, error) in [(399, None), (400, Some("400")), (599, Some("599")), (999, Some("999"))]
+    {
+        let response = Response::builder().status(status).body(Body::default()).unwrap();
+        let span = answered(get("/"), response).await;
+        assert_eq!(attributes(&span).get("error.type").map(String::as_str), error);
+        assert_eq!(span.status, error.map_or(Status::Unset, |_| failed()));
+    }
+}
+
+#[tokio::test]
+async fn the_version_is_that_of_the_answer() {
+    use http::Version;
+    for (version, name) in
+        [(Version::HTTP_10, "1.0"), (Version::HTTP_2, "2"), (Version::HTTP_3, "3")]
+    {
+        let response = Response::builder().version(version).body(Body::default()).unwrap();
+        let span = answered(get("/"), response).await;
+        assert_eq!(attributes(&span)["network.protocol.version"], name);
+    }
+}
+
+#[tokio::test]
+async fn a_first_send_is_no_resend_whatever_says_so() {
+    let mut request = get("/");
+    request.extensions_mut().insert(tower_heed::policy::Attempt::new(0));
+    let span = answered(request, Response::default()).await;
+    assert!(!attributes(&span).contains_key("http.request.resend_count"), "{span:?}");
+}
+
+#[tokio::test]
+async fn a_path_alone_is_for_the_host_that_is_named() {
+    for (host, address, port) in [
+        ("id.example", "id.example", None),
+        ("id.example:8080", "id.example", Some("8080")),
+        ("[::1]", "::1", None),
+        ("[::1]:8080", "::1", Some("8080")),
+    ] {
+        let mut request = get("/");
+        *request.uri_mut() = "/users?".parse().unwrap();
+        request.headers_mut().insert("host", host.parse().unwrap());
+        let seen = attributes(&answered(request, Response::default()).await);
+        assert_eq!(seen["server.address"], address);
+        assert_eq!(seen.get("server.port").map(String::as_str), port);
+        assert_eq!(seen["url.full"], "/users?");
+    }
+    let mut request = get("/");
+    *request.uri_mut() = "/users".parse().unwrap();
+    let seen = attributes(&answered(request, Response::default()).await);
+    assert!(!seen.contains_key("server.address") && !seen.contains_key("server.port"));
+}
+
+#[tokio::test]
 async fn an_endpoint_without_url_shows_its_pattern_alone() {
     let exported = Exported::record();
     let (inner, _watch) = probe(2);
@@ -250,4 +329,108 @@ async fn the_span_is_entered_inside_alone_and_ends_with_the_head() {
     assert_eq!(exported.span().status, Status::Unset);
     drop((response, sent));
     assert_eq!(exported.spans().len(), 1);
+}
+
+/// The names of the spans that have ended, with their status codes.
+fn ended(exported: &Exported) -> Vec<String> {
+    let spans = exported.spans();
+    let line = |span: &SpanData| match attributes(span).get("http.response.status_code") {
+        Some(status) => format!("{} {status}", span.name),
+        None => span.name.to_string(),
+    };
+    spans.iter().map(line).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_outside_has_no_span_and_one_inside_looks_like_the_upstream() {
+    let fallback = || FallbackLayer::fail_open(|_| Response::new("[]"));
+    for (is_outside, expected) in [(true, "GET /users/{id} 503"), (false, "GET /users/{id} 200")] {
+        let exported = Exported::record();
+        let (inner, watch) = probe(1);
+        watch.respond(503, &[]);
+        let status = if is_outside {
+            let client = fallback().layer(users().layer(inner));
+            client.oneshot(get("/users/7")).await.unwrap().status()
+        } else {
+            let client = users().layer(fallback().layer(inner));
+            client.oneshot(get("/users/7")).await.unwrap().status()
+        };
+        assert_eq!((status.as_u16(), ended(&exported)), (200, vec![expected.to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_became_an_error_inside_has_a_class_and_no_status() {
+    let exported = Exported::record();
+    let (inner, watch) = probe(1);
+    watch.respond(503, &[]);
+    let client = users().layer(ErrorClassifyLayer::new().error_for_status().layer(inner));
+    client.oneshot(get("/users/7")).await.unwrap_err();
+    let seen = attributes(&exported.span());
+    assert_eq!(seen["error.type"], "unavailable");
+    assert!(!seen.contains_key("http.response.status_code"));
+}
+
+#[cfg(feature = "response-cache")]
+#[tokio::test(start_paused = true)]
+async fn a_cache_outside_has_one_span_for_a_flight_and_none_for_hits_and_one_inside_has_all() {
+    let cache = || {
+        tower_heed::ResponseCacheLayer::new()
+            .endpoint("/users/{id}", |config| config.ttl(Duration::from_secs(60)))
+            .unwrap()
+    };
+    async fn three<S>(client: S)
+    where
+        S: Service<Request<Body>, Error = BoxError> + Clone,
+    {
+        let login = client.clone().oneshot(get("/users/7")).instrument(info_span!("login"));
+        let logout = client.clone().oneshot(get("/users/7")).instrument(info_span!("logout"));
+        let (login, logout) = tokio::join!(login, logout);
+        assert!(login.is_ok() && logout.is_ok());
+        client.oneshot(get("/users/7")).await.unwrap();
+    }
+    let exported = Exported::record();
+    let (inner, watch) = probe(1);
+    three(cache().layer(users().layer(inner))).await;
+    assert_eq!((watch.sends(), exported.spans().len()), (1, 3));
+    let spans = exported.spans();
+    let span = |name| spans.iter().find(|span| span.name == name).unwrap();
+    let parent = span("login").span_context.span_id();
+    assert_eq!(span("GET /users/{id}").parent_span_id, parent);
+    drop(exported);
+
+    let exported = Exported::record();
+    let (inner, watch) = probe(1);
+    three(users().layer(cache().layer(inner))).await;
+    let sends = ended(&exported).iter().filter(|name| *name == "GET /users/{id} 200").count();
+    assert_eq!((watch.sends(), sends), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_detached_outside_has_its_span_when_it_is_sent_and_inside_that_of_the_202() {
+    let detach = || DetachLayer::new().endpoint("GET /users/{id}", |config| config).unwrap();
+    let second = Duration::from_secs(1);
+    let slow = || {
+        service_fn(async |_: Request<Body>| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, BoxError>(Response::new(Body::default()))
+        })
+    };
+    let exported = Exported::record();
+    let client = detach().layer(users().layer(slow()));
+    let answer = client.oneshot(get("/users/7")).instrument(info_span!("login")).await.unwrap();
+    assert_eq!((answer.status().as_u16(), exported.spans().len()), (202, 0));
+    tokio::time::sleep(2 * second).await;
+    // The one of the call is open until then.
+    assert_eq!(ended(&exported), ["GET /users/{id} 200", "login"]);
+    let spans = exported.spans();
+    assert_eq!(spans[0].parent_span_id, spans[1].span_context.span_id());
+    drop(exported);
+
+    let exported = Exported::record();
+    let client = users().layer(detach().layer(slow()));
+    assert_eq!(client.oneshot(get("/users/7")).await.unwrap().status(), 202);
+    assert!(exported.spans().is_empty());
+    tokio::time::sleep(2 * second).await;
+    assert_eq!(ended(&exported), ["GET /users/{id} 202"]);
 }
