@@ -30,7 +30,8 @@
 //! What reqwest's `RequestBuilder` does is done on [`http::request::Builder`]: `.json(&value)` is
 //! `.header("content-type", "application/json").body(Full::from(serde_json::to_vec(&value)?))`. What the *client* was built
 //! with holds for every send: default headers, cookies, proxies, decompression. An answer becomes a [`reqwest::Response`] again
-//! by `reqwest::Response::from(response.map(reqwest::Body::wrap))`, and has `.json()` and `.error_for_status()` then.
+//! by `reqwest::Response::from(response.map(reqwest::Body::wrap))`, and has `.json()` and `.error_for_status()` then, and no URL any more.
+//! Credentials in a URI make no `Authorization` header.
 //!
 //! [`reqwest::Response`]: ::reqwest::Response
 //!
@@ -44,7 +45,8 @@
 //! # Redirects
 //!
 //! A reqwest client follows redirects itself, so the layers around it do not see them. It takes `Authorization` away where
-//! a redirect leaves the origin, so the token does not go astray; but a 401 of that other origin is then taken for a rejection
+//! a redirect leaves the origin, so the token does not go astray; but the other origin is told the first URL with its query, as its
+//! `Referer` (unless the client is built with `referer(false)`), a 401 of that other origin is then taken for a rejection
 //! of the token, and its 429 for our upstream's. Where [`TokenCacheLayer`](crate::TokenCacheLayer) or
 //! [`ThrottleLayer`](crate::ThrottleLayer) is in use, build the client with
 //! [`Policy::none()`](::reqwest::redirect::Policy::none) and put tower-http's `FollowRedirect` around the stack if redirects are to be
@@ -80,7 +82,9 @@
 //!
 //! reqwest's own, found by [`find`](crate::error::find), and understood by every layer: a connection that was never made,
 //! one that broke half way, a time limit. The query, the fragment and the credentials of the URL that such an error shows are taken
-//! out of it. A URI that reqwest does not take (one without scheme and host) is its error too, and of no class.
+//! out of it. Those of an error that another layer has wrapped are not, nor those of a redirect that `https_only` refuses. A request
+//! body's own error is found below reqwest's and has no class. Nor has a URI that reqwest does not take, one without scheme and host,
+//! which is an error of its as well.
 
 mod future;
 mod service;

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, Response, Version,
-    header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION, TRANSFER_ENCODING},
+    header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION, REFERER, TRANSFER_ENCODING},
 };
 use http_body_util::{BodyExt, Empty, Full, channel::Channel};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -30,6 +30,7 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 use tower_heed::{
     BoxError, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
     body::ReplayBodyLayer,
+    error::find,
     policy::{Classification, ErrorClass},
     reqwest::ReqwestService,
     retry::RetryOutcome,
@@ -318,4 +319,111 @@ async fn without_redirects_the_caller_gets_them_and_nothing_goes_elsewhere() {
     let (home, response) = redirected(Policy::none(), foreign.url("/end")).await;
     assert_eq!((response.status().as_u16(), home.seen().len()), (307, 1));
     assert_eq!(foreign.seen().len(), 0);
+}
+
+/// What reqwest itself does with the address that it comes from, so that the page may say it.
+#[tokio::test]
+async fn a_redirect_that_a_client_follows_tells_the_other_origin_the_query() {
+    let foreign = Server::start(ok).await;
+    let location = foreign.url("/end");
+    let home = Server::start(move |_| {
+        let response = Response::builder().status(302).header(LOCATION, &location);
+        response.body(Full::default()).unwrap()
+    })
+    .await;
+    let url = home.url("/start?code=secret");
+    for (client, referer) in [(client(), Some(&*url)), (client().referer(false), None)] {
+        let service = ReqwestService::new(client.build().unwrap());
+        service.oneshot(get(&url)).await.unwrap();
+        let seen = foreign.seen().pop().unwrap();
+        assert_eq!(seen.headers.get(REFERER).map(|value| value.to_str().unwrap()), referer);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_empty_is_not_sent_again_by_a_redirect() {
+    for (body, status, sends) in [("", 200, 2), ("a name", 307, 1)] {
+        let home = Server::start(|sends| match sends {
+            0 => {
+                let response = Response::builder().status(307).header(LOCATION, "/end");
+                response.body(Full::default()).unwrap()
+            }
+            _ => ok(sends),
+        })
+        .await;
+        let request = Request::post(home.url("/start")).body(Full::<Bytes>::from(body)).unwrap();
+        let service = ReqwestService::new(client().build().unwrap());
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!((response.status().as_u16(), home.seen().len()), (status, sends));
+    }
+}
+
+#[tokio::test]
+async fn credentials_in_a_uri_make_no_header() {
+    let server = Server::start(ok).await;
+    let url = server.url("/").replace("http://", "http://user:secret@");
+    ReqwestService::new(client().build().unwrap()).oneshot(get(&url)).await.unwrap();
+    let seen = server.seen().pop().unwrap();
+    assert!(!format!("{seen:?}").contains("secret"), "{seen:?}");
+    assert_eq!(seen.headers.get(AUTHORIZATION), None);
+}
+
+#[tokio::test]
+async fn an_answer_becomes_one_of_reqwest_s_again() {
+    let gone = |_| Response::builder().status(404).body("gone".into()).unwrap();
+    let server = Server::start(gone).await;
+    let service = ReqwestService::new(client().build().unwrap());
+    let url = server.url("/users?code=secret");
+    let answer = service.oneshot(get(&url)).await.unwrap();
+    let answer = reqwest::Response::from(answer.map(reqwest::Body::wrap));
+    let error = answer.error_for_status_ref().unwrap_err();
+    assert_eq!(error.status().unwrap(), 404);
+    assert!(!error.to_string().contains("users"), "{error}");
+    assert_eq!(answer.text().await.unwrap(), "gone");
+}
+
+#[tokio::test]
+async fn a_request_body_that_breaks_off_is_an_error_of_no_class_and_found() {
+    let server = Server::start(ok).await;
+    let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(2);
+    sender.send_data("half".into()).await.unwrap();
+    sender.abort(std::io::Error::other("broke off"));
+    let request = Request::post(server.url("/")).body(body).unwrap();
+    let service = ReqwestService::new(client().build().unwrap());
+    let error = service.oneshot(request).await.unwrap_err();
+    assert!(Classification::of_error(error.as_ref()).is_none(), "{error:?}");
+    assert_eq!(find::<std::io::Error>(error.as_ref()).unwrap().to_string(), "broke off");
+}
+
+/// A service of reqwest's requests that shows what arrives.
+#[tokio::test]
+async fn extensions_arrive_in_both_directions_and_end_with_the_client() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Mark(&'static str);
+    let api = tower::service_fn(async |request: reqwest::Request| {
+        assert_eq!(
+            Request::<reqwest::Body>::try_from(request).unwrap().extensions().get(),
+            Some(&Mark("asked"))
+        );
+        let mut response = Response::new(Bytes::new());
+        response.extensions_mut().insert(Mark("answered"));
+        Ok::<_, Infallible>(reqwest::Response::from(response))
+    });
+    let mut request = get("http://id.example/");
+    request.extensions_mut().insert(Mark("asked"));
+    let response = ReqwestService::new(api).oneshot(request).await.unwrap();
+    assert_eq!(response.extensions().get(), Some(&Mark("answered")));
+}
+
+#[tokio::test]
+async fn a_dropped_call_drops_the_client_s() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut service = ReqwestService::new(client().build().unwrap());
+    let call = tokio::spawn(service.call(get(&url)));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    call.abort();
+    // The connection ends with it.
+    assert_eq!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
 }
