@@ -5,6 +5,7 @@ mod bodies;
 mod caller;
 mod ends;
 mod events;
+mod ordering;
 mod queue;
 mod readiness;
 mod runtimes;
