@@ -1,50 +1,20 @@
-//! What a call through `FallbackLayer` allocates, counted.
+//! `FallbackLayer`.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers fail as a test does")]
-
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
-
-use allocation_counter::measure;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
-use tower::{Layer, Service};
+use tower::Layer;
 use tower_heed::FallbackLayer;
 
-/// An inner service that allocates nothing.
-#[derive(Clone)]
-struct Api;
+use crate::{api, counted};
 
-impl Service<Request<Full<Bytes>>> for Api {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
-        ready(Ok(Response::new(Full::default())))
-    }
-}
+type Body = Full<Bytes>;
 
 fn allocations(layer: &FallbackLayer, uri: Uri) -> u64 {
-    let mut client = layer.layer(Api);
-    let mut request = Request::new(Full::default());
+    let mut client = layer.layer(api(|_: Request<Body>| Response::new(Body::default())));
+    let mut request = Request::new(Body::default());
     *request.uri_mut() = uri;
-    let counted = measure(|| {
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(client.poll_ready(&mut cx).is_ready());
-        let call = pin!(client.call(request));
-        assert!(call.poll(&mut cx).is_ready());
-    });
-    counted.count_total
+    counted(&mut client, request).count_total
 }
 
 #[test]

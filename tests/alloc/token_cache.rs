@@ -1,16 +1,7 @@
-//! What a call through `TokenCacheLayer` allocates, counted.
+//! `TokenCacheLayer`.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers fail as a test does")]
+use std::time::Duration;
 
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    pin::pin,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
-
-use allocation_counter::measure;
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, Uri,
@@ -20,26 +11,10 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     TokenCacheLayer,
-    token_cache::{StaticToken, Token, TokenCache, TokenError, TokenRequest},
+    token_cache::{StaticToken, Token, TokenError, TokenRequest},
 };
 
-/// An inner service that allocates nothing.
-#[derive(Clone)]
-struct Api;
-
-impl Service<Request<Full<Bytes>>> for Api {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
-        ready(Ok(Response::new(())))
-    }
-}
+use crate::{api, counted};
 
 /// A request whose header map has room for one more, and whose parts are shared: the first clone of a part that is not
 /// allocates once, whoever clones it.
@@ -57,19 +32,12 @@ fn request() -> Request<Full<Bytes>> {
 async fn allocations(layer: TokenCacheLayer) -> u64 {
     let layer = layer.allow_origin("https://id.example").unwrap();
     let layer = layer.endpoint("GET /public/{name}", |config| config.without_token()).unwrap();
-    let mut client: TokenCache<Api> = layer.layer(Api);
+    let mut client = layer.layer(api(|_: Request<Full<Bytes>>| Response::new(())));
     // The first call waits for the token; the second has this thread's first look at it.
     for _ in 0..2 {
         client.ready().await.unwrap().call(request()).await.unwrap();
     }
-    let request = request();
-    let counted = measure(|| {
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(client.poll_ready(&mut cx).is_ready());
-        let call = pin!(client.call(request));
-        assert!(call.poll(&mut cx).is_ready());
-    });
-    counted.count_total
+    counted(&mut client, request()).count_total
 }
 
 fn source() -> TokenCacheLayer {

@@ -1,42 +1,12 @@
-//! What a call through `ErrorClassifyLayer` allocates, counted.
+//! `ErrorClassifyLayer`.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test's helpers fail as a test does")]
-
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
-
-use allocation_counter::measure;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use tower::{Layer, Service};
+use tower::Layer;
 use tower_heed::ErrorClassifyLayer;
 
-/// An inner service that allocates nothing: it hands back the header map of the request.
-#[derive(Clone)]
-struct Api(StatusCode);
-
-impl Service<Request<Full<Bytes>>> for Api {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        let mut response = Response::new(body);
-        *response.status_mut() = self.0;
-        *response.headers_mut() = head.headers;
-        ready(Ok(response))
-    }
-}
+use crate::{api, counted};
 
 fn request(headers: &HeaderMap) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::from(Bytes::from_static(b"{}")));
@@ -52,17 +22,16 @@ fn allocations(layer: &ErrorClassifyLayer, status: StatusCode) -> u64 {
     for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
         headers.insert(name, HeaderValue::from_static("60"));
     }
-    let mut client = layer.layer(Api(status));
-    let mut send = |request| {
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(client.poll_ready(&mut cx).is_ready());
-        measure(|| match pin!(client.call(request)).poll(&mut cx) {
-            Poll::Ready(answer) => assert_eq!(answer.unwrap().status(), status),
-            Poll::Pending => panic!("not answered"),
-        })
-    };
-    send(request(&headers));
-    send(request(&headers)).count_total
+    // It hands back the header map of the request.
+    let mut client = layer.layer(api(move |request: Request<Full<Bytes>>| {
+        let (head, body) = request.into_parts();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = head.headers;
+        response
+    }));
+    counted(&mut client, request(&headers));
+    counted(&mut client, request(&headers)).count_total
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! The recommended stack.
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header::ACCEPT};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceExt};
+use tower_heed::{BoxError, SendSpanLayer, Stack, TokenCacheLayer, token_cache::StaticToken};
+
+use crate::{api, counted};
+
+type Body = Full<Bytes>;
+
+fn request() -> Request<Body> {
+    Request::post(Uri::from_static("https://id.example/users"))
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .body(Full::from(Bytes::from_static(b"{}")))
+        .unwrap()
+}
+
+/// An API that answers at once.
+fn answers()
+-> impl Service<Request<Body>, Response = Response<Body>, Error: Into<BoxError>, Future: Send>
++ Clone
++ Send {
+    api(|_: Request<Body>| Response::new(Body::default()))
+}
+
+/// The allocations of the second call, which nothing stops.
+async fn allocations(mut client: impl Service<Request<Body>, Error = BoxError>) -> u64 {
+    client.ready().await.unwrap().call(request()).await.map(drop).unwrap();
+    counted(&mut client, request()).count_total
+}
+
+fn token() -> TokenCacheLayer {
+    let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
+    token.allow_origin("https://id.example").unwrap()
+}
+
+/// The copy of the request's header map, its entries and its index, and nothing else.
+#[tokio::test]
+async fn a_call_that_nothing_stops_allocates_twice() {
+    assert_eq!(allocations(Stack::new().token_cache(token()).layer(answers())).await, 2);
+}
+
+#[tokio::test]
+async fn a_span_that_no_subscriber_wants_allocates_nothing() {
+    let spans = SendSpanLayer::new().endpoint("POST /users", |config| config).unwrap();
+    assert_eq!(allocations(spans.layer(answers())).await, 0);
+    assert_eq!(
+        allocations(Stack::new().token_cache(token()).send_span(spans).layer(answers())).await,
+        2
+    );
+}
