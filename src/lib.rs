@@ -24,8 +24,8 @@
 //! answer means and whether it would be sent again, with no clock and no chance of their own.
 //!
 //! The [`guide`] is the manual: in which [order](guide::ordering) the layers go, what [readiness](guide::readiness) asks of a
-//! layer, which [providers](guide::providers) are read, [what happens when](guide::failure_modes) something fails, and how to
-//! [test](guide::testing) a stack.
+//! layer, which [providers](guide::providers) are read, [what happens when](guide::failure_modes) something fails, how to
+//! [test](guide::testing) a stack, what it [costs](guide::performance), and what [others](guide::comparison) do.
 //!
 //! # Features
 //!

@@ -10,6 +10,8 @@
 //! | [`providers`] | whose rate-limit headers, status codes and token endpoints are known |
 //! | [`failure_modes`] | what happens when the API refuses, hangs, is out or signs us out, what the caller sees, and what to alert on |
 //! | [`testing`] | how to try out a stack without a server and without waiting |
+//! | [`performance`] | what a call costs, and what is reached under a limit |
+//! | [`comparison`] | what other crates and SDKs do |
 //!
 //! # Words
 //!
@@ -25,8 +27,10 @@
 //! | *hold-off* | the time after a failed flight in which none is begun |
 //! | *deadline*, *timeout* | a point in time, a span |
 
+pub mod comparison;
 pub mod failure_modes;
 pub mod ordering;
+pub mod performance;
 pub mod providers;
 pub mod readiness;
 pub mod testing;

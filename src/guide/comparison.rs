@@ -1,0 +1,3 @@
+//! What this crate does and what others do, feature by feature.
+//!
+#![doc = include_str!("../../docs/comparison.md")]
