@@ -22,6 +22,32 @@
 //! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) is not begun; what cannot be read is ignored; `ThrottleLayer` asks again after an hour at most (`max_hold`) | the answer at once, with what it said |
 //! | it is out and there is a `ResponseCacheLayer` | what is stale is served, marked `Stale`, for `stale_for` (10 min) | a success |
 //!
+//! # Class by class
+//!
+//! What each layer makes of a failure that is left, by its defaults:
+//!
+//! | class | safe or marked `Idempotent` | any other request | session | what is stale | fail open | fail closed |
+//! |---|---|---|---|---|---|---|
+//! | `RateLimited`, `Throttled`, `Connect` | again | again | `Degraded` | served | answered | `UpstreamUnavailable` |
+//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned | `Degraded` | served | answered | `UpstreamUnavailable` |
+//! | `TokenUnavailable` | by its cause | by its cause | by its cause | served | by its cause | `UpstreamUnavailable` |
+//! | `Unauthenticated` | returned | returned | `Unauthenticated` | forgotten | passed on | `UpstreamUnavailable` |
+//! | `Forbidden`, `Rejected` | returned | returned | as it was | forgotten | passed on | passed on |
+//!
+//! * *Again* is within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline and the budget; why it ended
+//!   is in [`RetryOutcome`](crate::retry::RetryOutcome). Not again: 501 and 505. Again although not safe: 503 with `Retry-After`. A 401 to a
+//!   token that was fetched is sent once more with another one, and is a failure only if that is rejected too.
+//! * *Session* is the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` is never a way out
+//!   of `Unauthenticated`.
+//! * *Stale* is for a response of a named `GET` in `ResponseCacheLayer`. It is served with the mark `Stale`, or forgotten and the
+//!   failure passed on. All who shared the flight get the same failure, as `response_cache::FetchFailed` if it is an error.
+//! * *Fail open*, *fail closed* are [`FallbackLayer`](crate::FallbackLayer)'s. An open answer has the mark
+//!   [`Degraded`](crate::policy::Degraded). `TokenUnavailable` is answered openly where the issuer is out, and passed on where it refused
+//!   the credentials.
+//! * A request that [`DetachLayer`](crate::DetachLayer) took on has had its 202. What is left in the end goes to
+//!   [`on_failure`](crate::DetachLayer::on_failure) and into the log, whatever its class.
+//! * With the feature `axum`, the module `axum` has the status that each becomes for the app's own caller.
+//!
 //! # Tokens
 //!
 //! | when | what is done, by whom | the caller sees |

@@ -57,6 +57,7 @@
 //! | a connection that was refused | `Answer::error(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))` |
 //! | a rejected token | `Answer::status(401)` |
 //! | answers that depend on the request | [`ScriptedService::otherwise`] |
+//! | a token endpoint beside the API | the same, by the path: `Answer::status(200).body(r#"{"access_token":"t1","token_type":"Bearer","expires_in":3600}"#)` |
 //! | a client that is busy | [`ScriptedService::permits`] |
 //! | a client that broke | [`ScriptedHandle::break_readiness`] |
 //! | a clock that is wrong | [`ManualClock`], given to the layers as their `clock` |

@@ -39,6 +39,7 @@ mod end_to_end;
 mod endpoints;
 mod fallback;
 mod floors;
+mod guide;
 mod house;
 mod idp_self;
 #[cfg(feature = "metrics")]

@@ -142,3 +142,133 @@ async fn a_manual_clock_follows_tokio_and_can_be_set() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(clock.system_time(), start + Duration::from_secs(1));
 }
+
+/// What a program's own test looks like: its function that builds the client, with a scripted service in the place of hyper's.
+#[cfg(feature = "client-credentials")]
+mod a_programs_own_stack {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+    use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+    use tokio::time::{Instant, advance};
+    use tower::{Layer, ServiceExt, util::BoxCloneService};
+    use tower_heed::{
+        BoxError, Stack, TokenCacheLayer,
+        error::find,
+        policy::Stopped,
+        retry::RetryOutcome,
+        test_util::{Answer, ScriptedHandle, ScriptedService},
+        timeout::Elapsed,
+        token_cache::ClientCredentials,
+    };
+
+    use crate::support::{probe::Body, scripted::get};
+
+    const TOKEN: &str = "/oauth/token";
+
+    // === the program ===
+
+    type Client =
+        BoxCloneService<Request<Body>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
+
+    /// What the program calls with hyper-util's client, and its tests with a scripted one.
+    fn identity(http: ScriptedService<Body>) -> Client {
+        let source = ClientCredentials::auth0(http.clone(), "id.example", "me", "secret").unwrap();
+        let token = TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap();
+        let client = Stack::new().token_cache(token).layer(http);
+        let client = client.map_response(|response| response.map(BodyExt::boxed_unsync));
+        BoxCloneService::new(client)
+    }
+
+    // === its tests ===
+
+    /// Gives tokens of an hour, `t1`, `t2` ..., and answers every call that carries one.
+    fn api() -> ScriptedService<Body> {
+        let mut tokens = 0;
+        ScriptedService::new().otherwise(move |request: &Request<Body>| {
+            match request.uri().path() {
+                TOKEN => {
+                    tokens += 1;
+                    Answer::status(200).header("content-type", "application/json").body(format!(
+                        r#"{{"access_token":"t{tokens}","token_type":"Bearer","expires_in":3600}}"#
+                    ))
+                }
+                _ if request.headers().contains_key(AUTHORIZATION) => {
+                    Answer::status(200).body("{}")
+                }
+                _ => Answer::status(401),
+            }
+        })
+    }
+
+    /// The paths that were asked for since the last time, with the tokens.
+    fn asked(script: &ScriptedHandle<Body>) -> Vec<(String, String)> {
+        let tell = |request: Request<Body>| {
+            let token = request.headers().get(AUTHORIZATION);
+            let token = token.map_or("", |token| token.to_str().unwrap());
+            (request.uri().path().to_owned(), token.to_owned())
+        };
+        script.take_requests().into_iter().map(tell).collect()
+    }
+
+    fn at(path: &str, token: &str) -> (String, String) {
+        (path.to_owned(), token.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_token_for_all_calls_until_it_is_refreshed_in_time() {
+        let api = api();
+        let script = api.handle();
+        let client = identity(api);
+        for _ in 0..3 {
+            client.clone().oneshot(get("/users/1")).await.unwrap();
+        }
+        let users = at("/users/1", "Bearer t1");
+        assert_eq!(asked(&script), [at(TOKEN, ""), users.clone(), users.clone(), users]);
+
+        advance(Duration::from_secs(3600)).await;
+        client.oneshot(get("/users/1")).await.unwrap();
+        assert_eq!(asked(&script), [at(TOKEN, ""), at("/users/1", "Bearer t2")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_waited_out_and_a_revoked_token_is_replaced() {
+        let api = api();
+        let script = api.handle();
+        let client = identity(api);
+        client.clone().oneshot(get("/users/1")).await.unwrap();
+        drop(asked(&script));
+
+        script.respond(429, &[("retry-after", "5")]);
+        script.respond(401, &[("www-authenticate", r#"Bearer error="invalid_token""#)]);
+        let start = Instant::now();
+        let response = client.oneshot(get("/users/1")).await.unwrap();
+        assert!(Instant::now() - start >= Duration::from_secs(5));
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "{}");
+        let old = at("/users/1", "Bearer t1");
+        let new = at("/users/1", "Bearer t2");
+        assert_eq!(asked(&script), [old.clone(), old, at(TOKEN, ""), new]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_not_sent_twice_and_a_server_that_hangs_holds_nobody() {
+        let api = api();
+        let script = api.handle();
+        let client = identity(api);
+        client.clone().oneshot(get("/users/1")).await.unwrap();
+        drop(asked(&script));
+
+        let order = || Request::post("https://id.example/orders").body(Body::from("{}")).unwrap();
+        script.answer(Answer::status(502));
+        let response = client.clone().oneshot(order()).await.unwrap();
+        assert_eq!((response.status(), script.sends()), (StatusCode::BAD_GATEWAY, 1));
+        let outcome = response.extensions().get::<RetryOutcome>().unwrap();
+        assert_eq!(outcome.stopped(), Stopped::NotRepeatable);
+
+        script.answer(Answer::never());
+        let error = client.oneshot(order()).await.unwrap_err();
+        assert!(find::<Elapsed>(error.as_ref()).is_some(), "{error}");
+        assert_eq!((script.sends(), script.in_flight()), (2, 0));
+    }
+}
