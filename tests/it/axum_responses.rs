@@ -40,7 +40,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Answer, Body as ProbeBody, ProbeError, probe},
-    scripted::{Scripted, answer, get as request},
+    scripted::{answer, get as request, scripted},
 };
 
 /// The error of one call through `layer`.
@@ -306,7 +306,7 @@ type Client = BoxCloneSyncService<Request<ProbeBody>, Response, BoxError>;
 
 /// An app that calls an upstream which answers `/NNN` with the status `NNN`, through the stack, failing closed.
 fn app() -> Router {
-    let api = Scripted::new(|request| {
+    let api = scripted(|request| {
         let status = request.uri().path()[1..].parse().unwrap();
         answer(status, &[("retry-after", "30"), ("www-authenticate", "Bearer")])
     });

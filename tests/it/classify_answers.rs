@@ -19,7 +19,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Answer, Body, ProbeError, probe},
-    scripted::{Scripted, answer, get},
+    scripted::{answer, as_asked, get, scripted},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,8 +55,7 @@ async fn error_of<B: http_body::Body + Send + 'static>(
 
 #[tokio::test]
 async fn a_failing_answer_carries_its_meaning_and_a_success_carries_nothing() {
-    let api =
-        ErrorClassifyLayer::new().layer(Scripted::new(|_| answer(503, &[("retry-after", "7")])));
+    let api = ErrorClassifyLayer::new().layer(scripted(|_| answer(503, &[("retry-after", "7")])));
     let response = api.oneshot(get("/")).await.unwrap();
     let found = response.extensions().get::<Classification>().unwrap();
     assert_eq!(found.class(), ErrorClass::Unavailable);
@@ -64,7 +63,7 @@ async fn a_failing_answer_carries_its_meaning_and_a_success_carries_nothing() {
     assert_eq!(found.wait(), Some(7 * SECOND));
 
     for layer in [ErrorClassifyLayer::new(), ErrorClassifyLayer::new().error_for_status()] {
-        let response = layer.layer(Scripted::as_asked()).oneshot(get("/200")).await.unwrap();
+        let response = layer.layer(as_asked()).oneshot(get("/200")).await.unwrap();
         // Not even an empty map: the first extension costs allocations.
         assert!(response.extensions().is_empty());
     }
@@ -94,7 +93,7 @@ async fn the_text_of_an_error_shows_neither_headers_nor_body() {
 #[tokio::test]
 async fn an_error_keeps_its_meaning_for_the_layers_outside() {
     let layer = ErrorClassifyLayer::new().error_for_status();
-    let api = layer.layer(Scripted::new(|_| answer(429, &[("retry-after", "30")])));
+    let api = layer.layer(scripted(|_| answer(429, &[("retry-after", "30")])));
     let error = api.oneshot(get("/")).await.unwrap_err();
     let found = Classification::of_error(error.as_ref()).unwrap();
     assert_eq!((found.class(), found.wait()), (ErrorClass::RateLimited, Some(30 * SECOND)));
@@ -215,7 +214,7 @@ async fn the_deadline_ends_the_reading_and_not_the_error() {
 #[test]
 fn a_body_that_is_there_needs_no_timer_and_no_runtime() {
     let layer = ErrorClassifyLayer::new().error_for_status();
-    let mut call = tokio_test::task::spawn(layer.layer(Scripted::as_asked()).oneshot(get("/500")));
+    let mut call = tokio_test::task::spawn(layer.layer(as_asked()).oneshot(get("/500")));
     let error = tokio_test::assert_ready!(call.poll()).unwrap_err();
     assert_eq!(classified(&error).status(), 500);
 }
@@ -253,8 +252,9 @@ async fn an_endpoint_has_its_own_reading_and_its_own_way_to_fail() {
         .unwrap();
     let ask = async |method: &str, path: &str| {
         let request = Request::builder().method(method).uri(format!("https://id.example{path}"));
-        let api = Scripted::new(|request| {
-            Scripted::as_asked().answer_to(request).map(|_| Body::from("body"))
+        let api = scripted(|request| {
+            let status = request.uri().path()[1..].parse().unwrap();
+            answer(status, &[]).map(|_| Body::from("body"))
         });
         layer.layer(api).oneshot(request.body(Body::default()).unwrap()).await
     };
@@ -276,8 +276,8 @@ async fn an_endpoint_has_its_own_reading_and_its_own_way_to_fail() {
 async fn an_endpoint_starts_as_the_layer_is_at_its_line() {
     let layer =
         ErrorClassifyLayer::new().endpoint("/500", |config| config).unwrap().error_for_status();
-    assert!(layer.layer(Scripted::as_asked()).oneshot(get("/500")).await.is_ok());
-    assert!(layer.layer(Scripted::as_asked()).oneshot(get("/501")).await.is_err());
+    assert!(layer.layer(as_asked()).oneshot(get("/500")).await.is_ok());
+    assert!(layer.layer(as_asked()).oneshot(get("/501")).await.is_err());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body, ProbeError},
-    scripted::{Scripted, answer, get},
+    scripted::{answer, get, scripted},
 };
 
 fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
@@ -99,7 +99,7 @@ async fn time_limits_are_time_outs() {
 
 #[tokio::test]
 async fn a_classified_answer_keeps_its_classification() {
-    let api = Scripted::new(|_| answer(429, &[("retry-after", "30")]));
+    let api = scripted(|_| answer(429, &[("retry-after", "30")]));
     let api = ErrorClassifyLayer::new().error_for_status().layer(api);
     let error = api.oneshot(get("/")).await.unwrap_err();
     let found = Classification::of_error(&Wrapper(error)).unwrap();

@@ -10,7 +10,7 @@ use tracing::Level;
 use crate::support::{
     events::Events,
     probe::Body,
-    scripted::{Scripted, answer, get},
+    scripted::{answer, as_asked, get, scripted},
 };
 
 const AUTH0: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ fn layer() -> ErrorClassifyLayer {
 async fn a_refusal_is_logged_with_what_its_headers_said() {
     let events = Events::record();
     let layer = layer().endpoint("GET /api/v2/users/{id}", |config| config).unwrap();
-    let api = layer.layer(Scripted::new(|_| answer(429, AUTH0)));
+    let api = layer.layer(scripted(|_| answer(429, AUTH0)));
     drop(api.oneshot(get("/api/v2/users/auth0%7C1?fields=email")).await.unwrap());
 
     let [event] = &events.named("rate limited")[..] else { panic!("{}", events.text()) };
@@ -53,7 +53,7 @@ async fn a_refusal_is_logged_with_what_its_headers_said() {
 #[tokio::test]
 async fn what_the_server_did_not_say_is_not_logged() {
     let events = Events::record();
-    drop(layer().layer(Scripted::as_asked()).oneshot(get("/429")).await.unwrap());
+    drop(layer().layer(as_asked()).oneshot(get("/429")).await.unwrap());
     let [event] = &events.named("rate limited")[..] else { panic!("{}", events.text()) };
     assert_eq!(event.fields.keys().copied().collect::<Vec<_>>(), ["class", "status"]);
 }
@@ -61,7 +61,7 @@ async fn what_the_server_did_not_say_is_not_logged() {
 #[tokio::test]
 async fn each_refusal_is_logged_once_and_no_other_answer_is() {
     let events = Events::record();
-    let api = layer().error_for_status().layer(Scripted::as_asked());
+    let api = layer().error_for_status().layer(as_asked());
     for path in ["/200", "/304", "/401", "/403", "/404", "/408", "/500", "/503"] {
         drop(api.clone().oneshot(get(path)).await);
     }
@@ -75,7 +75,7 @@ async fn each_refusal_is_logged_once_and_no_other_answer_is() {
 #[tokio::test]
 async fn no_event_holds_a_query_or_a_header_s_text() {
     let events = Events::record();
-    let api = layer().layer(Scripted::new(|request| match request.uri().path() {
+    let api = layer().layer(scripted(|request| match request.uri().path() {
         "/users" => answer(429, AUTH0),
         _ => answer(401, AUTH0),
     }));
@@ -92,7 +92,7 @@ async fn no_event_holds_a_query_or_a_header_s_text() {
 #[tokio::test]
 async fn a_change_of_the_status_is_logged_once() {
     let events = Events::record();
-    let api = layer().layer(Scripted::as_asked());
+    let api = layer().layer(as_asked());
     for path in ["/200", "/200", "/503", "/429", "/401", "/401", "/200"] {
         drop(api.clone().oneshot(get(path)).await.unwrap());
     }

@@ -21,8 +21,8 @@ use tower_test::mock::{self, Mock, SendResponse};
 
 use crate::support::{
     events::Events,
-    probe::Body,
-    scripted::{Scripted, answer, get},
+    probe::{Body, Probe},
+    scripted::{answer, as_asked, get, scripted},
 };
 
 type Held = (Request<Body>, SendResponse<Response<Body>>);
@@ -38,7 +38,7 @@ fn counting() -> (ErrorClassifyLayer, Arc<AtomicUsize>) {
     (layer, runs)
 }
 
-async fn ask(client: &ErrorClassify<Scripted>, path: &str) -> u16 {
+async fn ask(client: &ErrorClassify<Probe>, path: &str) -> u16 {
     client.clone().oneshot(get(path)).await.unwrap().status().as_u16()
 }
 
@@ -74,7 +74,7 @@ fn respond(held: impl IntoIterator<Item = Held>, status: u16) {
 #[tokio::test]
 async fn a_rejection_runs_the_handler_and_other_failures_do_not() {
     let (layer, runs) = counting();
-    let client = layer.layer(Scripted::as_asked());
+    let client = layer.layer(as_asked());
     for status in [400, 403, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504] {
         ask(&client, &format!("/{status}")).await;
         settle().await;
@@ -87,7 +87,7 @@ async fn a_rejection_runs_the_handler_and_other_failures_do_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
-    let api = Scripted::new(|_| answer(429, &[("retry-after", "1")]));
+    let api = scripted(|_| answer(429, &[("retry-after", "1")]));
     let layer = ErrorClassifyLayer::new();
     let recovering = layer.layer(api.clone());
     let runs = Arc::new(AtomicUsize::new(0));
@@ -107,12 +107,12 @@ async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
     drop(client.clone().oneshot(touch).await.unwrap());
     settle().await;
     assert_eq!(layer.status().get(), Degraded);
-    assert_eq!((runs.load(SeqCst), api.sends()), (0, 2));
+    assert_eq!((runs.load(SeqCst), api.handle().sends()), (0, 2));
 }
 
 #[tokio::test]
 async fn a_limited_login_is_tried_once_and_leaves_the_session_signed_out() {
-    let api = Scripted::new(|request| match request.uri().path() {
+    let api = scripted(|request| match request.uri().path() {
         "/login" => answer(429, &[("retry-after", "1")]),
         _ => answer(401, &[]),
     });
@@ -130,7 +130,7 @@ async fn a_limited_login_is_tried_once_and_leaves_the_session_signed_out() {
         settle().await;
     }
     assert_eq!(layer.status().get(), Unauthenticated);
-    assert_eq!(api.sends(), 51, "50 requests and one login");
+    assert_eq!(api.handle().sends(), 51, "50 requests and one login");
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_hundred_rejections_at_once_run_the_handler_once() {
 async fn a_hundred_rejections_on_four_threads_run_the_handler_once() {
     for _ in 0..20 {
         let (layer, runs) = counting();
-        let client = layer.layer(Scripted::as_asked());
+        let client = layer.layer(as_asked());
         let gate = Arc::new(Semaphore::new(0));
         let mut calls = JoinSet::new();
         for _ in 0..100 {
@@ -174,7 +174,7 @@ async fn a_hundred_rejections_on_four_threads_run_the_handler_once() {
 #[tokio::test]
 async fn the_next_success_is_active_and_a_later_rejection_runs_the_handler_again() {
     let (layer, runs) = counting();
-    let client = layer.layer(Scripted::as_asked());
+    let client = layer.layer(as_asked());
     for round in 1..=3 {
         for _ in 0..5 {
             ask(&client, "/401").await;
@@ -189,9 +189,9 @@ async fn the_next_success_is_active_and_a_later_rejection_runs_the_handler_again
 
 #[tokio::test]
 async fn requests_of_the_handler_do_not_start_it_again() {
-    let api = Scripted::as_asked();
+    let api = as_asked();
     let layer = ErrorClassifyLayer::new();
-    let recovering = Arc::new(Mutex::new(None::<ErrorClassify<Scripted>>));
+    let recovering = Arc::new(Mutex::new(None::<ErrorClassify<Probe>>));
     let runs = Arc::new(AtomicUsize::new(0));
     let (inside, counted) = (Arc::clone(&recovering), Arc::clone(&runs));
     // The very client that has the handler, so that nothing but the layer keeps it from recursing.
@@ -212,11 +212,11 @@ async fn requests_of_the_handler_do_not_start_it_again() {
     *recovering.lock().unwrap() = Some(client.clone());
 
     ask(&client, "/401").await;
-    while api.sends() < 7 {
+    while api.handle().sends() < 7 {
         settle().await;
     }
     settle().await;
-    assert_eq!((runs.load(SeqCst), api.sends()), (1, 7));
+    assert_eq!((runs.load(SeqCst), api.handle().sends()), (1, 7));
     assert_eq!(layer.status().get(), Unauthenticated);
 
     // The sign-out has had no run of its own: the first rejection from outside starts it.
@@ -229,7 +229,7 @@ async fn requests_of_the_handler_do_not_start_it_again() {
 #[tokio::test]
 async fn requests_of_a_task_that_outlives_the_run_need_the_mark() {
     for (marked, expected) in [(true, 1), (false, 2)] {
-        let recovering = Arc::new(Mutex::new(None::<ErrorClassify<Scripted>>));
+        let recovering = Arc::new(Mutex::new(None::<ErrorClassify<Probe>>));
         let runs = Arc::new(AtomicUsize::new(0));
         let (inside, counted) = (Arc::clone(&recovering), Arc::clone(&runs));
         let layer = ErrorClassifyLayer::new().on_unauthenticated(move || {
@@ -251,7 +251,7 @@ async fn requests_of_a_task_that_outlives_the_run_need_the_mark() {
                 }
             }
         });
-        let client = layer.layer(Scripted::as_asked());
+        let client = layer.layer(as_asked());
         *recovering.lock().unwrap() = Some(client.clone());
         ask(&client, "/401").await;
         for _ in 0..10 {
@@ -324,7 +324,7 @@ async fn the_answer_does_not_wait_for_the_handler_and_one_run_ends_before_the_ne
             now.fetch_sub(1, SeqCst);
         }
     });
-    let client = layer.layer(Scripted::as_asked());
+    let client = layer.layer(as_asked());
     let mut call = task::spawn(client.clone().oneshot(get("/401")));
     assert_ready!(call.poll()).unwrap();
     settle().await;
@@ -353,7 +353,7 @@ async fn a_handler_that_panics_runs_again_at_the_next_change() {
         assert!(counted.fetch_add(1, SeqCst) > 0, "the handler's own fault");
         async { panic!("the handler's own fault, later") }
     });
-    let client = layer.layer(Scripted::as_asked());
+    let client = layer.layer(as_asked());
     for round in 1..=3 {
         for _ in 0..3 {
             ask(&client, "/401").await;
@@ -370,7 +370,7 @@ async fn a_handler_that_panics_runs_again_at_the_next_change() {
 fn without_a_runtime_the_handler_waits_for_a_rejection_that_has_one() {
     let events = Events::record();
     let (layer, runs) = counting();
-    let client = layer.layer(Scripted::as_asked());
+    let client = layer.layer(as_asked());
     for _ in 0..2 {
         let mut call = task::spawn(client.clone().oneshot(get("/401")));
         assert_ready!(call.poll()).unwrap();
@@ -395,7 +395,7 @@ fn a_run_that_ends_with_its_runtime_does_not_wedge_the_session() {
         counted.fetch_add(1, SeqCst);
         std::future::pending()
     });
-    let client = layer.layer(Scripted::as_asked());
+    let client = layer.layer(as_asked());
     for round in 1..=2 {
         let runtime = runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -411,9 +411,9 @@ fn a_run_that_ends_with_its_runtime_does_not_wedge_the_session() {
 /// first one.
 #[tokio::test]
 async fn two_sessions_recover_through_each_other_without_recursion() {
-    let slots: [Arc<Mutex<Option<ErrorClassify<Scripted>>>>; 2] = Default::default();
+    let slots: [Arc<Mutex<Option<ErrorClassify<Probe>>>>; 2] = Default::default();
     let runs: [Arc<AtomicUsize>; 2] = Default::default();
-    let apis = [Scripted::as_asked(), Scripted::as_asked()];
+    let apis = [as_asked(), as_asked()];
     for index in [0, 1] {
         let (own, other) = (Arc::clone(&runs[index]), Arc::clone(&slots[1 - index]));
         let layer = ErrorClassifyLayer::new().on_unauthenticated(move || {
@@ -427,7 +427,7 @@ async fn two_sessions_recover_through_each_other_without_recursion() {
     ask(&first, "/401").await;
     settle().await;
     assert_eq!(runs.each_ref().map(|runs| runs.load(SeqCst)), [1, 1]);
-    assert_eq!(apis.each_ref().map(Scripted::sends), [2, 1]);
+    assert_eq!(apis.each_ref().map(|api| api.handle().sends()), [2, 1]);
     for slot in &slots {
         *slot.lock().unwrap() = None;
     }

@@ -17,13 +17,13 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Answer, Body, probe},
-    scripted::{Scripted, answer, get},
+    scripted::{answer, as_asked, get, scripted},
 };
 
 /// Brings a new session through these answers.
 async fn after(layer: &ErrorClassifyLayer, statuses: &[u16]) -> AuthStatus {
     for status in statuses {
-        let api = layer.layer(Scripted::as_asked());
+        let api = layer.layer(as_asked());
         api.oneshot(get(&format!("/{status}"))).await.unwrap();
     }
     layer.status().get()
@@ -118,7 +118,7 @@ async fn an_error_changes_the_status_by_its_class() {
 async fn the_error_of_a_layer_inside_counts_as_its_answer_did() {
     let outer = ErrorClassifyLayer::new();
     let inner = ErrorClassifyLayer::new().error_for_status();
-    let api = outer.layer(inner.layer(Scripted::as_asked()));
+    let api = outer.layer(inner.layer(as_asked()));
     assert!(api.clone().oneshot(get("/429")).await.is_err());
     assert_eq!(outer.status().get(), Degraded);
     assert!(api.oneshot(get("/401")).await.is_err());
@@ -205,7 +205,7 @@ async fn a_call_that_is_given_up_before_its_answer_says_nothing() {
 
 #[tokio::test]
 async fn the_headers_can_make_a_403_a_limit_and_the_status_follows() {
-    let limited = Scripted::new(|_| answer(403, &[("retry-after", "60")]));
+    let limited = scripted(|_| answer(403, &[("retry-after", "60")]));
     let layer = ErrorClassifyLayer::new().classifier(Preset::GitHub);
     layer.layer(limited.clone()).oneshot(get("/")).await.unwrap();
     assert_eq!(layer.status().get(), Degraded);
@@ -228,7 +228,7 @@ fn a_status_is_named_as_in_events() {
 
 #[tokio::test]
 async fn the_rejection_of_a_token_that_has_been_replaced_is_no_sign_out() {
-    let api = Scripted::new(|_| {
+    let api = scripted(|_| {
         let mut response = answer(401, &[]);
         response.extensions_mut().insert(TokenReplaced);
         response

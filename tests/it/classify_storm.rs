@@ -20,8 +20,8 @@ use tower_heed::{
 };
 
 use crate::support::{
-    probe::Body,
-    scripted::{Scripted, answer, get},
+    probe::{Body, Probe},
+    scripted::{answer, get, scripted},
 };
 
 const STORM: Duration = Duration::from_secs(11);
@@ -29,10 +29,10 @@ const ROUND_TRIP: Duration = Duration::from_millis(350);
 
 /// An API under a limit, its recovery call included, one round trip away.
 fn limited() -> (
-    Scripted,
+    Probe,
     impl Service<Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send> + Clone,
 ) {
-    let api = Scripted::new(|_| answer(429, &[("retry-after", "20")]));
+    let api = scripted(|_| answer(429, &[("retry-after", "20")]));
     let far = api.clone();
     let service = service_fn(move |request| {
         let api = far.clone();
@@ -63,7 +63,7 @@ where
 async fn the_old_logic_runs_away() {
     let (api, client) = limited();
     every_4xx_is_a_sign_out(client, Instant::now() + STORM).await;
-    assert!(api.sends() > 30, "one request became {} sends", api.sends());
+    assert!(api.handle().sends() > 30, "one request became {} sends", api.handle().sends());
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn fifty_requests_refused_for_eleven_seconds_sign_nobody_out() {
     assert_eq!(calls.join_all().await, [429; 50]);
     sleep(STORM).await;
 
-    assert_eq!((runs.load(SeqCst), api.sends()), (0, 50));
+    assert_eq!((runs.load(SeqCst), api.handle().sends()), (0, 50));
     assert_eq!(*seen.lock().unwrap(), [Degraded]);
     drop((service, layer));
     watching.await.unwrap();

@@ -15,13 +15,13 @@ use tower_heed::{
 };
 
 use crate::support::{
-    probe::Body,
-    scripted::{Scripted, answer, get},
+    probe::{Body, Probe},
+    scripted::{answer, get, scripted},
 };
 
 /// Accepts the second token and those after it.
-fn api() -> Scripted {
-    Scripted::new(|request: &Request<Body>| match request.headers().get(AUTHORIZATION) {
+fn api() -> Probe {
+    scripted(|request: &Request<Body>| match request.headers().get(AUTHORIZATION) {
         Some(token) if token == "Bearer token-0" => answer(401, &[]),
         Some(_) => answer(200, &[]),
         None => answer(400, &[]),

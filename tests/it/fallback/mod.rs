@@ -28,7 +28,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::Body,
-    scripted::{Scripted, answer, get},
+    scripted::{answer, get, scripted},
 };
 
 /// How one call ended.
@@ -89,7 +89,7 @@ async fn as_error(response: Response<Body>) -> BoxError {
 async fn as_error_by(reader: impl Classifier, response: Response<Body>) -> BoxError {
     let headers = response.headers().clone();
     let status = response.status();
-    let upstream = Scripted::new(move |_| {
+    let upstream = scripted(move |_| {
         let mut response = answer(status.as_u16(), &[]);
         response.headers_mut().clone_from(&headers);
         response

@@ -373,7 +373,7 @@ async fn a_forbidden_request_is_not_let_in_because_a_limit_is_used_up() {
 
     let layers = |answer: Response<Body>| {
         use tower::{Layer, ServiceExt};
-        let http = crate::support::scripted::Scripted::new(move |_| answer.clone());
+        let http = crate::support::scripted::scripted(move |_| answer.clone());
         open.layer(ErrorClassifyLayer::new().layer(http))
             .oneshot(crate::support::scripted::get("/"))
     };

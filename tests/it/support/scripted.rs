@@ -1,27 +1,17 @@
-//! An API whose answers are a function of the request, and short ways to write requests and answers.
-
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-};
+//! Short ways to an API whose answers are a function of the request, and to requests and answers.
 
 use http::{Request, Response};
-use tower::Service;
 
-use super::probe::Body;
+use super::probe::{Body, Probe};
 
-type Script = dyn Fn(&Request<Body>) -> Response<Body> + Send + Sync;
+/// An API that answers each request at once with what `answer` says.
+pub fn scripted(answer: impl Fn(&Request<Body>) -> Response<Body> + Send + 'static) -> Probe {
+    Probe::new().otherwise(move |request| answer(request).into())
+}
 
-/// A service that answers each request at once with what `answer` says.
-#[derive(Clone)]
-pub struct Scripted {
-    answer: Arc<Script>,
-    sends: Arc<AtomicUsize>,
+/// An API that answers the requests for `/NNN` with the status `NNN`.
+pub fn as_asked() -> Probe {
+    scripted(|request| answer(request.uri().path()[1..].parse().unwrap(), &[]))
 }
 
 /// A `GET` of this path.
@@ -36,41 +26,4 @@ pub fn answer(status: u16, headers: &[(&str, &str)]) -> Response<Body> {
         response = response.header(*name, *value);
     }
     response.body(Body::default()).unwrap()
-}
-
-// === impl Scripted ===
-
-impl Scripted {
-    pub fn new(answer: impl Fn(&Request<Body>) -> Response<Body> + Send + Sync + 'static) -> Self {
-        Self { answer: Arc::new(answer), sends: Arc::default() }
-    }
-
-    /// Answers the requests for `/NNN` with the status `NNN`.
-    pub fn as_asked() -> Self {
-        Self::new(|request| answer(request.uri().path()[1..].parse().unwrap(), &[]))
-    }
-
-    /// What it answers, without sending.
-    pub fn answer_to(&self, request: &Request<Body>) -> Response<Body> {
-        (self.answer)(request)
-    }
-
-    pub fn sends(&self) -> usize {
-        self.sends.load(Ordering::SeqCst)
-    }
-}
-
-impl Service<Request<Body>> for Scripted {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.sends.fetch_add(1, Ordering::SeqCst);
-        ready(Ok(self.answer_to(&request)))
-    }
 }
