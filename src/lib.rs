@@ -17,6 +17,40 @@
 //! | [`SendSpanLayer`] | makes a span for each send, by OpenTelemetry's conventions |
 //! | [`Stack`] | the [order](stack) that is recommended |
 //!
+//! # Example
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_heed::{Stack, TokenCacheLayer, policy::Attempt, retry::RetryOutcome, token_cache::StaticToken};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), tower_heed::BoxError> {
+//! // Stands for hyper-util's client: a server that refuses the first send for two seconds.
+//! let http = service_fn(|request: Request<Full<Bytes>>| async move {
+//!     let response = match request.extensions().get::<Attempt>() {
+//!         None => Response::builder().status(429).header("retry-after", "2"),
+//!         Some(_) => Response::builder(),
+//!     };
+//!     Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
+//! });
+//!
+//! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.example")?;
+//! let client = Stack::new().token_cache(token).layer(http);
+//!
+//! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;
+//! let response = client.clone().oneshot(request).await?; // made once, and cloned for each call
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The [README](https://docs.rs/crate/tower-heed/latest) has a whole program, with its manifest, around a client with TLS.
+//!
 //! # Where things are
 //!
 //! What the server said → what we decide → how we wait. [`wire`] reads headers and bodies, [`policy`] decides, and the
