@@ -1,6 +1,7 @@
 //! What is written in several places says the same in all of them.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -43,6 +44,22 @@ fn the_readme_gives_a_reason_for_each_dependency_and_feature() {
     assert!(names.len() > 15, "{names:?}");
     for name in names {
         assert!(readme.contains(&format!("`{name}`")), "the README does not mention `{name}`");
+    }
+}
+
+/// What the cases name a standard for is nobody's in particular.
+#[test]
+fn as_many_vendors_are_named_as_have_a_case() {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(&read("tests/corpus/cases.json")).unwrap();
+    let vendors: BTreeSet<&str> = cases
+        .iter()
+        .map(|case| case["vendor"].as_str().unwrap())
+        .filter(|vendor| !["RFC ", "IETF ", "Generic "].iter().any(|word| vendor.starts_with(word)))
+        .collect();
+    let claim = format!("{} vendors", vendors.len());
+    for file in ["README.md", "docs/comparison.md", "CHANGELOG.md"] {
+        assert!(read(file).contains(&claim), "{file} does not say {claim}");
     }
 }
 
