@@ -17,15 +17,16 @@ const MAX_FIELD_LEN: usize = 4096;
 
 /// The longest delta that is reported, 2^31 s:
 /// [RFC 9111 section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2) has a receiver take a greater one for it.
-const MAX_DELTA: u64 = 1 << 31;
+const MAX_DELTA: Duration = Duration::from_secs(1 << 31);
 
 /// The directives of `Cache-Control` that a private cache can act on, of a request or of a response
 /// ([RFC 9111 section 5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
 ///
 /// Names are compared without case. A directive whose argument cannot be read, or that is there twice, counts as the
-/// strictest that it could be. `no-cache="field"` counts as `no-cache`, which the RFC allows. More fields, or longer ones,
-/// than anybody means to send count as `no-store`: what is in them is not known. `s-maxage`, `public`, `private` and
-/// `proxy-revalidate` are for caches that several users share, and so is what the RFC says about `Authorization`.
+/// strictest that it could be. `no-cache="field"` counts as `no-cache`, which the RFC allows. A field that is no list of
+/// directives (a quote that is not closed, semicolons or spaces in the place of commas) counts as `no-store`, and so do
+/// more fields, or longer ones, than anybody means to send: what is in them is not known. `s-maxage`, `public`, `private`
+/// and `proxy-revalidate` are for caches that several users share, and so is what the RFC says about `Authorization`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,6 +46,7 @@ pub struct CacheControl {
     must_revalidate: bool,
     only_if_cached: bool,
     max_age: Option<Duration>,
+    min_fresh: Option<Duration>,
     stale_if_error: Option<Duration>,
 }
 
@@ -99,6 +101,12 @@ impl CacheControl {
         self.max_age
     }
 
+    /// In a request: for how long the response is to stay fresh at least.
+    #[must_use]
+    pub const fn min_fresh(&self) -> Option<Duration> {
+        self.min_fresh
+    }
+
     /// For how long a stale response may be used while the server fails
     /// ([RFC 5861 section 4](https://www.rfc-editor.org/rfc/rfc5861#section-4)).
     #[must_use]
@@ -121,16 +129,23 @@ impl CacheControl {
         let date = headers.get(DATE).and_then(|date| http_date(date.as_bytes(), now));
         let nanos = expires.saturating_sub(date.unwrap_or_else(|| unix_nanos(now)));
         let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(0);
-        Some(Duration::from_secs(seconds.min(MAX_DELTA)))
+        Some(Duration::from_secs(seconds).min(MAX_DELTA))
     }
 
     fn read(&mut self, directive: &[u8]) {
+        let directive = directive.trim_ascii();
+        if directive.is_empty() {
+            return;
+        }
         let (name, argument) = match directive.iter().position(|byte| *byte == b'=') {
-            Some(at) => (&directive[..at], Some(&directive[at + 1..])),
+            Some(at) => (directive[..at].trim_ascii(), Some(directive[at + 1..].trim_ascii())),
             None => (directive, None),
         };
+        let is_whole = argument.is_none_or(|text| is_token(text) || is_quoted(text));
+        // What it was to say is not known: it might be this.
+        self.no_store |= !is_token(name) || !is_whole;
         let span = || argument.and_then(delta).unwrap_or(Duration::ZERO);
-        let is = |known: &str| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("no-store") {
             self.no_store = true;
         } else if is("no-cache") {
@@ -141,6 +156,10 @@ impl CacheControl {
             self.only_if_cached = true;
         } else if is("max-age") {
             shorten(&mut self.max_age, span());
+        } else if is("min-fresh") {
+            // The strictest is the longest.
+            self.min_fresh =
+                self.min_fresh.max(Some(argument.and_then(delta).unwrap_or(MAX_DELTA)));
         } else if is("stale-if-error") {
             shorten(&mut self.stale_if_error, span());
         }
@@ -168,22 +187,46 @@ fn delta(argument: &[u8]) -> Option<Duration> {
     let seconds = digits.iter().fold(0_u64, |seconds, digit| {
         seconds.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
     });
-    Some(Duration::from_secs(seconds.min(MAX_DELTA)))
+    Some(Duration::from_secs(seconds).min(MAX_DELTA))
 }
 
 /// The members of a list, at commas that are not within quotes.
 fn split_list(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    field.split(move |byte| {
-        let was_escaped = std::mem::take(&mut escaped);
+    let mut quotes = Quotes::default();
+    field.split(move |byte| quotes.are_closed_after(*byte) && *byte == b',')
+}
+
+/// A `token` ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+fn is_token(text: &[u8]) -> bool {
+    let is_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_of_one)
+}
+
+/// A `quoted-string` ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)): its quotes are closed at
+/// its end and not before.
+fn is_quoted(text: &[u8]) -> bool {
+    let mut quotes = Quotes::default();
+    let closed = text.iter().position(|byte| quotes.are_closed_after(*byte));
+    text.len() > 1 && closed == Some(text.len() - 1)
+}
+
+/// Whether the bytes of a field are within quotes, from its beginning on.
+#[derive(Default)]
+struct Quotes {
+    are_open: bool,
+    is_escaped: bool,
+}
+
+impl Quotes {
+    fn are_closed_after(&mut self, byte: u8) -> bool {
+        let was_escaped = std::mem::take(&mut self.is_escaped);
         match byte {
-            b'"' if !was_escaped => quoted = !quoted,
-            b'\\' if quoted && !was_escaped => escaped = true,
-            b',' => return !quoted,
+            b'"' if !was_escaped => self.are_open = !self.are_open,
+            b'\\' if self.are_open && !was_escaped => self.is_escaped = true,
             _ => {}
         }
-        false
-    })
+        !self.are_open
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +269,9 @@ mod tests {
             assert_eq!(seconds(wrong), Some(0), "{wrong}");
         }
         assert_eq!(seconds("s-maxage=60"), None);
+        let fresh = |field| said(field).min_fresh().map(|span| span.as_secs());
+        assert_eq!(fresh("min-fresh=60, min-fresh=5"), Some(60));
+        assert_eq!(fresh("min-fresh=soon"), Some(1 << 31));
     }
 
     #[test]
@@ -238,6 +284,39 @@ mod tests {
         let long = HeaderValue::from_str(&"x".repeat(MAX_FIELD_LEN + 1)).unwrap();
         let long = HeaderMap::from_iter([(CACHE_CONTROL, long)]);
         assert!(CacheControl::from_headers(&long).no_store());
+    }
+
+    /// A quote that nobody closes hid what stood behind it.
+    #[test]
+    fn what_is_no_list_of_directives_is_not_stored() {
+        for broken in [
+            "max-age=60, x=\"a, no-store",
+            "max-age=\"1, no-store",
+            "x=\"a\\\", no-store",
+            "x=a\"b, no-store, c\"d",
+            "x=\"a\" \"b, no-store, c\"",
+            "\"no-store\"",
+            "private no-store",
+            "no-store; max-age=60",
+            "max-age=60 no-store",
+            "max-age=",
+            "=60",
+            "max-age=60, \u{e4}",
+        ] {
+            let value = HeaderValue::from_bytes(broken.as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([(CACHE_CONTROL, value)]);
+            assert!(CacheControl::from_headers(&headers).no_store(), "{broken}");
+        }
+        for whole in [
+            "",
+            " ,, private ,",
+            "max-age = 60",
+            "x=\"\"",
+            "x=\"a\\\"b, no-store\", private",
+            "x='a'",
+        ] {
+            assert!(!said(whole).no_store(), "{whole}");
+        }
     }
 
     #[test]
