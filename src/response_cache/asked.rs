@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{
-    Method, Request,
+    HeaderMap, Method, Request,
     header::{
         IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE,
     },
@@ -13,29 +13,29 @@ use smallvec::SmallVec;
 use super::{
     config::Named,
     key::{Key, Tag},
-    layer::Rules,
+    rules::Rules,
 };
 use crate::wire::CacheControl;
 
 /// A `GET` whose response may be kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) key: Key,
     pub(super) named: Arc<Named>,
     pub(super) pattern: Arc<str>,
     pub(super) wish: Wish,
+    /// Nothing is to be sent for it.
+    pub(super) only_if_cached: bool,
 }
 
-/// What the request's `Cache-Control` asks for.
+/// What the request accepts of what is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Anything,
-    /// Nothing older than this.
-    Younger(Duration),
-    /// Nothing that was kept.
+    /// Nothing that is stale, or older than the first, or not fresh for the second.
+    Fresh(Option<Duration>, Duration),
+    /// Nothing that was kept, nor is on its way.
     New,
-    /// Nothing that is not kept.
-    Kept,
 }
 
 // === impl Asked ===
@@ -48,21 +48,22 @@ impl Asked {
             return (None, request);
         };
         let said = CacheControl::from_headers(request.headers());
-        if said.no_store() || asks_for_a_part(&request) {
+        let is_its_own = said.no_store() || asks_for_a_part(request.headers());
+        if is_its_own && !said.only_if_cached() {
             return (None, request);
         }
-        let wish = match said.max_age() {
-            _ if said.no_cache() => Wish::New,
-            Some(Duration::ZERO) => Wish::New,
-            _ if said.only_if_cached() => Wish::Kept,
-            Some(age) => Wish::Younger(age),
-            None => Wish::Anything,
+        let wish = match (said.max_age(), said.min_fresh()) {
+            _ if is_its_own || said.no_cache() => Wish::New,
+            (Some(Duration::ZERO), _) => Wish::New,
+            (None, None) => Wish::Anything,
+            (max_age, min_fresh) => Wish::Fresh(max_age, min_fresh.unwrap_or_default()),
         };
         let (head, body) = request.into_parts();
         let owner = rules.owner.as_ref().and_then(|owner| owner(&head));
         let key = rules.store.secret.key(&head, &named.headers, owner.as_deref());
         drop(owner);
-        let asked = Self { key, named: Arc::clone(named), pattern, wish };
+        let (named, only_if_cached) = (Arc::clone(named), said.only_if_cached());
+        let asked = Self { key, named, pattern, wish, only_if_cached };
         (Some(asked), Request::from_parts(head, body))
     }
 
@@ -79,8 +80,8 @@ impl Asked {
 }
 
 /// Whether the response would be a part of the resource, or word that it has not changed: those are the caller's own.
-fn asks_for_a_part<B>(request: &Request<B>) -> bool {
+fn asks_for_a_part(headers: &HeaderMap) -> bool {
     let own =
         [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, UPGRADE];
-    own.iter().any(|name| request.headers().contains_key(name))
+    own.iter().any(|name| headers.contains_key(name))
 }

@@ -1,9 +1,9 @@
 //! One request for a response that is to be kept, whoever waits for it.
 
-use std::{future::Future, sync::Arc, thread, time::Duration};
+use std::{future::Future, sync::Arc, thread};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header::SET_COOKIE, response::Parts};
+use http::{HeaderMap, Response, header::CONTENT_LENGTH, response::Parts};
 use http_body::Body;
 use tokio::{
     sync::{oneshot, watch},
@@ -11,14 +11,16 @@ use tokio::{
 };
 
 use super::{
-    CacheBody, FetchFailed,
-    config::Named,
+    CacheBody, FetchFailed, ResponseCacheLayer,
+    asked::Asked,
     events,
     generations::Marks,
-    kept::{Kept, Variant},
-    key::Key,
-    layer::Rules,
+    kept::Kept,
+    landing::{Landing, Limit},
+    outcome::{Answer, Outcome},
     read::{Read, read},
+    rules::Rules,
+    variant::Variant,
 };
 use crate::{
     BoxError,
@@ -28,63 +30,21 @@ use crate::{
     },
 };
 
-/// How long after its time limit a flight that has not landed is given up: its runtime may only be slow.
-const GRACE: Duration = Duration::from_secs(1);
+/// The longest body of a failing answer that all who wait share, if what is kept may not be longer. An answer that is not
+/// shared is asked for by each of them, and of a server that is out that is too much.
+const SHARED_FAILURE: usize = ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES;
 
 /// A flight. Whatever becomes of it, those who wait are told: dropping it is an outcome as well.
-#[derive(Debug)]
 pub(super) struct Flight {
     rules: Arc<Rules>,
-    pub(super) named: Arc<Named>,
-    pub(super) pattern: Arc<str>,
-    key: Key,
+    asked: Asked,
     /// Those of the request, for what the response varies by.
     headers: HeaderMap,
-    asked: Instant,
+    began: Instant,
     limit: Limit,
     marks: Marks,
     passengers: watch::Sender<Option<Outcome>>,
     has_landed: bool,
-}
-
-/// How a flight ended.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    /// A response that all who waited can have.
-    Answered(Arc<Answer>),
-    /// A response that is for one alone. Its class, if it is a failure.
-    Passed(Option<ErrorClass>),
-    /// No response, and the class of the error.
-    Failed(FetchFailed, Option<ErrorClass>),
-    /// It was dropped before its end, with the runtime that carried it.
-    Abandoned,
-}
-
-/// A response as it came.
-#[derive(Debug)]
-pub(super) struct Answer {
-    head: Parts,
-    body: Bytes,
-    trailers: Option<HeaderMap>,
-    variant: Option<Variant>,
-    failure: Option<ErrorClass>,
-}
-
-/// When a flight is given up.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
-    at: Instant,
-    /// It is the end of the call that began the flight: another may have more time.
-    is_of_leader: bool,
-}
-
-/// Where the outcome of a flight is waited for.
-#[derive(Clone, Debug)]
-pub(super) struct Landing {
-    outcome: watch::Receiver<Option<Outcome>>,
-    marks: Marks,
-    asked: Instant,
-    limit: Limit,
 }
 
 /// What came of the request.
@@ -95,31 +55,16 @@ type Fetched<B> = Result<(Parts, Read<B>), BoxError>;
 impl Flight {
     pub(super) fn new(
         rules: Arc<Rules>,
-        named: Arc<Named>,
-        pattern: Arc<str>,
-        key: Key,
-        marks: Marks,
+        asked: Asked,
         headers: HeaderMap,
+        marks: Marks,
         deadline: Option<Deadline>,
     ) -> (Self, Landing) {
-        let (passengers, outcome) = watch::channel(None);
-        let asked = rules.clock.now();
-        let limit = Limit::new(asked, rules.fetch_timeout, deadline);
-        let landing = Landing { outcome, marks: marks.clone(), asked, limit };
+        let began = rules.clock.now();
+        let limit = Limit::new(began, rules.fetch_timeout, deadline);
+        let (landing, passengers) = Landing::new(marks.clone(), began, limit);
         let has_landed = false;
-        let flight = Self {
-            rules,
-            named,
-            pattern,
-            key,
-            headers,
-            asked,
-            limit,
-            marks,
-            passengers,
-            has_landed,
-        };
-        (flight, landing)
+        (Self { rules, asked, headers, began, limit, marks, passengers, has_landed }, landing)
     }
 
     /// When it is given up.
@@ -138,12 +83,11 @@ impl Flight {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let max_body_bytes = self.named.max_body_bytes;
-        let fetched = match timeout_at(self.limit.at, fetch(response, max_body_bytes)).await {
+        let fetched = match timeout_at(self.limit.at, self.fetch(response)).await {
             Ok(fetched) => fetched,
             Err(_) => {
-                let limit = self.limit.at.saturating_duration_since(self.asked);
-                let pattern = Some(Arc::clone(&self.pattern));
+                let limit = self.limit.at.saturating_duration_since(self.began);
+                let pattern = Some(Arc::clone(&self.asked.pattern));
                 Err(Elapsed::new(limit, Phase::Headers, pattern).into())
             }
         };
@@ -156,43 +100,50 @@ impl Flight {
         self.rules.store.settle();
     }
 
+    async fn fetch<F, B, E>(&self, response: F) -> Fetched<B>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+        E: Into<BoxError>,
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let (head, body) = response.await.map_err(Into::into)?.into_parts();
+        let max_bytes = match head.status.is_success() {
+            true => self.asked.named.max_body_bytes,
+            false => self.asked.named.max_body_bytes.max(SHARED_FAILURE),
+        };
+        let body = read(body, max_bytes).await.map_err(Into::into)?;
+        Ok((head, body))
+    }
+
     /// Keeps what is to be kept, before anybody hears of it.
     fn land<B>(&self, fetched: Fetched<B>) -> (Outcome, Option<Response<CacheBody<B>>>) {
         let (head, body) = match fetched {
             Err(error) => {
-                let failure = Classification::of_error(error.as_ref());
-                self.fail(failure.as_ref());
-                let class = failure.map(|failure| failure.class());
+                let class = self.fail(Classification::of_error(error.as_ref()));
                 return (Outcome::Failed(FetchFailed::new(error), class), None);
             }
             Ok(fetched) => fetched,
         };
-        let failure = self.failure(&head);
-        self.fail(failure.as_ref());
-        let class = failure.map(|failure| failure.class());
+        let failure = self.fail(self.rules.failure(head.status, &head.headers, &head.extensions));
+        let pass = |head, body, why| {
+            if failure.is_none() {
+                self.keep_nothing(why);
+            }
+            (Outcome::Passed(failure), Some(Response::from_parts(head, body)))
+        };
         let (body, trailers) = match body {
             Read::Whole(body, trailers) => (body, trailers),
-            Read::Part(start, rest, why) => {
-                if class.is_none() {
-                    self.keep_nothing(why);
-                }
-                let body = CacheBody::part(start, rest);
-                return (Outcome::Passed(class), Some(Response::from_parts(head, body)));
-            }
+            Read::Part(start, rest, why) => return pass(head, CacheBody::part(start, rest), why),
         };
         let variant = Variant::of(&self.rules.store.secret, &head.headers, &self.headers);
-        if class.is_none() {
-            let now = self.rules.clock.system_time();
-            match ShelfLife::of_response(&self.named.keep, head.status, &head.headers, now) {
-                Ok(life) => self.keep(&head, &body, trailers.as_ref(), life, variant.clone()),
-                Err(why) => {
-                    self.keep_nothing(why);
-                    let body = CacheBody::kept(body, trailers);
-                    return (Outcome::Passed(None), Some(Response::from_parts(head, body)));
-                }
+        if failure.is_none() {
+            if let Err(why) = self.keep(&head, &body, trailers.as_ref(), variant.as_ref().ok()) {
+                return pass(head, CacheBody::kept(body, trailers), why);
             }
         }
-        let answer = Answer { head, body, trailers, variant, failure: class };
+        let variant = variant.unwrap_or_default();
+        let answer = Answer { head, body, trailers, variant, failure };
         (Outcome::Answered(Arc::new(answer)), None)
     }
 
@@ -201,48 +152,44 @@ impl Flight {
         head: &Parts,
         body: &Bytes,
         trailers: Option<&HeaderMap>,
-        life: ShelfLife,
-        variant: Option<Variant>,
-    ) {
-        let kept = Kept::new(head, body, trailers, life, self.asked, self.marks.clone(), variant);
-        events::kept(&self.pattern, kept.weight(), kept.fresh_for());
-        events::answers_again(&self.pattern, &self.named);
-        self.rules.store.flights().keep(self.key, Arc::new(kept));
+        variant: Option<&Variant>,
+    ) -> Result<(), NotKept> {
+        let now = self.rules.clock.system_time();
+        let named = &self.asked.named;
+        let life = ShelfLife::of_response(&named.keep, head.status, &head.headers, now)?;
+        let variant = variant.ok_or(NotKept::VaryAny)?.clone();
+        if !has_length(&head.headers, body.len()) {
+            return Err(NotKept::Incomplete);
+        }
+        let kept = Kept::new(head, body, trailers, life, self.began, self.marks.clone(), variant);
+        events::kept(&self.asked.pattern, kept.weight(), kept.fresh_for());
+        events::answers_again(&self.asked.pattern, named);
+        self.rules.store.flights().keep(self.asked.key, Arc::new(kept));
+        Ok(())
     }
 
     fn keep_nothing(&self, why: NotKept) {
-        events::not_kept(&self.pattern, &self.named, why);
-        events::answers_again(&self.pattern, &self.named);
-        let ttl = self.named.keep.ttl();
+        events::not_kept(&self.asked.pattern, &self.asked.named, why);
+        events::answers_again(&self.asked.pattern, &self.asked.named);
+        let ttl = self.asked.named.keep.ttl();
         let flights = self.rules.store.flights();
-        flights.keep_nothing(self.key, self.asked, ttl, self.marks.clone());
+        flights.keep_nothing(self.asked.key, self.began, ttl, self.marks.clone());
     }
 
-    fn fail(&self, failure: Option<&Classification>) {
-        if let Some(failure) = failure {
-            let now = self.rules.clock.now();
-            self.rules.store.flights().fail(self.key, self.asked, failure, now);
-            if AfterFailure::of(failure.class()) == AfterFailure::Forget {
-                events::answers_again(&self.pattern, &self.named);
-            }
+    /// Takes note of a failure, if it is one, and gives its class.
+    fn fail(&self, failure: Option<Classification>) -> Option<ErrorClass> {
+        let failure = failure?;
+        let now = self.rules.clock.now();
+        self.rules.store.flights().fail(self.asked.key, self.began, &failure, now);
+        if AfterFailure::of(failure.class()) == AfterFailure::Forget {
+            events::answers_again(&self.asked.pattern, &self.asked.named);
         }
-    }
-
-    fn failure(&self, head: &Parts) -> Option<Classification> {
-        if let Some(found) = head.extensions.get::<Classification>() {
-            return Some(found.clone());
-        }
-        let now = || self.rules.clock.system_time();
-        let classifier = &*self.rules.classifier;
-        Classification::of_answer_when(classifier, head.status, &head.headers, &now)
+        Some(failure.class())
     }
 
     fn tell(&mut self, outcome: Outcome) {
         self.has_landed = true;
-        let mut flights = self.rules.store.flights();
-        flights
-            .end(&self.key, |landing| landing.outcome.same_channel(&self.passengers.subscribe()));
-        drop(flights);
+        self.rules.store.flights().end(&self.asked.key, &self.passengers);
         self.passengers.send_replace(Some(outcome));
     }
 }
@@ -256,7 +203,7 @@ impl Drop for Flight {
             // As any other failure of the server: what is stale is served. The clock may be what panics, so it is not read.
             let class = ErrorClass::Interrupted;
             let failure = Classification::of_class(class);
-            self.rules.store.flights().fail(self.key, self.asked, &failure, self.asked);
+            self.rules.store.flights().fail(self.asked.key, self.began, &failure, self.began);
             self.tell(Outcome::Failed(FetchFailed::new("the request panicked"), Some(class)));
         } else {
             self.tell(Outcome::Abandoned);
@@ -264,89 +211,8 @@ impl Drop for Flight {
     }
 }
 
-async fn fetch<F, B, E>(response: F, max_body_bytes: usize) -> Fetched<B>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-    E: Into<BoxError>,
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    let (head, body) = response.await.map_err(Into::into)?.into_parts();
-    let body = read(body, max_body_bytes).await.map_err(Into::into)?;
-    Ok((head, body))
-}
-
-// === impl Answer ===
-
-impl Answer {
-    /// Its class, if it is a failure.
-    pub(super) const fn failure(&self) -> Option<ErrorClass> {
-        self.failure
-    }
-
-    pub(super) const fn variant(&self) -> Option<&Variant> {
-        self.variant.as_ref()
-    }
-
-    /// It as the response of one that waited for it. A cookie is for the one who asked.
-    pub(super) fn respond<B>(&self, is_leader: bool) -> Response<CacheBody<B>> {
-        let mut head = self.head.clone();
-        if !is_leader {
-            head.headers.remove(SET_COOKIE);
-        }
-        Response::from_parts(head, CacheBody::kept(self.body.clone(), self.trailers.clone()))
-    }
-}
-
-// === impl Limit ===
-
-impl Limit {
-    fn new(asked: Instant, fetch_timeout: Duration, deadline: Option<Deadline>) -> Self {
-        // A span beyond what the clock can hold is one of a year.
-        let year = Duration::from_secs(365 * 24 * 60 * 60);
-        let at = asked.checked_add(fetch_timeout).unwrap_or_else(|| asked + year);
-        match deadline.map(Deadline::instant) {
-            Some(end) if end < at => Self { at: end, is_of_leader: true },
-            Some(_) | None => Self { at, is_of_leader: false },
-        }
-    }
-}
-
-// === impl Landing ===
-
-impl Landing {
-    /// What its response could be invalidated by.
-    pub(super) const fn marks(&self) -> &Marks {
-        &self.marks
-    }
-
-    /// Whether the flight has not landed yet. One that ended without a word, by a panic in here, never will; nor may one that
-    /// is long overdue, which only a runtime that nobody drives can make.
-    pub(super) fn is_expected(&self, now: Instant) -> bool {
-        let overdue = self.limit.at.checked_add(GRACE);
-        self.outcome.has_changed().is_ok() && overdue.is_none_or(|overdue| now < overdue)
-    }
-
-    /// The moment before the request was sent.
-    pub(super) const fn asked(&self) -> Instant {
-        self.asked
-    }
-
-    /// When it is given up.
-    pub(super) const fn end(&self) -> Instant {
-        self.limit.at
-    }
-
-    /// Whether the flight has to end before the time of a call with this deadline has run out.
-    pub(super) fn is_cut_short_for(&self, deadline: Option<Deadline>) -> bool {
-        let is_later = |deadline: Deadline| deadline.instant() > self.limit.at;
-        self.limit.is_of_leader && deadline.is_none_or(is_later)
-    }
-
-    pub(super) async fn outcome(&mut self) -> Outcome {
-        match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Outcome::Abandoned),
-            Err(_) => Outcome::Abandoned,
-        }
-    }
+/// Whether a body is as long as the fields say, if they do.
+fn has_length(headers: &HeaderMap, length: usize) -> bool {
+    let length = length.to_string();
+    headers.get_all(CONTENT_LENGTH).iter().all(|said| said.as_bytes() == length.as_bytes())
 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     CacheBody,
-    wait::{Answered, Waiting},
+    caller::{Answered, Waiting},
     write::Write,
 };
 use crate::BoxError;

@@ -1,8 +1,8 @@
-use std::{fmt, sync::Arc, sync::atomic::Ordering};
+use std::{fmt, sync::Arc};
 
 use http::Uri;
 
-use super::{events, store::Store};
+use super::{Snapshot, events, store::Store};
 
 /// Forgets what was kept, and shows how much there is. It outlives the layer, and clones are cheap.
 ///
@@ -26,17 +26,6 @@ use super::{events, store::Store};
 #[derive(Clone)]
 pub struct ResponseCacheHandle {
     store: Arc<Store>,
-}
-
-/// How much is kept, and how often it was of use since the layer was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    entries: u64,
-    bytes: u64,
-    hits: u64,
-    misses: u64,
-    shared: u64,
-    stale: u64,
 }
 
 // === impl ResponseCacheHandle ===
@@ -69,61 +58,12 @@ impl ResponseCacheHandle {
     /// What there is now. It settles the cache's books first, so take it by the second and not by the request.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let (entries, bytes) = self.store.size();
-        let counts = &self.store.counts;
-        Snapshot {
-            entries,
-            bytes,
-            hits: counts.hits.load(Ordering::Relaxed),
-            misses: counts.misses.load(Ordering::Relaxed),
-            shared: counts.shared.load(Ordering::Relaxed),
-            stale: counts.stale.load(Ordering::Relaxed),
-        }
+        self.store.counts.snapshot(self.store.size())
     }
 }
 
 impl fmt::Debug for ResponseCacheHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseCacheHandle").finish_non_exhaustive()
-    }
-}
-
-// === impl Snapshot ===
-
-impl Snapshot {
-    /// How many entries are kept. One that was invalidated or has expired counts until it is replaced or makes room.
-    #[must_use]
-    pub const fn entries(&self) -> u64 {
-        self.entries
-    }
-
-    /// The bytes that they take, with the books about them.
-    #[must_use]
-    pub const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Requests that a fresh response was there for.
-    #[must_use]
-    pub const fn hits(&self) -> u64 {
-        self.hits
-    }
-
-    /// Requests that were sent because there was none.
-    #[must_use]
-    pub const fn misses(&self) -> u64 {
-        self.misses
-    }
-
-    /// Requests that waited for one that was on its way.
-    #[must_use]
-    pub const fn shared(&self) -> u64 {
-        self.shared
-    }
-
-    /// Requests that were served a stale response.
-    #[must_use]
-    pub const fn stale(&self) -> u64 {
-        self.stale
     }
 }

@@ -6,26 +6,12 @@ use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
 };
 
-use http::{HeaderMap, HeaderName, Uri, header::HOST, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::HOST, request::Parts};
 use percent_encoding::percent_decode_str;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+use super::credential::names_credential;
 use crate::policy::token_scope::TokenScope;
-
-/// What the names of header fields that carry credentials have in them. A field that is taken for one and is none costs hits;
-/// one that is not taken for one gives a user another's answer.
-const CREDENTIAL_WORDS: [&str; 10] = [
-    "auth",
-    "cookie",
-    "token",
-    "key",
-    "secret",
-    "session",
-    "credential",
-    "password",
-    "signature",
-    "assertion",
-];
 
 /// The key of the hash, which no other process and no other layer has: nobody can make two requests that it takes for one.
 #[derive(Clone)]
@@ -33,8 +19,12 @@ pub(super) struct Secret([u8; 16]);
 
 /// All that tells a request's response from others, hashed to 128 bits: nothing can be read from it, and as long as the
 /// secret is one, two that differ are taken for the same once in 2^128.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(u128);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key(pub(super) u128);
+
+/// The hasher of a map by such keys: what is a hash already is not hashed again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyHasher(u64);
 
 /// Something that responses have in common and can be invalidated by. Two that are taken for the same cost a fetch.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +57,10 @@ impl Secret {
         print.values(&head.headers, &HOST);
         let path = uri.path_and_query().map_or("", |path| path.as_str());
         print.field(path.as_bytes());
+        // Clones of a layer share what is kept, and may have chosen others.
+        print.0.write_usize(chosen.len());
         for name in chosen {
+            print.field(name.as_str().as_bytes());
             print.values(&head.headers, name);
         }
         match owner {
@@ -148,6 +141,28 @@ impl fmt::Debug for Key {
     }
 }
 
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0 as u64);
+    }
+}
+
+// === impl KeyHasher ===
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, part: u64) {
+        self.0 = self.0.rotate_left(8) ^ part;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 // === impl Print ===
 
 impl Print {
@@ -176,11 +191,8 @@ impl Print {
     fn credentials(&mut self, headers: &HeaderMap) {
         for name in headers.keys() {
             let mut values = headers.get_all(name).iter();
-            let text = name.as_str();
-            if CREDENTIAL_WORDS.iter().any(|word| text.contains(word))
-                || values.any(|value| value.is_sensitive())
-            {
-                self.field(text.as_bytes());
+            if names_credential(name) || values.any(HeaderValue::is_sensitive) {
+                self.field(name.as_str().as_bytes());
                 self.values(headers, name);
             }
         }

@@ -1,18 +1,15 @@
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderName, request::Parts};
 use tower_layer::Layer;
 
-use super::{Config, ResponseCache, ResponseCacheHandle, config::Named, store::Store};
+use super::{Config, ResponseCache, ResponseCacheHandle, rules::Rules, store::Store};
 use crate::{
     clock::Clock,
     error::InvalidConfig,
     meter,
     policy::{Classifier, Endpoints, Preset},
 };
-
-/// Says whose a request's response is.
-type Owner = dyn for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync;
 
 /// Keeps the responses of chosen `GET`s, for each credential by itself.
 ///
@@ -22,18 +19,6 @@ type Owner = dyn for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync;
 pub struct ResponseCacheLayer {
     base: Config,
     rules: Arc<Rules>,
-}
-
-/// What a layer, its services and their calls share.
-#[derive(Clone)]
-pub(super) struct Rules {
-    /// None for all that is not named.
-    pub(super) endpoints: Endpoints<Option<Arc<Named>>>,
-    pub(super) owner: Option<Arc<Owner>>,
-    pub(super) classifier: Arc<dyn Classifier>,
-    pub(super) clock: Clock,
-    pub(super) fetch_timeout: Duration,
-    pub(super) store: Arc<Store>,
 }
 
 // === impl ResponseCacheLayer ===
@@ -99,7 +84,9 @@ impl ResponseCacheLayer {
     /// those fields count.
     ///
     /// **Two requests for which it says the same get each other's responses.** It gets the head as this layer sees it, with
-    /// the extensions.
+    /// the extensions. What the server says of one of their tokens (401, 403) is told to nobody with another, but what was kept
+    /// is forgotten for all of them: an answer for a user whom the server has turned away is not to be at hand, and the cost
+    /// is one request.
     ///
     /// ```
     /// use tower_heed::ResponseCacheLayer;
@@ -220,18 +207,5 @@ impl<S> Layer<S> for ResponseCacheLayer {
     fn layer(&self, inner: S) -> Self::Service {
         meter::layered();
         ResponseCache::new(inner, Arc::clone(&self.rules))
-    }
-}
-
-// === impl Rules ===
-
-impl fmt::Debug for Rules {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
-            .field("endpoints", &self.endpoints)
-            .field("clock", &self.clock)
-            .field("fetch_timeout", &self.fetch_timeout)
-            .field("store", &self.store)
-            .finish_non_exhaustive()
     }
 }

@@ -51,15 +51,18 @@
 //! and the same values in the **fields that were chosen** ([`Config::header`]) and that the response's own `Vary` names. The
 //! credential is, by default,
 //!
-//! * every header field whose name says that it may carry one: `authorization`, `cookie` and all that has `auth`, `token`, `key`,
-//!   `secret`, `session`, `credential`, `password`, `signature` or `assertion` in it, and every value that is marked
-//!   [sensitive](http::HeaderValue::set_sensitive);
+//! * every header field whose name says that it may tell who asks: `authorization`, `cookie`, and all that has `assertion`, `auth`,
+//!   `bearer`, `cert`, `credential`, `hmac`, `identity`, `impersonat`, `jwt`, `key`, `login`, `oidc`, `pass`, `principal`, `pwd`,
+//!   `saml`, `secret`, `session`, `signature`, `sudo`, `ticket`, `token` or `user` in it, but for `user-agent` and
+//!   `idempotency-key`; and every value that is marked [sensitive](http::HeaderValue::set_sensitive);
 //! * the user and password in the URI;
 //! * the [`TokenScope`](crate::token_cache::TokenScope) that says which token a layer inside will attach.
 //!
-//! [`credential`](ResponseCacheLayer::credential) puts a function in the place of the fields. Requests without any share: those
-//! that a layer inside gives the one token of this machine. **A tenant or a user that only some other field tells** (`x-tenant`)
-//! **has to be chosen**, or named in the server's `Vary`.
+//! [`credential`](ResponseCacheLayer::credential) puts a function in the place of the fields: it is needed where they are others in
+//! each request (a signature, a token for one use), which would find nothing. Requests without any share: those that a layer
+//! inside gives the one token of this machine. **A tenant or a user that only some other field tells** (`x-tenant`) **has to be
+//! chosen**, or named in the server's `Vary`. The body of a `GET` does not count: it has no meaning
+//! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
 //!
 //! All of that is hashed to 128 bits by SipHash-2-4 with a random key of this cache, and nothing else of it is kept: no credential
 //! is in memory for longer than its request. That two requests are taken for one is as likely as to guess a key of 128 bits, and
@@ -76,7 +79,8 @@
 //! | has another status than 200, 203 or 204 | is not kept |
 //! | says `no-store` or `no-cache`, or is stale when it comes | is not kept, unless [`override_no_store`](Config::override_no_store) |
 //! | sets a cookie | is not kept, unless [`strip_set_cookie`](Config::strip_set_cookie) |
-//! | varies by `*`, is longer than [`max_body_bytes`](Config::max_body_bytes), or is not whole | is not kept |
+//! | varies by `*` or by what cannot be read | is not kept |
+//! | is longer than [`max_body_bytes`](Config::max_body_bytes), breaks off, or has another length than it says | is not kept |
 //! | says `max-age` or `Expires` | is fresh until then (less its `Age`), and no longer than its [`ttl`](Config::ttl) |
 //! | says `must-revalidate` | is not served stale |
 //! | says `stale-if-error` | is served stale for that, and no longer than [`stale_for`](Config::stale_for) |
@@ -84,9 +88,10 @@
 //! | the request | |
 //! |---|---|
 //! | says `no-cache` or `max-age=0` | is sent, and the next get what it brings |
-//! | says `max-age` | gets nothing older |
-//! | says `only-if-cached` | gets what is kept, or 504 |
+//! | says `max-age` or `min-fresh` | gets nothing older, or that is fresh for less, or that is stale |
+//! | says `only-if-cached` | gets what is kept, if nothing else that it says forbids that, or 504; it is never sent |
 //! | says `no-store`, or asks for a range, or has a condition (`If-None-Match`) | passes |
+//! | is made outside of a tokio runtime, and nothing is kept for it | passes |
 //!
 //! Responses out of the cache say their `Age`. They carry the fields that the server sent, less those of the connection, and no
 //! extension but [`Stale`]. There is no heuristic freshness, and nothing is validated by `ETag`: with a time to live that
@@ -102,12 +107,15 @@
 //! ```
 //!
 //! The failure of a flight is shared as well: ten thousand who wait for a server that is out make one request, and not ten
-//! thousand one after the other. After a response that is not to be kept, requests pass for a minute, or for the time to live
+//! thousand one after the other. Only of a failing answer whose body is longer than 256 KiB (and than `max_body_bytes`) each of
+//! them gets its own: it would have to be held in memory first, and whoever sends such is not to be trusted with that. After a
+//! response that is not to be kept, requests pass for a minute, or for the time to live
 //! if that is shorter, without waiting for one another.
 //!
 //! A flight has the deadline of the call that began it, so that the layers inside do not begin a wait that would pass it, and at
 //! most [`fetch_timeout`](ResponseCacheLayer::fetch_timeout). If it fails and some who waited have more time, one of them begins
-//! another, once. A flight that refreshes what can be served stale has `fetch_timeout`, whatever the calls have.
+//! another, once. So does one of them if the runtime that carries the flight is gone, or drives it no more and the limit passed a
+//! second ago. A flight that refreshes what can be served stale has `fetch_timeout`, whatever the calls have.
 //!
 //! # While the server refuses or is out
 //!
@@ -128,7 +136,11 @@
 //! * [`ResponseCacheHandle`] does the same by a parameter of the pattern, by URI, and all.
 //!
 //! A flight that was on its way then brings what was true before: it is for those who had joined it, and is not kept. Paths are
-//! compared without their percent-encoding. Writes by others, past this layer, are not seen.
+//! compared without their percent-encoding, and as they are else. Writes by others, past this layer, are not seen.
+//!
+//! A write counts from the moment its answer comes: until then what is kept is served, and what was read meanwhile goes with it.
+//! What a server does only after it has answered (202, a replica that lags), or after the call has given up, no cache can see:
+//! what is read in between may be of before the write, and is kept for its time to live. The handle can say when it is done.
 //!
 //! # Defaults
 //!
@@ -162,8 +174,8 @@
 //! # Cancellation
 //!
 //! Dropping a call that passes drops the inner one. Dropping one that waits for a flight ends the waiting; the flight goes on, also
-//! if nobody waits any more, and its response is kept. A client that panics fails the flight. If the runtime that carries a flight
-//! goes, those who wait on another send by themselves.
+//! if nobody waits any more, and its response is kept. A client that panics fails the flight. A write that is dropped counts as one
+//! of unknown outcome.
 //!
 //! # Cloning
 //!
@@ -210,29 +222,40 @@
 //! | `WARN` | `the server does not have its responses kept: each request is sent`, once for each endpoint | `endpoint`, `reason` |
 
 mod asked;
+mod boarding;
 mod body;
+mod caller;
 mod config;
+mod counts;
+mod credential;
 mod error;
 mod events;
 mod flight;
+mod flights;
 mod future;
 mod generations;
 mod handle;
+mod hold;
 mod kept;
 mod key;
+mod landing;
 mod layer;
+mod memory;
+mod outcome;
 mod read;
+mod rules;
 mod service;
 mod stale;
 mod store;
-mod wait;
+mod variant;
 mod write;
 
 pub use body::CacheBody;
 pub use config::Config;
+pub use counts::Snapshot;
 pub use error::FetchFailed;
 pub use future::ResponseFuture;
-pub use handle::{ResponseCacheHandle, Snapshot};
+pub use handle::ResponseCacheHandle;
 pub use layer::ResponseCacheLayer;
 pub use service::ResponseCache;
 pub use stale::Stale;

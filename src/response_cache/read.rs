@@ -42,8 +42,11 @@ pub(super) async fn read<B: Body>(body: B, max_bytes: usize) -> Result<Read<B>, 
                     return Ok(Read::Part(data.into(), Some(body), NotKept::TooLong));
                 }
             }
-            // Trailers are the last frame.
-            Err(frame) => trailers = frame.into_trailers().ok(),
+            // Trailers are the last frame, also of a body that goes on without end.
+            Err(frame) => {
+                trailers = frame.into_trailers().ok();
+                break;
+            }
         }
     }
     if (data.len() as u64) < promised {

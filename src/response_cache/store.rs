@@ -1,13 +1,10 @@
-//! What is kept, and the flights that are under way.
+//! What is kept.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    hash::BuildHasherDefault,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use http::HeaderMap;
@@ -15,20 +12,20 @@ use moka::sync::Cache;
 use tokio::time::Instant;
 
 use super::{
-    flight::Landing,
+    asked::{Asked, Wish},
+    counts::Counts,
+    flights::Flights,
     generations::{Generations, Marks, Standing},
     kept::Kept,
-    key::{Key, Secret},
+    key::{Key, KeyHasher, Secret},
+    landing::Landing,
 };
-use crate::policy::{AfterFailure, Classification, ErrorClass, ShelfState};
-
-/// For how long an endpoint's request that brought nothing to keep lets the next ones go by themselves.
-const UNKEPT_FOR: Duration = Duration::from_secs(60);
+use crate::policy::{ErrorClass, ShelfState};
 
 /// What the clones of a layer, its services and its handles share.
 pub(super) struct Store {
     /// It bounds the bytes and knows no time: how long something is used, is said by [`Kept`].
-    cache: Cache<Key, Entry>,
+    pub(super) cache: Cache<Key, Entry, BuildHasherDefault<KeyHasher>>,
     flights: Mutex<HashMap<Key, Landing>>,
     pub(super) secret: Secret,
     pub(super) generations: Generations,
@@ -36,8 +33,8 @@ pub(super) struct Store {
 }
 
 /// What is known of a key.
-#[derive(Clone, Debug)]
-enum Entry {
+#[derive(Clone)]
+pub(super) enum Entry {
     Kept(Arc<Kept>),
     /// Its last response could not be kept, so that nothing is gained by one request waiting for another.
     Unkept {
@@ -48,7 +45,6 @@ enum Entry {
 }
 
 /// What there is for a request.
-#[derive(Debug)]
 pub(super) enum Found {
     /// Its response.
     Fresh(Arc<Kept>),
@@ -61,21 +57,6 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// How often what happened, since the layer was made.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) hits: AtomicU64,
-    pub(super) misses: AtomicU64,
-    pub(super) shared: AtomicU64,
-    pub(super) stale: AtomicU64,
-}
-
-/// The flights, for one that begins or ends.
-pub(super) struct Flights<'a> {
-    store: &'a Store,
-    under_way: MutexGuard<'a, HashMap<Key, Landing>>,
-}
-
 // === impl Store ===
 
 impl Store {
@@ -84,7 +65,7 @@ impl Store {
         let cache = Cache::builder()
             .max_capacity(max_bytes.saturating_sub(generations.bytes()))
             .weigher(|_, entry: &Entry| u32::try_from(entry.weight()).unwrap_or(u32::MAX))
-            .build();
+            .build_with_hasher(BuildHasherDefault::default());
         Self {
             cache,
             flights: Mutex::default(),
@@ -94,15 +75,12 @@ impl Store {
         }
     }
 
-    /// What there is for a request with these headers, that accepts nothing older than `max_age`.
-    pub(super) fn find(
-        &self,
-        key: &Key,
-        headers: &HeaderMap,
-        max_age: Option<Duration>,
-        now: Instant,
-    ) -> Found {
-        let kept = match self.cache.get(key) {
+    /// What there is for a request with these headers.
+    pub(super) fn find(&self, asked: &Asked, headers: &HeaderMap, now: Instant) -> Found {
+        if asked.wish == Wish::New {
+            return Found::Nothing;
+        }
+        let kept = match self.cache.get(&asked.key) {
             Some(Entry::Kept(kept)) => kept,
             Some(Entry::Unkept { until, marks, .. }) => {
                 let holds = now < until && self.generations.standing(&marks) != Standing::Gone;
@@ -110,14 +88,21 @@ impl Store {
             }
             None => return Found::Nothing,
         };
-        let is_too_old = max_age.is_some_and(|max_age| kept.age(now) > max_age);
-        if is_too_old || !kept.is_for(&self.secret, headers) {
+        if !kept.variant.is_of(&self.secret, headers) {
             return Found::Nothing;
         }
-        match (self.generations.standing(&kept.marks), kept.state(now)) {
-            (Standing::Gone, _) | (_, ShelfState::Expired) => Found::Nothing,
-            (Standing::Current, ShelfState::Fresh) => Found::Fresh(kept),
-            (Standing::Current | Standing::Doubted, _) => match kept.held(now) {
+        match (self.generations.standing(&kept.marks), kept.state(now), asked.wish) {
+            (Standing::Gone, ..) | (_, ShelfState::Expired, _) => Found::Nothing,
+            (Standing::Current, ShelfState::Fresh, Wish::Fresh(max_age, min_fresh)) => {
+                let is_young = max_age.is_none_or(|max_age| kept.age(now) <= max_age);
+                match is_young && kept.stays_fresh(now, min_fresh) {
+                    true => Found::Fresh(kept),
+                    false => Found::Nothing,
+                }
+            }
+            (Standing::Current, ShelfState::Fresh, _) => Found::Fresh(kept),
+            (_, _, Wish::Fresh(..)) => Found::Nothing,
+            (Standing::Current | Standing::Doubted, ..) => match kept.hold.at(now) {
                 Some(class) => Found::Held(kept, class),
                 None => Found::Stale(kept),
             },
@@ -133,7 +118,7 @@ impl Store {
     /// Locks the flights. What is kept changes with this locked alone.
     pub(super) fn flights(&self) -> Flights<'_> {
         let under_way = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        Flights { store: self, under_way }
+        Flights::new(self, under_way)
     }
 
     /// Has the bound hold now, not only soon.
@@ -160,71 +145,10 @@ impl fmt::Debug for Store {
     }
 }
 
-// === impl Flights ===
-
-impl Flights<'_> {
-    /// The flight of a key, if one is under way that was not overtaken by an invalidation.
-    pub(super) fn under_way(&self, key: &Key, now: Instant) -> Option<Landing> {
-        let landing = self.under_way.get(key).filter(|landing| landing.is_expected(now))?;
-        let standing = self.store.generations.standing(landing.marks());
-        (standing == Standing::Current).then(|| landing.clone())
-    }
-
-    pub(super) fn begin(&mut self, key: Key, landing: Landing) {
-        self.under_way.insert(key, landing);
-    }
-
-    /// Takes note that a flight has ended. Another may have taken its place since.
-    pub(super) fn end(&mut self, key: &Key, is_it: impl FnOnce(&Landing) -> bool) {
-        if self.under_way.get(key).is_some_and(is_it) {
-            self.under_way.remove(key);
-        }
-    }
-
-    /// Keeps a response, unless one that was asked for later is there, or it was invalidated on its way.
-    pub(super) fn keep(&self, key: Key, kept: Arc<Kept>) {
-        let standing = self.store.generations.standing(&kept.marks);
-        if standing != Standing::Gone && self.is_newest(&key, kept.asked) {
-            self.store.cache.insert(key, Entry::Kept(kept));
-        }
-    }
-
-    /// Takes note that a response is not to be kept.
-    pub(super) fn keep_nothing(&self, key: Key, asked: Instant, ttl: Duration, marks: Marks) {
-        if self.is_newest(&key, asked) {
-            let until = asked.checked_add(ttl.min(UNKEPT_FOR)).unwrap_or(asked);
-            self.store.cache.insert(key, Entry::Unkept { asked, until, marks });
-        }
-    }
-
-    /// What a failure means for what is kept.
-    pub(super) fn fail(&self, key: Key, asked: Instant, failure: &Classification, now: Instant) {
-        if !self.is_newest(&key, asked) {
-            return;
-        }
-        match AfterFailure::of(failure.class()) {
-            AfterFailure::Forget => {
-                // What was asked for earlier and is still on its way is not to bring it back: this says so, and nothing else.
-                let gone = Entry::Unkept { asked, until: asked, marks: Marks::none() };
-                self.store.cache.insert(key, gone);
-            }
-            AfterFailure::ServeStale => {
-                if let Some(Entry::Kept(kept)) = self.store.cache.get(&key) {
-                    kept.hold(failure, now);
-                }
-            }
-        }
-    }
-
-    fn is_newest(&self, key: &Key, asked: Instant) -> bool {
-        self.store.cache.get(key).is_none_or(|entry| entry.asked() <= asked)
-    }
-}
-
 // === impl Entry ===
 
 impl Entry {
-    fn asked(&self) -> Instant {
+    pub(super) fn asked(&self) -> Instant {
         match self {
             Self::Kept(kept) => kept.asked,
             Self::Unkept { asked, .. } => *asked,
@@ -240,10 +164,54 @@ impl Entry {
     }
 }
 
-// === impl Counts ===
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
 
-impl Counts {
-    pub(super) fn add(count: &AtomicU64) {
-        count.fetch_add(1, Ordering::Relaxed);
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        policy::{KeepRules, ShelfLife},
+        response_cache::variant::Variant,
+    };
+
+    /// What this process takes, where Linux says it.
+    fn resident() -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
+    }
+
+    /// By the cache's own books, and by what the process takes, in which other tests run. All of them would be a gigabyte.
+    #[test]
+    fn a_million_profiles_stay_under_the_bound() {
+        const BOUND: u64 = 8 << 20;
+        let (head, ()) = http::Response::new(()).into_parts();
+        let (rules, start) = (KeepRules::new(Duration::from_secs(60)), SystemTime::UNIX_EPOCH);
+        let life = ShelfLife::of_response(&rules, head.status, &head.headers, start).unwrap();
+        let body = Bytes::from_static(&[b'x'; 300]);
+        let (asked, before) = (Instant::now(), resident());
+        let store = Store::new(BOUND);
+        let (mut books, mut taken) = (0, None);
+        for user in 1..=1_000_000_u64 {
+            let marks = store.generations.mark([]);
+            let kept = Kept::new(&head, &body, None, life, asked, marks, Variant::default());
+            // Spread as hashes are.
+            let key = Key(u128::from(user.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            store.flights().keep(key, Arc::new(kept));
+            // A flight does this at its end. Here it would take longer than all else.
+            if user % 16 == 0 {
+                store.settle();
+                books = books.max(store.cache.weighted_size());
+            }
+            if user % 100_000 == 0 {
+                taken = taken.max(resident());
+            }
+        }
+        assert!(books > BOUND / 2 && books <= BOUND, "{books}");
+        if let (Some(before), Some(taken)) = (before, taken) {
+            assert!(taken <= before + 4 * BOUND, "{before} and then {taken}");
+        }
     }
 }

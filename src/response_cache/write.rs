@@ -2,9 +2,9 @@
 
 use std::{error::Error, sync::Arc};
 
-use http::Response;
+use http::{Method, Request, Response};
 
-use super::{events, key::Tag, layer::Rules};
+use super::{events, key::Tag, rules::Rules};
 use crate::{
     BoxError,
     policy::{Classification, ErrorClass},
@@ -22,8 +22,16 @@ pub(super) struct Write {
 // === impl Write ===
 
 impl Write {
-    pub(super) const fn new(rules: Arc<Rules>, pattern: Arc<str>, resource: Tag) -> Self {
-        Self { rules, pattern, resource, is_settled: false }
+    /// This request, if it may change a resource of which something may be kept.
+    pub(super) fn of<B>(rules: &Arc<Rules>, request: &Request<B>) -> Option<Self> {
+        if request.method().is_safe() {
+            return None;
+        }
+        let uri = request.uri();
+        let endpoint = rules.endpoints.get(&Method::GET, uri.path());
+        let pattern = endpoint.config().as_ref().and(endpoint.shared_pattern())?;
+        let resource = rules.store.secret.resource(uri, Some(request.headers()));
+        Some(Self { rules: Arc::clone(rules), pattern, resource, is_settled: false })
     }
 
     pub(super) fn end<B>(mut self, result: &Result<Response<B>, BoxError>) {
@@ -43,13 +51,9 @@ impl Write {
     }
 
     fn failure<B>(&self, response: &Response<B>) -> Option<ErrorClass> {
-        if let Some(found) = response.extensions().get::<Classification>() {
-            return Some(found.class());
-        }
-        let now = || self.rules.clock.system_time();
-        let (classifier, status) = (&*self.rules.classifier, response.status());
-        Classification::of_answer_when(classifier, status, response.headers(), &now)
-            .map(|failure| failure.class())
+        let (status, headers) = (response.status(), response.headers());
+        let failure = self.rules.failure(status, headers, response.extensions());
+        failure.map(|failure| failure.class())
     }
 
     fn doubt(&self) {

@@ -119,3 +119,52 @@ async fn frames_without_data_do_not_hold_a_flight_for_ever() {
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
 }
+
+/// Otherwise each of those who wait would ask the server that is out, because its page of excuses is long.
+#[tokio::test(start_paused = true)]
+async fn a_failing_answer_is_shared_also_if_it_is_longer_than_what_is_kept() {
+    let api = Api::new().taking(SECOND);
+    api.becomes(|_| {
+        let mut response = Response::new(full(&"x".repeat(1_000)));
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        Ok(response)
+    });
+    let client = client(&with(|config| config.max_body_bytes(8)), &api);
+    let mut calls = Vec::new();
+    for _ in 0..100 {
+        calls.push(spawn(&client, get("/users/1")).await);
+    }
+    for call in calls {
+        let got = call.await.unwrap().unwrap();
+        assert_eq!((got.status, got.body.len()), (503, 1_000));
+    }
+    assert_eq!(api.sends(), 1);
+}
+
+/// RFC 9111 section 3.3: what has another length than it says is not whole.
+#[tokio::test(start_paused = true)]
+async fn a_body_of_another_length_than_the_field_says_is_not_kept() {
+    for (length, sends) in [("4", 1), ("3", 2), ("8", 2), ("four", 2)] {
+        let api = Api::scripted(move |_| {
+            let mut response = Response::new(full("body"));
+            response.headers_mut().insert("content-length", length.parse().unwrap());
+            Ok(response)
+        });
+        let mut client = client(&layer(), &api);
+        for _ in 0..2 {
+            assert_eq!(send(&mut client, get("/users/1")).await.unwrap().body, "body");
+        }
+        assert_eq!(api.sends(), sends, "{length}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trailers_end_a_body() {
+    let api = service_fn(|_: Request<Body>| async {
+        let trailers = std::iter::repeat_n(Step::Trailers(HeaderMap::new()), 2_000);
+        let end = std::iter::once(Step::Panic);
+        Ok::<_, Infallible>(Response::new(Script::new(trailers.chain(end))))
+    });
+    let mut client = layer().layer(api);
+    client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+}

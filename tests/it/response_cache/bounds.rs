@@ -42,7 +42,7 @@ async fn the_bytes_stay_under_the_bound() {
 
 /// A million profiles of a kilobyte: takes some seconds with optimisation. Linux says what the process takes.
 #[tokio::test(start_paused = true)]
-#[ignore = "takes long without optimisation"]
+#[ignore = "takes minutes without optimisation; `Store` has the same with a smaller bound"]
 async fn a_million_profiles_stay_under_the_bound() {
     let resident = || {
         let text = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -2,7 +2,7 @@
 
 use tower_heed::{
     error::find,
-    policy::{Classification, ErrorClass},
+    policy::{Answer, Classification, ErrorClass},
     response_cache::FetchFailed,
 };
 
@@ -76,6 +76,20 @@ async fn a_panic_hurts_nobody_for_longer_than_its_flight() {
     assert_eq!(api.sends(), 1);
     api.answers(200, &[]);
     assert_eq!(send(&mut client.clone(), get("/users/1")).await.unwrap().status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_classifier_that_panics_fails_the_flight() {
+    let api = Api::new().taking(SECOND);
+    api.answers(503, &[]);
+    let panics = |_: &Answer<'_>| -> Option<ErrorClass> { panic!("in the classifier") };
+    let client = client(&layer().classifier(panics), &api);
+    let calls = [spawn(&client, get("/users/1")).await, spawn(&client, get("/users/1")).await];
+    for call in calls {
+        let error = call.await.unwrap().unwrap_err();
+        assert!(find::<FetchFailed>(error.as_ref()).is_some());
+    }
+    assert_eq!(api.sends(), 1);
 }
 
 /// No herd of thousands behind a request that fails, one after the other or all at once.
@@ -167,22 +181,50 @@ async fn a_request_that_hangs_is_given_up() {
     assert_eq!(class, Some(ErrorClass::Timeout));
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().unwrap()
+}
+
 #[test]
 fn a_runtime_that_is_gone_keeps_nobody_waiting() {
     let api = Api::new().taking(SECOND);
     let client = client(&layer(), &api);
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
-    let first = runtime();
+    let (first, second) = (runtime(), runtime());
     first.block_on(async { drop(spawn(&client, get("/users/1")).await) });
-    let second = runtime();
-    let waiting = second.block_on(spawn(&client, get("/users/1")));
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        waiting.push(second.block_on(spawn(&client, get("/users/1"))));
+    }
     drop(first);
-    let got = second.block_on(waiting).unwrap().unwrap();
-    assert_eq!((got.status, api.sends()), (200, 2));
+    for call in waiting {
+        assert_eq!(second.block_on(call).unwrap().unwrap().body, "/users/1 2");
+    }
+    assert_eq!(api.sends(), 2, "one begins another for all");
+}
+
+/// Those who followed such a flight waited without end, and so did its leader on another runtime.
+#[test]
+fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
+    let api = Api::new().taking(SECOND);
+    let client = client(&layer(), &api);
+    let (first, second) = (runtime(), runtime());
+    let mut leading = client.clone();
+    let leader = {
+        let _runtime = first.enter();
+        leading.call(get("/users/1"))
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        waiting.push(second.block_on(spawn(&client, get("/users/1"))));
+    }
+    second.block_on(async {
+        let limit = |call| tokio::time::timeout(40 * SECOND, call);
+        for call in waiting {
+            assert_eq!(limit(call).await.unwrap().unwrap().unwrap().body, "/users/1 2");
+        }
+        assert_eq!(api.sends(), 2, "one begins another for all");
+        let error = tokio::time::timeout(40 * SECOND, leader).await.unwrap().unwrap_err();
+        assert!(find::<FetchFailed>(error.as_ref()).is_some());
+    });
 }

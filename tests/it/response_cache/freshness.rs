@@ -49,8 +49,9 @@ async fn what_is_not_to_be_kept_is_fetched_each_time() {
         &[("cache-control", "no-cache")],
         &[("set-cookie", "sid=1")],
         &[("vary", "*")],
+        &[("vary", "accept language")],
         &[("expires", "0")],
-    ] as [&[_]; 5]
+    ] as [&[_]; 6]
     {
         let api = Api::scripted(move |_| Ok(answer(200, headers)));
         let layer = layer();
@@ -139,6 +140,64 @@ async fn a_request_can_say_how_old_and_that_nothing_be_kept_and_that_nothing_be_
     assert_eq!(send(&mut client, asking("max-age=20")).await.unwrap().body, "/users/1 2");
     assert_eq!(send(&mut client, asking("only-if-cached")).await.unwrap().body, "/users/1 2");
     assert_eq!(send(&mut client, asking("max-age=19")).await.unwrap().body, "/users/1 3");
+}
+
+/// `only-if-cached` beside another directive sent the request, or was given what that directive forbids.
+#[tokio::test(start_paused = true)]
+async fn only_if_cached_sends_nothing_whatever_stands_beside_it() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    text(&mut client, "/users/1").await;
+    advance(20 * SECOND).await;
+    for (beside, status) in [
+        ("max-age=20", 200),
+        ("max-age=19", 504),
+        ("max-age=0", 504),
+        ("no-cache", 504),
+        ("min-fresh=39", 200),
+        ("min-fresh=41", 504),
+        ("max-stale", 200),
+    ] {
+        let asking = format!("only-if-cached, {beside}");
+        let request = with_headers("/users/1", &[("cache-control", &asking)]);
+        assert_eq!(send(&mut client, request).await.unwrap().status, status, "{asking}");
+    }
+    let nothing = with_headers("/users/1", &[("cache-control", "only-if-cached, no-store")]);
+    assert_eq!(send(&mut client, nothing).await.unwrap().status, 504);
+    assert_eq!(api.sends(), 1);
+    // Nor is a refresh begun.
+    advance(40 * SECOND).await;
+    let kept = with_headers("/users/1", &[("cache-control", "only-if-cached")]);
+    assert_eq!(send(&mut client, kept).await.unwrap().status, 504);
+    assert_eq!(api.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_can_say_for_how_long_the_response_is_to_stay_fresh() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    text(&mut client, "/users/1").await;
+    advance(20 * SECOND).await;
+    let asking = |directive| with_headers("/users/1", &[("cache-control", directive)]);
+    assert_eq!(send(&mut client, asking("min-fresh=39")).await.unwrap().body, "/users/1 1");
+    assert_eq!(send(&mut client, asking("min-fresh=41")).await.unwrap().body, "/users/1 2");
+}
+
+/// A response that is on its way counts as old as its flight.
+#[tokio::test(start_paused = true)]
+async fn who_says_how_old_does_not_join_an_older_flight() {
+    let api = Api::new().taking(10 * SECOND);
+    let client = client(&layer(), &api);
+    let first = spawn(&client, get("/users/1")).await;
+    advance(5 * SECOND).await;
+    let asking = |directive| with_headers("/users/1", &[("cache-control", directive)]);
+    let joins = spawn(&client, asking("max-age=5")).await;
+    let begins = spawn(&client, asking("max-age=4")).await;
+    for (call, body) in [(first, 2), (joins, 2), (begins, 2)] {
+        // The number is that of the requests when it is answered.
+        assert_eq!(call.await.unwrap().unwrap().body, format!("/users/1 {body}"));
+    }
+    assert_eq!(api.sends(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -125,6 +125,45 @@ async fn a_flight_that_lands_after_an_invalidation_is_not_kept() {
     assert!(!is_kept(&mut client(&layer, &api), &api, get("/users/1")).await);
 }
 
+/// A response that a later answer has made untrue was kept all the same when it came late, and served in the next outage.
+#[tokio::test(start_paused = true)]
+async fn what_a_later_answer_has_forgotten_is_not_brought_back_by_an_older_flight() {
+    for status in [401, 403, 404, 410] {
+        for was_kept in [true, false] {
+            let api = Api::new();
+            let layer = layer();
+            let mut quick = client(&layer, &api);
+            if was_kept {
+                text(&mut quick, "/users/1").await;
+            }
+            let new = || with_headers("/users/1", &[("cache-control", "no-cache")]);
+            let slow = client(&layer, &api.clone().taking(10 * SECOND));
+            let older = spawn(&slow, new()).await;
+            advance(SECOND).await;
+            let alive = Arc::clone(&*api.script.lock().unwrap());
+            api.answers(status, &[]);
+            assert_eq!(send(&mut quick, new()).await.unwrap().status, status);
+            *api.script.lock().unwrap() = alive;
+            assert_eq!(older.await.unwrap().unwrap().status, 200);
+            api.answers(503, &[]);
+            assert_eq!(send(&mut quick, get("/users/1")).await.unwrap().status, 503, "{status}");
+        }
+    }
+}
+
+/// The read was answered before the write, and may be of before it.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_while_a_write_was_on_its_way_goes_with_its_answer() {
+    let api = Api::new();
+    let layer = layer();
+    let mut quick = client(&layer, &api);
+    let write = spawn(&client(&layer, &api.clone().taking(SECOND)), of("PATCH", "/users/1")).await;
+    text(&mut quick, "/users/1").await;
+    assert!(is_kept(&mut quick, &api, get("/users/1")).await);
+    write.await.unwrap().unwrap();
+    assert!(!is_kept(&mut quick, &api, get("/users/1")).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_handle_invalidates_by_user_by_uri_and_all() {
     let api = Api::new();

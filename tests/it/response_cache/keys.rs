@@ -40,6 +40,26 @@ async fn one_users_answer_never_reaches_another_credential() {
         "private-token",
         "x-session-id",
         "x-amz-signature",
+        "x-amz-security-token",
+        "x-auth-request-email",
+        "x-goog-authenticated-user-email",
+        "x-amzn-oidc-data",
+        "api_key",
+        "x-jwt",
+        "x-bearer",
+        "x-ticket",
+        "x-forwarded-client-cert",
+        "x-ms-client-principal",
+        "x-api-passwd",
+        "x-hmac",
+        "saml-response",
+        "x-forwarded-user",
+        "remote-user",
+        "x-user-id",
+        "x-login",
+        "impersonate-user",
+        "x-identity",
+        "sudo",
     ] {
         for user in ["one", "other"] {
             requests.push(with_headers("/users/me", &[(name, user)]));
@@ -59,6 +79,39 @@ async fn one_users_answer_never_reaches_another_credential() {
     *with_password.uri_mut() = "https://me:secret@id.example/users/me".parse().unwrap();
     requests.push(with_password);
     assert_apart(&layer(), &requests).await;
+}
+
+/// What a proof of possession signs is different each time; whose it is, the token beside it says.
+#[tokio::test(start_paused = true)]
+async fn what_is_different_in_each_request_and_says_nothing_about_whose_it_is_does_not_count() {
+    let api = telling();
+    let mut client = client(&layer(), &api);
+    for name in ["user-agent", "dpop", "idempotency-key", "x-request-id", "traceparent"] {
+        let sent = api.sends();
+        for value in ["one", "other"] {
+            let all = [("authorization", name), (name, value)];
+            send(&mut client, with_headers("/users/me", &all)).await.unwrap();
+        }
+        assert_eq!(api.sends(), sent + 1, "{name}");
+    }
+}
+
+/// Clones of a layer share what is kept, and each can be given fields of its own: the same value in another field is another.
+#[tokio::test(start_paused = true)]
+async fn a_chosen_field_counts_by_its_name() {
+    let api = telling();
+    let of = |name| {
+        let named = ResponseCacheLayer::clone(&BASE).header(HeaderName::from_static(name));
+        named.endpoint(USER, |config| config.ttl(60 * SECOND)).unwrap()
+    };
+    static BASE: std::sync::LazyLock<ResponseCacheLayer> =
+        std::sync::LazyLock::new(ResponseCacheLayer::new);
+    for name in ["x-tenant", "x-team"] {
+        let request = with_headers("/users/1", &[(name, "1")]);
+        let got = send(&mut client(&of(name), &api), request).await.unwrap();
+        assert!(got.body.contains(name), "{}", got.body);
+    }
+    assert_eq!(api.sends(), 2);
 }
 
 /// Nobody sees another's answer, however requests, waits and ends meet.
@@ -175,6 +228,46 @@ async fn what_is_said_of_one_token_is_not_told_to_a_caller_with_another() {
     let (first, second) =
         tokio::join!(send(&mut first, of("ended")), send(&mut second, of("good")));
     assert_eq!((first.unwrap().status, second.unwrap().status), (401, 200));
+}
+
+/// Also the other's: for a user whom the server has turned away, nothing is to be at hand.
+#[tokio::test(start_paused = true)]
+async fn a_401_to_one_token_forgets_what_was_kept_for_its_user() {
+    let by_user = layer().credential(|_| Some(b"one".as_slice().into()));
+    let api = Api::new();
+    let mut client = client(&by_user, &api);
+    let of = |token, directive| {
+        with_headers("/users/me", &[("authorization", token), ("cache-control", directive)])
+    };
+    send(&mut client, of("good", "")).await.unwrap();
+    api.answers(401, &[]);
+    assert_eq!(send(&mut client, of("ended", "no-cache")).await.unwrap().status, 401);
+    api.answers(503, &[]);
+    assert_eq!(send(&mut client, of("good", "")).await.unwrap().status, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_panics_hurts_its_own_call_alone() {
+    let by_user = layer().credential(|head| match head.headers.contains_key("x-panic") {
+        true => panic!("in the function"),
+        false => None,
+    });
+    let api = Api::new();
+    let client = client(&by_user, &api);
+    let call = spawn(&client, with_headers("/users/1", &[("x-panic", "1")])).await;
+    assert!(call.await.unwrap_err().is_panic());
+    assert_eq!(text(&mut client.clone(), "/users/1").await, "/users/1 1");
+}
+
+/// The body of a `GET` has no meaning (RFC 9110 section 9.3.1).
+#[tokio::test(start_paused = true)]
+async fn what_a_request_has_for_a_body_does_not_count() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    for body in ["one", "other"] {
+        let request = get("/users/1").map(|_| full(body));
+        assert_eq!(send(&mut client, request).await.unwrap().body, "/users/1 1");
+    }
 }
 
 /// The token is attached inside, so that nothing else of the request tells them apart.

@@ -166,12 +166,16 @@ async fn without_a_wait_it_is_refreshed_behind() {
     assert_eq!(api.sends(), 2);
 }
 
+/// Without `max-stale`, which nobody says, a caller that bounds the age takes none that is stale (RFC 9111 section 5.2.1.1).
 #[tokio::test(start_paused = true)]
-async fn who_asks_for_a_new_response_is_not_given_a_stale_one() {
+async fn who_says_how_new_is_not_given_a_stale_one() {
     let (mut client, api) = stale(|config| config).await;
     api.answers(503, &[]);
-    let request = with_headers("/users/1", &[("cache-control", "no-cache")]);
-    assert_eq!(send(&mut client, request).await.unwrap().status, 503);
+    for directive in ["no-cache", "max-age=100", "min-fresh=1"] {
+        let request = with_headers("/users/1", &[("cache-control", directive)]);
+        assert_eq!(send(&mut client, request).await.unwrap().status, 503, "{directive}");
+    }
+    assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
 }
 
 #[tokio::test(start_paused = true)]
