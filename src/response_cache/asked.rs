@@ -9,9 +9,11 @@ use http::{
     },
 };
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::{
     config::Named,
+    kept::Kept,
     key::{Key, Tag},
     rules::Rules,
 };
@@ -32,8 +34,11 @@ pub(super) struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Anything,
-    /// Nothing that is stale, or older than the first, or not fresh for the second.
-    Fresh(Option<Duration>, Duration),
+    /// Nothing that is stale, or older, or that does not stay fresh for so long.
+    Fresh {
+        max_age: Option<Duration>,
+        min_fresh: Duration,
+    },
     /// Nothing that was kept, nor is on its way.
     New,
 }
@@ -56,7 +61,9 @@ impl Asked {
             _ if is_its_own || said.no_cache() => Wish::New,
             (Some(Duration::ZERO), _) => Wish::New,
             (None, None) => Wish::Anything,
-            (max_age, min_fresh) => Wish::Fresh(max_age, min_fresh.unwrap_or_default()),
+            (max_age, min_fresh) => {
+                Wish::Fresh { max_age, min_fresh: min_fresh.unwrap_or_default() }
+            }
         };
         let (head, body) = request.into_parts();
         let owner = rules.owner.as_ref().and_then(|owner| owner(&head));
@@ -76,6 +83,30 @@ impl Asked {
             tags.push(secret.encoded_parameter(name, value));
         });
         tags
+    }
+}
+
+// === impl Wish ===
+
+impl Wish {
+    /// Whether a response that is fresh will do.
+    pub(super) fn is_met_by(self, kept: &Kept, now: Instant) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Fresh { min_fresh, .. } => {
+                self.accepts_age(kept.age(now)) && kept.stays_fresh(now, min_fresh)
+            }
+            Self::New => false,
+        }
+    }
+
+    /// Whether a response will do that was asked for so long ago.
+    pub(super) fn accepts_age(self, age: Duration) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Fresh { max_age, .. } => max_age.is_none_or(|max_age| age <= max_age),
+            Self::New => false,
+        }
     }
 }
 

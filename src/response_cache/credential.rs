@@ -37,6 +37,9 @@ const NO_CREDENTIALS: [&str; 2] = ["user-agent", "idempotency-key"];
 
 /// Whether a field of this name may carry a credential.
 pub(super) fn names_credential(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    CREDENTIAL_WORDS.iter().any(|word| name.contains(word)) && !NO_CREDENTIALS.contains(&name)
+    let text = name.as_str().as_bytes();
+    // Each request is asked for each of its fields: `str::contains` would prepare a search for each word.
+    let mut ends = (0..text.len()).map(|at| &text[at..]);
+    ends.any(|end| CREDENTIAL_WORDS.iter().any(|word| end.starts_with(word.as_bytes())))
+        && !NO_CREDENTIALS.contains(&name.as_str())
 }

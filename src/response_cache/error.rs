@@ -17,7 +17,7 @@ impl FetchFailed {
     }
 
     pub(super) fn abandoned() -> Self {
-        Self::new("the runtime that carried the request is shutting down")
+        Self::new("the runtime that carried the request is gone, or nobody drives it")
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    asked::{Asked, Wish},
+    asked::Asked,
     generations::{Marks, Standing},
     kept::Kept,
     key::Key,
@@ -41,13 +41,7 @@ impl<'a> Flights<'a> {
     /// The flight that a request can join: it is under way, was not overtaken by an invalidation, and is as new as it is to be.
     pub(super) fn under_way(&self, asked: &Asked, now: Instant) -> Option<Landing> {
         let landing = self.under_way.get(&asked.key).filter(|landing| landing.is_expected(now))?;
-        let is_accepted = match asked.wish {
-            Wish::Anything | Wish::Fresh(None, _) => true,
-            Wish::Fresh(Some(max_age), _) => {
-                now.saturating_duration_since(landing.asked) <= max_age
-            }
-            Wish::New => false,
-        };
+        let is_accepted = asked.wish.accepts_age(now.saturating_duration_since(landing.asked));
         let standing = self.store.generations.standing(&landing.marks);
         (is_accepted && standing == Standing::Current).then(|| landing.clone())
     }

@@ -110,7 +110,7 @@ impl ResponseCacheLayer {
     }
 
     /// How long a request that callers share may take, from its beginning to the end of the body, whatever their own
-    /// deadlines.
+    /// deadlines. For the rest of a body that is too long to be kept, there is no limit but that of the call that reads it.
     ///
     /// # Errors
     ///

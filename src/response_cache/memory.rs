@@ -38,8 +38,9 @@ pub(super) fn copies(
     let values = headers.values().chain(of_trailers).map(HeaderValue::len).sum::<usize>();
     let mut memory = Memory(Vec::with_capacity(body.len() + values));
     memory.0.extend_from_slice(body);
-    let places = memory.put(headers, &not_kept(headers));
-    let trailer_places = trailers.map(|trailers| memory.put(trailers, &[]));
+    let without = not_kept(headers);
+    let places = memory.put(headers, &without);
+    let trailer_places = trailers.map(|trailers| memory.put(trailers, &without));
     let memory = Bytes::from(memory.0);
     let trailers = trailer_places.map(|places| fields(&memory, places));
     (memory.slice(..body.len()), fields(&memory, places), trailers)

@@ -61,7 +61,7 @@
 //! [`credential`](ResponseCacheLayer::credential) puts a function in the place of the fields: it is needed where they are others in
 //! each request (a signature, a token for one use), which would find nothing. Requests without any share: those that a layer
 //! inside gives the one token of this machine. **A tenant or a user that only some other field tells** (`x-tenant`) **has to be
-//! chosen**, or named in the server's `Vary`. The body of a `GET` does not count: it has no meaning
+//! chosen**, or named in the server's `Vary`. Of responses that vary, the last one is kept; of a field that was chosen, each. The body of a `GET` does not count: it has no meaning
 //! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
 //!
 //! All of that is hashed to 128 bits by SipHash-2-4 with a random key of this cache, and nothing else of it is kept: no credential
@@ -89,7 +89,7 @@
 //! |---|---|
 //! | says `no-cache` or `max-age=0` | is sent, and the next get what it brings |
 //! | says `max-age` or `min-fresh` | gets nothing older, or that is fresh for less, or that is stale |
-//! | says `only-if-cached` | gets what is kept, if nothing else that it says forbids that, or 504; it is never sent |
+//! | says `only-if-cached` | gets what can be served without asking the server, or 504; it is never sent |
 //! | says `no-store`, or asks for a range, or has a condition (`If-None-Match`) | passes |
 //! | is made outside of a tokio runtime, and nothing is kept for it | passes |
 //!
@@ -109,8 +109,8 @@
 //! The failure of a flight is shared as well: ten thousand who wait for a server that is out make one request, and not ten
 //! thousand one after the other. Only of a failing answer whose body is longer than 256 KiB (and than `max_body_bytes`) each of
 //! them gets its own: it would have to be held in memory first, and whoever sends such is not to be trusted with that. After a
-//! response that is not to be kept, requests pass for a minute, or for the time to live
-//! if that is shorter, without waiting for one another.
+//! response that is not to be kept, requests pass for a minute, or for the time to live if that is shorter, without waiting for
+//! one another.
 //!
 //! A flight has the deadline of the call that began it, so that the layers inside do not begin a wait that would pass it, and at
 //! most [`fetch_timeout`](ResponseCacheLayer::fetch_timeout). If it fails and some who waited have more time, one of them begins
@@ -174,7 +174,7 @@
 //! # Cancellation
 //!
 //! Dropping a call that passes drops the inner one. Dropping one that waits for a flight ends the waiting; the flight goes on, also
-//! if nobody waits any more, and its response is kept. A client that panics fails the flight. A write that is dropped counts as one
+//! if nobody waits or the call was never polled, and its response is kept. A client that panics fails the flight. A write that is dropped counts as one
 //! of unknown outcome.
 //!
 //! # Cloning
@@ -220,6 +220,15 @@
 //! | `INFO` | `the server answers again` | `endpoint` |
 //! | `WARN` | `serving stale responses`, at the first since it answered | `endpoint`, `class` |
 //! | `WARN` | `the server does not have its responses kept: each request is sent`, once for each endpoint | `endpoint`, `reason` |
+
+// Where a request goes:
+//
+//   service    asked (what it asks for), key and credential (whose it is); write, if it may change something
+//   boarding   answered at once, or waits for a flight, or begins one; store, kept, memory, variant, hold: what is there
+//   flight     the one request for all: read (its body), outcome, landing (where that is waited for), flights (all of them)
+//   caller     one who waits
+//
+// What is invalidated: generations. What users hold: layer, config, handle, counts, body, future, stale, error.
 
 mod asked;
 mod boarding;

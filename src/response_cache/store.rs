@@ -91,18 +91,13 @@ impl Store {
         if !kept.variant.is_of(&self.secret, headers) {
             return Found::Nothing;
         }
-        match (self.generations.standing(&kept.marks), kept.state(now), asked.wish) {
-            (Standing::Gone, ..) | (_, ShelfState::Expired, _) => Found::Nothing,
-            (Standing::Current, ShelfState::Fresh, Wish::Fresh(max_age, min_fresh)) => {
-                let is_young = max_age.is_none_or(|max_age| kept.age(now) <= max_age);
-                match is_young && kept.stays_fresh(now, min_fresh) {
-                    true => Found::Fresh(kept),
-                    false => Found::Nothing,
-                }
+        match (self.generations.standing(&kept.marks), kept.state(now)) {
+            (Standing::Gone, _) | (_, ShelfState::Expired) => Found::Nothing,
+            (Standing::Current, ShelfState::Fresh) if asked.wish.is_met_by(&kept, now) => {
+                Found::Fresh(kept)
             }
-            (Standing::Current, ShelfState::Fresh, _) => Found::Fresh(kept),
-            (_, _, Wish::Fresh(..)) => Found::Nothing,
-            (Standing::Current | Standing::Doubted, ..) => match kept.hold.at(now) {
+            _ if asked.wish != Wish::Anything => Found::Nothing,
+            (Standing::Current | Standing::Doubted, _) => match kept.hold.at(now) {
                 Some(class) => Found::Held(kept, class),
                 None => Found::Stale(kept),
             },

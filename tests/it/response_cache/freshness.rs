@@ -167,9 +167,14 @@ async fn only_if_cached_sends_nothing_whatever_stands_beside_it() {
     assert_eq!(api.sends(), 1);
     // Nor is a refresh begun.
     advance(40 * SECOND).await;
-    let kept = with_headers("/users/1", &[("cache-control", "only-if-cached")]);
-    assert_eq!(send(&mut client, kept).await.unwrap().status, 504);
+    let kept = || with_headers("/users/1", &[("cache-control", "only-if-cached")]);
+    assert_eq!(send(&mut client, kept()).await.unwrap().status, 504);
     assert_eq!(api.sends(), 1);
+    // While the server is left alone, what is stale can be had.
+    api.answers(503, &[]);
+    assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
+    assert!(send(&mut client, kept()).await.unwrap().stale.is_some());
+    assert_eq!(api.sends(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,6 +203,50 @@ async fn who_says_how_old_does_not_join_an_older_flight() {
         assert_eq!(call.await.unwrap().unwrap().body, format!("/users/1 {body}"));
     }
     assert_eq!(api.sends(), 2);
+}
+
+/// A cache that is private to one credential may keep what is for one user, with or without a word about it (RFC 9111
+/// section 3.5 is about shared ones), and does not heed the time that is for those.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_to_shared_caches_is_not_said_to_this_one() {
+    for said in
+        ["private", "public, s-maxage=1", "s-maxage=0", "proxy-revalidate", "private=\"x-user\""]
+    {
+        let api = Api::scripted(move |_| {
+            let mut response = Response::new(full("me"));
+            response.headers_mut().insert("cache-control", said.parse().unwrap());
+            Ok(response)
+        });
+        let mut client = client(&layer(), &api);
+        let me = || with_headers("/users/me", &[("authorization", "Bearer one")]);
+        send(&mut client, me()).await.unwrap();
+        advance(59 * SECOND).await;
+        send(&mut client, me()).await.unwrap();
+        assert_eq!(api.sends(), 1, "{said}");
+    }
+}
+
+/// A `HEAD` is neither answered from what is kept nor kept for a `GET`, nor is a part, nor a "not modified".
+#[tokio::test(start_paused = true)]
+async fn what_is_not_the_whole_answers_for_nothing() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    let range = || with_headers("/users/1", &[("range", "bytes=0-1")]);
+    let condition = || with_headers("/users/1", &[("if-none-match", "\"7\"")]);
+    for (request, status) in [(of("HEAD", "/users/1"), 200), (range(), 206), (condition(), 304)] {
+        let alive = Arc::clone(&*api.script.lock().unwrap());
+        api.answers(status, &[("etag", "\"7\"")]);
+        assert_eq!(send(&mut client, request.clone()).await.unwrap().status, status);
+        *api.script.lock().unwrap() = alive;
+        let sent = api.sends();
+        let whole = with_headers("/users/1", &[("cache-control", "only-if-cached")]);
+        assert_eq!(send(&mut client, whole).await.unwrap().status, 504);
+        text(&mut client, "/users/1").await;
+        assert_eq!(api.sends(), sent + 1);
+        send(&mut client, request).await.unwrap();
+        assert_eq!(api.sends(), sent + 2);
+        send(&mut client, of("PATCH", "/users/1")).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod bounds;
+mod cancellation;
 mod deadlines;
 mod events;
 mod flights;
