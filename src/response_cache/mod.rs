@@ -61,7 +61,9 @@
 //! [`credential`](ResponseCacheLayer::credential) puts a function in the place of the fields: it is needed where they are others in
 //! each request (a signature, a token for one use), which would find nothing. Requests without any share: those that a layer
 //! inside gives the one token of this machine. **A tenant or a user that only some other field tells** (`x-tenant`) **has to be
-//! chosen**, or named in the server's `Vary`. Of responses that vary, the last one is kept; of a field that was chosen, each. The body of a `GET` does not count: it has no meaning
+//! chosen**, or named in the server's `Vary`. Of responses that vary, the last one is kept; by a field that was chosen, each.
+//!
+//! The body of a `GET` does not count: it has no meaning
 //! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
 //!
 //! All of that is hashed to 128 bits by SipHash-2-4 with a random key of this cache, and nothing else of it is kept: no credential
