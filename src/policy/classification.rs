@@ -94,6 +94,12 @@ impl Classification {
         Self { class, cause: None, status: None, rate_limit: None, wait: None }
     }
 
+    /// The failure that an answer in the upstream's place stands for, as far as its mark tells.
+    #[cfg(feature = "response-cache")]
+    pub(crate) fn of_degraded(mark: super::Degraded) -> Self {
+        Self { wait: mark.retry_after(), ..Self::of_class(mark.class()) }
+    }
+
     /// The class.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {

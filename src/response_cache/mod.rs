@@ -81,6 +81,7 @@
 //! | has another status than 200, 203 or 204 | is not kept |
 //! | says `no-store` or `no-cache`, or is stale when it comes | is not kept, unless [`override_no_store`](Config::override_no_store) |
 //! | sets a cookie | is not kept, unless [`strip_set_cookie`](Config::strip_set_cookie) |
+//! | is [`Degraded`](crate::policy::Degraded), made in the server's place by a layer inside | is not kept, as the failure that it stands for is not |
 //! | varies by `*` or by what cannot be read | is not kept |
 //! | is longer than [`max_body_bytes`](Config::max_body_bytes), breaks off, or has another length than it says | is not kept |
 //! | says `max-age` or `Expires` | is fresh until then (less its `Age`), and no longer than its [`ttl`](Config::ttl) |

@@ -5,7 +5,7 @@ use http::{Extensions, HeaderMap, StatusCode, request::Parts};
 use super::{config::Named, store::Store};
 use crate::{
     clock::Clock,
-    policy::{Classification, Classifier, Endpoints},
+    policy::{Classification, Classifier, Degraded, Endpoints},
 };
 
 /// Says whose a request's response is.
@@ -26,7 +26,8 @@ pub(super) struct Rules {
 // === impl Rules ===
 
 impl Rules {
-    /// What is wrong with this answer, if it is a failure: what a layer inside has said, or else the classifier says.
+    /// What is wrong with this answer, if it is a failure: what a layer inside has said, or else the classifier says. One that was
+    /// made in the upstream's place is the failure that it stands for.
     pub(super) fn failure(
         &self,
         status: StatusCode,
@@ -35,6 +36,9 @@ impl Rules {
     ) -> Option<Classification> {
         if let Some(found) = extensions.get::<Classification>() {
             return Some(found.clone());
+        }
+        if let Some(mark) = extensions.get::<Degraded>() {
+            return Some(Classification::of_degraded(*mark));
         }
         let now = || self.clock.system_time();
         Classification::of_answer_when(&*self.classifier, status, headers, &now)

@@ -4,7 +4,12 @@ use std::io;
 
 use http::Extensions;
 use tokio::time::Instant;
-use tower_heed::{clock::Clock, error::find, policy::ErrorClass, response_cache::FetchFailed};
+use tower_heed::{
+    clock::Clock,
+    error::find,
+    policy::{Degraded, ErrorClass},
+    response_cache::FetchFailed,
+};
 
 use super::*;
 
@@ -203,4 +208,29 @@ async fn a_fresh_response_carries_no_extension() {
     let hit = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     let none: &Extensions = hit.extensions();
     assert!(none.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_the_servers_place_is_not_kept_and_what_is_stale_is_better() {
+    let in_its_place = |_: &Request<Body>| {
+        let mut answer = answer(200, &[]);
+        let wait = Some(5 * SECOND);
+        answer.extensions_mut().insert(Degraded::new(ErrorClass::Unavailable, wait));
+        Ok(answer)
+    };
+    let (mut client, api) = stale(|config| config).await;
+    api.becomes(in_its_place);
+    for _ in 0..2 {
+        let got = send(&mut client, get("/users/1")).await.unwrap();
+        assert_eq!(got.stale.expect("stale").class(), ErrorClass::Unavailable);
+    }
+    assert_eq!(api.sends(), 2, "not asked before it was said");
+    // Where nothing is kept it is better than nothing, and no longer than for this once.
+    for _ in 0..2 {
+        let response = client.ready().await.unwrap().call(get("/users/2")).await.unwrap();
+        assert!(response.extensions().get::<Degraded>().is_some());
+    }
+    api.answers(200, &[]);
+    let response = client.ready().await.unwrap().call(get("/users/2")).await.unwrap();
+    assert!(response.extensions().get::<Degraded>().is_none());
 }
