@@ -120,7 +120,7 @@
 //!
 //! # Cost
 //!
-//! A copy of the request is kept until the answer is there: two allocations for the header fields, and what the clones
+//! A copy of the request is kept until the answer is there: one allocation for the header fields, and what the clones
 //! of the body and of the extensions take. A call that succeeds at the first send costs nothing more: the rate-limit
 //! headers of a success are not read. It pays into the budget, for which tower's takes a lock for a moment;
 //! [`RetryBudget::unlimited`](crate::policy::RetryBudget::unlimited) takes none. Each further send takes another copy, and each wait one allocation.

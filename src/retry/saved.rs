@@ -1,4 +1,4 @@
-use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::Config;
 use crate::{
@@ -14,12 +14,13 @@ pub(super) enum Saved<B> {
     Head { method: Method, uri: Uri, repeatable: Repeatable, bar: Stopped },
 }
 
-/// All parts of a request. `http` lets nobody copy a head alone, and a `Request` to be filled costs more than its parts.
+/// All parts of a request, of which few are ever made a request again: what counts is what it takes to keep them.
 pub(super) struct Copied<B> {
     method: Method,
     uri: Uri,
     version: Version,
-    headers: HeaderMap,
+    /// A list takes one allocation, where a map takes two.
+    headers: Vec<(HeaderName, HeaderValue)>,
     extensions: Extensions,
     body: B,
 }
@@ -46,7 +47,13 @@ fn next_body<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Result
 
 /// A copy of a request that may be sent more than once.
 pub(super) fn copy<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Option<Request<B>> {
-    next_body(request, config).ok().map(|body| Copied::of(request, body).into_request())
+    let mut copy = Request::new(next_body(request, config).ok()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
 }
 
 // === impl Saved ===
@@ -78,7 +85,7 @@ impl<B: ReplayableBody> Saved<B> {
     /// The request once more; ends the send that may still be going on.
     pub(super) fn recall(&self) -> Option<Request<B>> {
         match self {
-            Self::Copy(copied) => Some(copied.with_body(copied.body.recall()?).into_request()),
+            Self::Copy(copied) => Some(copied.to_request(copied.body.recall()?)),
             Self::Head { .. } => None,
         }
     }
@@ -89,41 +96,40 @@ impl<B: ReplayableBody> Saved<B> {
 impl<B> Copied<B> {
     #[inline]
     fn of(request: &Request<B>, body: B) -> Self {
+        let mut headers = Vec::with_capacity(request.headers().len());
+        headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
-            headers: request.headers().clone(),
+            headers,
             extensions: request.extensions().clone(),
             body,
         }
     }
 
-    fn with_body(&self, body: B) -> Self {
-        Self {
-            method: self.method.clone(),
-            uri: self.uri.clone(),
-            version: self.version,
-            headers: self.headers.clone(),
-            extensions: self.extensions.clone(),
-            body,
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::try_with_capacity(self.headers.len()).unwrap_or_default();
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
         }
+        headers
     }
 
-    fn into_request(self) -> Request<B> {
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
+    fn to_request(&self, body: B) -> Request<B> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
         *request.version_mut() = self.version;
-        *request.headers_mut() = self.headers;
-        *request.extensions_mut() = self.extensions;
+        *request.headers_mut() = self.headers();
+        *request.extensions_mut() = self.extensions.clone();
         request
     }
 }
 
 impl<B: ReplayableBody> Copied<B> {
     fn sent(&self) -> Sent<'_> {
-        Sent::new(&self.method, &self.uri, &self.headers, &self.extensions, &self.body)
+        Sent::new(&self.method, &self.uri, &self.headers(), &self.extensions, &self.body)
     }
 }
 

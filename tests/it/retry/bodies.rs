@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Empty, Full, channel::Channel};
 use tower::{Layer, ServiceBuilder, ServiceExt, retry::RetryLayer, service_fn};
 use tower_heed::{
@@ -17,7 +17,7 @@ use tower_heed::{
 };
 
 use super::{
-    api::{Api, Reply, answer, api, outcome, script, stopped},
+    api::{Api, Reply, answer, api, get, outcome, script, stopped},
     stops::with_purse,
 };
 
@@ -77,6 +77,26 @@ async fn a_body_is_sent_whole_after_a_send_that_was_answered_half_way() {
     let response = RetryOnRateLimit::new().layer(server).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(bodies(&rest), ["one two three"]);
+}
+
+/// More of one name than a map can be made with room for at once.
+#[tokio::test(start_paused = true)]
+async fn all_values_of_a_header_field_are_sent_again_in_their_order() {
+    let api = script(&[(429, &[])]);
+    let mut request = get();
+    let mut secret = HeaderValue::from_static("secret");
+    secret.set_sensitive(true);
+    request.headers_mut().append("x-kept", secret);
+    for number in 0..40_000 {
+        request.headers_mut().append("x-number", number.into());
+    }
+    let sent = request.headers().clone();
+    RetryOnRateLimit::new().layer(api.clone()).oneshot(request).await.unwrap();
+    let sends = api.sends();
+    assert_eq!(sends.len(), 2);
+    assert!(sends.iter().all(|send| send.headers == sent));
+    let is_sensitive = |value: &HeaderValue| value.is_sensitive();
+    assert!(sends[1].headers.get_all("x-kept").iter().map(is_sensitive).eq([false, true]));
 }
 
 #[tokio::test(start_paused = true)]
