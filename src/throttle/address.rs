@@ -50,7 +50,7 @@ pub(super) struct Name {
 struct Spelling {
     scheme: Option<Box<str>>,
     owner: Box<str>,
-    part: (u8, Box<str>),
+    part: Option<(u8, Box<str>)>,
 }
 
 /// Scheme, host and port; the host in lower case.
@@ -133,11 +133,11 @@ impl<'a> Part<'a> {
         }
     }
 
-    const fn tagged(self) -> (u8, &'a str) {
+    const fn tagged(self) -> Option<(u8, &'a str)> {
         match self {
-            Self::Whole => (0, ""),
-            Self::Endpoint(pattern) => (1, pattern),
-            Self::Shared(name) => (2, name),
+            Self::Whole => None,
+            Self::Endpoint(pattern) => Some((0, pattern)),
+            Self::Shared(name) => Some((1, name)),
         }
     }
 }
@@ -175,17 +175,15 @@ impl Spelling {
         if owner.len() > MAX_SHOWN || owner.contains('@') {
             return None;
         }
-        let (tag, part) = address.part.tagged();
-        Some(Self { scheme: scheme.map(Into::into), owner: owner.into(), part: (tag, part.into()) })
+        let part = address.part.tagged().map(|(tag, part)| (tag, part.into()));
+        Some(Self { scheme: scheme.map(Into::into), owner: owner.into(), part })
     }
 
     fn is(&self, address: &Address<'_>) -> bool {
         let (scheme, owner) = parts(address);
-        let (tag, part) = address.part.tagged();
         *self.owner == *owner
             && self.scheme.as_deref() == scheme
-            && self.part.0 == tag
-            && *self.part.1 == *part
+            && self.part.as_ref().map(|(tag, part)| (*tag, &**part)) == address.part.tagged()
     }
 }
 

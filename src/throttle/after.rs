@@ -11,7 +11,8 @@ use crate::policy::quota::Kind;
 pub(super) struct After {
     /// Who asks is not woken: it is told.
     me: Option<Seat>,
-    deeds: Vec<Deed>,
+    /// None most often, which is less to look after than an empty list.
+    deeds: Option<Vec<Deed>>,
 }
 
 #[derive(Debug)]
@@ -45,30 +46,35 @@ impl After {
     pub(super) fn wake(&mut self, called: Option<(Seat, Waker)>) {
         if let Some((seat, waker)) = called {
             let is_me = self.me == Some(seat);
-            self.deeds.push(if is_me { Deed::Drop(waker) } else { Deed::Wake(waker) });
+            self.add(if is_me { Deed::Drop(waker) } else { Deed::Wake(waker) });
         }
     }
 
     pub(super) fn drop(&mut self, waker: Option<Waker>) {
-        self.deeds.extend(waker.map(Deed::Drop));
+        if let Some(waker) = waker {
+            self.add(Deed::Drop(waker));
+        }
     }
 
     pub(super) fn log(&mut self, notice: Notice) {
-        self.deeds.push(Deed::Log(notice));
+        self.add(Deed::Log(notice));
+    }
+
+    fn add(&mut self, deed: Deed) {
+        self.deeds.get_or_insert_default().push(deed);
     }
 
     #[inline]
     pub(super) fn run(self) {
-        // An empty list is cheaper not to begin with.
-        if !self.deeds.is_empty() {
-            self.run_all();
+        if let Some(deeds) = self.deeds {
+            run_all(deeds);
         }
     }
+}
 
-    #[cold]
-    fn run_all(self) {
-        self.deeds.into_iter().for_each(Deed::run);
-    }
+#[cold]
+fn run_all(deeds: Vec<Deed>) {
+    deeds.into_iter().for_each(Deed::run);
 }
 
 // === impl Deed ===

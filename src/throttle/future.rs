@@ -54,16 +54,14 @@ where
                 StateProject::Sending { future } => {
                     let polled = future.poll(cx);
                     if let Poll::Ready(Ok(response)) = &polled {
-                        if let Some(visit) = this.visit.take() {
-                            let end = End::of_answer(visit.rules(), response);
-                            visit.end(&end);
+                        if let Some(visit) = this.visit {
+                            visit.end(&End::of_answer(visit.rules(), response));
                         }
                     }
                     return polled.map_err(|error| {
                         let error = error.into();
-                        if let Some(visit) = this.visit.take() {
-                            let end = End::of_error(visit.rules(), &*error);
-                            visit.end(&end);
+                        if let Some(visit) = this.visit {
+                            visit.end(&End::of_error(visit.rules(), &*error));
                         }
                         error
                     });

@@ -202,7 +202,8 @@ impl Visit {
         };
     }
 
-    pub(super) fn end(mut self, end: &End<'_>) {
+    /// How the send ended. Nothing is left to be done when it is dropped.
+    pub(super) fn end(&mut self, end: &End<'_>) {
         if matches!(end, End::Answer(answer, _) if answer.refused) {
             self.meter.refused();
         }
@@ -289,8 +290,12 @@ impl Visit {
 }
 
 impl Drop for Visit {
+    #[inline]
     fn drop(&mut self) {
-        self.leave(&End::Lost);
+        // Most often its answer has come.
+        if !matches!(self.stage, Stage::Over) {
+            self.leave(&End::Lost);
+        }
     }
 }
 
