@@ -62,6 +62,7 @@ impl Crowd {
     }
 
     /// Whether one may go, which all the rest allows or not.
+    #[inline]
     pub(super) fn turn(&mut self, now: Instant, rest: Verdict) -> Verdict {
         let spread = self.draw();
         let Some(pace) = &mut self.pace else { return rest };
@@ -74,6 +75,7 @@ impl Crowd {
         if now < pace.due { rest.and(Verdict::At(pace.due)) } else { rest }
     }
 
+    #[inline]
     pub(super) fn sent(&mut self, now: Instant) {
         let spread = self.draw() + 0.5;
         let Some(pace) = &mut self.pace else { return };
@@ -81,6 +83,7 @@ impl Crowd {
         pace.due = later(now, pace.gap().mul_f64(spread));
     }
 
+    #[inline]
     pub(super) fn accepted(&mut self, sent: Instant, now: Instant) {
         self.signs.accepted(sent, now);
         let Some(pace) = &mut self.pace else { return };

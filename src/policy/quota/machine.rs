@@ -113,10 +113,10 @@ impl Quota {
         if let Some(wait) = answer.retry_after.filter(|_| answer.refused) {
             self.hold(wait, now);
         }
-        let view = self.view(now);
         let (mut explained, mut foreign) = (false, false);
         for reading in answer.readings.iter().flatten() {
             explained |= reading.remaining == 0;
+            let view = self.view(now);
             foreign |= self.read(&view, sent, answer, reading);
         }
         let heard = Heard {
