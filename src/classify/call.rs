@@ -87,6 +87,7 @@ impl Call {
         })
     }
 
+    #[inline]
     fn observe(&self, evidence: Evidence) {
         if self.shared.at(self.place).0.public {
             return;

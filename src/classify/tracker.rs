@@ -90,6 +90,7 @@ impl Tracker {
         step
     }
 
+    #[inline]
     fn snapshot(&self) -> Snapshot {
         Snapshot::unpack(self.word.load(Ordering::Acquire))
     }

@@ -61,6 +61,7 @@ impl Classification {
     }
 
     /// As [`of_answer`](Self::of_answer), with a clock that is read only where an answer needs it.
+    #[inline]
     pub(crate) fn of_answer_when(
         classifier: &(impl Classifier + ?Sized),
         status: StatusCode,
@@ -68,13 +69,18 @@ impl Classification {
         now: &dyn Fn() -> SystemTime,
     ) -> Option<Self> {
         let answer = Answer::new(status, headers, now);
-        let mut class = classifier.classify(&answer)?;
+        let class = classifier.classify(&answer)?;
+        Some(Self::of_failure(class, status, answer))
+    }
+
+    #[cold]
+    fn of_failure(mut class: ErrorClass, status: StatusCode, answer: Answer<'_>) -> Self {
         if status == StatusCode::TOO_MANY_REQUESTS && class == ErrorClass::Unauthenticated {
             class = ErrorClass::RateLimited;
         }
         let rate_limit = answer.into_rate_limit();
         let wait = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
-        Some(Self { class, cause: None, status: Some(status), rate_limit, wait })
+        Self { class, cause: None, status: Some(status), rate_limit, wait }
     }
 
     /// What an error means. None for one that this crate does not know: nothing may be concluded from it.
