@@ -97,7 +97,9 @@ impl<B> Copied<B> {
     #[inline]
     fn of(request: &Request<B>, body: B) -> Self {
         let mut headers = Vec::with_capacity(request.headers().len());
-        headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in request.headers() {
+            headers.push((name.clone(), value.clone()));
+        }
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),

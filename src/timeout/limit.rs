@@ -37,7 +37,7 @@ pub(super) struct Limit {
 
 impl Limit {
     /// The limit of a call that starts now: the endpoint's, or the deadline that the request brings if that is earlier.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of<B>(
         request: &Request<B>,
         endpoint: &Endpoint<'_, Config>,
