@@ -125,6 +125,7 @@ impl fmt::Display for Address<'_> {
 
 impl<'a> Part<'a> {
     /// What of an owner's quotas the requests to an endpoint count against.
+    #[inline]
     pub(super) fn of(endpoint: &Endpoint<'a, Config>) -> Self {
         match endpoint.config().sharing() {
             Sharing::Whole => Self::Whole,

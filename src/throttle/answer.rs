@@ -31,6 +31,7 @@ pub(super) enum End<'a> {
 // === impl End ===
 
 impl<'a> End<'a> {
+    #[inline]
     pub(super) fn of_answer<B>(rules: &Rules, response: &'a Response<B>) -> Self {
         let headers = response.headers();
         match response.extensions().get::<Classification>() {

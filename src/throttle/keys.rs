@@ -43,6 +43,7 @@ struct AsItIs(u64);
 
 impl Keys {
     /// Held for a few lines, and never while code of others runs.
+    #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -68,7 +68,7 @@ pub(super) enum Asked {
 
 impl Visit {
     /// A call comes to the quota of its origin; none if there is no room for the key.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin<B>(
         rules: &Arc<Rules>,
         endpoint: &Endpoint<'_, Config>,

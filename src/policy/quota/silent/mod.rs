@@ -60,6 +60,7 @@ impl Default for Silent {
 }
 
 impl Silent {
+    #[inline]
     pub(super) fn turn(&mut self, view: &View) -> Verdict {
         match self {
             Self::Ramp(ramp) => ramp.turn(view),
@@ -82,6 +83,7 @@ impl Silent {
         }
     }
 
+    #[inline]
     pub(super) fn accepted(&mut self, heard: &Heard) {
         let next = match self {
             Self::Ramp(ramp) => ramp.accepted(),
