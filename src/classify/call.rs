@@ -30,7 +30,7 @@ pub(super) struct Bounds {
 // === impl Call ===
 
 impl Call {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of<B>(shared: &Arc<Shared>, request: &Request<B>) -> Self {
         let place = shared.place(request);
         let (config, _) = shared.at(place);
@@ -45,7 +45,7 @@ impl Call {
     }
 
     /// What the answer means; none for a success.
-    #[inline]
+    #[inline(always)]
     pub(super) fn answered<B>(&self, answer: &Response<B>) -> Option<Classification> {
         let (config, endpoint) = self.shared.at(self.place);
         let now = || self.shared.clock.system_time();
