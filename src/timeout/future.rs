@@ -31,7 +31,7 @@ where
 {
     type Output = Result<Response<TimeoutBody<B>>, BoxError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let scope = this.limit.as_ref().map(Limit::enter);
