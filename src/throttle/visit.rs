@@ -119,9 +119,17 @@ impl Visit {
             (home, place, route, ticket.map_or(Stage::Arrived, Stage::Called))
         });
         drop(table);
+        let visit = entered.map(|(home, place, route, stage)| Self {
+            rules: Arc::clone(rules),
+            place,
+            home,
+            route,
+            stage,
+            meter,
+        });
+        // Code of others, which may panic: what was entered is left all the same.
         after.run();
-        let (home, place, route, stage) = entered?;
-        Some(Self { rules: Arc::clone(rules), place, home, route, stage, meter })
+        visit
     }
 
     pub(super) const fn has_turn(&self) -> bool {

@@ -6,6 +6,11 @@ use http::Request;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 use tower_heed::{ThrottleLayer, throttle::Throttle};
+use tracing::{
+    Dispatch, Event, Subscriber,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use super::{SECOND, millis, refuse, send, spawn};
 use crate::support::{
@@ -182,4 +187,55 @@ async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come()
     client.ready().await.unwrap();
     send(&mut client, to("https://api.example/")).await.unwrap();
     assert_eq!(handle.snapshot()[0].key(), "https://api.example");
+}
+
+/// Its key was entered for ever, and found no room for another.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_panic_in_the_log_ends_leaves_its_key() {
+    let (probe, watch) = probe(8);
+    let layer = ThrottleLayer::new().max_keys(NonZeroUsize::new(2).unwrap());
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    let left = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset-after"];
+    let mut headers = left.map(|name| (name, "30")).to_vec();
+    headers.push(("x-ratelimit-resource", "core"));
+    watch.respond(200, &headers);
+    send(&mut client, get("/users")).await.unwrap();
+    // Another key takes the room of the bucket, so that there is none for it when the next request on its route comes.
+    watch.answer(Answer::never());
+    let hangs = spawn(&client, get("/hangs")).await;
+    watch.answer(Answer::never());
+    let api = spawn(&client, to("https://api.example/")).await;
+    let logged = Panics::at_every_event();
+    let panicked = spawn(&client, get("/users")).await.await;
+    assert!(panicked.unwrap_err().is_panic());
+    drop(logged);
+
+    hangs.abort();
+    watch.answer(Answer::never());
+    let other = spawn(&client, to("https://other.example/")).await;
+    let mut keys: Vec<_> = handle.snapshot().iter().map(|key| key.key().to_owned()).collect();
+    keys.sort();
+    assert_eq!(keys, ["https://api.example", "https://other.example"]);
+    api.abort();
+    other.abort();
+}
+
+/// A subscriber that fails.
+struct Panics;
+
+// === impl Panics ===
+
+impl Panics {
+    fn at_every_event() -> (DefaultGuard, Dispatch) {
+        // As in `Events::record`.
+        let second = Dispatch::new(NoSubscriber::default());
+        (tracing::subscriber::set_default(tracing_subscriber::registry().with(Self)), second)
+    }
+}
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Panics {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        panic!("{event:?}");
+    }
 }
