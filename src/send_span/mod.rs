@@ -11,7 +11,7 @@
 //! | name (`otel.name`) | `GET /users/{id}` for an endpoint that was declared, else `GET`; `HTTP` for a method that is not known |
 //! | kind (`otel.kind`) | `client` |
 //! | `http.request.method` | the method; `_OTHER` for one that is [not known](SendSpanLayer::known_methods), which `http.request.method_original` then names |
-//! | `http.request.resend_count` | for a send after the first of its call: how many came before, as [`Attempt`] says |
+//! | `http.request.resend_count` | for a send after the first of its call: how many came before, as the [`Attempt`] of the retry layer or the token layer says |
 //! | `server.address`, `server.port` | host and port of the URI, or the usual port of its scheme; those of the `Host` field where the URI is a path alone |
 //! | `url.full` | the URI, with `REDACTED` for its credentials and for each value of its query |
 //! | `url.template` | the path of the endpoint's pattern |
@@ -103,9 +103,6 @@
 //!
 //! So does an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) that makes errors of answers: inside, it leaves the span the class
 //! and takes the status. Redirects that the client follows itself are inside of the span, whose `url.full` is the first of the URLs.
-//!
-//! A [`TokenCacheLayer`](crate::TokenCacheLayer) that is used without the retry layer sends again itself after a 401, without an
-//! [`Attempt`]: that span has no `resend_count`.
 //!
 //! # Errors
 //!

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     body::ReplayableBody,
-    policy::{Deadline, NoRetry},
+    policy::{Attempt, Deadline, NoRetry},
 };
 
 /// A request that has yet to be sent, and the service to send it with, which is not ready.
@@ -94,6 +94,7 @@ where
     /// Sends it with `token`. The service is ready.
     pub(super) fn send(mut self, token: &Cached) -> (S::Future, Option<Watch<S, B>>) {
         let watch = if self.last {
+            mark_as_resend(&mut self.request);
             None
         } else {
             let new = Watch::new(&self.cache, token, self.deadline, &self.service, &self.request);
@@ -180,6 +181,13 @@ impl<S, B: ReplayableBody> Then<S, B> {
             Self::Nothing => None,
         }
     }
+}
+
+/// Tells the layers inside that it was sent before, once more than it says itself.
+fn mark_as_resend<B>(request: &mut Request<B>) {
+    let extensions = request.extensions_mut();
+    let sends = extensions.get().copied().map_or(0, Attempt::retries);
+    extensions.insert(Attempt::new(sends.saturating_add(1)));
 }
 
 fn copy<B: ReplayableBody>(request: &Request<B>) -> Option<Request<B>> {

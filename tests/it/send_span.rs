@@ -18,9 +18,12 @@ use tracing::{
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::{
-    probe::{Answer, Body, probe},
-    scripted::get,
+use crate::{
+    support::{
+        probe::{Answer, Body, probe},
+        scripted::get,
+    },
+    token_support::{self, Source},
 };
 
 /// The spans of this thread that have ended, as an exporter gets them.
@@ -114,6 +117,18 @@ async fn a_refusal_and_the_success_after_it_are_two_spans_of_the_caller_s() {
     for text in [format!("{first:?}"), format!("{second:?}")] {
         assert!(!text.contains("secret") && !text.contains("sk_test_7"), "{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_send_after_a_rejected_token_is_a_resend_without_a_retry_layer_too() {
+    let exported = Exported::record();
+    let (inner, watch) = probe(1);
+    watch.respond(401, &[]);
+    let client = token_support::layer(&Source::default()).layer(SendSpanLayer::new().layer(inner));
+    assert_eq!(client.oneshot(get("/")).await.unwrap().status(), 200);
+    let resends = exported.spans();
+    let resends = resends.iter().map(|span| attributes(span).remove("http.request.resend_count"));
+    assert_eq!(resends.collect::<Vec<_>>(), [None, Some("1".to_owned())]);
 }
 
 /// An integer as text could not be compared or summed by a backend.

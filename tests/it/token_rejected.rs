@@ -8,7 +8,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
     RetryOnRateLimit,
     body::ReplayableBody,
-    policy::{Deadline, FetchFailure, NoRetry, TokenReplaced},
+    policy::{Attempt, Deadline, FetchFailure, NoRetry, TokenReplaced},
     token_cache::{FetchReason, TokenError},
 };
 
@@ -71,6 +71,28 @@ async fn rule_19_the_copy_is_the_same_request() {
         ("Bearer token-1", "Bearer token-2")
     );
     assert!(first.6.is_sensitive() && second.6.is_sensitive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_19_the_second_send_says_that_it_is_one() {
+    for (before, sent) in [(None, [None, Some(1)]), (Some(2), [Some(2), Some(3)])] {
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let inner = {
+            let seen = std::sync::Arc::clone(&seen);
+            tower::service_fn(move |request: Request<Body>| {
+                let mut seen = seen.lock().unwrap();
+                let status = if seen.is_empty() { 401 } else { 200 };
+                seen.push(request.extensions().get().copied().map(Attempt::retries));
+                async move { http::Response::builder().status(status).body(()) }
+            })
+        };
+        let mut request = get("/");
+        if let Some(before) = before {
+            request.extensions_mut().insert(Attempt::new(before));
+        }
+        layer(&Source::default()).layer(inner).oneshot(request).await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), sent);
+    }
 }
 
 #[tokio::test(start_paused = true)]
