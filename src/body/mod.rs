@@ -118,6 +118,9 @@ mod service;
 mod shared;
 mod source;
 mod state;
+mod with_body;
+
+pub(crate) use with_body::with_body;
 
 pub use collect::{CollectBounded, Collected, collect_bounded};
 pub use drain::{Drain, drain};

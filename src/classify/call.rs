@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::{
-    event,
+    events,
     session::{Evidence, Moment},
     shared::{Place, Shared},
 };
@@ -65,7 +65,7 @@ impl Call {
     #[cold]
     fn refused(&self, failure: &Classification, endpoint: Option<&str>, replaced: bool) {
         if failure.class() == ErrorClass::RateLimited {
-            event::rate_limited(failure, endpoint);
+            events::rate_limited(failure, endpoint);
         }
         self.observe(if replaced { Evidence::Nothing } else { Evidence::of(failure) });
     }

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, thread};
 
 use tokio::runtime::Handle;
 
-use super::{event, tracker::Tracker};
+use super::{events, tracker::Tracker};
 
 /// What the user gave to [`on_unauthenticated`](super::ErrorClassifyLayer::on_unauthenticated).
 pub(super) type Handler = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -28,7 +28,7 @@ pub(super) fn start(session: &Arc<Tracker>, handler: &Handler, runtime: &Handle)
 impl Drop for Run {
     fn drop(&mut self) {
         if thread::panicking() {
-            event::handler_panicked();
+            events::handler_panicked();
         }
         self.0.run_ended();
     }

@@ -164,7 +164,7 @@
 mod call;
 mod collect;
 mod config;
-mod event;
+mod events;
 mod future;
 mod handler;
 mod layer;

@@ -6,7 +6,7 @@ use std::sync::{
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
-    AuthStatus, event,
+    AuthStatus, events,
     handler::{self, Handler},
     session::{Evidence, Moment, Session, Snapshot, Step},
 };
@@ -60,9 +60,9 @@ impl Tracker {
         let may_start = matches!(startable, Some((_, Ok(_))));
         let step = self.step(evidence, sent, may_start);
         if let Some((from, to)) = step.change {
-            event::status_changed(from, to);
+            events::status_changed(from, to);
             if let (AuthStatus::Unauthenticated, Some((_, Err(_)))) = (to, &startable) {
-                event::no_runtime();
+                events::no_runtime();
             }
         }
         if let (true, Some((handler, Ok(runtime)))) = (step.start, startable) {

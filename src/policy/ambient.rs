@@ -4,7 +4,7 @@
 //! whatever runs on the same task between the two, so a `Buffer` or a spawned task in between ends them: those carry
 //! `Deadline` in the request's extensions instead.
 
-use std::cell::Cell;
+use std::{cell::Cell, task::Poll};
 
 use tokio::time::Instant;
 
@@ -51,9 +51,12 @@ pub(crate) fn call_began() -> Option<Instant> {
     CURRENT.with(|current| current.call_began.get())
 }
 
-/// Says that the call in progress is being held back by the layer that is polled now.
-pub(crate) fn report_waiting() {
-    CURRENT.with(|current| current.waiting.set(true));
+/// Passes on what a layer came to that holds the call in progress back; while it is pending, that is what is waited for.
+pub(crate) fn held_back<T>(polled: Poll<T>) -> Poll<T> {
+    if polled.is_pending() {
+        CURRENT.with(|current| current.waiting.set(true));
+    }
+    polled
 }
 
 // === impl Scope ===
@@ -126,7 +129,7 @@ mod tests {
         let inner = Deadline::at(Instant::now() + Duration::from_secs(1));
         let outside = Scope::around_poll(outer);
         let inside = Scope::around_poll(inner);
-        report_waiting();
+        assert!(held_back(Poll::<()>::Pending).is_pending());
         assert_eq!(inside.end(), Activity::Waiting);
         assert_eq!(deadline(), Some(outer));
         assert_eq!(outside.end(), Activity::Waiting);

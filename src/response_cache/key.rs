@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::credential::names_credential;
-use crate::policy::token_scope::TokenScope;
+use crate::{policy::token_scope::TokenScope, wire::usual_port};
 
 /// The key of the hash, which no other process and no other layer has: nobody can make two requests that it takes for one.
 #[derive(Clone)]
@@ -93,8 +93,8 @@ impl Secret {
         match (uri.host(), headers) {
             (Some(host), _) => {
                 print.without_case(host.as_bytes());
-                let usual = if uri.scheme_str() == Some("http") { 80 } else { 443 };
-                print.0.write_u16(uri.port_u16().unwrap_or(usual));
+                let port = uri.port_u16().or_else(|| usual_port(uri.scheme_str()?));
+                print.0.write_u16(port.unwrap_or(443));
             }
             (None, Some(headers)) => print.values(headers, &HOST),
             (None, None) => {}

@@ -14,7 +14,7 @@ use super::{call::Call, saved::Saved, wait::Wait};
 use crate::{
     BoxError,
     body::ReplayableBody,
-    policy::{Classification, ambient::report_waiting},
+    policy::{Classification, ambient::held_back},
 };
 
 pin_project! {
@@ -95,10 +95,7 @@ where
                 }
                 StateProj::Pausing { resend } => {
                     let polled = resend.as_mut().poll_request(this.service, cx);
-                    if polled.is_pending() {
-                        report_waiting();
-                    }
-                    let mut request = ready!(polled)?;
+                    let mut request = ready!(held_back(polled))?;
                     this.call.begin_send(&mut request);
                     State::Sending { send: this.service.call(request) }
                 }

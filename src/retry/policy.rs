@@ -17,7 +17,7 @@ use super::{
 use crate::{
     BoxError,
     body::ReplayableBody,
-    policy::{Deadline, ambient::report_waiting},
+    policy::{Deadline, ambient::held_back},
 };
 
 /// The decisions of [`RetryOnRateLimit`] for tower's own [`Retry`](tower::retry::Retry).
@@ -122,14 +122,10 @@ impl Future for PauseFuture {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let polled = match self.project().sleep.as_pin_mut() {
-            Some(sleep) => sleep.poll(cx),
+        match self.project().sleep.as_pin_mut() {
+            Some(sleep) => held_back(sleep.poll(cx)),
             None => Poll::Ready(()),
-        };
-        if polled.is_pending() {
-            report_waiting();
         }
-        polled
     }
 }
 

@@ -2,7 +2,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 
 use super::Config;
 use crate::{
-    body::ReplayableBody,
+    body::{ReplayableBody, with_body},
     policy::{NoRetry, Repeatable, Stopped},
 };
 
@@ -47,13 +47,7 @@ fn next_body<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Result
 
 /// A copy of a request that may be sent more than once.
 pub(super) fn copy<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Option<Request<B>> {
-    let mut copy = Request::new(next_body(request, config).ok()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
+    Some(with_body(request, next_body(request, config).ok()?))
 }
 
 // === impl Saved ===

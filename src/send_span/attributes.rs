@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::{HeaderMap, Uri, Version, header::HOST};
 
+use crate::wire::usual_port;
+
 const REDACTED: &str = "REDACTED";
 
 /// The name of a span: `{method} {template}`, or the method alone.
@@ -22,18 +24,13 @@ pub(super) fn template(pattern: Option<&str>) -> Option<&str> {
 
 /// The host that the request is for, an IPv6 address without its brackets, and the port.
 pub(super) fn server<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> (Option<&'a str>, Option<i64>) {
-    let usual = match uri.scheme_str() {
-        Some("https") => Some(443),
-        Some("http") => Some(80),
-        Some(_) | None => None,
-    };
     let (host, port) = match uri.host() {
         Some(host) => (Some(host), uri.port_u16()),
         // A service that is bound to one server may be asked for a path alone.
         None => named_by(headers),
     };
     let address = host.map(|host| host.trim_start_matches('[').trim_end_matches(']'));
-    (address, port.map(i64::from).or(usual))
+    (address, port.or_else(|| usual_port(uri.scheme_str()?)).map(i64::from))
 }
 
 fn named_by(headers: &HeaderMap) -> (Option<&str>, Option<u16>) {

@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, Uri, header::HOST};
 
 use super::{Config, config::Sharing};
-use crate::policy::Endpoint;
+use crate::{policy::Endpoint, wire::usual_port};
 
 /// Of a name from outside, no more than this is kept to be shown. Longer ones are told apart all the same.
 const MAX_SHOWN: usize = 256;
@@ -107,7 +107,7 @@ impl fmt::Display for Address<'_> {
                     write!(f, "{scheme}://")?;
                 }
                 f.write_str(&host)?;
-                if let Some(port) = port.filter(|port| Some(*port) != default_port(scheme)) {
+                if let Some(port) = port.filter(|port| Some(*port) != usual_port(scheme)) {
                     write!(f, ":{port}")?;
                 }
             }
@@ -212,15 +212,7 @@ impl<'a> Origin<'a> {
         } else {
             Cow::Borrowed(host)
         };
-        Self { scheme, host, port: port.or_else(|| default_port(scheme)) }
-    }
-}
-
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "https" => Some(443),
-        "http" => Some(80),
-        _ => None,
+        Self { scheme, host, port: port.or_else(|| usual_port(scheme)) }
     }
 }
 

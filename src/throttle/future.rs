@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{answer::End, held::Held, visit::Visit};
-use crate::{BoxError, policy::ambient::report_waiting};
+use crate::{BoxError, policy::ambient::held_back};
 
 pin_project! {
     /// The answer, or [`Throttled`](super::Throttled).
@@ -67,11 +67,7 @@ where
                     });
                 }
                 StateProject::Holding { held } => {
-                    let polled = held.as_mut().poll_send(cx);
-                    if polled.is_pending() {
-                        report_waiting();
-                    }
-                    let (future, visit) = ready!(polled)?;
+                    let (future, visit) = ready!(held_back(held.as_mut().poll_send(cx)))?;
                     *this.visit = Some(visit);
                     State::Sending { future }
                 }

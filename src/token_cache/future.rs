@@ -18,7 +18,7 @@ use super::{
 use crate::{
     BoxError,
     body::ReplayableBody,
-    policy::{TokenReplaced, ambient::report_waiting},
+    policy::{TokenReplaced, ambient::held_back},
     wire::BearerChallenge,
 };
 
@@ -178,12 +178,4 @@ fn is_unauthorized<B, E>(polled: &Poll<Result<Response<B>, E>>) -> bool {
 /// Whether a 401 says that the token it was sent with was not accepted.
 fn rejects_token<B>(response: &Response<B>) -> bool {
     BearerChallenge::from_headers(response.headers()) == BearerChallenge::TokenRejected
-}
-
-/// Says to the time limits around that this layer is what is being waited for.
-fn held_back<T>(poll: Poll<T>) -> Poll<T> {
-    if poll.is_pending() {
-        report_waiting();
-    }
-    poll
 }

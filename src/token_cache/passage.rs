@@ -12,7 +12,7 @@ use super::{
     wait::{self, Acquire, Patience, Renew},
 };
 use crate::{
-    body::ReplayableBody,
+    body::{ReplayableBody, with_body},
     policy::{Attempt, Deadline, NoRetry},
 };
 
@@ -122,8 +122,9 @@ impl<S: Clone, B: ReplayableBody> Watch<S, B> {
         let then = match cache.settings().replay {
             _ if once || !request.body().is_replayable() => Then::Nothing,
             Replay::Outside => Then::Mark(None),
-            Replay::Here => match copy(request) {
-                Some(copy) => {
+            Replay::Here => match request.body().try_clone() {
+                Some(body) => {
+                    let copy = with_body(request, body);
                     let service = service.clone();
                     let mut again = Passage::new(cache.clone(), service, copy, deadline);
                     again.last = true;
@@ -188,14 +189,4 @@ fn mark_as_resend<B>(request: &mut Request<B>) {
     let extensions = request.extensions_mut();
     let sends = extensions.get().copied().map_or(0, Attempt::retries);
     extensions.insert(Attempt::new(sends.saturating_add(1)));
-}
-
-fn copy<B: ReplayableBody>(request: &Request<B>) -> Option<Request<B>> {
-    let mut copy = Request::new(request.body().try_clone()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
 }

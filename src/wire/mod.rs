@@ -24,7 +24,7 @@ pub use cache_control::{CacheControl, age};
 pub use challenge::BearerChallenge;
 #[cfg(feature = "client-credentials")]
 pub use oauth_error::OAuthError;
-pub(crate) use origin::Origin;
+pub(crate) use origin::{Origin, usual_port};
 pub use rate_limit::{Bucket, Outcome, RateLimit, Window, is_aws_throttling};
 pub use server_clock::ServerClock;
 #[cfg(feature = "client-credentials")]

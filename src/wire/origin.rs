@@ -27,24 +27,15 @@ impl<'a> Origin<'a> {
     /// That of an address; none if it names no `http` or `https` server.
     pub(crate) fn of(uri: &'a Uri) -> Option<Self> {
         let scheme = uri.scheme()?;
-        let https = *scheme == Scheme::HTTPS;
-        if !https && *scheme != Scheme::HTTP {
-            return None;
-        }
+        let usual = usual_port(scheme.as_str())?;
         let host = uri.host().filter(|host| !host.is_empty())?;
         let after_user = uri.authority()?.as_str().rsplit('@').next()?;
         let port = match after_user.strip_prefix(host)? {
-            "" | ":" => {
-                if https {
-                    443
-                } else {
-                    80
-                }
-            }
+            "" | ":" => usual,
             // What is no port is not the usual one: clients differ in what they make of it.
             port => port.strip_prefix(':')?.parse().ok()?,
         };
-        Some(Self { https, host, port })
+        Some(Self { https: *scheme == Scheme::HTTPS, host, port })
     }
 
     pub(crate) const fn is_https(self) -> bool {
@@ -77,6 +68,15 @@ impl fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.https { "https" } else { "http" };
         write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// The port of an address that names none.
+pub(crate) fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
     }
 }
 

@@ -1,0 +1,13 @@
+use http::Request;
+
+/// The same request with `body`, which is a clone of its own.
+#[inline]
+pub(crate) fn with_body<B>(request: &Request<B>, body: B) -> Request<B> {
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    copy
+}
