@@ -2,18 +2,15 @@
 
 use std::{
     borrow::Cow,
-    fmt::{self, Write},
+    fmt,
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
 
-use http::{HeaderMap, Uri, header::HOST};
+use http::{HeaderMap, Uri, header::HOST, request::Parts};
 
 use super::{Config, config::Sharing};
 use crate::{policy::Endpoint, wire::usual_port};
-
-/// Of a name from outside, no more than this is kept to be shown. Longer ones are told apart all the same.
-const MAX_SHOWN: usize = 256;
 
 /// Which quota a request counts against: whose it is, and which part of it.
 #[derive(Debug)]
@@ -36,22 +33,8 @@ pub(super) enum Part<'a> {
     Shared(&'a str),
 }
 
-/// The address of a quota, as it is kept.
-#[derive(Debug)]
-pub(super) struct Name {
-    hash: u64,
-    shown: Arc<str>,
-    spelling: Option<Spelling>,
-}
-
-/// How an address was written when it was first seen, most often exactly as the next request has it: compared first, because
-/// that takes less than to take it apart.
-#[derive(Debug)]
-struct Spelling {
-    scheme: Option<Box<str>>,
-    owner: Box<str>,
-    part: Option<(u8, Box<str>)>,
-}
+/// Says whose quota a request counts against; where it says nothing, its origin's.
+pub(super) type Key = Arc<dyn Fn(&Parts) -> Option<Cow<'_, str>> + Send + Sync>;
 
 /// Scheme, host and port; the host in lower case.
 struct Origin<'a> {
@@ -92,8 +75,19 @@ impl<'a> Address<'a> {
         hasher.finish()
     }
 
-    pub(super) fn to_name(&self, hash: u64) -> Name {
-        Name { hash, shown: shorten(self.to_string()).into(), spelling: Spelling::of(self) }
+    /// Its scheme, if it is an origin, and its owner, as they are written.
+    #[inline]
+    pub(super) fn owner(&self) -> (Option<&str>, &str) {
+        match &self.owner {
+            Owner::Origin { scheme, authority } => (Some(scheme), authority),
+            Owner::Named(name) => (None, name),
+        }
+    }
+
+    /// Which part of the owner's quotas, as it is written.
+    #[inline]
+    pub(super) fn part(&self) -> Option<(u8, &'a str)> {
+        self.part.tagged()
     }
 }
 
@@ -143,58 +137,6 @@ impl<'a> Part<'a> {
     }
 }
 
-// === impl Name ===
-
-impl Name {
-    /// That of one of its buckets.
-    pub(super) fn bucket(&self, hash: u64, bucket: &str) -> Self {
-        let shown = shorten(format!("{} [{bucket}]", self.shown)).into();
-        Self { hash, shown, spelling: None }
-    }
-
-    pub(super) const fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    pub(super) const fn shown(&self) -> &Arc<str> {
-        &self.shown
-    }
-
-    /// Whether this address is written just like the one that was first seen. If not, it may be the same all the same.
-    #[inline]
-    pub(super) fn is_spelled(&self, address: &Address<'_>) -> bool {
-        self.spelling.as_ref().is_some_and(|spelling| spelling.is(address))
-    }
-}
-
-// === impl Spelling ===
-
-impl Spelling {
-    fn of(address: &Address<'_>) -> Option<Self> {
-        let (scheme, owner) = parts(address);
-        // Neither a password nor a novel is kept.
-        if owner.len() > MAX_SHOWN || owner.contains('@') {
-            return None;
-        }
-        let part = address.part.tagged().map(|(tag, part)| (tag, part.into()));
-        Some(Self { scheme: scheme.map(Into::into), owner: owner.into(), part })
-    }
-
-    fn is(&self, address: &Address<'_>) -> bool {
-        let (scheme, owner) = parts(address);
-        *self.owner == *owner
-            && self.scheme.as_deref() == scheme
-            && self.part.as_ref().map(|(tag, part)| (*tag, &**part)) == address.part.tagged()
-    }
-}
-
-fn parts<'a>(address: &'a Address<'_>) -> (Option<&'a str>, &'a str) {
-    match &address.owner {
-        Owner::Origin { scheme, authority } => (Some(scheme), authority),
-        Owner::Named(name) => (None, name),
-    }
-}
-
 // === impl Origin ===
 
 impl<'a> Origin<'a> {
@@ -214,16 +156,6 @@ impl<'a> Origin<'a> {
         };
         Self { scheme, host, port: port.or_else(|| usual_port(scheme)) }
     }
-}
-
-fn shorten(mut name: String) -> String {
-    if name.len() > MAX_SHOWN {
-        let end = (0..=MAX_SHOWN).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
-        name.truncate(end);
-        // Writing to a string does not fail.
-        let _ = name.write_char('…');
-    }
-    name
 }
 
 #[cfg(test)]
@@ -252,15 +184,5 @@ mod tests {
         }
         assert_eq!(address("https://[::1]:8443/").1, "https://[::1]:8443");
         assert_eq!(address("/users").1, "no origin");
-    }
-
-    #[test]
-    fn a_long_name_is_shown_in_part_and_told_apart_all_the_same() {
-        let random = RandomState::new();
-        let long = |end: &str| Address::of_owner(("é".repeat(500) + end).into(), Part::Whole);
-        let (one, other) = (long("a"), long("b"));
-        assert_ne!(one.hash(&random), other.hash(&random));
-        assert!(one.to_name(1).shown().len() <= MAX_SHOWN + 3);
-        assert!(!one.to_name(1).is_spelled(&one));
     }
 }

@@ -5,7 +5,6 @@ use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{after::After, keys::Table, layer::Rules, routes::Route};
-use crate::{chance, policy::quota::Quota};
 
 /// Where a new bucket finds room.
 enum Room {
@@ -29,7 +28,8 @@ impl Table {
         Some(place)
     }
 
-    /// An answer to a request at `place` has named its bucket. From then on routes are told apart. Returns the place of that one; none if there is no room.
+    /// An answer to a request at `place` has named its bucket. From then on routes are told apart. Returns the place of that
+    /// one; none if there is no room.
     pub(super) fn name_bucket(
         &mut self,
         home: usize,
@@ -108,10 +108,9 @@ impl Table {
         let slot = self.slot(home)?;
         let known = slot.name.bucket(hash, name);
         let held = slot.quota.held_until();
-        let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
         let place = match room {
-            Room::Instead(place) => self.replace(*place, known, quota()),
-            Room::Further => self.insert(known, rules.max_keys, quota, after)?,
+            Room::Instead(place) => self.replace(*place, known, rules),
+            Room::Further => self.insert(known, rules, after)?,
         };
         let slot = self.slot(place)?;
         slot.bucket = Some(Arc::clone(name));

@@ -3,17 +3,17 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher, RandomState},
-    num::NonZeroUsize,
     sync::PoisonError,
 };
 
 use super::{
-    address::{Address, Name},
+    address::Address,
     after::{After, Notice},
+    layer::Rules,
+    name::Name,
     slot::Slot,
     sync::{Mutex, MutexGuard},
 };
-use crate::policy::quota::Quota;
 
 /// The quotas of all keys, behind one short lock.
 #[derive(Debug, Default)]
@@ -57,13 +57,12 @@ impl Table {
     pub(super) fn enter(
         &mut self,
         address: &Address<'_>,
-        max_keys: NonZeroUsize,
-        quota: impl FnOnce() -> Quota,
+        rules: &Rules,
         after: &mut After,
     ) -> Option<usize> {
         let place = match self.slots.get(self.last) {
             Some(slot) if slot.name.is_spelled(address) => self.last,
-            _ => self.find(address, max_keys, quota, after)?,
+            _ => self.find(address, rules, after)?,
         };
         self.last = place;
         self.enter_at(place);
@@ -98,18 +97,12 @@ impl Table {
         self.slots.iter()
     }
 
-    fn find(
-        &mut self,
-        address: &Address<'_>,
-        max_keys: NonZeroUsize,
-        quota: impl FnOnce() -> Quota,
-        after: &mut After,
-    ) -> Option<usize> {
+    fn find(&mut self, address: &Address<'_>, rules: &Rules, after: &mut After) -> Option<usize> {
         let hash = address.hash(&self.random);
         if let Some(place) = self.places.get(&hash) {
             return Some(*place);
         }
-        self.insert(address.to_name(hash), max_keys, quota, after)
+        self.insert(Name::of(address, hash), rules, after)
     }
 
     pub(super) const fn random(&self) -> &RandomState {
@@ -122,31 +115,26 @@ impl Table {
     }
 
     /// Puts a new key in the place of one that nobody knows.
-    pub(super) fn replace(&mut self, place: usize, name: Name, quota: Quota) -> usize {
+    pub(super) fn replace(&mut self, place: usize, name: Name, rules: &Rules) -> usize {
         self.places.remove(&self.slots[place].name.hash());
         self.places.insert(name.hash(), place);
-        self.slots[place] = Slot::new(name, quota);
+        self.slots[place] = Slot::new(name, rules.quota());
         place
     }
 
-    pub(super) fn insert(
-        &mut self,
-        name: Name,
-        max_keys: NonZeroUsize,
-        quota: impl FnOnce() -> Quota,
-        after: &mut After,
-    ) -> Option<usize> {
+    pub(super) fn insert(&mut self, name: Name, rules: &Rules, after: &mut After) -> Option<usize> {
         let hash = name.hash();
-        let place = if self.slots.len() < max_keys.get() {
-            self.slots.push(Slot::new(name, quota()));
+        let max_keys = rules.max_keys.get();
+        let place = if self.slots.len() < max_keys {
+            self.slots.push(Slot::new(name, rules.quota()));
             self.places.insert(hash, self.slots.len() - 1);
             self.slots.len() - 1
         } else if let Some(place) = self.least_used() {
-            self.replace(place, name, quota())
+            self.replace(place, name, rules)
         } else {
             if !self.is_full {
                 self.is_full = true;
-                after.log(Notice::Full { max_keys: max_keys.get() });
+                after.log(Notice::Full { max_keys });
             }
             return None;
         };

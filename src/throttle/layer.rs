@@ -3,8 +3,9 @@ use std::{borrow::Cow, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use http::request::Parts;
 use tower_layer::Layer;
 
-use super::{Config, Throttle, ThrottleHandle, keys::Keys, visit::Key};
+use super::{Config, Throttle, ThrottleHandle, address::Key, keys::Keys};
 use crate::{
+    chance,
     clock::Clock,
     error::InvalidConfig,
     meter,
@@ -145,6 +146,13 @@ impl<S> Layer<S> for ThrottleLayer {
 }
 
 // === impl Rules ===
+
+impl Rules {
+    /// That of a new key.
+    pub(super) fn quota(&self) -> Quota {
+        Quota::new().max_hold(self.max_hold).chance(chance::draw().to_bits())
+    }
+}
 
 impl Default for Rules {
     fn default() -> Self {

@@ -180,6 +180,7 @@ mod layer;
 mod line;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
+mod name;
 mod routes;
 mod service;
 mod slot;

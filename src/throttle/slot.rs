@@ -5,9 +5,9 @@ use std::{mem, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    address::Name,
     after::{After, Notice},
     line::{Called, Line, Seat},
+    name::Name,
     routes::Routes,
 };
 use crate::policy::{

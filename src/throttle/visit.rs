@@ -1,13 +1,13 @@
 //! One call at the quota of its key, from its arrival to its answer.
 
-use std::{borrow::Cow, mem, sync::Arc, task::Waker};
+use std::{mem, sync::Arc, task::Waker};
 
 use http::Request;
 use tokio::time::Instant;
 
 use super::{
     Config,
-    address::{Address, Part},
+    address::{Address, Key, Part},
     after::After,
     answer::End,
     events,
@@ -17,11 +17,10 @@ use super::{
     routes::Route,
 };
 use crate::{
-    chance,
     meter::Meter,
     policy::{
         Endpoint, Priority, ambient,
-        quota::{Answer, Quota, Ticket},
+        quota::{Answer, Ticket},
     },
     wire::Bucket,
 };
@@ -108,8 +107,7 @@ impl Visit {
         let now = ambient::call_began().unwrap_or_else(|| rules.clock.now());
         let mut after = After::default();
         let mut table = rules.keys.lock();
-        let quota = || Quota::new().max_hold(rules.max_hold).chance(chance::draw().to_bits());
-        let entered = table.enter(address, rules.max_keys, quota, &mut after).map(|home| {
+        let entered = table.enter(address, rules, &mut after).map(|home| {
             let is_told_apart = table.slot(home).is_some_and(|slot| slot.tells_routes_apart());
             let route = is_told_apart.then(|| Box::new(route()));
             let bucket =
@@ -269,9 +267,7 @@ impl Visit {
         drop(table);
         after.run();
     }
-}
 
-impl Visit {
     /// Where the answer says that its request was counted. What it says of all buckets is told to all of them.
     fn counted(
         &self,
@@ -306,6 +302,3 @@ impl Drop for Visit {
         }
     }
 }
-
-/// Says which quota a request counts against.
-pub(super) type Key = Arc<dyn Fn(&http::request::Parts) -> Option<Cow<'_, str>> + Send + Sync>;
