@@ -1,4 +1,4 @@
-//! Whether a response is kept, for how long it answers for others, and what its refresh's failure means for it.
+//! Whether a response is kept, and for how long it answers for others.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,18 +7,8 @@ use http::{
     header::{SET_COOKIE, VARY},
 };
 
-use super::ErrorClass;
+use super::{KeepRules, NotKept};
 use crate::wire::{CacheControl, age};
-
-/// What the user has decided about the responses of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct KeepRules {
-    ttl: Duration,
-    stale_for: Duration,
-    overrides_no_store: bool,
-    strips_set_cookie: bool,
-}
 
 /// How long a response is used, counted from the moment before its request was sent.
 ///
@@ -45,71 +35,6 @@ pub enum ShelfState {
     Stale,
     /// It answers nobody.
     Expired,
-}
-
-/// Why a response is not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotKept {
-    /// Its status is none of 200, 203 and 204.
-    Status,
-    /// It says `no-store`.
-    NoStore,
-    /// It says `no-cache`, or is stale when it comes: the server wants to be asked each time.
-    NoCache,
-    /// It sets a cookie.
-    SetCookie,
-    /// It varies by more than the request's header fields: `Vary: *`.
-    VaryAny,
-    /// Its body is longer than what is kept.
-    TooLong,
-    /// Its body ended before its promised length ([RFC 9111 section 3.3]).
-    ///
-    /// [RFC 9111 section 3.3]: https://www.rfc-editor.org/rfc/rfc9111#section-3.3
-    Incomplete,
-}
-
-/// What a failed refresh means for the response that was to be refreshed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AfterFailure {
-    /// The failure says nothing about the resource: what is kept answers within its bound.
-    ServeStale,
-    /// The failure is how things are now: it is passed on, and what was kept is forgotten.
-    Forget,
-}
-
-// === impl KeepRules ===
-
-impl KeepRules {
-    /// Keeps responses for `ttl` and none that is stale.
-    pub const fn new(ttl: Duration) -> Self {
-        Self { ttl, stale_for: Duration::ZERO, overrides_no_store: false, strips_set_cookie: false }
-    }
-
-    /// For how long after its `ttl` a response may be served while the server refuses or is out.
-    pub const fn stale_for(mut self, stale_for: Duration) -> Self {
-        self.stale_for = stale_for;
-        self
-    }
-
-    /// What the response says about caching does not count: `Cache-Control` and `Expires` are not read.
-    pub const fn override_no_store(mut self) -> Self {
-        self.overrides_no_store = true;
-        self
-    }
-
-    /// A response that sets cookies is kept, without its cookies.
-    pub const fn strip_set_cookie(mut self) -> Self {
-        self.strips_set_cookie = true;
-        self
-    }
-
-    /// How long a response is answered from before the server is asked again.
-    #[must_use]
-    pub const fn ttl(&self) -> Duration {
-        self.ttl
-    }
 }
 
 // === impl ShelfLife ===
@@ -190,45 +115,6 @@ impl ShelfLife {
     #[must_use]
     pub const fn fresh_for(&self) -> Duration {
         self.fresh_for
-    }
-}
-
-// === impl NotKept ===
-
-impl NotKept {
-    /// The reason in snake case, as it stands in events.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::NoStore => "no_store",
-            Self::NoCache => "no_cache",
-            Self::SetCookie => "set_cookie",
-            Self::VaryAny => "vary_any",
-            Self::TooLong => "too_long",
-            Self::Incomplete => "incomplete",
-        }
-    }
-}
-
-// === impl AfterFailure ===
-
-impl AfterFailure {
-    /// What a failure of this class means for what is kept.
-    #[must_use]
-    pub const fn of(class: ErrorClass) -> Self {
-        match class {
-            ErrorClass::RateLimited
-            | ErrorClass::Timeout
-            | ErrorClass::Unavailable
-            | ErrorClass::Connect
-            | ErrorClass::Interrupted
-            | ErrorClass::Throttled
-            | ErrorClass::TokenUnavailable => Self::ServeStale,
-            ErrorClass::Unauthenticated | ErrorClass::Forbidden | ErrorClass::Rejected => {
-                Self::Forget
-            }
-        }
     }
 }
 

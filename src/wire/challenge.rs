@@ -1,7 +1,10 @@
 //! The `WWW-Authenticate` header of a 401, read for one question.
 
-use http::HeaderMap;
-use http::header::WWW_AUTHENTICATE;
+mod parts;
+
+use http::{HeaderMap, header::WWW_AUTHENTICATE};
+
+use self::parts::{Part, Parts};
 
 /// At most this many `WWW-Authenticate` fields are read: a real answer has one to four, and a header map may hold
 /// thousands.
@@ -56,22 +59,6 @@ struct Seen {
     other_scheme: bool,
     invalid_token: bool,
     denial: Option<BearerChallenge>,
-}
-
-/// One piece of a `WWW-Authenticate` field.
-enum Part<'a> {
-    Scheme(&'a [u8]),
-    Parameter { name: &'a [u8], value: &'a [u8] },
-}
-
-/// The pieces of one field in their order.
-///
-/// The grammar of RFC 9110 §11.6.1 cannot be told apart without a rule of thumb: a word that is followed by `=` names a
-/// parameter; any other word is a scheme if it opens the field or follows a comma, else it is passed over as a `token68` or
-/// as the rest of a value that should have been quoted.
-struct Parts<'a> {
-    rest: &'a [u8],
-    scheme_may_follow: bool,
 }
 
 // === impl BearerChallenge ===
@@ -149,191 +136,5 @@ impl Seen {
     }
 }
 
-// === impl Parts ===
-
-impl<'a> Parts<'a> {
-    fn new(field: &'a [u8]) -> Self {
-        Self { rest: field, scheme_may_follow: true }
-    }
-
-    fn skip_separators(&mut self) {
-        while let [first, rest @ ..] = self.rest {
-            match first {
-                b',' => self.scheme_may_follow = true,
-                b' ' | b'\t' | b'=' | b'"' => {}
-                _ => return,
-            }
-            self.rest = rest;
-        }
-    }
-
-    fn word(&mut self) -> &'a [u8] {
-        self.take_until(|byte| matches!(byte, b' ' | b'\t' | b',' | b'=' | b'"'))
-    }
-
-    fn take_until(&mut self, stop: impl Fn(u8) -> bool) -> &'a [u8] {
-        let end = self.rest.iter().position(|&byte| stop(byte)).unwrap_or(self.rest.len());
-        let (taken, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        taken
-    }
-
-    /// The value after a name, if a `=` follows it. Spaces around the `=` are bad but seen (RFC 9110 §5.6.3).
-    fn value(&mut self) -> Option<&'a [u8]> {
-        let after_equals = self.rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-        if let Some(quoted) = after_equals.strip_prefix(b"\"") {
-            let end = end_of_quoted(quoted);
-            self.rest = quoted.get(end + 1..).unwrap_or_default();
-            Some(&quoted[..end])
-        } else {
-            self.rest = after_equals;
-            Some(self.take_until(|byte| matches!(byte, b' ' | b'\t' | b',')))
-        }
-    }
-}
-
-impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
-
-    fn next(&mut self) -> Option<Part<'a>> {
-        loop {
-            self.skip_separators();
-            if self.rest.is_empty() {
-                return None;
-            }
-            let scheme_may_follow = std::mem::take(&mut self.scheme_may_follow);
-            let word = self.word();
-            if let Some(value) = self.value() {
-                return Some(Part::Parameter { name: word, value });
-            }
-            if scheme_may_follow {
-                return Some(Part::Scheme(word));
-            }
-        }
-    }
-}
-
-/// Where a quoted string ends: at its closing quote, or with the field where that is missing.
-fn end_of_quoted(quoted: &[u8]) -> usize {
-    let mut escaped = false;
-    for (at, &byte) in quoted.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at,
-            _ => {}
-        }
-    }
-    quoted.len()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::HeaderValue;
-    use proptest::prelude::*;
-
-    fn read(fields: &[&str]) -> BearerChallenge {
-        let mut headers = HeaderMap::new();
-        for field in fields {
-            headers.append(WWW_AUTHENTICATE, field.parse().unwrap());
-        }
-        BearerChallenge::from_headers(&headers)
-    }
-
-    #[test]
-    fn a_401_means_that_the_token_was_rejected_unless_the_challenge_says_otherwise() {
-        use BearerChallenge::{
-            InsufficientScope, InvalidRequest, OtherScheme, StepUp, TokenRejected,
-        };
-        let cases: &[(&[&str], BearerChallenge)] = &[
-            (&[], TokenRejected),
-            (&[""], TokenRejected),
-            (&["Bearer"], TokenRejected),
-            (&["Bearer realm=\"api\""], TokenRejected),
-            (
-                &["Bearer error=\"invalid_token\", error_description=\"The token expired\""],
-                TokenRejected,
-            ),
-            // hapi's shape, as Auth0's Management API answers.
-            (
-                &["Bearer error=\"Expired token received for JSON Web Token validation\""],
-                TokenRejected,
-            ),
-            (&["Token error=\"Invalid token\""], TokenRejected),
-            // Azure Storage: neither quotes nor commas.
-            (
-                &[
-                    "Bearer authorization_uri=https://login.example/t/oauth2 resource_id=https://storage.example",
-                ],
-                TokenRejected,
-            ),
-            (&["Bearer realm=a error=insufficient_scope scope=\"a b\""], InsufficientScope),
-            (&["bearer ERROR = \"Insufficient_Scope\""], InsufficientScope),
-            (&["error=\"insufficient_scope\""], InsufficientScope),
-            (&["Bearer error=invalid_request"], InvalidRequest),
-            (
-                &[
-                    "Bearer error=\"insufficient_user_authentication\", acr_values=\"gold\", max_age=\"5\"",
-                ],
-                StepUp,
-            ),
-            (
-                &[
-                    "Bearer realm=\"\", authorization_uri=\"x\", error=\"insufficient_claims\", claims=\"eyJ9\"",
-                ],
-                StepUp,
-            ),
-            (&["Basic realm=\"x\""], OtherScheme),
-            (&["Negotiate YII123==, NTLM"], OtherScheme),
-            (&["DPoP error=\"use_dpop_nonce\""], OtherScheme),
-            (&["DPoP error=\"insufficient_scope\""], OtherScheme),
-            (&["Basic realm=\"x\"", "Bearer realm=\"y\""], TokenRejected),
-            (&["Basic realm=\"Bearer, error=insufficient_scope\""], OtherScheme),
-            (&["Basic realm=\"x\\\", Bearer error=\\\"insufficient_scope\""], OtherScheme),
-            (
-                &["Basic realm=\"x\", Bearer error=\"insufficient_scope\", Digest nonce=\"error\""],
-                InsufficientScope,
-            ),
-            (
-                &["Bearer error=\"insufficient_scope\"", "Bearer error=\"invalid_token\""],
-                TokenRejected,
-            ),
-            // A description that should have been quoted does not open a new scheme.
-            (&["Bearer error_description=The token expired error=invalid_token"], TokenRejected),
-            (&["Bearer error=\"insufficient_scope"], InsufficientScope),
-        ];
-        for (fields, expected) in cases {
-            assert_eq!(read(fields), *expected, "{fields:?}");
-        }
-    }
-
-    #[test]
-    fn a_field_longer_than_the_bound_is_read_up_to_it() {
-        let long =
-            format!("Bearer realm=\"{}\", error=\"insufficient_scope\"", "x".repeat(MAX_FIELD_LEN));
-        assert_eq!(read(&[&long]), BearerChallenge::TokenRejected);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_in_any_number_of_fields_are_read_without_a_panic(
-            fields in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
-        ) {
-            let mut headers = HeaderMap::new();
-            for field in fields {
-                if let Ok(field) = HeaderValue::from_bytes(&field) {
-                    headers.append(WWW_AUTHENTICATE, field);
-                }
-            }
-            let _read = BearerChallenge::from_headers(&headers);
-        }
-
-        #[test]
-        fn words_quotes_and_separators_in_any_order_are_read_without_a_panic(
-            field in "([Bb]earer|Token|error|=|\"|,| |\\\\|insufficient_scope){0,40}",
-        ) {
-            let _read = read(&[&field]);
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The OAuth 2.0 client credentials grant, [RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
 
+mod auth_method;
 mod clerk;
 mod client;
 mod credentials;
@@ -8,6 +9,7 @@ mod exchange;
 mod presets;
 #[cfg(feature = "private-key-jwt")]
 mod private_key;
+mod request_format;
 
 use std::{
     fmt,
@@ -27,7 +29,10 @@ use tower_service::Service;
 use self::client::Client;
 #[cfg(feature = "private-key-jwt")]
 pub use self::private_key::{PrivateKey, SigningAlgorithm};
-pub use self::{clerk::ClerkM2m, credentials::Credentials};
+pub use self::{
+    auth_method::AuthMethod, clerk::ClerkM2m, credentials::Credentials,
+    request_format::RequestFormat,
+};
 use super::{Token, TokenError, TokenKey, TokenRequest};
 use crate::{BoxError, clock::Clock, error::InvalidConfig};
 
@@ -108,29 +113,6 @@ pub struct ClientCredentials<S, B> {
     service: S,
     client: Arc<Client>,
     body: PhantomData<fn() -> B>,
-}
-
-/// How a client sends its secret,
-/// [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AuthMethod {
-    /// Id and secret in the body.
-    #[default]
-    ClientSecretPost,
-    /// Id and secret, each form-encoded first, in an `Authorization: Basic` header.
-    ClientSecretBasic,
-}
-
-/// How the request is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RequestFormat {
-    /// `application/x-www-form-urlencoded`, as the RFC has it.
-    #[default]
-    Form,
-    /// `application/json`, which Auth0 takes as well.
-    Json,
 }
 
 // === impl ClientCredentials ===
@@ -316,29 +298,5 @@ impl<S: Clone, B> Clone for ClientCredentials<S, B> {
 impl<S, B> fmt::Debug for ClientCredentials<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials").field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
-// === impl RequestFormat ===
-
-impl RequestFormat {
-    const fn content_type(self) -> &'static str {
-        match self {
-            Self::Form => "application/x-www-form-urlencoded",
-            Self::Json => "application/json",
-        }
-    }
-}
-
-// === impl AuthMethod ===
-
-impl AuthMethod {
-    /// The name that OpenID Connect registers for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientSecretPost => "client_secret_post",
-            Self::ClientSecretBasic => "client_secret_basic",
-        }
     }
 }

@@ -1,0 +1,95 @@
+//! The grammar of a `WWW-Authenticate` field.
+
+/// One piece of a `WWW-Authenticate` field.
+pub(super) enum Part<'a> {
+    Scheme(&'a [u8]),
+    Parameter { name: &'a [u8], value: &'a [u8] },
+}
+
+/// The pieces of one field in their order.
+///
+/// The grammar of RFC 9110 §11.6.1 cannot be told apart without a rule of thumb: a word that is followed by `=` names a
+/// parameter; any other word is a scheme if it opens the field or follows a comma, else it is passed over as a `token68` or
+/// as the rest of a value that should have been quoted.
+pub(super) struct Parts<'a> {
+    rest: &'a [u8],
+    scheme_may_follow: bool,
+}
+
+// === impl Parts ===
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(field: &'a [u8]) -> Self {
+        Self { rest: field, scheme_may_follow: true }
+    }
+
+    fn skip_separators(&mut self) {
+        while let [first, rest @ ..] = self.rest {
+            match first {
+                b',' => self.scheme_may_follow = true,
+                b' ' | b'\t' | b'=' | b'"' => {}
+                _ => return,
+            }
+            self.rest = rest;
+        }
+    }
+
+    fn word(&mut self) -> &'a [u8] {
+        self.take_until(|byte| matches!(byte, b' ' | b'\t' | b',' | b'=' | b'"'))
+    }
+
+    fn take_until(&mut self, stop: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.rest.iter().position(|&byte| stop(byte)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        taken
+    }
+
+    /// The value after a name, if a `=` follows it. Spaces around the `=` are bad but seen (RFC 9110 §5.6.3).
+    fn value(&mut self) -> Option<&'a [u8]> {
+        let after_equals = self.rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+        if let Some(quoted) = after_equals.strip_prefix(b"\"") {
+            let end = end_of_quoted(quoted);
+            self.rest = quoted.get(end + 1..).unwrap_or_default();
+            Some(&quoted[..end])
+        } else {
+            self.rest = after_equals;
+            Some(self.take_until(|byte| matches!(byte, b' ' | b'\t' | b',')))
+        }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        loop {
+            self.skip_separators();
+            if self.rest.is_empty() {
+                return None;
+            }
+            let scheme_may_follow = std::mem::take(&mut self.scheme_may_follow);
+            let word = self.word();
+            if let Some(value) = self.value() {
+                return Some(Part::Parameter { name: word, value });
+            }
+            if scheme_may_follow {
+                return Some(Part::Scheme(word));
+            }
+        }
+    }
+}
+
+/// Where a quoted string ends: at its closing quote, or with the field where that is missing.
+fn end_of_quoted(quoted: &[u8]) -> usize {
+    let mut escaped = false;
+    for (at, &byte) in quoted.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at,
+            _ => {}
+        }
+    }
+    quoted.len()
+}
