@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     events,
-    session::{Evidence, Moment},
+    session::{Evidence, Point},
     shared::{Place, Shared},
 };
 use crate::policy::{Classification, Deadline, ErrorClass, Recovery, TokenReplaced};
@@ -15,7 +15,7 @@ use crate::policy::{Classification, Deadline, ErrorClass, Recovery, TokenReplace
 pub(super) struct Call {
     shared: Arc<Shared>,
     place: Place,
-    sent: Moment,
+    sent: Point,
     recovers: bool,
     deadline: Option<Deadline>,
 }

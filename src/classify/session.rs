@@ -18,18 +18,18 @@ pub(super) enum Evidence {
 
 /// A point in the session's order of events: it counts the changes after which older answers are out of date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(u64);
+pub(super) struct Point(u64);
 
 /// The state of one session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     status: AuthStatus,
-    now: Moment,
+    now: Point,
     /// When it last became unauthenticated. A success of a request sent before then proves nothing about now.
-    signed_out: Moment,
+    signed_out: Point,
     /// When the credentials may last have been replaced: at the end of a sign-out, or of a run of the handler. A
     /// rejection of a request sent before then is about the old ones.
-    renewed: Moment,
+    renewed: Point,
     /// The present sign-out has had no run of the handler yet.
     due: bool,
     running: bool,
@@ -39,7 +39,7 @@ pub(super) struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot {
     status: AuthStatus,
-    now: Moment,
+    now: Point,
     startable: bool,
 }
 
@@ -83,7 +83,7 @@ impl Evidence {
 
 impl Session {
     /// Takes in what the answer to a request that was sent at `sent` says. The handler is started only if `may_start`.
-    pub(super) fn observe(&mut self, evidence: Evidence, sent: Moment, may_start: bool) -> Step {
+    pub(super) fn observe(&mut self, evidence: Evidence, sent: Point, may_start: bool) -> Step {
         use AuthStatus::{Active, Degraded, Unauthenticated, Unknown};
 
         let before = self.status;
@@ -130,8 +130,8 @@ impl Session {
         self.due && !self.running
     }
 
-    fn tick(&mut self) -> Moment {
-        self.now = Moment(self.now.0.saturating_add(1));
+    fn tick(&mut self) -> Point {
+        self.now = Point(self.now.0.saturating_add(1));
         self.now
     }
 }
@@ -143,7 +143,7 @@ impl Snapshot {
         self.status
     }
 
-    pub(super) const fn now(self) -> Moment {
+    pub(super) const fn now(self) -> Point {
         self.now
     }
 
@@ -179,7 +179,7 @@ impl Snapshot {
             2 => AuthStatus::Degraded,
             _ => AuthStatus::Unauthenticated,
         };
-        Self { status, now: Moment(word >> 3), startable: word & 4 != 0 }
+        Self { status, now: Point(word >> 3), startable: word & 4 != 0 }
     }
 }
 

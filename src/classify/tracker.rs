@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, sync::watch};
 use super::{
     AuthStatus, events,
     handler::{self, Handler},
-    session::{Evidence, Moment, Session, Snapshot, Step},
+    session::{Evidence, Point, Session, Snapshot, Step},
 };
 
 /// One session, shared by all services of a layer and of its clones.
@@ -38,7 +38,7 @@ impl Tracker {
 
     /// The moment to remember with a request that is sent now.
     #[inline]
-    pub(super) fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Point {
         self.snapshot().now()
     }
 
@@ -47,7 +47,7 @@ impl Tracker {
     pub(super) fn observe(
         self: &Arc<Self>,
         evidence: Evidence,
-        sent: Moment,
+        sent: Point,
         handler: Option<&Handler>,
     ) {
         if !self.snapshot().is_settled(evidence, handler.is_some()) {
@@ -55,7 +55,7 @@ impl Tracker {
         }
     }
 
-    fn take_in(self: &Arc<Self>, evidence: Evidence, sent: Moment, handler: Option<&Handler>) {
+    fn take_in(self: &Arc<Self>, evidence: Evidence, sent: Point, handler: Option<&Handler>) {
         let startable = handler.map(|handler| (handler, Handle::try_current()));
         let may_start = matches!(startable, Some((_, Ok(_))));
         let step = self.step(evidence, sent, may_start);
@@ -78,7 +78,7 @@ impl Tracker {
 
     /// The step is made inside the watch channel's own lock, so that receivers see the changes in their order, and are
     /// woken when no lock is held.
-    fn step(&self, evidence: Evidence, sent: Moment, may_start: bool) -> Step {
+    fn step(&self, evidence: Evidence, sent: Point, may_start: bool) -> Step {
         let mut step = Step::default();
         self.status.send_if_modified(|status| {
             let mut session = self.lock();

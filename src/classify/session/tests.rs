@@ -11,7 +11,7 @@ fn session(status: AuthStatus) -> Session {
         Degraded => Trouble,
         Unauthenticated => SignedOut,
     };
-    let _ = session.observe(evidence, Moment(0), true);
+    let _ = session.observe(evidence, Point(0), true);
     assert_eq!(session.status, status);
     session
 }
@@ -92,7 +92,7 @@ proptest! {
             }
             let before = session.snapshot();
             prop_assert_eq!(Snapshot::unpack(before.pack()), before);
-            let sent = Moment(before.now.0.saturating_sub(age));
+            let sent = Point(before.now.0.saturating_sub(age));
             let step = session.observe(evidence, sent, may_start);
             if before.is_settled(evidence, may_start) {
                 prop_assert_eq!(step, Step::default());
