@@ -1,4 +1,4 @@
-//! The only place that draws chance, as `clock.rs` is the only one that reads a clock.
+//! The only place that draws the chance which spreads callers in time, as `clock.rs` is the only one that reads a clock.
 
 use std::{
     cell::RefCell,
