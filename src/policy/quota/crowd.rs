@@ -24,11 +24,19 @@ const MOST_REFUSED: f64 = 0.08;
 const MANY: f64 = 50.0;
 const LEFT: f64 = 0.005;
 
+/// So many refusals with nothing accepted in between are no sign of too fast a pace any more: the server is closed to all. When it
+/// opens, the pace doubles with each accepted request up to that before the first of them, as TCP's slow start does after a
+/// time-out ([RFC 5681 section 3.1](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
+const CLOSED: u32 = 5;
+
 /// One of many processes that share a quota. It sends at a pace of its own, at moments that chance spreads.
 ///
 /// ```text
 ///   pace  ╲   ╱╲    ╱╲          each refusal takes it down,
 ///          ╲_╱  ╲__╱  ╲_╱       each accepted request takes it up a little
+///
+///         ╲              ╱      nothing is accepted for a while,
+///          ╲__ __   __ _╱       and then it is soon back where it was
 /// ```
 #[derive(Debug)]
 pub(super) struct Crowd {
@@ -47,6 +55,10 @@ struct Pace {
     was_awaited: bool,
     /// Accepted in a row.
     accepted: u32,
+    /// Refused in a row, now or just before these.
+    refused: u32,
+    /// What it may soon be again after a time in which nothing was accepted.
+    before: f64,
 }
 
 // === impl Crowd ===
@@ -108,12 +120,10 @@ impl Crowd {
         if !self.signs.refused(sent, foreign, told) && self.pace.is_none() {
             return;
         }
-        let per_second = match self.pace {
-            Some(pace) => pace.per_second * (-STEP).exp(),
-            None => self.signs.rate(now).clamp(SLOWEST_START, ALONE),
+        let mut pace = match self.pace {
+            Some(pace) => pace.slowed(),
+            None => Pace::new(self.signs.rate(now), now),
         };
-        let per_second = per_second.max(SLOWEST);
-        let mut pace = Pace { per_second, due: now, was_awaited: true, accepted: 0 };
         pace.due = later(now, pace.gap().mul_f64(self.draw() + 0.5));
         self.pace = Some(pace);
     }
@@ -131,6 +141,22 @@ impl Crowd {
 // === impl Pace ===
 
 impl Pace {
+    /// That of a process which has had so many accepted a second.
+    fn new(rate: f64, due: Instant) -> Self {
+        let per_second = rate.clamp(SLOWEST_START, ALONE);
+        Self { per_second, due, was_awaited: true, accepted: 0, refused: 1, before: per_second }
+    }
+
+    /// One was refused.
+    fn slowed(self) -> Self {
+        let per_second = (self.per_second * (-STEP).exp()).max(SLOWEST);
+        let (refused, before) = match self.accepted {
+            0 => (self.refused.saturating_add(1), self.before),
+            _ => (1, per_second),
+        };
+        Self { per_second, was_awaited: true, accepted: 0, refused, before, ..self }
+    }
+
     fn gap(&self) -> Duration {
         Duration::try_from_secs_f64(1.0 / self.per_second).unwrap_or(Duration::MAX)
     }
@@ -141,6 +167,10 @@ impl Pace {
             return;
         }
         self.accepted = self.accepted.saturating_add(1);
+        if self.refused >= CLOSED && self.per_second < self.before {
+            self.per_second = (self.per_second * 2.0).min(self.before);
+            return;
+        }
         let part = (REFUSED * (AT_PACE / self.per_second).powi(2)).min(MOST_REFUSED);
         // The longer nothing is refused, the likelier it is that the others are gone.
         let overdue = LEFT * (f64::from(self.accepted) / MANY).powi(2);

@@ -8,6 +8,7 @@ mod hostile;
 mod keys;
 mod line;
 mod long_line;
+mod outage;
 mod random;
 mod readiness;
 mod retries;

@@ -1,0 +1,75 @@
+//! A server that refuses everything for a while.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use http::Response;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+use tower::{ServiceBuilder, service_fn};
+use tower_heed::{BoxError, ThrottleLayer, TimeoutLayer};
+
+use super::{SECOND, send};
+use crate::support::{probe::Body, scripted::get};
+
+/// How many of the calls succeeded that began in each ten seconds, at so many a second. A call has `limit`, and the server answers
+/// after 50 ms by what `server` says of the time since the start.
+async fn run(
+    per_second: u32,
+    seconds: u32,
+    limit: Duration,
+    server: impl Fn(Duration) -> http::response::Builder + Clone + Send + Sync + 'static,
+) -> Vec<u32> {
+    let start = Instant::now();
+    let api = service_fn(move |_: http::Request<Body>| {
+        let response = server(Instant::now() - start).body(Body::default()).unwrap();
+        async move {
+            sleep(Duration::from_millis(50)).await;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let client = ServiceBuilder::new()
+        .layer(TimeoutLayer::new(limit).unwrap())
+        .layer(ThrottleLayer::new())
+        .service(api);
+    let good: Arc<[AtomicU32]> = (0..seconds / 10).map(|_| AtomicU32::new(0)).collect();
+    let mut calls = JoinSet::new();
+    for call in 0..per_second * seconds {
+        sleep_until(start + call * SECOND / per_second).await;
+        let (mut client, good) = (client.clone(), Arc::clone(&good));
+        calls.spawn(async move {
+            let answered: Result<_, BoxError> = send(&mut client, get("/")).await;
+            let is_good = answered.is_ok_and(|answer| answer.status() == 200);
+            good[(call / per_second / 10) as usize]
+                .fetch_add(u32::from(is_good), Ordering::Relaxed);
+        });
+    }
+    while calls.join_next().await.is_some() {}
+    good.iter().map(|good| good.load(Ordering::Relaxed)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_closed_for_a_minute_is_soon_used_as_before() {
+    // It was taken for one that very many share: hardly one request a quarter of a minute was sent for the rest of an hour.
+    for per_second in [1, 10] {
+        for told in ["1", "10"] {
+            let good = run(per_second, 400, 30 * SECOND, move |time| match time.as_secs() {
+                30..90 => Response::builder().status(429).header("retry-after", told),
+                _ => Response::builder(),
+            });
+            let good = good.await;
+            assert_eq!(good[..3], [10 * per_second; 3], "{per_second}/s, told {told}: {good:?}");
+            // From two minutes after its end on.
+            assert!(good[21..].iter().all(|good| *good >= 6 * per_second), "{told}: {good:?}");
+            assert!(good[35..].iter().all(|good| *good >= 9 * per_second), "{told}: {good:?}");
+        }
+    }
+}
