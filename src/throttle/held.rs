@@ -37,10 +37,16 @@ pin_project! {
     }
 }
 
+/// So many times as long as an answer takes on the average is left to a send that has waited for its turn. With less it would most
+/// likely run out of time on its way, and its turn would be gone for those behind it.
+const LEFT_FOR_ANSWER: u32 = 2;
+
 /// How long a call can wait.
 struct Patience {
     priority: Priority,
     deadline: Option<Deadline>,
+    /// What the answer takes of the time until the deadline.
+    reserve: Duration,
     max_wait: Duration,
     endpoint: Option<Arc<str>>,
     /// When it began to wait: at its first poll, since a future that is not polled waits for nothing.
@@ -68,6 +74,7 @@ impl<S, B> Held<S, B> {
         let patience = Patience {
             priority: marked.unwrap_or(endpoint.config().usual_priority()),
             deadline: Deadline::of(&request),
+            reserve: Duration::ZERO,
             max_wait: endpoint.config().longest(),
             endpoint: endpoint.shared_pattern(),
             since: None,
@@ -93,7 +100,7 @@ impl<S, B> Held<S, B> {
             this.outgoing.as_mut().expect("a future that has ended is not polled again");
         while let Step::Waiting = this.step {
             let now = visit.rules().clock.now();
-            let (priority, end) = this.patience.begin(now, visit.meter());
+            let (priority, end) = this.patience.begin(now, visit);
             match visit.ask(now, priority, end, cx.waker()) {
                 // It came in time and was not taken in time.
                 Asked::Turn if end.is_some_and(|end| end <= now) => {
@@ -133,7 +140,7 @@ impl<S, B> Held<S, B> {
         // From here on its turn goes to the next if it is not used, whether this future is kept or not.
         readied.map_err(Into::into)?;
         let now = visit.rules().clock.now();
-        if this.patience.begin(now, visit.meter()).1.is_some_and(|end| end <= now) {
+        if this.patience.begin(now, &visit).1.is_some_and(|end| end <= now) {
             return Poll::Ready(Err(this.patience.throttled(&visit, now, None).into()));
         }
         visit.send();
@@ -145,14 +152,20 @@ impl<S, B> Held<S, B> {
 
 impl Patience {
     /// The end of the wait, which begins when this is first asked.
-    fn begin(&mut self, now: Instant, meter: &Meter) -> (Priority, Option<Instant>) {
+    fn begin(&mut self, now: Instant, visit: &Visit) -> (Priority, Option<Instant>) {
         let since = *self.since.get_or_insert_with(|| {
-            self.in_line = Some(meter.line_up());
+            self.in_line = Some(visit.meter().line_up());
+            if let Some(deadline) = self.deadline {
+                // Half of its time is for the wait all the same: answers may have become faster, and without a send nobody learns it.
+                let half = deadline.remaining(now) / 2;
+                self.reserve = (visit.round_trip() * LEFT_FOR_ANSWER).min(half);
+            }
             now
         });
         let longest = since.checked_add(self.max_wait);
         let deadline = self.deadline.map(Deadline::instant);
-        (self.priority, longest.into_iter().chain(deadline).min())
+        let latest = deadline.map(|deadline| deadline.checked_sub(self.reserve).unwrap_or(since));
+        (self.priority, longest.into_iter().chain(latest).min())
     }
 
     fn waited(&self, now: Instant) -> Duration {

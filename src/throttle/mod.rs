@@ -82,6 +82,10 @@
 //!     └─ it comes after the deadline or max_wait ──► Throttled, at once
 //! ```
 //!
+//! A request that waits has to have its turn while there is time for its answer: twice as long before its deadline as answers of
+//! this key take on the average, and with half of its time left to wait at least. One that is sent later would take the turn of
+//! the next and hear nothing, and where more come than the server lets through, that would be so of nearly all.
+//!
 //! Behind a line that is too long a request fails at once as well: if its window's limit and length are known, as many as there
 //! can be turns until its time is over wait before it in its own priority, and they wait as long as it would, or to a tenth. Where
 //! the server keeps a bucket or shows no counter, how many turns there will be is not certain, and it waits for its time to end.
@@ -93,7 +97,7 @@
 //!
 //! | setting | default | at the limit |
 //! |---|---|---|
-//! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::policy::Deadline) | [`Throttled`], nothing was sent |
+//! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::policy::Deadline), less the time for its answer | [`Throttled`], nothing was sent |
 //! | [`max_hold`](ThrottleLayer::max_hold) | [one hour](crate::policy::quota::Quota::DEFAULT_MAX_HOLD) | one request asks again |
 //! | [`max_keys`](ThrottleLayer::max_keys) | [1,000](ThrottleLayer::DEFAULT_MAX_KEYS) | a key that is idle makes room; if all have requests waiting or under way, those of the new key are sent as they come |
 //! | [`key`](ThrottleLayer::key) | the origin | |

@@ -1,6 +1,6 @@
 //! One call at the quota of its key, from its arrival to its answer.
 
-use std::{mem, sync::Arc, task::Waker};
+use std::{mem, sync::Arc, task::Waker, time::Duration};
 
 use http::Request;
 use tokio::time::Instant;
@@ -151,6 +151,13 @@ impl Visit {
     pub(super) fn key(&self) -> Arc<str> {
         let mut table = self.rules.keys.lock();
         table.slot(self.place).map_or_else(|| "".into(), |slot| Arc::clone(slot.name.shown()))
+    }
+
+    /// How long an answer takes.
+    pub(super) fn round_trip(&self) -> Duration {
+        let mut table = self.rules.keys.lock();
+        let known = table.slot(self.place).and_then(|slot| slot.quota.round_trip());
+        known.unwrap_or_default()
     }
 
     /// Asks for the turn, in line with the others.

@@ -191,6 +191,12 @@ impl Quota {
         self.counters.iter().filter_map(turns).min()
     }
 
+    /// How long it is from a send to its answer, on the average of the last ones and a second at most; none before the first.
+    #[must_use]
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.rtt
+    }
+
     /// What is known now.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {

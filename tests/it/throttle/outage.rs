@@ -1,9 +1,9 @@
-//! A server that refuses everything for a while.
+//! A server that refuses everything for a while, and more callers than it lets through.
 
 use std::{
     convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -72,4 +72,23 @@ async fn a_server_that_was_closed_for_a_minute_is_soon_used_as_before() {
             assert!(good[35..].iter().all(|good| *good >= 9 * per_second), "{told}: {good:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_not_spent_on_who_has_no_time_left_for_an_answer() {
+    // Those at the head of a line that was too long had waited to the end of their time. Each was sent just before it, and none
+    // heard its answer.
+    let accepted = Arc::new(AtomicU32::new(0));
+    let (count, last) = (Arc::clone(&accepted), Arc::new(Mutex::new(None::<Duration>)));
+    let good = run(10, 120, 5 * SECOND, move |time| {
+        let mut last = last.lock().unwrap();
+        if last.is_some_and(|last| time < last + SECOND / 2) {
+            return Response::builder().status(429);
+        }
+        *last = Some(time);
+        count.fetch_add(1, Ordering::Relaxed);
+        Response::builder()
+    });
+    let (good, accepted) = (good.await.iter().sum::<u32>(), accepted.load(Ordering::Relaxed));
+    assert!(accepted > 100 && good * 10 >= accepted * 9, "{good} of {accepted}");
 }
