@@ -29,6 +29,10 @@ const LEFT: f64 = 0.005;
 /// time-out ([RFC 5681 section 3.1](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
 const CLOSED: u32 = 5;
 
+/// What the first refusal counts for at a pace that was hardly too fast, so that one more is enough: after `MANY` accepted in a
+/// row, and at that of the time in which the others were not noticed.
+const SURPRISE: u32 = CLOSED - 1;
+
 /// One of many processes that share a quota. It sends at a pace of its own, at moments that chance spreads.
 ///
 /// ```text
@@ -55,7 +59,7 @@ struct Pace {
     was_awaited: bool,
     /// Accepted in a row.
     accepted: u32,
-    /// Refused in a row, now or just before these.
+    /// Refused in a row, now or just before these. A surprise counts for more than one.
     refused: u32,
     /// What it may soon be again after a time in which nothing was accepted.
     before: f64,
@@ -144,7 +148,8 @@ impl Pace {
     /// That of a process which has had so many accepted a second.
     fn new(rate: f64, due: Instant) -> Self {
         let per_second = rate.clamp(SLOWEST_START, ALONE);
-        Self { per_second, due, was_awaited: true, accepted: 0, refused: 1, before: per_second }
+        let (accepted, refused) = (0, SURPRISE);
+        Self { per_second, due, was_awaited: true, accepted, refused, before: per_second }
     }
 
     /// One was refused.
@@ -152,6 +157,7 @@ impl Pace {
         let per_second = (self.per_second * (-STEP).exp()).max(SLOWEST);
         let (refused, before) = match self.accepted {
             0 => (self.refused.saturating_add(1), self.before),
+            accepted if f64::from(accepted) >= MANY => (SURPRISE, per_second),
             _ => (1, per_second),
         };
         Self { per_second, was_awaited: true, accepted: 0, refused, before, ..self }

@@ -20,10 +20,10 @@ use tower_heed::{BoxError, ThrottleLayer, TimeoutLayer};
 use super::{SECOND, send};
 use crate::support::{probe::Body, scripted::get};
 
-/// How many of the calls succeeded that began in each ten seconds, at so many a second. A call has `limit`, and the server answers
+/// How many of the calls succeeded that began in each ten seconds, one after each `gap`. A call has `limit`, and the server answers
 /// after 50 ms by what `server` says of the time since the start.
 async fn run(
-    per_second: u32,
+    gap: Duration,
     seconds: u32,
     limit: Duration,
     server: impl Fn(Duration) -> http::response::Builder + Clone + Send + Sync + 'static,
@@ -42,14 +42,17 @@ async fn run(
         .service(api);
     let good: Arc<[AtomicU32]> = (0..seconds / 10).map(|_| AtomicU32::new(0)).collect();
     let mut calls = JoinSet::new();
-    for call in 0..per_second * seconds {
-        sleep_until(start + call * SECOND / per_second).await;
+    for call in 0.. {
+        let at = call * gap;
+        if at >= seconds * SECOND {
+            break;
+        }
+        sleep_until(start + at).await;
         let (mut client, good) = (client.clone(), Arc::clone(&good));
         calls.spawn(async move {
             let answered: Result<_, BoxError> = send(&mut client, get("/")).await;
             let is_good = answered.is_ok_and(|answer| answer.status() == 200);
-            good[(call / per_second / 10) as usize]
-                .fetch_add(u32::from(is_good), Ordering::Relaxed);
+            good[at.as_secs() as usize / 10].fetch_add(u32::from(is_good), Ordering::Relaxed);
         });
     }
     while calls.join_next().await.is_some() {}
@@ -61,10 +64,11 @@ async fn a_server_that_was_closed_for_a_minute_is_soon_used_as_before() {
     // It was taken for one that very many share: hardly one request a quarter of a minute was sent for the rest of an hour.
     for per_second in [1, 10] {
         for told in ["1", "10"] {
-            let good = run(per_second, 400, 30 * SECOND, move |time| match time.as_secs() {
-                30..90 => Response::builder().status(429).header("retry-after", told),
-                _ => Response::builder(),
-            });
+            let good =
+                run(SECOND / per_second, 400, 30 * SECOND, move |time| match time.as_secs() {
+                    30..90 => Response::builder().status(429).header("retry-after", told),
+                    _ => Response::builder(),
+                });
             let good = good.await;
             assert_eq!(good[..3], [10 * per_second; 3], "{per_second}/s, told {told}: {good:?}");
             // From two minutes after its end on.
@@ -75,12 +79,35 @@ async fn a_server_that_was_closed_for_a_minute_is_soon_used_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_was_closed_for_seconds_is_used_as_before() {
+    // It was taken for one that many share: three or four refusals on end took the pace to less than half, for minutes.
+    for per_ten_seconds in [5, 10, 100] {
+        for closed in [3, 5, 8] {
+            let gap = 10 * SECOND / per_ten_seconds;
+            let good = run(gap, 400, 30 * SECOND, move |time| match time.as_secs() % 270 {
+                second if (30..30 + closed).contains(&second) => {
+                    Response::builder().status(429).header("retry-after", "1")
+                }
+                _ => Response::builder(),
+            });
+            let good = good.await;
+            // From 20 seconds after its end on, both times.
+            for (from, to) in [(6, 30), (33, 40)] {
+                let sum: u32 = good[from..to].iter().sum();
+                let all = per_ten_seconds * (to - from) as u32;
+                assert!(sum * 10 >= all * 9, "{per_ten_seconds} in 10 s, {closed} s: {good:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_is_not_spent_on_who_has_no_time_left_for_an_answer() {
     // Those at the head of a line that was too long had waited to the end of their time. Each was sent just before it, and none
     // heard its answer.
     let accepted = Arc::new(AtomicU32::new(0));
     let (count, last) = (Arc::clone(&accepted), Arc::new(Mutex::new(None::<Duration>)));
-    let good = run(10, 120, 5 * SECOND, move |time| {
+    let good = run(SECOND / 10, 120, 5 * SECOND, move |time| {
         let mut last = last.lock().unwrap();
         if last.is_some_and(|last| time < last + SECOND / 2) {
             return Response::builder().status(429);
