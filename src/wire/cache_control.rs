@@ -7,7 +7,10 @@ use http::{
     header::{AGE, CACHE_CONTROL, DATE, EXPIRES},
 };
 
+use self::list::{is_quoted, is_token, split_list};
 use super::date::{http_date, unix_nanos};
+
+mod list;
 
 /// At most this many `Cache-Control` fields are read: real messages have one or two, and a header map may hold thousands.
 const MAX_FIELDS: usize = 16;
@@ -188,45 +191,6 @@ fn delta(argument: &[u8]) -> Option<Duration> {
         seconds.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
     });
     Some(Duration::from_secs(seconds).min(MAX_DELTA))
-}
-
-/// The members of a list, at commas that are not within quotes.
-fn split_list(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut quotes = Quotes::default();
-    field.split(move |byte| quotes.are_closed_after(*byte) && *byte == b',')
-}
-
-/// A `token` ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
-fn is_token(text: &[u8]) -> bool {
-    let is_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_of_one)
-}
-
-/// A `quoted-string` ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)): its quotes are closed at
-/// its end and not before.
-fn is_quoted(text: &[u8]) -> bool {
-    let mut quotes = Quotes::default();
-    let closed = text.iter().position(|byte| quotes.are_closed_after(*byte));
-    text.len() > 1 && closed == Some(text.len() - 1)
-}
-
-/// Whether the bytes of a field are within quotes, from its beginning on.
-#[derive(Default)]
-struct Quotes {
-    are_open: bool,
-    is_escaped: bool,
-}
-
-impl Quotes {
-    fn are_closed_after(&mut self, byte: u8) -> bool {
-        let was_escaped = std::mem::take(&mut self.is_escaped);
-        match byte {
-            b'"' if !was_escaped => self.are_open = !self.are_open,
-            b'\\' if self.are_open && !was_escaped => self.is_escaped = true,
-            _ => {}
-        }
-        !self.are_open
-    }
 }
 
 #[cfg(test)]
