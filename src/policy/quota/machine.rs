@@ -192,8 +192,7 @@ impl Quota {
     }
 
     /// How long it is from a send to its answer, on the average of the last ones and a second at most; none before the first.
-    #[must_use]
-    pub const fn round_trip(&self) -> Option<Duration> {
+    pub(crate) const fn round_trip(&self) -> Option<Duration> {
         self.rtt
     }
 
