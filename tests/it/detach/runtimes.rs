@@ -6,15 +6,27 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
-    detach::{NotQueued, Obstacle},
+    detach::{Detach, NotQueued, Obstacle},
     error::find,
 };
 
 use super::{SECOND, detach, event, one_at_a_time, paths, settle, telling};
-use crate::support::probe::{Answer, probe};
+use crate::support::probe::{Answer, Probe, probe};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+/// A runtime in which three requests were detached, of which the first is under way.
+fn runtime_with_three(client: &mut Detach<Probe>) -> Runtime {
+    let runtime = runtime();
+    runtime.block_on(async {
+        for kind in ["a", "b", "c"] {
+            detach(client, kind).await;
+        }
+        settle().await;
+    });
+    runtime
 }
 
 #[test]
@@ -49,13 +61,7 @@ fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
 fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
     let (mut client, watch, handle, told) = one_at_a_time();
     watch.answer(Answer::never());
-    let first = runtime();
-    first.block_on(async {
-        for kind in ["a", "b", "c"] {
-            detach(&mut client, kind).await;
-        }
-        settle().await;
-    });
+    let first = runtime_with_three(&mut client);
     runtime().block_on(async {
         let mut shutdown = task::spawn(handle.shutdown(60 * SECOND));
         assert_pending!(shutdown.poll());
@@ -73,13 +79,7 @@ fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
 fn what_was_under_way_in_a_runtime_that_is_gone_is_told_and_the_rest_goes_on_in_the_next() {
     let (mut client, watch, handle, told) = one_at_a_time();
     watch.answer(Answer::never());
-    let first = runtime();
-    first.block_on(async {
-        for kind in ["a", "b", "c"] {
-            detach(&mut client, kind).await;
-        }
-        settle().await;
-    });
+    let first = runtime_with_three(&mut client);
     assert!(told.take().is_empty());
     drop(first);
     assert_eq!(told.take(), ["/events/a interrupted"]);
