@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use fake_idp::{Idp, Limit};
 use http::{Request, header::AUTHORIZATION};
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -20,10 +21,7 @@ use tower_heed::{
     policy::{ErrorClass, Preset},
 };
 
-use crate::support::{
-    events::Events,
-    idp::{Idp, Limit},
-};
+use crate::support::events::Events;
 
 const USER: &str = "GET /api/v2/users/{id}";
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use fake_idp::{Builder, Fault, Idp, Limit, Outcome};
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -28,8 +29,6 @@ use tower_heed::{
     timeout::{Elapsed, Phase},
     token_cache::ClientCredentials,
 };
-
-use crate::support::idp::{Builder, Fault, Idp, Limit, Outcome};
 
 const USER: &str = "GET /api/v2/users/{id}";
 const CREATE: &str = "POST /api/v2/users";

@@ -41,7 +41,6 @@ mod fallback;
 mod floors;
 mod guide;
 mod house;
-mod idp_self;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod quota_first;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use fake_idp::{Fault, Idp};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -18,10 +19,7 @@ use tower_heed::{
     token_cache::{AuthMethod, ClientCredentials},
 };
 
-use crate::support::{
-    idp::{Fault, Idp},
-    log::Log,
-};
+use crate::support::log::Log;
 
 const SECRET: &str = "sesame-secret";
 const USER: &str = "GET /api/v2/users/{id}";

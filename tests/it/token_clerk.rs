@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use fake_idp::{Fault, Flavour, Idp};
 use http_body_util::Full;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -13,8 +14,6 @@ use tower_heed::{
     policy::FetchFailure,
     token_cache::{ClerkM2m, Credentials, FetchReason, Token, TokenKey, TokenRequest},
 };
-
-use crate::support::idp::{Fault, Flavour, Idp};
 
 type Source = ClerkM2m<Client<HttpConnector, Full<Bytes>>, Full<Bytes>>;
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    client::Client,
-    server::{Mode, Path},
-};
+use load_test::{server::{Mode, Path}};
+
+use super::{client::Client};
 
 pub const USAGE: &str = "\
 Options, none of which has to be given:

@@ -3,14 +3,10 @@
 use std::{fmt, time::Duration};
 
 use http::Uri;
+use load_test::{jobs::{self, Work}, server::{Mode, Server}};
 use tower_heed::BoxError;
 
-use super::{
-    args::Plan,
-    client::Client,
-    jobs::{self, Work},
-    server::{Mode, Server},
-};
+use super::{args::Plan, client::Client};
 
 /// A client that takes longer than this, or than four times the ideal, is stopped.
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -7,13 +7,14 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Body;
+use load_test::{heeding, server::Mode, tally::Tally, wire};
 use reqwest_middleware::ClientBuilder;
 use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use tokio::time::sleep;
 use tower::{Layer, Service};
 use tower_heed::BoxError;
 
-use super::{heeding, rule::Rule, server::Mode, tally::Tally, towers, wire};
+use super::{rule::Rule, towers};
 
 /// Does one job, and says whether it was done.
 pub type Job = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;

@@ -3,36 +3,20 @@
 //! `cargo run --release --manifest-path benches/goodput/Cargo.toml` prints a table for each number of workers. A cell is the
 //! time against that of a client that knows the limiter, the refusals, and the jobs that were given up.
 
-#![allow(
-    dead_code,
-    reason = "it shares files with the example `storm`, and does not use all of them"
-)]
-
 mod args;
 mod cell;
 mod client;
-#[path = "../../../examples/storm/connector.rs"]
-mod connector;
-#[path = "../../../examples/storm/heeding.rs"]
-mod heeding;
-#[path = "../../../examples/storm/jobs.rs"]
-mod jobs;
 mod rule;
-#[path = "../../../examples/storm/server/mod.rs"]
-mod server;
 mod table;
-#[path = "../../../examples/storm/tally.rs"]
-mod tally;
 mod towers;
-#[path = "../../../examples/storm/wire.rs"]
-mod wire;
 
 use std::{env, process::ExitCode};
 
+use load_test::{server::Mode};
 use tokio::task::JoinSet;
 use tower_heed::BoxError;
 
-use self::{args::Plan, cell::Cell, client::Client, server::Mode};
+use self::{args::Plan, cell::Cell, client::Client};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, BoxError> {

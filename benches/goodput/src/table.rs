@@ -1,6 +1,8 @@
 //! A table for a number of workers: a row for each client, a column for each limiter.
 
-use super::{cell::Cell, client::Client, server::Mode};
+use load_test::{server::Mode};
+
+use super::{cell::Cell, client::Client};
 
 /// The cells of one limiter.
 type Column = (Mode, Vec<(Client, Cell)>);

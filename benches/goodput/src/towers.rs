@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{Response, StatusCode};
+use load_test::{server::Mode};
 use tokio::time::Sleep;
 use tower::{
     retry::{
@@ -16,8 +17,6 @@ use tower_resilience::{
     ratelimiter::{RateLimiterLayer, WindowType},
     retry::RetryLayer as ResilienceRetryLayer,
 };
-
-use super::server::Mode;
 
 /// Longer than any run.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,7 +1,6 @@
 //! What the tests share.
 
 pub mod events;
-pub mod idp;
 pub mod log;
 pub mod probe;
 pub mod scripted;

@@ -1,0 +1,244 @@
+//! Says in plain words what an answer means: `curl -si URL | cargo run -q -p explain`
+//!
+//! `--now 2026-03-01T12:00:00Z` sets the client's clock, `--json` prints one object instead.
+
+use std::{
+    error::Error,
+    io::{self, Read, Write},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::json;
+use tower_heed::{
+    clock::Clock,
+    policy::{Classification, Decision, Limits, Preset, Progress, Repeatable, Stopped},
+    wire::{Outcome, RateLimit},
+};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("explain: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let mut input = Vec::new();
+    io::stdin().lock().take(1 << 20).read_to_end(&mut input)?;
+    let reading = Reading::of(&Head::parse(&input)?, options.now);
+    let text = if options.json { reading.json() } else { reading.words() };
+    writeln!(io::stdout().lock(), "{text}")?;
+    Ok(())
+}
+
+struct Options {
+    json: bool,
+    now: SystemTime,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut options = Self { json: false, now: Clock::default().system_time() };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--json" => options.json = true,
+                "--now" => {
+                    let point = arguments
+                        .next()
+                        .ok_or("--now takes a time such as 2026-03-01T12:00:00Z")?;
+                    let point: jiff::Timestamp =
+                        point.parse().map_err(|error| format!("--now {point}: {error}"))?;
+                    options.now = point.into();
+                }
+                other => {
+                    return Err(format!(
+                        "unknown argument `{other}`; there are --json and --now TIME"
+                    )
+                    .into());
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A response head as `curl -i` prints it.
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+impl Head {
+    /// The last head in `input`: interim answers, a proxy's and those of redirects that were followed come before it.
+    fn parse(input: &[u8]) -> Result<Self, String> {
+        let mut head: Option<Self> = None;
+        let mut inside = false;
+        for line in input.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match (&mut head, inside) {
+                (Some(head), true) if !line.is_empty() => head.add(line),
+                (_, true) => inside = false,
+                (found, false) if line.starts_with(b"HTTP/") => {
+                    *found = Some(Self { status: status(line)?, headers: HeaderMap::new() });
+                    inside = true;
+                }
+                (None, false) if line.is_empty() => {}
+                // What follows a head that is not another head is the body.
+                (_, false) => break,
+            }
+        }
+        head.ok_or_else(|| "no response head on standard input; try `curl -si URL`".to_owned())
+    }
+
+    fn add(&mut self, line: &[u8]) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+        let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
+        match (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            (Ok(name), Ok(value)) => {
+                self.headers.append(name, value);
+            }
+            _ => eprintln!("explain: passed over `{}`", String::from_utf8_lossy(line)),
+        }
+    }
+}
+
+/// Without the spaces and tabs around it, which are no part of a value.
+fn trim(value: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    &value[start..end]
+}
+
+fn status(line: &[u8]) -> Result<StatusCode, String> {
+    let code = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    StatusCode::from_bytes(code)
+        .map_err(|_| format!("no status code in `{}`", String::from_utf8_lossy(line)))
+}
+
+/// What the crate makes of a head.
+struct Reading {
+    status: StatusCode,
+    failure: Option<Classification>,
+    rate_limit: Option<RateLimit>,
+    wait: Option<Duration>,
+    decided_by: Option<String>,
+}
+
+impl Reading {
+    fn of(head: &Head, now: SystemTime) -> Self {
+        let failure = Classification::of_answer(&Preset::Standard, head.status, &head.headers, now);
+        let rate_limit = RateLimit::from_headers(&head.headers, now);
+        let outcome = match &failure {
+            Some(failure) => failure.outcome(),
+            None if head.status.is_redirection() => Outcome::Redirection,
+            None => Outcome::Success,
+        };
+        let limit = rate_limit.as_ref();
+        Self {
+            status: head.status,
+            wait: limit.and_then(|limit| limit.wait(outcome)),
+            decided_by: limit.and_then(|limit| limit.decided_by(outcome)).map(Into::into),
+            failure,
+            rate_limit,
+        }
+    }
+
+    fn class(&self) -> &'static str {
+        self.failure.as_ref().map_or("success", |failure| failure.class().as_str())
+    }
+
+    /// What `RetryOnRateLimit` would do with its defaults, without jitter.
+    fn decision(&self, method: &Method) -> Option<Decision> {
+        let progress = Progress::first(Repeatable::from_head(method, &HeaderMap::new()));
+        Some(Decision::about(self.failure.as_ref()?, &Limits::default(), &progress))
+    }
+
+    fn json(&self) -> String {
+        let limit = self.rate_limit.as_ref();
+        let retried = |method| match self.decision(&method) {
+            Some(Decision::Retry { wait, .. }) => json!({"retry": true, "after_ms": millis(wait)}),
+            Some(Decision::Return(stopped)) => json!({"retry": false, "why": stopped.as_str()}),
+            Some(_) | None => json!({"retry": false, "why": Stopped::Succeeded.as_str()}),
+        };
+        json!({
+            "status": self.status.as_u16(),
+            "class": self.class(),
+            "wait_ms": self.wait.map(millis),
+            "limit": limit.and_then(RateLimit::limit),
+            "remaining": limit.and_then(RateLimit::remaining),
+            "policy": limit.and_then(RateLimit::policy),
+            "decided_by": self.decided_by,
+            "get": retried(Method::GET),
+            "post": retried(Method::POST),
+        })
+        .to_string()
+    }
+
+    fn words(&self) -> String {
+        let mut lines = vec![format!("{} means {}.", self.status, self.meaning())];
+        lines.extend(self.quota());
+        lines.push(match (self.wait, &self.decided_by) {
+            (None, _) => "The headers do not say when the next request may be sent.".to_owned(),
+            (Some(Duration::ZERO), _) => "The next request may be sent now.".to_owned(),
+            (Some(wait), Some(header)) => {
+                format!("No request before {wait:?} have passed: `{header}` says so.")
+            }
+            (Some(wait), None) => format!("No request before {wait:?} have passed."),
+        });
+        lines.extend([Method::GET, Method::POST].iter().filter_map(|method| self.retry(method)));
+        lines.join("\n")
+    }
+
+    fn meaning(&self) -> &'static str {
+        match self.class() {
+            "success" => "success",
+            "rate_limited" => "rate limited: a limit was hit, and nobody is signed out by it",
+            "unauthenticated" => "unauthenticated: the credentials were not accepted",
+            "forbidden" => "forbidden: the credentials are good and do not allow this",
+            "timeout" => "timeout: the server did not finish in time",
+            "unavailable" => "unavailable: the server cannot do it now",
+            _ => "rejected: the server does not want this request",
+        }
+    }
+
+    fn quota(&self) -> Option<String> {
+        let limit = self.rate_limit.as_ref()?;
+        let name = limit.policy().map(|name| format!(" of `{name}`")).unwrap_or_default();
+        match (limit.remaining(), limit.limit()) {
+            (Some(remaining), Some(limit)) => {
+                Some(format!("Quota{name}: {remaining} of {limit} left."))
+            }
+            (Some(remaining), None) => Some(format!("Quota{name}: {remaining} left.")),
+            (None, Some(limit)) => Some(format!("Quota{name}: {limit} in all.")),
+            (None, None) => None,
+        }
+    }
+
+    fn retry(&self, method: &Method) -> Option<String> {
+        let why = match self.decision(method)? {
+            Decision::Retry { wait, .. } => {
+                return Some(format!(
+                    "A {method} would be sent again after {wait:?}, plus jitter."
+                ));
+            }
+            Decision::Return(Stopped::NotRepeatable) => {
+                "the server may have carried it out, and twice may do harm"
+            }
+            Decision::Return(Stopped::MaxWait) => "the wait is longer than a caller should be held",
+            _ => "the same request would meet the same answer",
+        };
+        Some(format!("A {method} would not be sent again: {why}."))
+    }
+}
+
+/// Whole milliseconds, rounded up: never earlier than told.
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,27 @@
+//! The bars of the picture: what was answered in each step of time.
+
+use load_test::tally::Tally;
+
+/// How long a step is, in seconds.
+pub const STEP: f64 = 0.1;
+
+/// What was answered in one step of time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bar {
+    pub accepted: u32,
+    pub refused: u32,
+}
+
+/// The bars of all that was answered, from the first moment on.
+pub fn bars(tally: &Tally) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for answer in tally.answers() {
+        let number = (answer.at.as_secs_f64() / STEP) as usize;
+        if bars.len() <= number {
+            bars.resize(number + 1, Bar::default());
+        }
+        let bar = &mut bars[number];
+        if answer.refused { bar.refused += 1 } else { bar.accepted += 1 }
+    }
+    bars
+}

@@ -1,0 +1,84 @@
+//! The stack alone, against any server.
+
+use std::{fmt, time::Duration};
+
+use http::Uri;
+use load_test::{
+    heeding,
+    jobs::{self, Done, Work},
+    tally::Tally,
+    wire,
+};
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+use tower::Layer;
+use tower_heed::BoxError;
+
+/// So many requests without an answer, and never one with: nobody listens.
+const HOPELESS: usize = 8;
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Jobs that ended in a 200.
+    pub ok: usize,
+    pub failed: usize,
+    pub sends: usize,
+    /// Answers that were 429.
+    pub refused: usize,
+    pub makespan_ms: u64,
+    pub p50_ms: u64,
+    pub p99_ms: u64,
+    pub connections: usize,
+}
+
+/// Gets `uri` until all jobs are done. An error is one of the settings.
+pub async fn run(uri: &Uri, work: Work) -> Result<Summary, BoxError> {
+    let tally = Tally::begin();
+    let client = heeding::stack()?.layer(wire::client(&tally, work.workers));
+    let uri = uri.clone();
+    let job = move || wire::get(client.clone(), uri.clone());
+    let start = Instant::now();
+    let done = tokio::select! {
+        done = jobs::run(work, job, |_| {}) => done,
+        () = nobody_listens(&tally) => {
+            let makespan = Instant::now().saturating_duration_since(start);
+            Done { failed: work.jobs, makespan, ..Done::default() }
+        }
+    };
+    Ok(Summary::of(&done, &tally))
+}
+
+/// Ends when it is no use to go on.
+async fn nobody_listens(tally: &Tally) {
+    while tally.broken() < HOPELESS || !tally.answers().is_empty() {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+// === impl Summary ===
+
+impl Summary {
+    fn of(done: &Done, tally: &Tally) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            ok: done.ok,
+            failed: done.failed,
+            sends: tally.sends(),
+            refused: tally.refused(),
+            makespan_ms: ms(done.makespan),
+            p50_ms: ms(done.within(0.5)),
+            p99_ms: ms(done.within(0.99)),
+            connections: tally.connections(),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ok, failed, sends, refused, makespan_ms, p50_ms, p99_ms, connections } = self;
+        writeln!(f, "{ok} jobs done, {failed} failed, in {makespan_ms} ms")?;
+        writeln!(f, "{sends} requests on {connections} connections, {refused} refused with 429")?;
+        write!(f, "half of the jobs within {p50_ms} ms, 99 of 100 within {p99_ms} ms")
+    }
+}
