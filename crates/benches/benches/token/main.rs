@@ -1,7 +1,7 @@
 //! What a token from the cache costs, beside the things that others keep one in, and how callers share one fetch.
 //!
-//! `cargo bench --bench token`. Each row of the first table sends a request with three headers through something that adds
-//! `Authorization`; the `bare` row adds none and is what the others are compared with.
+//! `cargo bench -p benches --bench token`. Each row of the first table sends a request with three headers through something
+//! that adds `Authorization`; the `bare` row adds none and is what the others are compared with.
 
 #![allow(
     clippy::unwrap_used,

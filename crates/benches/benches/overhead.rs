@@ -1,6 +1,6 @@
 //! What a call costs that nothing stops: time and allocations, ours beside tower's and tower-http's.
 //!
-//! `cargo bench --bench overhead -- --sort location`. See `docs/performance.md`.
+//! `cargo bench -p benches --bench overhead -- --sort location`. See `docs/performance.md`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails as a test does")]
 
