@@ -53,7 +53,7 @@
 //!
 //! # Where things are
 //!
-//! What the server said → what we decide → how we wait. [`wire`] reads headers and bodies, [`policy`] decides, and the
+//! What the server said → what we decide → how we wait. [`headers`] reads what servers say, [`policy`] decides, and the
 //! layers wait and send. The first two are functions of their arguments and of use without any layer: they say what an
 //! answer means and whether it would be sent again, with no clock and no chance of their own.
 //!
@@ -89,9 +89,13 @@ pub mod detach;
 pub mod error;
 pub mod fallback;
 pub mod guide;
+pub mod headers;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
+#[cfg(feature = "client-credentials")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client-credentials")))]
+pub mod oauth;
 pub mod policy;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
@@ -111,10 +115,10 @@ pub mod token_cache;
 #[cfg(feature = "tower-http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower-http")))]
 pub mod tower_http;
-pub mod wire;
 
 mod chance;
 mod meter;
+mod origin;
 
 pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;

@@ -13,14 +13,14 @@ use http::{
 
 use super::UpstreamError;
 #[cfg(feature = "client-credentials")]
-use crate::wire::MalformedToken;
+use crate::oauth::MalformedToken;
 use crate::{
     detach::{NotQueued, Obstacle},
     error::{InvalidConfig, find},
     fallback::UpstreamUnavailable,
+    headers::retry_after_seconds,
     policy::{Classification, ErrorClass, FetchFailure},
     token_cache::{OriginRefused, TokenError},
-    wire::retry_after_seconds,
 };
 
 /// A problem by RFC 9457, of fixed words.

@@ -44,4 +44,4 @@ responses![
 responses![crate::response_cache::FetchFailed];
 
 #[cfg(feature = "client-credentials")]
-responses![crate::wire::MalformedToken];
+responses![crate::oauth::MalformedToken];

@@ -56,7 +56,7 @@
 //! # Without a service at all
 //!
 //! What is *decided* is functions of their arguments, so most questions need neither a service nor a runtime:
-//! [`RateLimit::from_headers`](crate::wire::RateLimit::from_headers) says what headers mean,
+//! [`RateLimit::from_headers`](crate::headers::RateLimit::from_headers) says what headers mean,
 //! [`Classification::of_answer`](crate::policy::Classification::of_answer) what an answer means, and
 //! [`Decision::about`](crate::policy::Decision::about) whether it would be sent again.
 //!

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{as_a, chain},
-    wire::{Outcome, RateLimit},
+    headers::{Outcome, RateLimit},
 };
 
 /// What a failing answer means, as a layer leaves it in the response's extensions.

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, fmt, time::SystemTime};
 use http::{HeaderMap, StatusCode};
 
 use super::ErrorClass;
-use crate::wire::{RateLimit, is_aws_throttling};
+use crate::headers::{RateLimit, is_aws_throttling};
 
 /// The head of an answer, as a [`Classifier`] sees it.
 ///

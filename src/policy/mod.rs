@@ -4,7 +4,6 @@
 //! so a decision can be tested, and explained, without waiting for it. What calls share is asked for by its name: a
 //! [`RetryBudget`], and [`Deadline::ambient`].
 
-mod after_failure;
 pub(crate) mod ambient;
 mod backoff;
 mod budget;
@@ -19,14 +18,11 @@ mod endpoints;
 pub(crate) mod errors;
 mod freshness;
 mod hold_off;
-mod keep_rules;
 mod limits;
 mod marks;
-mod not_kept;
 mod progress;
 pub mod quota;
 mod repeatable;
-mod shelf_life;
 mod stopped;
 pub(crate) mod token_key;
 pub(crate) mod token_scope;
@@ -35,7 +31,6 @@ mod transport;
 pub(crate) use budget::Taken;
 pub(crate) use classes::Classes;
 
-pub use after_failure::AfterFailure;
 pub use backoff::Backoff;
 pub use budget::RetryBudget;
 pub use class::ErrorClass;
@@ -46,11 +41,8 @@ pub use decision::{Cost, Decision};
 pub use endpoints::{Endpoint, Endpoints};
 pub use freshness::{Freshness, Moment, TokenState};
 pub use hold_off::{FetchFailure, HoldOff};
-pub use keep_rules::KeepRules;
 pub use limits::Limits;
 pub use marks::{Attempt, Degraded, Idempotent, NoRetry, Priority, Recovery, TokenReplaced};
-pub use not_kept::NotKept;
 pub use progress::Progress;
 pub use repeatable::Repeatable;
-pub use shelf_life::{ShelfLife, ShelfState};
 pub use stopped::Stopped;

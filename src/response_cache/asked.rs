@@ -17,7 +17,7 @@ use super::{
     key::{Key, Tag},
     rules::Rules,
 };
-use crate::wire::CacheControl;
+use crate::response_cache::CacheControl;
 
 /// A `GET` whose response may be kept.
 #[derive(Clone, Debug)]

@@ -18,9 +18,10 @@ use super::{
 use crate::{
     BoxError,
     policy::{
-        AfterFailure, Deadline, ErrorClass,
+        Deadline, ErrorClass,
         errors::{Elapsed, Phase},
     },
+    response_cache::AfterFailure,
 };
 
 /// What a call gets.

@@ -25,9 +25,10 @@ use super::{
 use crate::{
     BoxError,
     policy::{
-        AfterFailure, Classification, Deadline, ErrorClass, NotKept, ShelfLife,
+        Classification, Deadline, ErrorClass,
         errors::{Elapsed, Phase},
     },
+    response_cache::{AfterFailure, NotKept, ShelfLife},
 };
 
 /// The longest body of a failing answer that all who wait share, if what is kept may not be longer. An answer that is not

@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header::AGE, r
 use tokio::time::Instant;
 
 use super::{CacheBody, Stale, generations::Marks, hold::Hold, memory, variant::Variant};
-use crate::policy::{ErrorClass, ShelfLife, ShelfState};
+use crate::{
+    policy::ErrorClass,
+    response_cache::{ShelfLife, ShelfState},
+};
 
 /// What the cache's own books take for an entry, rounded up from what was measured.
 const BOOKKEEPING: usize = 512;

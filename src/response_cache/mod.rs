@@ -124,7 +124,7 @@
 //!
 //! A response past its time to live is served, marked [`Stale`], for as long as `stale_for` if its refresh ends as
 //! `RateLimited`, `Throttled`, `Unavailable`, `Timeout`, `Connect`, `Interrupted` or `TokenUnavailable`
-//! ([`AfterFailure`](crate::policy::AfterFailure)), or takes longer than [`stale_wait`](Config::stale_wait). After such a failure
+//! ([`AfterFailure`](crate::response_cache::AfterFailure)), or takes longer than [`stale_wait`](Config::stale_wait). After such a failure
 //! the server is left alone for this response, for as long as it said or else for longer each time
 //! ([`HoldOff`](crate::policy::HoldOff)), and readers get the stale one at once. Any other failure is how things are now: a 401,
 //! 403, 404 or 410 is passed on, and what was kept for that request is forgotten. An error of unknown meaning is passed on.
@@ -233,9 +233,11 @@
 //
 // What is invalidated: generations. What users hold: layer, config, handle, counts, body, future, stale, error.
 
+mod after_failure;
 mod asked;
 mod boarding;
 mod body;
+mod cache_control;
 mod caller;
 mod config;
 mod counts;
@@ -248,26 +250,34 @@ mod future;
 mod generations;
 mod handle;
 mod hold;
+mod keep_rules;
 mod kept;
 mod key;
 mod landing;
 mod layer;
 mod memory;
+mod not_kept;
 mod outcome;
 mod read;
 mod rules;
 mod service;
+mod shelf_life;
 mod stale;
 mod store;
 mod variant;
 mod write;
 
+pub use after_failure::AfterFailure;
 pub use body::CacheBody;
+pub use cache_control::{CacheControl, age};
 pub use config::Config;
 pub use counts::Snapshot;
 pub use error::FetchFailed;
 pub use future::ResponseFuture;
 pub use handle::ResponseCacheHandle;
+pub use keep_rules::KeepRules;
 pub use layer::ResponseCacheLayer;
+pub use not_kept::NotKept;
 pub use service::ResponseCache;
+pub use shelf_life::{ShelfLife, ShelfState};
 pub use stale::Stale;

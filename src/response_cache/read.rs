@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
 use http_body::Body;
 
-use crate::policy::NotKept;
+use crate::response_cache::NotKept;
 
 /// Frames without data that one reading puts up with. A server may send them without end, and reading them never waits.
 const MAX_EMPTY_FRAMES: u32 = 1024;

@@ -20,7 +20,7 @@ use super::{
     key::{Key, KeyHasher, Secret},
     landing::Landing,
 };
-use crate::policy::{ErrorClass, ShelfState};
+use crate::{policy::ErrorClass, response_cache::ShelfState};
 
 /// What the clones of a layer, its services and its handles share.
 pub(super) struct Store {
@@ -166,10 +166,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{
-        policy::{KeepRules, ShelfLife},
-        response_cache::variant::Variant,
-    };
+    use crate::response_cache::{KeepRules, ShelfLife, variant::Variant};
 
     /// What this process takes, where Linux says it.
     fn resident() -> Option<u64> {

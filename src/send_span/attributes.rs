@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, Uri, Version, header::HOST};
 
-use crate::wire::usual_port;
+use crate::origin::usual_port;
 
 const REDACTED: &str = "REDACTED";
 

@@ -7,8 +7,8 @@ use http::{HeaderMap, Response, StatusCode};
 use super::layer::Rules;
 use crate::{
     error::find,
+    headers::{Bucket, RateLimit},
     policy::{Classification, ErrorClass, errors::ClassifiedError, quota::Answer},
-    wire::{Bucket, RateLimit},
 };
 
 /// How a send ended.

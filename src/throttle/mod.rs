@@ -54,7 +54,7 @@
 //! | an endpoint that is not counted | [`Config::exempt`] |
 //!
 //! Within a key, the requests that the server counts in a *bucket* which it names have a quota of their own:
-//! [`Bucket`](crate::wire::Bucket) lists the headers (Discord's buckets, GitHub's resources). An answer that names one is counted
+//! [`Bucket`](crate::headers::Bucket) lists the headers (Discord's buckets, GitHub's resources). An answer that names one is counted
 //! there, and so are all further requests on its route, which is the method and the endpoint's pattern, or else the first
 //! segment of the path; where answers on one route name different buckets, it is told apart by up to four more segments. A
 //! refusal that names no bucket, or says that it is for all of them, holds the whole key for as long as it asks. 64 routes and 64

@@ -22,7 +22,7 @@ use super::{
     layer::Rules,
     visit::{Asked, Visit},
 };
-use crate::{policy::quota::Answer, wire::Bucket};
+use crate::{headers::Bucket, policy::quota::Answer};
 
 /// What callers share: the layer's rules, and how many have a turn.
 #[derive(Clone)]

@@ -17,12 +17,12 @@ use super::{
     routes::Route,
 };
 use crate::{
+    headers::Bucket,
     meter::Meter,
     policy::{
         Endpoint, Priority, ambient,
         quota::{Answer, Ticket},
     },
-    wire::Bucket,
 };
 
 /// One call at the quota of its key. Dropping it gives back what it has, and wakes those who can use it.

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     BoxError,
     body::ReplayableBody,
+    headers::BearerChallenge,
     policy::{TokenReplaced, ambient::held_back},
-    wire::BearerChallenge,
 };
 
 const POLLED_AGAIN: &str = "a future that has ended is not polled again";

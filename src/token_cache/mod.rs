@@ -93,7 +93,7 @@
 //! # When the API answers 401
 //!
 //! A 401 means that *this token* was rejected, unless its challenge says something else
-//! ([`BearerChallenge`](crate::wire::BearerChallenge)). 403, 407, 422, 429 and 5xx never do. If another token is there already, it
+//! ([`BearerChallenge`](crate::headers::BearerChallenge)). 403, 407, 422, 429 and 5xx never do. If another token is there already, it
 //! is used; else all the 401s for one token begin one flight. The request is then sent once more, with an
 //! [`Attempt`](crate::policy::Attempt), never a third time, unless its body cannot be sent twice or it carries
 //! [`NoRetry`](crate::policy::NoRetry). If no other token can be had, the caller gets the 401, and the token goes on being used

@@ -3,7 +3,7 @@
 use http::{Uri, uri::Scheme};
 
 use super::origin_refused::{OriginRefused, Why};
-use crate::{error::InvalidConfig, wire::Origin};
+use crate::{error::InvalidConfig, origin::Origin};
 
 /// The servers to which a token may be sent.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::wire::Origin;
+use crate::origin::Origin;
 
 /// A request was not sent, because the token is not for the server it goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use http_body_util::{BodyExt, channel::Channel};
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 #[cfg(feature = "client-credentials")]
-use tower_heed::wire::MalformedToken;
+use tower_heed::oauth::MalformedToken;
 use tower_heed::{
     BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, Stack,
     ThrottleLayer, TimeoutLayer, TokenCacheLayer,

@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use tower_heed::{
+    headers::{Outcome, RateLimit},
     policy::{Classification, ErrorClass, Preset},
-    wire::{Outcome, RateLimit},
 };
 
 use crate::rate_limit::headers;

@@ -16,9 +16,10 @@ use tower_heed::{
     error::find,
     fallback::UpstreamUnavailable,
     policy::{
-        AfterFailure, Answer, Classification, Decision, Degraded, ErrorClass, Limits, Progress,
-        Repeatable, quota::Quota,
+        Answer, Classification, Decision, Degraded, ErrorClass, Limits, Progress, Repeatable,
+        quota::Quota,
     },
+    response_cache::AfterFailure,
 };
 
 use crate::support::{

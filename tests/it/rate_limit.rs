@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tower_heed::wire::{
+use tower_heed::headers::{
     Outcome::{self, RateLimited, Redirection, Rejected, Success, Transient},
     RateLimit, is_aws_throttling,
 };

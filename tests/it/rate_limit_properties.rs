@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::{collection::vec, prelude::*, sample::select};
-use tower_heed::wire::{Outcome, RateLimit, is_aws_throttling};
+use tower_heed::headers::{Outcome, RateLimit, is_aws_throttling};
 
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Success,

@@ -16,12 +16,12 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
     error::InvalidConfig,
+    oauth::MalformedToken,
     policy::FetchFailure,
     token_cache::{
         AuthMethod, ClientCredentials, FetchReason, RequestFormat, Token, TokenError, TokenKey,
         TokenRequest,
     },
-    wire::MalformedToken,
 };
 
 use crate::token_support::{Api, HOUR, SECOND, settle, status, timed};

@@ -12,10 +12,10 @@ use tokio::time::advance;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, TokenCacheLayer,
+    oauth::TokenResponse,
     token_cache::{
         AuthMethod, ClientCredentials, FetchReason, StaticToken, Token, TokenKey, TokenRequest,
     },
-    wire::TokenResponse,
 };
 
 use crate::{

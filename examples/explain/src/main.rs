@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tower_heed::{
     clock::Clock,
+    headers::{Outcome, RateLimit},
     policy::{Classification, Decision, Limits, Preset, Progress, Repeatable, Stopped},
-    wire::{Outcome, RateLimit},
 };
 
 fn main() -> ExitCode {

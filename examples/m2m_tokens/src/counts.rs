@@ -6,8 +6,8 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use tower_heed::{
     BoxError,
+    headers::BearerChallenge,
     token_cache::{FetchReason, Token, TokenError},
-    wire::BearerChallenge,
 };
 
 /// Clones count together.

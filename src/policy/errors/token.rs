@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use crate::{
     error::{BoxError, find},
+    headers::{RateLimit, Window},
     policy::{Classification, ErrorClass, FetchFailure},
-    wire::{RateLimit, Window},
 };
 
 /// No token could be had.

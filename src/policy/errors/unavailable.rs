@@ -4,8 +4,8 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{
     error::BoxError,
+    headers::retry_after_seconds,
     policy::{Classification, ErrorClass},
-    wire::retry_after_seconds,
 };
 
 /// The upstream cannot be used, for a reason that is not the caller's.

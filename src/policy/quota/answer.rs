@@ -7,7 +7,7 @@ use std::{
 
 use http::HeaderMap;
 
-use crate::wire::{RateLimit, ServerClock, Window};
+use crate::headers::{RateLimit, ServerClock, Window};
 
 /// How many counters of one answer are heeded; the rest are passed over.
 pub(super) const MAX_READINGS: usize = 4;

@@ -14,7 +14,7 @@ use super::{
     refusals::Refusals,
     silent::{Heard, Silent},
 };
-use crate::wire::ServerClock;
+use crate::headers::ServerClock;
 
 /// A round trip is not taken to last longer.
 const SLOW: Duration = Duration::from_secs(1);

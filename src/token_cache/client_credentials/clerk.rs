@@ -29,9 +29,9 @@ use crate::{
     BoxError,
     clock::Clock,
     error::InvalidConfig,
+    oauth::MalformedToken,
     policy::FetchFailure,
     token_cache::{Token, TokenError, TokenRequest, token::sensitive},
-    wire::MalformedToken,
 };
 
 /// A source of Clerk's [M2M tokens](https://clerk.com/docs/guides/development/machine-auth/m2m-tokens), which a machine gets

@@ -18,9 +18,9 @@ use super::{
 use crate::{
     clock::Clock,
     error::InvalidConfig,
+    origin::Origin,
     policy::FetchFailure,
     token_cache::{TokenError, TokenKey, TokenRequest},
-    wire::Origin,
 };
 
 /// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).

@@ -13,9 +13,9 @@ use crate::{
     BoxError,
     clock::Clock,
     error::find,
+    oauth::{MalformedToken, OAuthError, TokenResponse},
     policy::{Classification, FetchFailure, Preset, errors::ClassifiedError},
     token_cache::{Token, TokenError},
-    wire::{MalformedToken, OAuthError, TokenResponse},
 };
 
 /// The most that is read of an answer.

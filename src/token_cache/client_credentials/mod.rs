@@ -108,7 +108,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 ///
 /// [`TokenError`], with the status and the OAuth `error` code. How long a refusal says to wait is its `Retry-After`; without one
 /// the reset of a limit that `x-ratelimit-*` or the like call spent; without that the reset of an Auth0 quota that is spent. An answer
-/// is read up to 64 KiB; what must be in it is said at [`TokenResponse::from_slice`](crate::wire::TokenResponse::from_slice).
+/// is read up to 64 KiB; what must be in it is said at [`TokenResponse::from_slice`](crate::oauth::TokenResponse::from_slice).
 pub struct ClientCredentials<S, B> {
     service: S,
     client: Arc<Client>,

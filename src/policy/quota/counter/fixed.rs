@@ -8,7 +8,7 @@ use super::{
     super::{Verdict, View, ago, later, level::Level},
     Fits, Scouts, Sighting,
 };
-use crate::wire::ServerClock;
+use crate::headers::ServerClock;
 
 /// So many windows have to begin as foretold before one is filled without asking.
 const PROOF: u32 = 2;

@@ -16,7 +16,7 @@ use self::{
     window::{Entry, Window},
 };
 use super::{Kind, Reading, Reset, Verdict, View, later};
-use crate::wire::ServerClock;
+use crate::headers::ServerClock;
 
 mod bucket;
 mod fixed;

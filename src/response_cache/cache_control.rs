@@ -8,7 +8,7 @@ use http::{
 };
 
 use self::list::{is_quoted, is_token, split_list};
-use super::date::{http_date, unix_nanos};
+use crate::headers::date::{http_date, unix_nanos};
 
 mod list;
 
@@ -34,7 +34,7 @@ const MAX_DELTA: Duration = Duration::from_secs(1 << 31);
 /// ```
 /// use std::time::Duration;
 /// use http::HeaderMap;
-/// use tower_heed::wire::CacheControl;
+/// use tower_heed::response_cache::CacheControl;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("cache-control", "private, Max-Age=\"60\", must-revalidate".parse().unwrap());

@@ -7,7 +7,7 @@ use super::{
     text::members,
     window::{Limit, Reset, Spelling},
 };
-use crate::wire::{number::Number, wait::Wait};
+use crate::headers::{number::Number, wait::Wait};
 
 /// Reads one line of the family, of which `rest` is the part of the name behind the family's.
 pub(super) fn read(

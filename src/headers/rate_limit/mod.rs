@@ -40,7 +40,7 @@ use self::{
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_heed::wire::{Outcome, RateLimit};
+/// use tower_heed::headers::{Outcome, RateLimit};
 /// # use http::{HeaderMap, HeaderValue};
 ///
 /// let mut headers = HeaderMap::new();

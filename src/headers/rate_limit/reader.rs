@@ -14,7 +14,7 @@ use super::{
     text::trim,
     window::Window,
 };
-use crate::wire::{
+use crate::headers::{
     number::{MILLISECOND, Number, digits},
     wait::Wait,
 };

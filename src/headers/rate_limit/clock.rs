@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, header};
 
-use crate::wire::{
+use crate::headers::{
     date::{http_date, rfc3339, unix_nanos},
     number::{MILLISECOND, Number, SECOND, go_duration},
     rate_limit::text::trim,

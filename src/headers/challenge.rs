@@ -74,7 +74,7 @@ impl BearerChallenge {
     ///
     /// ```
     /// use http::HeaderMap;
-    /// use tower_heed::wire::BearerChallenge;
+    /// use tower_heed::headers::BearerChallenge;
     ///
     /// let mut headers = HeaderMap::new();
     /// assert_eq!(BearerChallenge::from_headers(&headers), BearerChallenge::TokenRejected);

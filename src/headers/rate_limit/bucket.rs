@@ -17,7 +17,7 @@ const MAX_NAME: usize = 128;
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
-/// use tower_heed::wire::Bucket;
+/// use tower_heed::headers::Bucket;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("x-ratelimit-resource", HeaderValue::from_static("search"));

@@ -12,7 +12,7 @@ use super::{
     text::trim,
     window::{Limit, Reset, Spelling, Window},
 };
-use crate::wire::number::{Number, SECOND};
+use crate::headers::number::{Number, SECOND};
 
 /// The windows of both fields.
 pub(super) struct Structured {

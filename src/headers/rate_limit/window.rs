@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::dialect::{Attribute, Dialect};
-use crate::wire::{number::Number, wait::Wait};
+use crate::headers::{number::Number, wait::Wait};
 
 /// One counter: what a server says about one of the limits that a request counts against.
 ///

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cmp::Reverse};
 
 use super::{Outcome, RateLimit, Window};
-use crate::wire::wait::Wait;
+use crate::headers::wait::Wait;
 
 /// A wait, and the header that asks for it.
 pub(super) struct Decision<'a> {

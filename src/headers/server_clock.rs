@@ -38,7 +38,7 @@ const SECOND: i64 = 1_000_000_000;
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use tokio::time::Instant;
-/// use tower_heed::wire::ServerClock;
+/// use tower_heed::headers::ServerClock;
 ///
 /// let (mut clock, start) = (ServerClock::new(), Instant::now());
 /// let ten = SystemTime::UNIX_EPOCH + Duration::from_secs(10);

@@ -34,7 +34,7 @@ impl OAuthError {
     /// them are left out: control characters never reach a log.
     ///
     /// ```
-    /// use tower_heed::wire::OAuthError;
+    /// use tower_heed::oauth::OAuthError;
     ///
     /// let body = br#"{"error":"access_denied","error_description":"Unauthorized"}"#;
     /// let error = OAuthError::from_slice(body).expect("it is an OAuth error");

@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::{KeepRules, NotKept};
-use crate::wire::{CacheControl, age};
+use crate::response_cache::{CacheControl, age};
 
 /// How long a response is used, counted from the moment before its request was sent.
 ///

@@ -16,7 +16,7 @@ mod tests;
 const DAY: i64 = 86_400;
 
 /// A moment in nanoseconds since 1970; negative before it.
-pub(super) fn unix_nanos(time: SystemTime) -> i128 {
+pub(crate) fn unix_nanos(time: SystemTime) -> i128 {
     let nanos = |span: std::time::Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => nanos(after),
@@ -29,7 +29,7 @@ pub(super) fn unix_nanos(time: SystemTime) -> i128 {
 /// `now` tells which century a two-digit year belongs to.
 ///
 /// [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
-pub(super) fn http_date(text: &[u8], now: SystemTime) -> Option<i128> {
+pub(crate) fn http_date(text: &[u8], now: SystemTime) -> Option<i128> {
     let seconds = imf_fixdate(text).or_else(|| rfc850(text, now)).or_else(|| asctime(text))?;
     Some(i128::from(seconds) * i128::from(SECOND))
 }

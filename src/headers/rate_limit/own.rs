@@ -7,7 +7,7 @@ use super::{
     text::{latin1, split, split_once},
     window::{Limit, Reset, Spelling, Window},
 };
-use crate::wire::number::{Number, digits};
+use crate::headers::number::{Number, digits};
 
 /// Shopify: `32/40`, used and limit of a leaky bucket.
 pub(super) fn shopify(reader: &mut Reader<'_>, dialect: &'static Dialect, _: &str, value: &[u8]) {

@@ -29,7 +29,7 @@ const CODES: [&str; 13] = [
 ///
 /// ```
 /// # use http::{HeaderMap, HeaderValue};
-/// use tower_heed::wire::is_aws_throttling;
+/// use tower_heed::headers::is_aws_throttling;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("x-amzn-errortype", HeaderValue::from_static("TooManyRequestsException:"));

@@ -64,13 +64,13 @@ impl TokenResponse {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tower_heed::wire::TokenResponse;
+    /// use tower_heed::oauth::TokenResponse;
     ///
     /// let body = br#"{"access_token":"eyJhbGciOi","expires_in":86400,"token_type":"Bearer"}"#;
     /// let response = TokenResponse::from_slice(body)?;
     /// assert_eq!(response.access_token(), "eyJhbGciOi");
     /// assert_eq!(response.expires_in(), Some(Duration::from_secs(86_400)));
-    /// # Ok::<(), tower_heed::wire::MalformedToken>(())
+    /// # Ok::<(), tower_heed::oauth::MalformedToken>(())
     /// ```
     ///
     /// # Errors
