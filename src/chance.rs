@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     hash::{BuildHasher, RandomState},
+    time::Duration,
 };
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -17,6 +18,12 @@ thread_local! {
 /// A number drawn evenly from 0.0..1.0.
 pub(crate) fn draw() -> f64 {
     GENERATOR.with_borrow_mut(RngExt::random)
+}
+
+/// The part `ratio` of a span. A ratio outside of 0.0..=1.0 counts as the nearer end, NaN as zero.
+pub(crate) fn share(span: Duration, ratio: f64) -> Duration {
+    let part = span.as_secs_f64() * ratio.clamp(0.0, 1.0);
+    Duration::try_from_secs_f64(part).unwrap_or_default().min(span)
 }
 
 /// From here on this thread draws what the seed says.

@@ -25,7 +25,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{Layer, ServiceExt, service_fn};
-//! use tower_heed::{Stack, TokenCacheLayer, policy::Attempt, retry::RetryOutcome, token_cache::StaticToken};
+//! use tower_heed::{Stack, TokenCacheLayer, extensions::Attempt, retry::RetryOutcome, token_cache::StaticToken};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
@@ -85,8 +85,11 @@ pub mod axum;
 pub mod body;
 pub mod classify;
 pub mod clock;
+pub mod cooldown;
 pub mod detach;
+pub mod endpoint;
 pub mod error;
+pub mod extensions;
 pub mod fallback;
 pub mod guide;
 pub mod headers;
@@ -96,7 +99,6 @@ pub mod metrics;
 #[cfg(feature = "client-credentials")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client-credentials")))]
 pub mod oauth;
-pub mod policy;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
@@ -117,6 +119,7 @@ pub mod token_cache;
 pub mod tower_http;
 
 mod chance;
+
 mod meter;
 mod origin;
 

@@ -6,7 +6,7 @@
 //! | [`tower_heed_refusals_total`](REFUSALS) | counter | `endpoint` | answers that refused a request because of a limit |
 //! | [`tower_heed_wait_seconds`](WAIT) | histogram | `endpoint` | time for which a request waited for its turn, of those that had to |
 //! | [`tower_heed_queue_length`](QUEUE_LENGTH) | gauge | `endpoint` | requests that wait for their turns now |
-//! | [`tower_heed_retries_total`](RETRIES) | counter | `endpoint`, `class` | sends after the first, by the [class](crate::policy::ErrorClass) of the failure before |
+//! | [`tower_heed_retries_total`](RETRIES) | counter | `endpoint`, `class` | sends after the first, by the [class](crate::classify::ErrorClass) of the failure before |
 //! | [`tower_heed_tokens_fetched_total`](TOKENS_FETCHED) | counter | `outcome` | flights for a token: `ok`, or what went wrong |
 //! | [`tower_heed_fallbacks_total`](FALLBACKS) | counter | `endpoint`, `class`, `outcome` | failures that were not passed on: `open`, answered in the upstream's place, or `closed`, an error in its place |
 //! | [`tower_heed_cache_requests_total`](CACHE_REQUESTS) | counter | `endpoint`, `outcome` | requests that the response cache looked at: `hit`, `miss`, `shared`, and `stale` besides |

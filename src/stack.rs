@@ -80,7 +80,7 @@
 //! | `SendSpanLayer` is outside `RetryOnRateLimit` | one span for the whole call, with the status of the last answer and all waits in it |
 //! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy takes it away; put it around the stack |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
-//! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::policy::Deadline) does not reach the inner one |
+//! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::extensions::Deadline) does not reach the inner one |
 //!
 //! # In a task of its own
 //!

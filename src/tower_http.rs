@@ -9,7 +9,7 @@
 //! ```
 //! use http::{Request, Response};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{BoxError, policy::{ErrorClass, Preset}, tower_http::ClassesAsFailures};
+//! use tower_heed::{BoxError, classify::{ErrorClass, Preset}, tower_http::ClassesAsFailures};
 //! use tower_http::trace::TraceLayer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -51,8 +51,8 @@ use http::{HeaderMap, Response, StatusCode};
 
 use crate::{
     BoxError,
+    classify::{Classes, Classification, Classifier, ErrorClass, Preset},
     clock::Clock,
-    policy::{Classes, Classification, Classifier, ErrorClass, Preset},
 };
 
 /// Takes for failures what has an [`ErrorClass`], and all errors.

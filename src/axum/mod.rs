@@ -73,7 +73,7 @@
 //! # }
 //! ```
 //!
-//! [`Classification`]: crate::policy::Classification
+//! [`Classification`]: crate::classify::Classification
 //! [`Elapsed`]: crate::timeout::Elapsed
 //! [`InvalidConfig`]: crate::error::InvalidConfig
 //! [`NotQueued`]: crate::detach::NotQueued

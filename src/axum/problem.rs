@@ -15,11 +15,12 @@ use super::UpstreamError;
 #[cfg(feature = "client-credentials")]
 use crate::oauth::MalformedToken;
 use crate::{
+    classify::{Classification, ErrorClass},
+    cooldown::FetchFailure,
     detach::{NotQueued, Obstacle},
     error::{InvalidConfig, find},
     fallback::UpstreamUnavailable,
     headers::retry_after_seconds,
-    policy::{Classification, ErrorClass, FetchFailure},
     token_cache::{OriginRefused, TokenError},
 };
 

@@ -4,7 +4,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use super::problem::Problem;
-use crate::{BoxError, policy::Classification};
+use crate::{BoxError, classify::Classification};
 
 /// Any error of a call, as the answer of a handler.
 ///

@@ -8,7 +8,10 @@ use super::{
     session::{Evidence, Point},
     shared::{Place, Shared},
 };
-use crate::policy::{Classification, Deadline, ErrorClass, Recovery, TokenReplaced};
+use crate::{
+    classify::{Classification, ErrorClass},
+    extensions::{Deadline, Recovery, TokenReplaced},
+};
 
 /// What is remembered of a request until its answer comes.
 #[derive(Debug)]

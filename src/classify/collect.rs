@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{ClassifiedError, call::Bounds};
 use crate::{
     body::{CollectBounded, Ending, collect_bounded},
-    policy::Classification,
+    classify::Classification,
 };
 
 pin_project! {

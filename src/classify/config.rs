@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::policy::{Classifier, Preset};
+use crate::classify::{Classifier, Preset};
 
 /// A provider's message and its codes fit many times over, and a page of HTML from a proxy is told by its first lines.
 pub(super) const ERROR_BODY_BYTES: usize = 8 * 1024;
@@ -35,7 +35,7 @@ impl Config {
         self
     }
 
-    /// Failing answers stay answers, with their [`Classification`](crate::policy::Classification) in the extensions.
+    /// Failing answers stay answers, with their [`Classification`](crate::classify::Classification) in the extensions.
     /// This is the default.
     #[must_use]
     pub const fn annotate_only(mut self) -> Self {
@@ -52,7 +52,7 @@ impl Config {
     }
 
     /// The most time for reading that, counted from the head of the answer; the
-    /// [`Deadline`](crate::policy::Deadline) may end it earlier. What has come by then becomes part of the error. Default:
+    /// [`Deadline`](crate::extensions::Deadline) may end it earlier. What has come by then becomes part of the error. Default:
     /// 2 s.
     #[must_use]
     pub const fn error_body_wait(mut self, max: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! The events of this layer, with the fields that the module page lists. None holds a URL or a header's own text.
 
 use super::AuthStatus;
-use crate::policy::Classification;
+use crate::classify::Classification;
 
 /// One for each refusal by a limit.
 pub(super) fn rate_limited(failure: &Classification, endpoint: Option<&str>) {

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::{Config, ErrorClassify, SessionStatus, shared::Shared};
-use crate::{clock::Clock, error::InvalidConfig, policy::Classifier};
+use crate::{classify::Classifier, clock::Clock, error::InvalidConfig};
 
 /// Says what each answer means, and keeps the session's [`AuthStatus`](super::AuthStatus).
 ///
@@ -22,7 +22,7 @@ impl ErrorClassifyLayer {
         Self { shared: Arc::new(Shared::new()) }
     }
 
-    /// Says what an answer means; a [`Preset`](crate::policy::Preset), or your own.
+    /// Says what an answer means; a [`Preset`](crate::classify::Preset), or your own.
     #[must_use]
     pub fn classifier(self, classifier: impl Classifier) -> Self {
         self.base(|base| base.classifier(classifier))
@@ -41,17 +41,17 @@ impl ErrorClassifyLayer {
     }
 
     /// The most time for reading that, counted from the head of the answer; the
-    /// [`Deadline`](crate::policy::Deadline) may end it earlier. What has come by then becomes part of the error.
+    /// [`Deadline`](crate::extensions::Deadline) may end it earlier. What has come by then becomes part of the error.
     #[must_use]
     pub fn error_body_wait(self, max: Duration) -> Self {
         self.base(|base| base.error_body_wait(max))
     }
 
     /// Gives the requests that match `pattern` a configuration of their own; see
-    /// [`Endpoints`](crate::policy::Endpoints) for the syntax. It starts as the layer's is at this line.
+    /// [`Endpoints`](crate::endpoint::Endpoints) for the syntax. It starts as the layer's is at this line.
     ///
     /// ```
-    /// use tower_heed::{ErrorClassifyLayer, policy::Preset};
+    /// use tower_heed::{ErrorClassifyLayer, classify::Preset};
     ///
     /// ErrorClassifyLayer::new()
     ///     .classifier(Preset::Clerk)

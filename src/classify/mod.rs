@@ -6,7 +6,7 @@
 //! credentials. A proxy that sends its users' own credentials has no session of its own, so there the status means nothing;
 //! what the answers mean is as useful there.
 //!
-//! It leaves a [`Classification`](crate::policy::Classification) in the extensions of each failing answer, or turns the
+//! It leaves a [`Classification`](crate::classify::Classification) in the extensions of each failing answer, or turns the
 //! answer into a [`ClassifiedError`]. A successful answer passes untouched.
 //!
 //! # Example
@@ -15,7 +15,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Empty;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{BoxError, ErrorClassifyLayer, classify::AuthStatus, policy::{Classification, ErrorClass}};
+//! use tower_heed::{BoxError, ErrorClassifyLayer, classify::{AuthStatus, Classification, ErrorClass}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
@@ -77,7 +77,7 @@
 //!   been recovered. A 401 counts only if its request was sent after the last recovery, and a success ends a sign-out only
 //!   if its request was sent after that sign-out.
 //! * *A success is what the classifier calls one.* Where an API answers 302 to its login page, say so by a
-//!   [`Classifier`](crate::policy::Classifier) of your own. Where an endpoint asks for no credentials, say so by
+//!   [`Classifier`](crate::classify::Classifier) of your own. Where an endpoint asks for no credentials, say so by
 //!   [`Config::public`]: a health check signs nobody in.
 //!
 //! # Recovery
@@ -90,7 +90,7 @@
 //! * Nothing starts it while it runs, so it never runs twice at a time and no request that it sends starts it again,
 //!   whatever the answer, be it from its own future, from a task, or by way of another session's handler. A 401 to a
 //!   request that was sent before the run has ended counts for nothing after it. A task that outlives the run puts the
-//!   [`Recovery`](crate::policy::Recovery) mark on its requests: they change the status and start nothing.
+//!   [`Recovery`](crate::extensions::Recovery) mark on its requests: they change the status and start nothing.
 //! * A sign-out that comes while it runs, after a success, is handled by the first 401 to a request that was sent after the
 //!   run has ended. So is one that a marked request brings about.
 //! * It is not run again while the status stays `Unauthenticated`: a login that is refused is its own to try again. A
@@ -113,7 +113,7 @@
 //!
 //! | setting | default | why |
 //! |---|---|---|
-//! | [`classifier`](ErrorClassifyLayer::classifier) | [`Preset::Standard`](crate::policy::Preset::Standard) | the status codes as the RFCs have them |
+//! | [`classifier`](ErrorClassifyLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | the status codes as the RFCs have them |
 //! | [`error_for_status`](ErrorClassifyLayer::error_for_status) | off | a caller that reads a status keeps doing so |
 //! | [`error_body_bytes`](ErrorClassifyLayer::error_body_bytes) | 8 KiB | a provider's message fits many times over, and a page of HTML is told by its first lines |
 //! | [`error_body_wait`](ErrorClassifyLayer::error_body_wait) | 2 s | an error's body follows its head within a round trip; one that does not comes from a server that hangs |
@@ -159,9 +159,13 @@
 //!
 //! Reading an error's body that is not there at once sets a timer: outside a tokio runtime with its timer on, that panics.
 //!
-//! [`TokenReplaced`]: crate::policy::TokenReplaced
+//! [`TokenReplaced`]: crate::extensions::TokenReplaced
 
 mod call;
+mod class;
+mod classes;
+mod classification;
+mod classifier;
 mod collect;
 mod config;
 mod events;
@@ -174,8 +178,13 @@ mod session_status;
 mod shared;
 mod status;
 mod tracker;
+mod transport;
 
-pub use crate::policy::errors::ClassifiedError;
+pub use crate::error::ClassifiedError;
+pub use class::ErrorClass;
+pub(crate) use classes::Classes;
+pub use classification::Classification;
+pub use classifier::{Answer, Classifier, Preset};
 pub use config::Config;
 pub use future::ResponseFuture;
 pub use layer::ErrorClassifyLayer;

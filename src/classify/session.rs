@@ -1,7 +1,7 @@
 //! What the answers say about the session, and when recovery is due. Pure: no lock, no clock, no handler.
 
 use super::AuthStatus;
-use crate::policy::{Classification, ErrorClass};
+use crate::classify::{Classification, ErrorClass};
 
 /// What one answer says about the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use http::Request;
 
 use super::{Config, handler::Handler, tracker::Tracker};
-use crate::{clock::Clock, error::InvalidConfig, policy::Endpoints};
+use crate::{clock::Clock, endpoint::Endpoints, error::InvalidConfig};
 
 /// What the services of a layer share, behind one `Arc`: a call keeps it, and the place of its endpoint, until the answer.
 #[derive(Clone)]

@@ -6,10 +6,11 @@ use super::{
     Config, Detach, DetachHandle, Failure, Success, queue::Queue, state::Limits, ticket::Listeners,
 };
 use crate::{
+    classify::{Classifier, Preset},
     clock::Clock,
+    endpoint::Endpoints,
     error::InvalidConfig,
     meter,
-    policy::{Classifier, Endpoints, Preset},
 };
 
 /// Answers 202 for named endpoints, and sends in the background. What waits is in memory only.

@@ -15,7 +15,7 @@
 //! use http_body_util::Empty;
 //! use tokio::sync::mpsc;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{BoxError, DetachLayer, Stack, TimeoutLayer, detach::Detached, policy::ErrorClass};
+//! use tower_heed::{BoxError, DetachLayer, Stack, TimeoutLayer, detach::Detached, classify::ErrorClass};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
@@ -70,13 +70,13 @@
 //!   that is told once: a [`Success`], or a [`Failure`] with its [`Cause`].
 //! * A failure is *final* here: this layer sends once. What is inside of it sends again, waits for its turn and gets a token
 //!   as for any other request.
-//! * An answer is a failure if another layer has left a [`Classification`](crate::policy::Classification) on it, or else if
+//! * An answer is a failure if another layer has left a [`Classification`](crate::classify::Classification) on it, or else if
 //!   the [classifier](DetachLayer::classifier) says so.
 //! * Requests leave the queue in the order in which they came. Since several are under way at a time, they may reach the
 //!   server in another.
 //! * The answer's body is read to its end (64 KiB and two seconds of it at most) and thrown away, so that the connection is
 //!   kept. A body that breaks off changes nothing: the head has decided.
-//! * The request's extensions travel with it, except for its [`Deadline`](crate::policy::Deadline): neither that one nor the
+//! * The request's extensions travel with it, except for its [`Deadline`](crate::extensions::Deadline): neither that one nor the
 //!   time limits around the caller bound what is done after the caller has its answer.
 //! * The request's body is read later as well. One that streams from a request which your server answers meanwhile breaks off
 //!   there: collect it first.
@@ -103,7 +103,7 @@
 //! | [`max_queued`](DetachLayer::max_queued) | [1,000](DetachLayer::DEFAULT_MAX_QUEUED) | [`NotQueued`], at once |
 //! | [`max_concurrent`](DetachLayer::max_concurrent) | [4](DetachLayer::DEFAULT_MAX_CONCURRENT) | the others wait |
 //! | time for a request | none of its own: that of a [`TimeoutLayer`](crate::TimeoutLayer) inside | a `Failure` with its [`Elapsed`](crate::timeout::Elapsed) |
-//! | [`classifier`](DetachLayer::classifier) | [`Preset::Standard`](crate::policy::Preset::Standard) | |
+//! | [`classifier`](DetachLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`on_failure`](DetachLayer::on_failure), [`on_success`](DetachLayer::on_success) | none; failures are logged | |
 //! | [`clock`](DetachLayer::clock) | the machine's | |
 //!
@@ -141,14 +141,14 @@
 //!   that: give detached endpoints more.
 //! * A [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **inside**; outside, it repeats nothing but a full queue's refusal.
 //! * A [`ThrottleLayer`](crate::ThrottleLayer) inside serves all alike, so give detached endpoints the priority
-//!   [`Low`](crate::policy::Priority::Low) there, and they let pass who waits for an answer.
+//!   [`Low`](crate::extensions::Priority::Low) there, and they let pass who waits for an answer.
 //! * With an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside, a detached 401 counts for the session as any other does.
 //!
 //! # Errors
 //!
 //! * [`NotQueued`] with its [`Obstacle`]: the queue is full or shut down, or the call was made outside of a tokio runtime.
 //!   Nothing was sent and nothing will be. It is found through any wrapping by [`find`](crate::error::find). The class of a
-//!   full queue is [`Throttled`](crate::policy::ErrorClass::Throttled), the others have none: waiting does not mend them.
+//!   full queue is [`Throttled`](crate::classify::ErrorClass::Throttled), the others have none: waiting does not mend them.
 //! * The inner service's errors, unchanged, of requests that pass through. Those of the others are for
 //!   [`on_failure`](DetachLayer::on_failure).
 //!
@@ -184,7 +184,7 @@ mod state;
 mod ticket;
 mod worker;
 
-pub use crate::policy::errors::{NotQueued, Obstacle};
+pub use crate::error::{NotQueued, Obstacle};
 pub use body::DetachBody;
 pub use config::Config;
 pub use future::{Detached, ResponseFuture};

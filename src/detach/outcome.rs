@@ -4,7 +4,7 @@ use http::{Method, Request, StatusCode};
 
 use crate::{
     BoxError,
-    policy::{Classification, ErrorClass},
+    classify::{Classification, ErrorClass},
 };
 
 /// Which request it was: what a log may hold of it, so no query, no header and no body.

@@ -13,8 +13,8 @@ use super::{Cause, outcome::Outcome};
 use crate::{
     BoxError,
     body::drain,
+    classify::{Classification, Classifier},
     clock::Clock,
-    policy::{Classification, Classifier},
 };
 
 /// What is read of the answer that nobody waits for, so that its connection is kept: more than the answers of such

@@ -1,7 +1,7 @@
 use super::{Failure, IntoFallback, answer::Answer};
 use crate::{
+    classify::{Classes, ErrorClass},
     error::InvalidConfig,
-    policy::{Classes, ErrorClass},
 };
 
 /// Failures of the upstream or of the way to it, which say nothing about who asks.

@@ -1,6 +1,6 @@
 //! The events of this layer, with the fields that the module page lists. None holds a URL or a header's own text.
 
-use crate::policy::Classification;
+use crate::classify::Classification;
 
 const TARGET: &str = "tower_heed::fallback";
 

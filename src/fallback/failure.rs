@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Method, Uri};
 
-use crate::policy::{Classification, ErrorClass};
+use crate::classify::{Classification, ErrorClass};
 
 /// A call that came to nothing: what was asked, and what went wrong. The closure of
 /// [`FallbackLayer::fail_open`](super::FallbackLayer::fail_open) gets one.

@@ -6,8 +6,9 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::{call::Call, config::Then};
 use crate::{
-    error::{as_a, chain},
-    policy::{Classification, Classifier, ErrorClass, Preset, denial, errors::ClassifiedError},
+    classify::{Classification, Classifier, ErrorClass, Preset},
+    error::{ClassifiedError, as_a, chain},
+    fallback::denial,
 };
 
 /// A call that failed, and what is to be done about it.

@@ -4,10 +4,11 @@ use tower_layer::Layer;
 
 use super::{Config, Failure, Fallback, IntoFallback, answer::Answer};
 use crate::{
+    classify::{Classifier, ErrorClass, Preset},
     clock::Clock,
+    endpoint::Endpoints,
     error::InvalidConfig,
     meter,
-    policy::{Classifier, Endpoints, ErrorClass, Preset},
 };
 
 /// Says what the caller gets when the upstream is out: an answer in its place, or an error that says so.
@@ -36,10 +37,10 @@ impl FallbackLayer {
 
     /// How long a failed answer's body is waited for, from the moment its head was read: a tenth of a second, for the
     /// caller waits as well. The bodies of failures come with their heads, or are not worth waiting for. Where the call's
-    /// [`Deadline`](crate::policy::Deadline) is nearer, what is not there at once is not waited for.
+    /// [`Deadline`](crate::extensions::Deadline) is nearer, what is not there at once is not waited for.
     pub const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
-    /// **Open**: a failure is answered by what `answer` makes of it, marked [`Degraded`](crate::policy::Degraded).
+    /// **Open**: a failure is answered by what `answer` makes of it, marked [`Degraded`](crate::extensions::Degraded).
     ///
     /// Never for a failure that has to do with credentials, whatever its class: those pass as they come. If `answer` gives
     /// `None`, the call fails closed.

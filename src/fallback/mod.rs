@@ -19,7 +19,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::{BodyExt, Full};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{FallbackLayer, error::find, fallback::UpstreamUnavailable, policy::Degraded};
+//! use tower_heed::{FallbackLayer, error::find, fallback::UpstreamUnavailable, extensions::Degraded};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
@@ -63,7 +63,7 @@
 //! may: a 401, 407 or 511 is closed wherever `Unauthenticated` is, a 403 wherever `Forbidden` is, and a 429 wherever `RateLimited`
 //! is. The same holds for an answer that became an error inside.
 //!
-//! *Open* calls the closure with a [`Failure`] and returns its response with the mark [`Degraded`](crate::policy::Degraded). If it
+//! *Open* calls the closure with a [`Failure`] and returns its response with the mark [`Degraded`](crate::extensions::Degraded). If it
 //! gives `None`, the call fails closed.
 //!
 //! Each class can be told otherwise, for all requests or for an endpoint: `fail_open_on`, `fail_closed_on`,
@@ -72,7 +72,7 @@
 //!
 //! ```
 //! use http::Response;
-//! use tower_heed::{FallbackLayer, policy::ErrorClass};
+//! use tower_heed::{FallbackLayer, classify::ErrorClass};
 //!
 //! let layer = FallbackLayer::fail_open(|_| Response::new("[]")).fail_closed_on(ErrorClass::Unauthenticated);
 //! ```
@@ -128,7 +128,7 @@
 //! |---|---|
 //! | open or closed | none: the constructor says it |
 //! | classes | as in the table above |
-//! | [`classifier`](FallbackLayer::classifier), for answers without a [`Classification`](crate::policy::Classification) | [`Preset::Standard`](crate::policy::Preset::Standard) |
+//! | [`classifier`](FallbackLayer::classifier), for answers without a [`Classification`](crate::classify::Classification) | [`Preset::Standard`](crate::classify::Preset::Standard) |
 //! | [`endpoint`](FallbackLayer::endpoint) | none; it starts with what the layer has at that line |
 //!
 //! # Cost
@@ -158,7 +158,7 @@
 //!
 //! A failing answer is let go before the caller gets another: its body is read away first, within
 //! [64 KiB](FallbackLayer::DRAIN_MAX_BYTES) and [a tenth of a second](FallbackLayer::DRAIN_TIMEOUT), so that its connection can be
-//! used again; where the call's [`Deadline`](crate::policy::Deadline) leaves less time than that, what is not there at once is not
+//! used again; where the call's [`Deadline`](crate::extensions::Deadline) leaves less time than that, what is not there at once is not
 //! waited for. Nothing of what the upstream sent is in an open answer. Once the head of a success has been passed on, a body that
 //! breaks off is the caller's to deal with.
 //!
@@ -189,6 +189,7 @@ mod answer;
 mod body;
 mod call;
 mod config;
+mod denial;
 mod events;
 mod failure;
 mod future;
@@ -197,7 +198,7 @@ mod layer;
 mod service;
 mod settle;
 
-pub use crate::policy::errors::UpstreamUnavailable;
+pub use crate::error::UpstreamUnavailable;
 pub use answer::IntoFallback;
 pub use body::FallbackBody;
 pub use config::Config;

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     BoxError,
     body::{Drain, drain},
-    policy::Degraded,
+    extensions::Degraded,
 };
 
 /// A failure that is not passed on.

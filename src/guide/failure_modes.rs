@@ -18,7 +18,7 @@
 //! | it hangs **within the body** | the same limit, in the body | an error of the body: `Elapsed` with `Phase::Body` |
 //! | the **connection is refused**, or there is no route | any request is sent again: it never left | the client's error, class `Connect` |
 //! | the connection **breaks half way** | a repeatable request is sent again; a `POST` may have been carried out | the client's error, class `Interrupted` |
-//! | it is **out for an hour** | the [budget](crate::policy::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first send, once the budget is spent |
+//! | it is **out for an hour** | the [budget](crate::retry::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first send, once the budget is spent |
 //! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) is not begun; what cannot be read is ignored; `ThrottleLayer` asks again after an hour at most (`max_hold`) | the answer at once, with what it said |
 //! | it is out and there is a `ResponseCacheLayer` | what is stale is served, marked `Stale`, for `stale_for` (10 min) | a success |
 //!
@@ -42,7 +42,7 @@
 //! * *Stale* is for a response of a named `GET` in `ResponseCacheLayer`. It is served with the mark `Stale`, or forgotten and the
 //!   failure passed on. All who shared the flight get the same failure, as `response_cache::FetchFailed` if it is an error.
 //! * *Fail open*, *fail closed* are [`FallbackLayer`](crate::FallbackLayer)'s. An open answer has the mark
-//!   [`Degraded`](crate::policy::Degraded). `TokenUnavailable` is answered openly where the issuer is out, and passed on where it refused
+//!   [`Degraded`](crate::extensions::Degraded). `TokenUnavailable` is answered openly where the issuer is out, and passed on where it refused
 //!   the credentials.
 //! * A request that [`DetachLayer`](crate::DetachLayer) took on has had its 202. What is left in the end goes to
 //!   [`on_failure`](crate::DetachLayer::on_failure) and into the log, whatever its class.
@@ -77,7 +77,7 @@
 //! | a **body cannot be sent twice** | it is sent once | the failure of that send |
 //!
 //! What was found is told by [`find`](crate::error::find) through any wrapping, and the class of any error by
-//! [`Classification::of_error`](crate::policy::Classification::of_error).
+//! [`Classification::of_error`](crate::classify::Classification::of_error).
 //!
 //! # What to alert on
 //!

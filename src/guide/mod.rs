@@ -20,7 +20,7 @@
 //! | *call* | one request as the caller sees it, to the end of the response body |
 //! | *send* | one request on the wire; a call may take several |
 //! | *retry* | a send after the first of a call |
-//! | *class* | what a failing answer means: [`ErrorClass`](crate::policy::ErrorClass) |
+//! | *class* | what a failing answer means: [`ErrorClass`](crate::classify::ErrorClass) |
 //! | *quota* | what is left of a limit, for one *key* (by default an origin) |
 //! | *turn* | the moment at which the quota lets a request go |
 //! | *flight* | one acquisition of a token or of a response that is kept, for all who wait for it |

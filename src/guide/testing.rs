@@ -19,7 +19,7 @@
 //! use http_body_util::Empty;
 //! use tokio::time::Instant;
 //! use tower::{Layer, ServiceExt, service_fn};
-//! use tower_heed::{RetryOnRateLimit, clock::Clock, policy::Attempt};
+//! use tower_heed::{RetryOnRateLimit, clock::Clock, extensions::Attempt};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
@@ -46,7 +46,7 @@
 //! * *How often was sent*, and not how: `script.sends()`, and the paths and headers of `script.take_requests()`.
 //! * *At least as long as told.* Jitter comes on top and is drawn anew each time.
 //! * *What the caller sees*: the status, or the error by [`find`](crate::error::find), and its class by
-//!   [`Classification::of_error`](crate::policy::Classification::of_error).
+//!   [`Classification::of_error`](crate::classify::Classification::of_error).
 //! * *The session*: `ErrorClassifyLayer::status()` after a 429 is not `Unauthenticated`.
 //! * *That it ends*: with paused time a call that waits for ever fails as a hung test. A
 //!   [`TimeoutLayer`](crate::TimeoutLayer) outside turns that into an [`Elapsed`](crate::timeout::Elapsed).
@@ -57,8 +57,8 @@
 //!
 //! What is *decided* is functions of their arguments, so most questions need neither a service nor a runtime:
 //! [`RateLimit::from_headers`](crate::headers::RateLimit::from_headers) says what headers mean,
-//! [`Classification::of_answer`](crate::policy::Classification::of_answer) what an answer means, and
-//! [`Decision::about`](crate::policy::Decision::about) whether it would be sent again.
+//! [`Classification::of_answer`](crate::classify::Classification::of_answer) what an answer means, and
+//! [`Decision::about`](crate::retry::Decision::about) whether it would be sent again.
 //!
 //! # Real sockets
 //!

@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, SharedString, counter, with_recorder};
 
 use crate::{
+    endpoint::Endpoint,
+    error::Obstacle,
     metrics::{
         DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS, OTHER,
         QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT, describe,
     },
-    policy::{Endpoint, errors::Obstacle},
 };
 
 pub(super) static METADATA: Metadata<'static> = Metadata::new("tower_heed", Level::INFO, None);

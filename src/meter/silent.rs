@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::policy::{Endpoint, errors::Obstacle};
+use crate::{endpoint::Endpoint, error::Obstacle};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter;

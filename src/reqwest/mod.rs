@@ -55,13 +55,13 @@
 //! # Time limits and retries of its own
 //!
 //! reqwest's `timeout`, `read_timeout` and `connect_timeout` work on and are understood: the first two are a
-//! [`Timeout`](crate::policy::ErrorClass::Timeout), the third a [`Connect`](crate::policy::ErrorClass::Connect), since nothing was sent.
+//! [`Timeout`](crate::classify::ErrorClass::Timeout), the third a [`Connect`](crate::classify::ErrorClass::Connect), since nothing was sent.
 //! [`TimeoutLayer`](crate::TimeoutLayer) bounds the same time, and tells the other layers of it. Leave reqwest's `retry` alone
 //! where [`RetryOnRateLimit`](crate::RetryOnRateLimit) is in use: two that retry multiply.
 //!
 //! # Extensions
 //!
-//! Those of the request ([`Deadline`](crate::policy::Deadline), [`Attempt`](crate::policy::Attempt)) reach the reqwest request and end
+//! Those of the request ([`Deadline`](crate::extensions::Deadline), [`Attempt`](crate::extensions::Attempt)) reach the reqwest request and end
 //! there: it shows them to nobody. Those of the response arrive.
 //!
 //! # Readiness

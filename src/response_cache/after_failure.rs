@@ -1,4 +1,4 @@
-use crate::policy::ErrorClass;
+use crate::classify::ErrorClass;
 
 /// What a failed refresh means for the response that was to be refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

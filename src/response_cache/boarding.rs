@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::{
     CacheBody, asked::Asked, caller::Caller, events, flight::Flight, rules::Rules, store::Found,
 };
-use crate::policy::Deadline;
+use crate::extensions::Deadline;
 
 #[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Boarding<B> {

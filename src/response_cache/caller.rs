@@ -17,10 +17,9 @@ use super::{
 };
 use crate::{
     BoxError,
-    policy::{
-        Deadline, ErrorClass,
-        errors::{Elapsed, Phase},
-    },
+    classify::ErrorClass,
+    error::{Elapsed, Phase},
+    extensions::Deadline,
     response_cache::AfterFailure,
 };
 

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::config::Named;
-use crate::{policy::ErrorClass, response_cache::NotKept};
+use crate::{classify::ErrorClass, response_cache::NotKept};
 
 const TARGET: &str = "tower_heed::response_cache";
 

@@ -24,10 +24,9 @@ use super::{
 };
 use crate::{
     BoxError,
-    policy::{
-        Classification, Deadline, ErrorClass,
-        errors::{Elapsed, Phase},
-    },
+    classify::{Classification, ErrorClass},
+    error::{Elapsed, Phase},
+    extensions::Deadline,
     response_cache::{AfterFailure, NotKept, ShelfLife},
 };
 

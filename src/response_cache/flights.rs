@@ -17,7 +17,7 @@ use super::{
     outcome::Outcome,
     store::{Entry, Store},
 };
-use crate::{policy::Classification, response_cache::AfterFailure};
+use crate::{classify::Classification, response_cache::AfterFailure};
 
 /// For how long an endpoint's request that brought nothing to keep lets the next ones go by themselves.
 const UNKEPT_FOR: Duration = Duration::from_secs(60);

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::{
     chance,
-    policy::{Classification, ErrorClass, FetchFailure, HoldOff},
+    classify::{Classification, ErrorClass},
+    cooldown::{FetchFailure, HoldOff},
 };
 
 /// Until when the server is not asked again for a response.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{CacheBody, Stale, generations::Marks, hold::Hold, memory, variant::Variant};
 use crate::{
-    policy::ErrorClass,
+    classify::ErrorClass,
     response_cache::{ShelfLife, ShelfState},
 };
 

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::credential::names_credential;
-use crate::{origin::usual_port, policy::token_scope::TokenScope};
+use crate::{extensions::token_scope::TokenScope, origin::usual_port};
 
 /// The key of the hash, which no other process and no other layer has: nobody can make two requests that it takes for one.
 #[derive(Clone)]

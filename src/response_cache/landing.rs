@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{generations::Marks, outcome::Outcome};
-use crate::policy::Deadline;
+use crate::extensions::Deadline;
 
 /// How long after its limit a flight that has not landed is given up: its runtime may only be slow.
 const GRACE: Duration = Duration::from_secs(1);

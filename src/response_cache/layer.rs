@@ -5,10 +5,11 @@ use tower_layer::Layer;
 
 use super::{Config, ResponseCache, ResponseCacheHandle, rules::Rules, store::Store};
 use crate::{
+    classify::{Classifier, Preset},
     clock::Clock,
+    endpoint::Endpoints,
     error::InvalidConfig,
     meter,
-    policy::{Classifier, Endpoints, Preset},
 };
 
 /// Keeps the responses of chosen `GET`s, for each credential by itself.

@@ -12,7 +12,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{BoxError, ResponseCacheLayer, policy::ErrorClass, response_cache::Stale};
+//! use tower_heed::{BoxError, ResponseCacheLayer, classify::ErrorClass, response_cache::Stale};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
@@ -81,7 +81,7 @@
 //! | has another status than 200, 203 or 204 | is not kept |
 //! | says `no-store` or `no-cache`, or is stale when it comes | is not kept, unless [`override_no_store`](Config::override_no_store) |
 //! | sets a cookie | is not kept, unless [`strip_set_cookie`](Config::strip_set_cookie) |
-//! | is [`Degraded`](crate::policy::Degraded), made in the server's place by a layer inside | is not kept, as the failure that it stands for is not |
+//! | is [`Degraded`](crate::extensions::Degraded), made in the server's place by a layer inside | is not kept, as the failure that it stands for is not |
 //! | varies by `*` or by what cannot be read | is not kept |
 //! | is longer than [`max_body_bytes`](Config::max_body_bytes), breaks off, or has another length than it says | is not kept |
 //! | says `max-age` or `Expires` | is fresh until then (less its `Age`), and no longer than its [`ttl`](Config::ttl) |
@@ -126,7 +126,7 @@
 //! `RateLimited`, `Throttled`, `Unavailable`, `Timeout`, `Connect`, `Interrupted` or `TokenUnavailable`
 //! ([`AfterFailure`](crate::response_cache::AfterFailure)), or takes longer than [`stale_wait`](Config::stale_wait). After such a failure
 //! the server is left alone for this response, for as long as it said or else for longer each time
-//! ([`HoldOff`](crate::policy::HoldOff)), and readers get the stale one at once. Any other failure is how things are now: a 401,
+//! ([`HoldOff`](crate::cooldown::HoldOff)), and readers get the stale one at once. Any other failure is how things are now: a 401,
 //! 403, 404 or 410 is passed on, and what was kept for that request is forgotten. An error of unknown meaning is passed on.
 //!
 //! # What is invalidated
@@ -157,7 +157,7 @@
 //! | [`fetch_timeout`](ResponseCacheLayer::fetch_timeout) | [30 s](ResponseCacheLayer::DEFAULT_FETCH_TIMEOUT), or the deadline of who began it | the flight fails as `Timeout` |
 //! | [`credential`](ResponseCacheLayer::credential) | the fields that may carry one | |
 //! | [`header`](ResponseCacheLayer::header) | none | |
-//! | [`classifier`](ResponseCacheLayer::classifier) | [`Preset::Standard`](crate::policy::Preset::Standard) | |
+//! | [`classifier`](ResponseCacheLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`clock`](ResponseCacheLayer::clock) | the machine's | |
 //!
 //! # Cost
@@ -202,7 +202,7 @@
 //!
 //! * [`FetchFailed`], shared by all who waited for a flight that brought no response. Its source is the inner service's error, or
 //!   [`Elapsed`](crate::timeout::Elapsed), and its class is that of the source.
-//! * [`Elapsed`](crate::timeout::Elapsed), if the [`Deadline`](crate::policy::Deadline) that the request brings passes while it waits.
+//! * [`Elapsed`](crate::timeout::Elapsed), if the [`Deadline`](crate::extensions::Deadline) that the request brings passes while it waits.
 //! * The inner service's errors, unchanged, of what passes. The error of a [`CacheBody`] is the inner body's.
 //!
 //! # Panics

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, header::SET_COOKIE, response::Parts};
 
 use super::{CacheBody, FetchFailed, key::Secret, variant::Variant};
-use crate::policy::ErrorClass;
+use crate::classify::ErrorClass;
 
 /// How a flight ended, as it is told to all who wait for it.
 #[derive(Clone)]

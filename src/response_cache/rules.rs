@@ -4,8 +4,10 @@ use http::{Extensions, HeaderMap, StatusCode, request::Parts};
 
 use super::{config::Named, store::Store};
 use crate::{
+    classify::{Classification, Classifier},
     clock::Clock,
-    policy::{Classification, Classifier, Degraded, Endpoints},
+    endpoint::Endpoints,
+    extensions::Degraded,
 };
 
 /// Says whose a request's response is.

@@ -14,7 +14,7 @@ use super::{
     CacheBody, ResponseFuture, asked::Asked, boarding::Boarding, caller::Caller, flight::Flight,
     rules::Rules, write::Write,
 };
-use crate::{BoxError, policy::ambient::Scope};
+use crate::{BoxError, extensions::ambient::Scope};
 
 /// The service that [`ResponseCacheLayer`](super::ResponseCacheLayer) makes. The [module](super) is the manual.
 #[derive(Clone, Debug)]

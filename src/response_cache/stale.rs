@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::policy::ErrorClass;
+use crate::classify::ErrorClass;
 
 /// On a response out of the cache: it is past its time to live, and is served because the server could not be had.
 ///

@@ -20,7 +20,7 @@ use super::{
     key::{Key, KeyHasher, Secret},
     landing::Landing,
 };
-use crate::{policy::ErrorClass, response_cache::ShelfState};
+use crate::{classify::ErrorClass, response_cache::ShelfState};
 
 /// What the clones of a layer, its services and its handles share.
 pub(super) struct Store {

@@ -7,7 +7,7 @@ use http::{Method, Request, Response};
 use super::{events, key::Tag, rules::Rules};
 use crate::{
     BoxError,
-    policy::{Classification, ErrorClass},
+    classify::{Classification, ErrorClass},
 };
 
 /// A write that is on its way. Dropped before its response came, it leaves open whether anything was changed.

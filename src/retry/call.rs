@@ -6,12 +6,11 @@ use tokio::time::Instant;
 use super::{Config, RetryOutcome, events, layer::Rules, saved::Sent};
 use crate::{
     BoxError, chance,
-    error::find,
+    classify::Classification,
+    error::{ClassifiedError, find},
+    extensions::{Attempt, Deadline, TokenReplaced},
     meter::Meter,
-    policy::{
-        Attempt, Classification, Cost, Deadline, Decision, Progress, Repeatable, Stopped, Taken,
-        TokenReplaced, errors::ClassifiedError,
-    },
+    retry::{Cost, Decision, Progress, Repeatable, Stopped, Taken},
 };
 
 /// How far one call has come, and what is decided about it.

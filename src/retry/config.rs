@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::policy::{Backoff, Limits};
+use crate::retry::{Backoff, Limits};
 
 /// How the requests to one endpoint are sent again; what
 /// [`RetryOnRateLimit::endpoint`](super::RetryOnRateLimit::endpoint) hands to its closure.
@@ -42,7 +42,7 @@ impl Config {
     /// These requests may be sent again after any failure, whatever their method: sending one twice does no more than
     /// sending it once.
     ///
-    /// The mark [`policy::Idempotent`](crate::policy::Idempotent) says the same of one request.
+    /// The mark [`policy::Idempotent`](crate::extensions::Idempotent) says the same of one request.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::call::Pause;
-use crate::policy::{Classification, Stopped};
+use crate::{classify::Classification, retry::Stopped};
 
 const TARGET: &str = "tower_heed::retry";
 

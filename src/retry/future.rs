@@ -12,9 +12,7 @@ use tower_service::Service;
 
 use super::{call::Call, saved::Saved, wait::Wait};
 use crate::{
-    BoxError,
-    body::ReplayableBody,
-    policy::{Classification, ambient::held_back},
+    BoxError, body::ReplayableBody, classify::Classification, extensions::ambient::held_back,
 };
 
 pin_project! {

@@ -4,10 +4,12 @@ use tower_layer::Layer;
 
 use super::{Config, RetryOnRateLimitService};
 use crate::{
+    classify::{Classifier, Preset},
     clock::Clock,
+    endpoint::Endpoints,
     error::InvalidConfig,
     meter,
-    policy::{Backoff, Classifier, Endpoints, Preset, RetryBudget},
+    retry::{Backoff, RetryBudget},
 };
 
 /// Sends a request again that the server refused because of a limit, after the wait that the server asked for.

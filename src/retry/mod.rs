@@ -13,7 +13,7 @@
 //! use http_body_util::Empty;
 //! use tokio::time::Instant;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{BoxError, RetryOnRateLimit, policy::Attempt, retry::RetryOutcome};
+//! use tower_heed::{BoxError, RetryOnRateLimit, extensions::Attempt, retry::RetryOutcome};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
@@ -41,10 +41,10 @@
 //!
 //! # What is sent again
 //!
-//! What an answer means is what another layer has left on it as a [`Classification`](crate::policy::Classification),
-//! else what the [classifier](RetryOnRateLimit::classifier) says. [`Decision`](crate::policy::Decision) is the table:
+//! What an answer means is what another layer has left on it as a [`Classification`](crate::classify::Classification),
+//! else what the [classifier](RetryOnRateLimit::classifier) says. [`Decision`](crate::retry::Decision) is the table:
 //!
-//! | the answer or error | [repeatable](crate::policy::Repeatable) requests | others | least wait | budget |
+//! | the answer or error | [repeatable](crate::retry::Repeatable) requests | others | least wait | budget |
 //! |---|---|---|---|---|
 //! | `RateLimited`, `Throttled` | again | again: it was refused | as told, else backoff | free |
 //! | `Unavailable` with `Retry-After` | again | again on 503, else returned | as told | one |
@@ -53,12 +53,12 @@
 //! | 501, 505 | returned | returned | | |
 //! | `Unauthenticated`, `Forbidden`, `Rejected` | returned | returned | | |
 //! | `TokenUnavailable` | as its cause | as its cause | as told, else backoff | as its cause |
-//! | 401 with [`TokenReplaced`](crate::policy::TokenReplaced) | again, once | again, once | none | free |
+//! | 401 with [`TokenReplaced`](crate::extensions::TokenReplaced) | again, once | again, once | none | free |
 //! | an error of unknown meaning | returned | returned | | |
 //!
 //! Repeatable are the safe methods (GET, HEAD, OPTIONS, TRACE), requests with an `Idempotency-Key`, those marked
-//! [`Idempotent`](crate::policy::Idempotent), and those to endpoints [declared so](Config::idempotent). A request
-//! marked [`NoRetry`](crate::policy::NoRetry) is sent once.
+//! [`Idempotent`](crate::extensions::Idempotent), and those to endpoints [declared so](Config::idempotent). A request
+//! marked [`NoRetry`](crate::extensions::NoRetry) is sent once.
 //!
 //! # How long it waits
 //!
@@ -71,10 +71,10 @@
 //! apart. For an API that counts by the second that is more than is needed: give its
 //! [`backoff`](RetryOnRateLimit::backoff) a cap of a window or two.
 //!
-//! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::policy::Deadline) is not
+//! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::extensions::Deadline) is not
 //! begun, and never cut short: the answer is returned at once, and its [`RetryOutcome`] says how long to wait. The
 //! number of retries holds whatever the server says. Retries after failures (not after refusals) are taken from a
-//! [budget](crate::policy::RetryBudget) that all calls share.
+//! [budget](crate::retry::RetryBudget) that all calls share.
 //!
 //! ```text
 //!               call
@@ -95,26 +95,26 @@
 //! # What it says
 //!
 //! A [`RetryOutcome`] in the extensions of each answer that took more than one send and of each failing answer. A
-//! request that is sent again carries an [`Attempt`](crate::policy::Attempt). And events, target `tower_heed::retry`:
+//! request that is sent again carries an [`Attempt`](crate::extensions::Attempt). And events, target `tower_heed::retry`:
 //!
 //! | event | level | fields |
 //! |---|---|---|
 //! | `waiting before the request is sent again` | info | `endpoint`, `class`, `status`, `wait_ms`, `retries` |
 //! | `the request is not sent again` | warn where a bound forbade a retry, else debug | these, and `stopped` |
 //!
-//! `endpoint` is the pattern that matched, `class` and `stopped` are names of [`ErrorClass`](crate::policy::ErrorClass)
-//! and [`Stopped`](crate::policy::Stopped) in snake case, `wait_ms` is the wait begun or, at the end, what the server
+//! `endpoint` is the pattern that matched, `class` and `stopped` are names of [`ErrorClass`](crate::classify::ErrorClass)
+//! and [`Stopped`](crate::retry::Stopped) in snake case, `wait_ms` is the wait begun or, at the end, what the server
 //! asked for, and `retries` counts those before. What is not known is left out. A success has no event.
 //!
 //! # Defaults
 //!
 //! | setting | value |
 //! |---|---|
-//! | [`max_retries`](RetryOnRateLimit::max_retries) | [5](crate::policy::Limits::DEFAULT_MAX_RETRIES) |
-//! | [`max_wait`](RetryOnRateLimit::max_wait) | [90 s](crate::policy::Limits::DEFAULT_MAX_WAIT) |
-//! | [`backoff`](RetryOnRateLimit::backoff) | [1 s](crate::policy::Backoff::DEFAULT_FIRST), doubling up to [30 s](crate::policy::Backoff::DEFAULT_CAP), jitter of up to [the whole step](crate::policy::Backoff::DEFAULT_JITTER_RATIO) |
-//! | [`budget`](RetryOnRateLimit::budget) | [ten a second, and one for every five successes](crate::policy::RetryBudget) |
-//! | [`classifier`](RetryOnRateLimit::classifier) | [`Preset::Standard`](crate::policy::Preset::Standard) |
+//! | [`max_retries`](RetryOnRateLimit::max_retries) | [5](crate::retry::Limits::DEFAULT_MAX_RETRIES) |
+//! | [`max_wait`](RetryOnRateLimit::max_wait) | [90 s](crate::retry::Limits::DEFAULT_MAX_WAIT) |
+//! | [`backoff`](RetryOnRateLimit::backoff) | [1 s](crate::retry::Backoff::DEFAULT_FIRST), doubling up to [30 s](crate::retry::Backoff::DEFAULT_CAP), jitter of up to [the whole step](crate::retry::Backoff::DEFAULT_JITTER_RATIO) |
+//! | [`budget`](RetryOnRateLimit::budget) | [ten a second, and one for every five successes](crate::retry::RetryBudget) |
+//! | [`classifier`](RetryOnRateLimit::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) |
 //! | [`clock`](RetryOnRateLimit::clock) | the machine's |
 //! | [`endpoint`](RetryOnRateLimit::endpoint) | none |
 //!
@@ -123,7 +123,7 @@
 //! A copy of the request is kept until the answer is there: one allocation for the header fields, and what the clones
 //! of the body and of the extensions take. A call that succeeds at the first send costs nothing more: the rate-limit
 //! headers of a success are not read. It pays into the budget, for which tower's takes a lock for a moment;
-//! [`RetryBudget::unlimited`](crate::policy::RetryBudget::unlimited) takes none. Each further send takes another copy, and each wait one allocation.
+//! [`RetryBudget::unlimited`](crate::retry::RetryBudget::unlimited) takes none. Each further send takes another copy, and each wait one allocation.
 //!
 //! # Readiness
 //!
@@ -162,20 +162,35 @@
 //!
 //! The future panics when a wait begins outside of a tokio runtime that has its timers enabled.
 
+mod backoff;
+mod budget;
 mod call;
 mod config;
+mod decision;
 mod events;
 mod future;
 mod layer;
+mod limits;
 mod outcome;
 mod policy;
+mod progress;
+mod repeatable;
 mod saved;
 mod service;
+mod stopped;
 mod wait;
 
+pub use backoff::Backoff;
+pub use budget::RetryBudget;
+pub(crate) use budget::Taken;
 pub use config::Config;
+pub use decision::{Cost, Decision};
 pub use future::ResponseFuture;
 pub use layer::RetryOnRateLimit;
+pub use limits::Limits;
 pub use outcome::RetryOutcome;
 pub use policy::{PauseFuture, Policy};
+pub use progress::Progress;
+pub use repeatable::Repeatable;
 pub use service::RetryOnRateLimitService;
+pub use stopped::Stopped;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::policy::Stopped;
+use crate::retry::Stopped;
 
 /// What became of a call, in the extensions of its answer.
 ///

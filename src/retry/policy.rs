@@ -17,7 +17,7 @@ use super::{
 use crate::{
     BoxError,
     body::ReplayableBody,
-    policy::{Deadline, ambient::held_back},
+    extensions::{Deadline, ambient::held_back},
 };
 
 /// The decisions of [`RetryOnRateLimit`] for tower's own [`Retry`](tower::retry::Retry).
@@ -43,7 +43,7 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), BoxError> {
 /// let api = tower::service_fn(|request: Request<Empty<&'static [u8]>>| async move {
-///     let again = request.extensions().get::<tower_heed::policy::Attempt>().is_some();
+///     let again = request.extensions().get::<tower_heed::extensions::Attempt>().is_some();
 ///     let status = if again { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
 ///     Ok::<_, BoxError>(Response::builder().status(status).body(Empty::<&[u8]>::new())?)
 /// });

@@ -3,7 +3,8 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 use super::Config;
 use crate::{
     body::{ReplayableBody, with_body},
-    policy::{NoRetry, Repeatable, Stopped},
+    extensions::NoRetry,
+    retry::{Repeatable, Stopped},
 };
 
 /// What a call keeps of its request.

@@ -8,7 +8,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{ResponseFuture, call::Call, future::State, layer::Rules, saved::Saved};
-use crate::{BoxError, body::ReplayableBody, policy::Deadline};
+use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 
 /// The service that [`RetryOnRateLimit`](super::RetryOnRateLimit) makes. The [module](super) is the manual.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use http::Method;
 use tower_layer::Layer;
 
 use super::{Config, SendSpan, methods::Methods};
-use crate::{error::InvalidConfig, policy::Endpoints};
+use crate::{endpoint::Endpoints, error::InvalidConfig};
 
 /// Makes a span for each send, by OpenTelemetry's conventions for HTTP clients.
 ///

@@ -108,8 +108,8 @@
 //!
 //! Those of the inner service, unchanged.
 //!
-//! [`Attempt`]: crate::policy::Attempt
-//! [`ErrorClass`]: crate::policy::ErrorClass
+//! [`Attempt`]: crate::extensions::Attempt
+//! [`ErrorClass`]: crate::classify::ErrorClass
 
 mod attributes;
 mod config;

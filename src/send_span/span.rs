@@ -10,7 +10,11 @@ use super::{
     attributes::{FullUrl, Name, server, template, version},
     methods::Methods,
 };
-use crate::policy::{Attempt, Classification, Endpoint, ErrorClass};
+use crate::{
+    classify::{Classification, ErrorClass},
+    endpoint::Endpoint,
+    extensions::Attempt,
+};
 
 const TARGET: &str = "tower_heed::send_span";
 

@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, Uri, header::HOST, request::Parts};
 
 use super::{Config, config::Sharing};
-use crate::{origin::usual_port, policy::Endpoint};
+use crate::{endpoint::Endpoint, origin::usual_port};
 
 /// Which quota a request counts against: whose it is, and which part of it.
 #[derive(Debug)]

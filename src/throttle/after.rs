@@ -3,7 +3,7 @@
 use std::{sync::Arc, task::Waker, time::Duration};
 
 use super::{events, line::Seat};
-use crate::policy::quota::Kind;
+use crate::throttle::limiter::Kind;
 
 /// What is done once the lock is released.
 #[derive(Debug, Default)]

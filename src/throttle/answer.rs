@@ -6,9 +6,10 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::layer::Rules;
 use crate::{
-    error::find,
+    classify::{Classification, ErrorClass},
+    error::{ClassifiedError, find},
     headers::{Bucket, RateLimit},
-    policy::{Classification, ErrorClass, errors::ClassifiedError, quota::Answer},
+    throttle::limiter::Answer,
 };
 
 /// How a send ended.

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::policy::Priority;
+use crate::extensions::Priority;
 
 /// How the requests to one endpoint wait for their turns; what
 /// [`ThrottleLayer::endpoint`](super::ThrottleLayer::endpoint) hands to its closure. It starts as the layer's own.

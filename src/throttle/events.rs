@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::after::Notice;
-use crate::policy::quota::Kind;
+use crate::throttle::limiter::Kind;
 
 const TARGET: &str = "tower_heed::throttle";
 

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{answer::End, held::Held, visit::Visit};
-use crate::{BoxError, policy::ambient::held_back};
+use crate::{BoxError, extensions::ambient::held_back};
 
 pin_project! {
     /// The answer, or [`Throttled`](super::Throttled).

@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     BoxError,
+    endpoint::Endpoint,
+    extensions::{Deadline, Priority},
     meter::{InLine, Meter},
-    policy::{Deadline, Endpoint, Priority},
 };
 
 pin_project! {

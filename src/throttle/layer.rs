@@ -6,10 +6,12 @@ use tower_layer::Layer;
 use super::{Config, Throttle, ThrottleHandle, address::Key, keys::Keys};
 use crate::{
     chance,
+    classify::{Classifier, Preset},
     clock::Clock,
+    endpoint::Endpoints,
     error::InvalidConfig,
     meter,
-    policy::{Classifier, Endpoints, Preset, quota::Quota},
+    throttle::limiter::Quota,
 };
 
 /// Holds requests back until the server will take them: at its limit, and not beyond.
@@ -102,7 +104,7 @@ impl ThrottleLayer {
     /// The closure gets what the layer has been given so far, so settings for all endpoints come before.
     ///
     /// ```
-    /// use tower_heed::{ThrottleLayer, policy::Priority};
+    /// use tower_heed::{ThrottleLayer, extensions::Priority};
     ///
     /// ThrottleLayer::new()
     ///     .endpoint("POST /oauth/token", |config| config.own_quota().priority(Priority::High))?

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::policy::{Priority, quota::Ticket};
+use crate::{extensions::Priority, throttle::limiter::Ticket};
 
 /// The priorities there are.
 const CLASSES: usize = 3;

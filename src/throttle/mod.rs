@@ -60,16 +60,16 @@
 //! refusal that names no bucket, or says that it is for all of them, holds the whole key for as long as it asks. 64 routes and 64
 //! buckets of a key are kept, and each bucket counts as one of [`max_keys`](ThrottleLayer::max_keys).
 //!
-//! What is known of a key, and how its next turn is found, is [`policy::quota`](crate::policy::quota), which is a function of
+//! What is known of a key, and how its next turn is found, is [`policy::quota`](crate::throttle::limiter), which is a function of
 //! its arguments and tried out by itself. This layer tells it of each send and each answer and does the waiting. An answer is
-//! a refusal if another layer has left a [`Classification`](crate::policy::Classification) on it that says so, or else if
+//! a refusal if another layer has left a [`Classification`](crate::classify::Classification) on it that says so, or else if
 //! the [classifier](ThrottleLayer::classifier) does. An error that says that the request never left (a refused connection, no
 //! token, a limit of ours further inside) gives its turn back at once: to leave a server that is down alone is the retry's business.
 //! Any other error without an answer, and a future that is dropped, leave it open whether the server counted the request.
 //!
 //! # The line
 //!
-//! Where no turn is at hand, requests wait in line, the highest [`Priority`](crate::policy::Priority) first and each priority
+//! Where no turn is at hand, requests wait in line, the highest [`Priority`](crate::extensions::Priority) first and each priority
 //! in the order of coming. **Of four turns that are given while several priorities wait, three go to the highest, and the
 //! fourth to whoever has waited longest**: a login passes a bulk job, and the bulk job gets on.
 //!
@@ -97,11 +97,11 @@
 //!
 //! | setting | default | at the limit |
 //! |---|---|---|
-//! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::policy::Deadline), less the time for its answer | [`Throttled`], nothing was sent |
-//! | [`max_hold`](ThrottleLayer::max_hold) | [one hour](crate::policy::quota::Quota::DEFAULT_MAX_HOLD) | one request asks again |
+//! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::extensions::Deadline), less the time for its answer | [`Throttled`], nothing was sent |
+//! | [`max_hold`](ThrottleLayer::max_hold) | [one hour](crate::throttle::limiter::Quota::DEFAULT_MAX_HOLD) | one request asks again |
 //! | [`max_keys`](ThrottleLayer::max_keys) | [1,000](ThrottleLayer::DEFAULT_MAX_KEYS) | a key that is idle makes room; if all have requests waiting or under way, those of the new key are sent as they come |
 //! | [`key`](ThrottleLayer::key) | the origin | |
-//! | [`classifier`](ThrottleLayer::classifier) | [`Preset::Standard`](crate::policy::Preset::Standard) | |
+//! | [`classifier`](ThrottleLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`clock`](ThrottleLayer::clock) | the machine's | |
 //! | [`endpoint`](ThrottleLayer::endpoint) | none | |
 //!
@@ -148,7 +148,7 @@
 //!
 //! * [`Throttled`], if the turn does not come by the deadline or within `max_wait`; at once where that is known. It is found
 //!   through any wrapping by [`find`](crate::error::find), and its class is
-//!   [`Throttled`](crate::policy::ErrorClass::Throttled).
+//!   [`Throttled`](crate::classify::ErrorClass::Throttled).
 //! * The inner service's errors, unchanged.
 //!
 //! # Panics
@@ -181,6 +181,7 @@ mod future;
 mod held;
 mod keys;
 mod layer;
+pub mod limiter;
 mod line;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
@@ -192,7 +193,7 @@ mod snapshot;
 mod sync;
 mod visit;
 
-pub use crate::policy::errors::Throttled;
+pub use crate::error::Throttled;
 pub use config::Config;
 pub use future::ResponseFuture;
 pub use layer::ThrottleLayer;

@@ -22,7 +22,7 @@ use super::{
     layer::Rules,
     visit::{Asked, Visit},
 };
-use crate::{headers::Bucket, policy::quota::Answer};
+use crate::{headers::Bucket, throttle::limiter::Answer};
 
 /// What callers share: the layer's rules, and how many have a turn.
 #[derive(Clone)]
@@ -127,8 +127,8 @@ fn the_turn_of_one_who_is_dropped_goes_to_the_next_in_every_order() {
 
 #[test]
 fn one_who_waits_goes_over_to_its_bucket_in_every_order() {
-    const READING: crate::policy::quota::Reading =
-        crate::policy::quota::Reading { name: 1, limit: Some(9), remaining: 8, reset: None };
+    const READING: crate::throttle::limiter::Reading =
+        crate::throttle::limiter::Reading { name: 1, limit: Some(9), remaining: 8, reset: None };
     model(|| {
         let world = World::new();
         let named = || {

@@ -10,9 +10,9 @@ use super::{
     name::Name,
     routes::Routes,
 };
-use crate::policy::{
-    Priority,
-    quota::{Answer, Kind, Quota, Ticket, Turn},
+use crate::{
+    extensions::Priority,
+    throttle::limiter::{Answer, Kind, Quota, Ticket, Turn},
 };
 
 /// Callers come one after the other, and so do the ends of their waits. A turn that is free only because those before give up

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::keys::Keys;
 use crate::{
     clock::Clock,
-    policy::quota::{self, Kind},
+    throttle::limiter::{self, Kind},
 };
 
 /// Shows what is known of each key, for a status page. It outlives the layer.
@@ -17,7 +17,7 @@ pub struct ThrottleHandle {
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeySnapshot {
     key: Arc<str>,
-    quota: quota::Snapshot,
+    quota: limiter::Snapshot,
     queue: usize,
 }
 

@@ -17,12 +17,11 @@ use super::{
     routes::Route,
 };
 use crate::{
+    endpoint::Endpoint,
+    extensions::{Priority, ambient},
     headers::Bucket,
     meter::Meter,
-    policy::{
-        Endpoint, Priority, ambient,
-        quota::{Answer, Ticket},
-    },
+    throttle::limiter::{Answer, Ticket},
 };
 
 /// One call at the quota of its key. Dropping it gives back what it has, and wakes those who can use it.

@@ -17,7 +17,7 @@ impl Config {
         Self { limit: Some(limit) }
     }
 
-    /// A call to this endpoint may take as long as the [`Deadline`](crate::policy::Deadline) that it brings allows.
+    /// A call to this endpoint may take as long as the [`Deadline`](crate::extensions::Deadline) that it brings allows.
     #[must_use]
     pub const fn unlimited(self) -> Self {
         Self { limit: None }

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::{Config, Timeout};
-use crate::{clock::Clock, error::InvalidConfig, policy::Endpoints};
+use crate::{clock::Clock, endpoint::Endpoints, error::InvalidConfig};
 
 /// Bounds the time of a call, from its start to the end of the response body.
 ///

@@ -16,8 +16,9 @@ use tokio::{
 use super::{Config, Elapsed, Phase};
 use crate::{
     clock::Clock,
-    policy::{
-        Deadline, Endpoint,
+    endpoint::Endpoint,
+    extensions::{
+        Deadline,
         ambient::{Activity, Scope},
     },
 };

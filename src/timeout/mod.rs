@@ -12,7 +12,7 @@
 //! | `tower_http::timeout::TimeoutLayer` | to the head of the answer | an answer with a status of your choice | nothing |
 //! | `tower_http::timeout::ResponseBodyTimeoutLayer` | each pause within the body anew | an error of the body | nothing |
 //! | `tower_http::timeout::ResponseBodyDeadlineLayer` | from the head to the end of the body | an error of the body | nothing |
-//! | this one | from the call to the end of the body, one clock | [`Elapsed`] with limit, phase and endpoint | the [`Deadline`](crate::policy::Deadline) |
+//! | this one | from the call to the end of the body, one clock | [`Elapsed`] with limit, phase and endpoint | the [`Deadline`](crate::extensions::Deadline) |
 //!
 //! The last column is why it is here: a layer inside that knows the deadline does not begin a wait that would pass it. It
 //! returns what it has at once, with how long the server said to wait.
@@ -70,7 +70,7 @@
 //! # Errors
 //!
 //! [`Elapsed`], from the call or from the body. It is found through any wrapping by [`find`](crate::error::find), and it
-//! is a [`Timeout`](crate::policy::ErrorClass::Timeout) to every layer of this crate. Errors of the inner service pass
+//! is a [`Timeout`](crate::classify::ErrorClass::Timeout) to every layer of this crate. Errors of the inner service pass
 //! unchanged.
 
 mod body;
@@ -80,7 +80,7 @@ mod layer;
 mod limit;
 mod service;
 
-pub use crate::policy::errors::{Elapsed, Phase};
+pub use crate::error::{Elapsed, Phase};
 pub use body::TimeoutBody;
 pub use config::Config;
 pub use future::ResponseFuture;

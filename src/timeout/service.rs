@@ -7,11 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Config, ResponseFuture, TimeoutBody, limit::Limit};
-use crate::{
-    BoxError,
-    clock::Clock,
-    policy::{Endpoints, ambient},
-};
+use crate::{BoxError, clock::Clock, endpoint::Endpoints, extensions::ambient};
 
 /// The service that [`TimeoutLayer`](super::TimeoutLayer) makes.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::{
     cached::{Cached, moment},
     flight::{Flight, Landing},
 };
-use crate::policy::TokenState;
+use crate::token_cache::TokenState;
 
 /// What a request gets at once.
 #[derive(Debug)]

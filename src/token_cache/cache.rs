@@ -10,7 +10,7 @@ use super::{
     slot::{Slot, State},
     slots::{Slots, Source},
 };
-use crate::policy::TokenState;
+use crate::token_cache::TokenState;
 
 /// The events' target: stable, whatever the modules inside are called.
 pub(super) const TARGET: &str = "tower_heed::token_cache";

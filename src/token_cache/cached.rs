@@ -12,7 +12,9 @@ use super::{Token, TokenError, config::Settings, token::Life};
 use crate::{
     chance,
     clock::Clock,
-    policy::{FetchFailure, Freshness, Moment, TokenState, ambient},
+    cooldown::FetchFailure,
+    extensions::ambient,
+    token_cache::{Freshness, Moment, TokenState},
 };
 
 /// A token of a shorter life has ended by the time it is used: each request would fetch another.

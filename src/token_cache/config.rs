@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::{RejectionLimit, TokenKey, origin::Origins, slot::Slot};
-use crate::{clock::Clock, policy::Endpoints};
+use crate::{clock::Clock, endpoint::Endpoints};
 
 /// What one endpoint gets; see [`TokenCacheLayer::endpoint`](super::TokenCacheLayer::endpoint).
 #[derive(Clone, Debug, PartialEq, Eq)]

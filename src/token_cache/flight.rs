@@ -11,10 +11,7 @@ use super::{
     cache::Cache,
     cached::{Cached, moment},
 };
-use crate::{
-    meter,
-    policy::{FetchFailure, Moment},
-};
+use crate::{cooldown::FetchFailure, meter, token_cache::Moment};
 
 /// How long after its time limit a flight that has not landed is given up: its runtime may only be slow.
 const GRACE: Duration = Duration::from_secs(1);

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     BoxError,
     body::ReplayableBody,
+    extensions::{TokenReplaced, ambient::held_back},
     headers::BearerChallenge,
-    policy::{TokenReplaced, ambient::held_back},
 };
 
 const POLLED_AGAIN: &str = "a future that has ended is not polled again";

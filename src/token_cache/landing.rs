@@ -11,7 +11,7 @@ use super::{
     flight::{Flight, Outcome, Passengers},
     slot::Held,
 };
-use crate::{chance, policy::Moment};
+use crate::{chance, token_cache::Moment};
 
 impl Cache {
     /// Ends a flight: its token is in the slot, or its failure noted, before anyone hears of it.

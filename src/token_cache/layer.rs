@@ -12,7 +12,7 @@ use super::{
     origin::Origins,
     slots::{Slots, Source},
 };
-use crate::{BoxError, clock::Clock, error::InvalidConfig, meter, policy::Endpoints};
+use crate::{BoxError, clock::Clock, endpoint::Endpoints, error::InvalidConfig, meter};
 
 /// Obtains, keeps, refreshes and attaches the bearer token of the requests that pass.
 ///
@@ -175,7 +175,7 @@ impl TokenCacheLayer {
     }
 
     /// How long one request waits for tokens at most: for the first, for the one after a 401, and for another where its service
-    /// was not ready for so long that the first has ended. Its [`Deadline`](crate::policy::Deadline) ends the wait sooner.
+    /// was not ready for so long that the first has ended. Its [`Deadline`](crate::extensions::Deadline) ends the wait sooner.
     /// The fetch goes on without it.
     ///
     /// # Errors
@@ -237,7 +237,7 @@ impl TokenCacheLayer {
     /// rejected.
     ///
     /// This layer then keeps no copy of the request, which saves three allocations for each call: it still gets the next
-    /// token, and marks the 401 with [`TokenReplaced`](crate::policy::TokenReplaced). **Without a layer outside that heeds
+    /// token, and marks the 401 with [`TokenReplaced`](crate::extensions::TokenReplaced). **Without a layer outside that heeds
     /// the mark, the caller gets the 401.**
     #[must_use]
     pub fn leave_replay_to_retry(mut self) -> Self {

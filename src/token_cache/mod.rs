@@ -70,7 +70,7 @@
 //!
 //! Its age is counted from *before* it was asked for, and is the larger of what the monotonic and the wall clock say: a laptop that
 //! slept has aged its tokens, and a clock set back makes none young. The formulas are at
-//! [`Freshness::new`](crate::policy::Freshness::new).
+//! [`Freshness::new`](crate::token_cache::Freshness::new).
 //!
 //! | state | when | the caller gets | flight |
 //! |---|---|---|---|
@@ -88,15 +88,15 @@
 //!
 //! A *flight* is one request to the source. It runs on a task of its own, so no caller's end is its end, and all who wait for it get
 //! what it gets, the failure too. Nothing is fetched for a cache that nobody uses: there are no timers. How long a source that
-//! failed is left alone is said at [`HoldOff`](crate::policy::HoldOff); a hold-off never takes a usable token away.
+//! failed is left alone is said at [`HoldOff`](crate::cooldown::HoldOff); a hold-off never takes a usable token away.
 //!
 //! # When the API answers 401
 //!
 //! A 401 means that *this token* was rejected, unless its challenge says something else
 //! ([`BearerChallenge`](crate::headers::BearerChallenge)). 403, 407, 422, 429 and 5xx never do. If another token is there already, it
 //! is used; else all the 401s for one token begin one flight. The request is then sent once more, with an
-//! [`Attempt`](crate::policy::Attempt), never a third time, unless its body cannot be sent twice or it carries
-//! [`NoRetry`](crate::policy::NoRetry). If no other token can be had, the caller gets the 401, and the token goes on being used
+//! [`Attempt`](crate::extensions::Attempt), never a third time, unless its body cannot be sent twice or it carries
+//! [`NoRetry`](crate::extensions::NoRetry). If no other token can be had, the caller gets the 401, and the token goes on being used
 //! until a success replaces it. An API that answers 401 to everything costs a bounded number of token calls: [`RejectionLimit`].
 //!
 //! # Where the token may go
@@ -133,7 +133,7 @@
 //! | setting | default | at the limit |
 //! |---|---|---|
 //! | [`fetch_timeout`](TokenCacheLayer::fetch_timeout) | 10 s | the flight fails as `Timeout` |
-//! | [`max_wait`](TokenCacheLayer::max_wait) | 15 s for all waits of a call, or its [`Deadline`](crate::policy::Deadline) | the caller gets a `Timeout`, or the 401 that it had; the flight goes on |
+//! | [`max_wait`](TokenCacheLayer::max_wait) | 15 s for all waits of a call, or its [`Deadline`](crate::extensions::Deadline) | the caller gets a `Timeout`, or the 401 that it had; the flight goes on |
 //! | [`grace_wait`](TokenCacheLayer::grace_wait) | 1 s | the caller goes on with the old token |
 //! | [`default_life`](TokenCacheLayer::default_life) | 5 min | a life of less than a second is malformed |
 //! | [`max_life`](TokenCacheLayer::max_life) | 30 days | a longer life is cut |
@@ -180,7 +180,7 @@
 //! # Errors
 //!
 //! * [`TokenError`], if no token can be had: with the kind of failure, the issuer's status and OAuth `error` code, and how long
-//!   nobody asks again. To the other layers it is [`TokenUnavailable`](crate::policy::ErrorClass::TokenUnavailable), with its cause.
+//!   nobody asks again. To the other layers it is [`TokenUnavailable`](crate::classify::ErrorClass::TokenUnavailable), with its cause.
 //! * [`OriginRefused`], if the token is not for the server that the request goes to.
 //! * The inner service's errors, unchanged.
 //!
@@ -207,6 +207,7 @@ mod cached;
 mod client_credentials;
 mod config;
 mod flight;
+mod freshness;
 mod future;
 mod handle;
 mod landing;
@@ -230,12 +231,16 @@ mod wait;
 #[cfg(test)]
 mod week;
 
-pub use crate::policy::{errors::TokenError, token_key::TokenKey, token_scope::TokenScope};
+pub use crate::{
+    error::TokenError,
+    extensions::{token_key::TokenKey, token_scope::TokenScope},
+};
 #[cfg(feature = "client-credentials")]
 pub use client_credentials::{AuthMethod, ClerkM2m, ClientCredentials, Credentials, RequestFormat};
 #[cfg(feature = "private-key-jwt")]
 pub use client_credentials::{PrivateKey, SigningAlgorithm};
 pub use config::Config;
+pub use freshness::{Freshness, Moment, TokenState};
 pub use future::ResponseFuture;
 pub use handle::TokenCacheHandle;
 pub use layer::TokenCacheLayer;

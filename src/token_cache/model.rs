@@ -20,7 +20,7 @@ use super::{
     flight::{Flight, Landing, Outcome},
     rejection::Rejection,
 };
-use crate::policy::FetchFailure;
+use crate::cooldown::FetchFailure;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

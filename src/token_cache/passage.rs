@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     body::{ReplayableBody, with_body},
-    policy::{Attempt, Deadline, NoRetry},
+    extensions::{Attempt, Deadline, NoRetry},
 };
 
 /// A request that has yet to be sent, and the service to send it with, which is not ready.

@@ -14,7 +14,7 @@ use super::{
     future::State,
     passage::{Passage, Watch},
 };
-use crate::{BoxError, body::ReplayableBody, policy::Deadline};
+use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 
 /// The service that [`TokenCacheLayer`](super::TokenCacheLayer) makes.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use super::{
     rejections::Rejections,
     sync::{Meeting, Mutex, MutexGuard},
 };
-use crate::policy::{HoldOff, Moment};
+use crate::{cooldown::HoldOff, token_cache::Moment};
 
 /// The token of one key, and all that is known about getting another.
 pub(super) struct Slot {

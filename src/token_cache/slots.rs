@@ -15,7 +15,7 @@ use super::{
     slot::Slot,
     sync::{Mutex, MutexGuard},
 };
-use crate::{BoxError, policy::Moment};
+use crate::{BoxError, token_cache::Moment};
 
 /// A source of tokens whose type has been forgotten. It is asked on the slow path only.
 pub(super) type Source = BoxCloneService<TokenRequest, Token, BoxError>;

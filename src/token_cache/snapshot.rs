@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{TokenError, TokenKey};
-use crate::policy::TokenState;
+use crate::token_cache::TokenState;
 
 /// The state of one key at one moment; see [`TokenCacheHandle::snapshot`](super::TokenCacheHandle::snapshot). It holds no token.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use zeroize::Zeroize;
 
 use super::TokenError;
-use crate::policy::FetchFailure;
+use crate::cooldown::FetchFailure;
 
 /// A bearer token, as a source gives it.
 ///

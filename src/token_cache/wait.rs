@@ -18,7 +18,7 @@ use super::{
     flight::{Landing, Outcome},
     rejection::Rejection,
 };
-use crate::policy::{Deadline, FetchFailure};
+use crate::{cooldown::FetchFailure, extensions::Deadline};
 
 /// How often a caller boards: again if its flight was abandoned, for it may have been carried by a runtime that is gone.
 const MAX_FLIGHTS: usize = 2;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
-use tower_heed::policy::{
+use tower_heed::classify::{
     Answer, Classification, Classifier,
     ErrorClass::{self, *},
     Preset::{self, *},

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, TimeoutLayer,
-    classify::ClassifiedError,
+    classify::{Classification, ClassifiedError, ErrorClass, Preset},
     error::find,
-    policy::{Classification, Deadline, ErrorClass, Preset},
+    extensions::Deadline,
 };
 
 use crate::support::{

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, TimeoutLayer,
-    policy::{Classification, ErrorClass},
+    classify::{Classification, ErrorClass},
     timeout::Elapsed,
 };
 

@@ -24,8 +24,7 @@ use tokio::{
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer,
-    classify::AuthStatus,
-    policy::{Classification, ErrorClass},
+    classify::{AuthStatus, Classification, ErrorClass},
 };
 
 use crate::support::probe::{Body, ProbeError};

@@ -17,8 +17,7 @@ use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt};
 use tower_heed::{
     ErrorClassifyLayer,
-    classify::{AuthStatus::*, ClassifiedError},
-    policy::{ErrorClass, Preset},
+    classify::{AuthStatus::*, ClassifiedError, ErrorClass, Preset},
 };
 
 use crate::support::events::Events;

@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 use tower_heed::{
     ErrorClassifyLayer,
     classify::{AuthStatus::*, ErrorClassify},
-    policy::Recovery,
+    extensions::Recovery,
 };
 use tower_test::mock::{self, Mock, SendResponse};
 

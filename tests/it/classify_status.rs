@@ -9,10 +9,10 @@ use tower_heed::{
     ErrorClassifyLayer,
     classify::{
         AuthStatus::{self, *},
-        ClassifiedError,
+        ClassifiedError, Preset,
     },
     error::find,
-    policy::{Preset, TokenReplaced},
+    extensions::TokenReplaced,
 };
 
 use crate::support::{
@@ -82,9 +82,10 @@ async fn the_classifier_decides_what_signs_out_but_for_a_429() {
     let clerk = ErrorClassifyLayer::new().classifier(Preset::Clerk);
     assert_eq!(after(&clerk, &[200, 422]).await, Unauthenticated);
 
-    let strict = ErrorClassifyLayer::new().classifier(|answer: &tower_heed::policy::Answer<'_>| {
-        (answer.status() != 200).then_some(tower_heed::policy::ErrorClass::Unauthenticated)
-    });
+    let strict =
+        ErrorClassifyLayer::new().classifier(|answer: &tower_heed::classify::Answer<'_>| {
+            (answer.status() != 200).then_some(tower_heed::classify::ErrorClass::Unauthenticated)
+        });
     assert_eq!(after(&strict, &[200, 429]).await, Degraded);
     assert_eq!(after(&strict, &[418]).await, Unauthenticated);
 }

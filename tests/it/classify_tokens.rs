@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
     classify::AuthStatus::*,
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{Token, TokenError, TokenRequest},
 };
 

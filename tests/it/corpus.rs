@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use tower_heed::{
+    classify::{Classification, ErrorClass, Preset},
     headers::{Outcome, RateLimit},
-    policy::{Classification, ErrorClass, Preset},
 };
 
 use crate::rate_limit::headers;

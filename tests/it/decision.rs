@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, Request, StatusCode};
 use proptest::prelude::*;
-use tower_heed::policy::{
-    Backoff, Classification, Cost, Decision, ErrorClass, Idempotent, Limits, Preset, Progress,
-    Repeatable, Stopped,
+use tower_heed::{
+    classify::{Classification, ErrorClass, Preset},
+    extensions::Idempotent,
+    retry::{Backoff, Cost, Decision, Limits, Progress, Repeatable, Stopped},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -24,8 +24,7 @@ use tower_heed::{
     BoxError, ErrorClassifyLayer, Stack, TokenCacheLayer,
     classify::{AuthStatus, SessionStatus},
     error::find,
-    policy::Stopped,
-    retry::RetryOutcome,
+    retry::{RetryOutcome, Stopped},
     timeout::{Elapsed, Phase},
     token_cache::ClientCredentials,
 };

@@ -1,7 +1,7 @@
 //! `Endpoints`: the most specific pattern wins, and a bad one is refused by name.
 
 use http::{Method, Request};
-use tower_heed::policy::Endpoints;
+use tower_heed::endpoint::Endpoints;
 
 fn endpoints(patterns: &[&str]) -> Endpoints<String> {
     let mut endpoints = Endpoints::new("base".to_owned());

@@ -12,14 +12,13 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack,
-    classify::AuthStatus,
+    classify::{Answer, AuthStatus, Classification, ErrorClass},
     error::find,
+    extensions::Degraded,
     fallback::UpstreamUnavailable,
-    policy::{
-        Answer, Classification, Decision, Degraded, ErrorClass, Limits, Progress, Repeatable,
-        quota::Quota,
-    },
     response_cache::AfterFailure,
+    retry::{Decision, Limits, Progress, Repeatable},
+    throttle::limiter::Quota,
 };
 
 use crate::support::{

@@ -14,11 +14,11 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    cooldown::FetchFailure,
     metrics::{
         CACHE_REQUESTS, DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS,
         OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT,
     },
-    policy::FetchFailure,
     token_cache::{Token, TokenError, TokenRequest},
 };
 
@@ -151,7 +151,7 @@ async fn fallbacks_are_counted_by_class_and_by_what_the_caller_got() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(1);
     let layer = FallbackLayer::fail_open(|failure| {
-        (failure.class() != tower_heed::policy::ErrorClass::Timeout).then(|| Response::new("[]"))
+        (failure.class() != tower_heed::classify::ErrorClass::Timeout).then(|| Response::new("[]"))
     });
     let layer = layer.endpoint("POST /users", |config| config.fail_closed()).unwrap();
     let mut client = layer.layer(inner);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::policy::quota::{Answer, Quota, Turn};
+use tower_heed::throttle::limiter::{Answer, Quota, Turn};
 
 const TOLD: Duration = Duration::from_secs(12);
 const ROUND_TRIP: Duration = Duration::from_millis(10);

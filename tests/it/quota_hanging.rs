@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
-use tower_heed::policy::quota::{Answer, Kind, Quota, Reading, Reset, Ticket, Turn};
+use tower_heed::throttle::limiter::{Answer, Kind, Quota, Reading, Reset, Ticket, Turn};
 
 use crate::support::sim::{Headers, MILLI, Rule, SECOND, Scenario, run};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::policy::quota::{Answer, Quota, Turn};
+use tower_heed::throttle::limiter::{Answer, Quota, Turn};
 
 use crate::support::sim::{Asked, Chance, Headers, Rule, SECOND};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::policy::quota::{Answer, Kind, Quota, Ticket, Turn};
+use tower_heed::throttle::limiter::{Answer, Kind, Quota, Ticket, Turn};
 
 const MILLI: Duration = Duration::from_millis(1);
 

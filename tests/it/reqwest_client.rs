@@ -30,8 +30,8 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 use tower_heed::{
     BoxError, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
     body::ReplayBodyLayer,
+    classify::{Classification, ErrorClass},
     error::find,
-    policy::{Classification, ErrorClass},
     reqwest::ReqwestService,
     retry::RetryOutcome,
     timeout::Elapsed,

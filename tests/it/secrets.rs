@@ -14,7 +14,8 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
     ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
     body::ReplayBodyLayer,
-    policy::{Classification, NoRetry},
+    classify::Classification,
+    extensions::NoRetry,
     retry::RetryOutcome,
     token_cache::{AuthMethod, ClientCredentials},
 };

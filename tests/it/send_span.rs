@@ -137,7 +137,7 @@ async fn numbers_are_integers() {
     let exported = Exported::record();
     let (inner, _watch) = probe(1);
     let mut request = get("/");
-    request.extensions_mut().insert(tower_heed::policy::Attempt::new(2));
+    request.extensions_mut().insert(tower_heed::extensions::Attempt::new(2));
     SendSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
     for name in ["server.port", "http.response.status_code", "http.request.resend_count"] {
         let span = exported.span();
@@ -258,7 +258,7 @@ async fn the_version_is_that_of_the_answer() {
 #[tokio::test]
 async fn a_first_send_is_no_resend_whatever_says_so() {
     let mut request = get("/");
-    request.extensions_mut().insert(tower_heed::policy::Attempt::new(0));
+    request.extensions_mut().insert(tower_heed::extensions::Attempt::new(0));
     let span = answered(request, Response::default()).await;
     assert!(!attributes(&span).contains_key("http.request.resend_count"), "{span:?}");
 }

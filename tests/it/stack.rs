@@ -14,9 +14,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     TokenCacheLayer,
-    classify::{AuthStatus, ClassifiedError},
+    classify::{AuthStatus, ClassifiedError, ErrorClass},
     error::find,
-    policy::ErrorClass,
     retry::RetryOutcome,
     timeout::{Elapsed, Phase},
     token_cache::{Token, TokenRequest},

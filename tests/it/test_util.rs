@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
+    classify::{Classification, ErrorClass},
     error::find,
-    policy::{Classification, ErrorClass},
     test_util::{Answer, ManualClock, ReadyProbeLayer, ScriptedError, ScriptedService},
 };
 
@@ -156,8 +156,7 @@ mod a_programs_own_stack {
     use tower_heed::{
         BoxError, Stack, TokenCacheLayer,
         error::find,
-        policy::Stopped,
-        retry::RetryOutcome,
+        retry::{RetryOutcome, Stopped},
         test_util::{Answer, ScriptedHandle, ScriptedService},
         timeout::Elapsed,
         token_cache::ClientCredentials,

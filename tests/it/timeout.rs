@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, TimeoutLayer,
+    classify::{Classification, ErrorClass},
     error::find,
-    policy::{Classification, Deadline, ErrorClass},
+    extensions::Deadline,
     timeout::{Elapsed, Phase},
 };
 

@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tower::ServiceExt;
 use tower_heed::{
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{ClerkM2m, Credentials, FetchReason, Token, TokenKey, TokenRequest},
 };
 

@@ -15,9 +15,9 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
+    cooldown::FetchFailure,
     error::InvalidConfig,
     oauth::MalformedToken,
-    policy::FetchFailure,
     token_cache::{
         AuthMethod, ClientCredentials, FetchReason, RequestFormat, Token, TokenError, TokenKey,
         TokenRequest,

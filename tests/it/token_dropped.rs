@@ -12,7 +12,7 @@ use tokio_test::task::spawn;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     BoxError, TokenCacheLayer,
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{FetchReason, TokenCache},
 };
 

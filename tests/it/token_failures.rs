@@ -6,7 +6,8 @@ use http::StatusCode;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    policy::{Classification, ErrorClass, FetchFailure},
+    classify::{Classification, ErrorClass},
+    cooldown::FetchFailure,
     token_cache::TokenError,
 };
 

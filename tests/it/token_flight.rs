@@ -20,8 +20,9 @@ use tokio::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_heed::{
     BoxError, TimeoutLayer, TokenCacheLayer,
+    cooldown::FetchFailure,
     error::find,
-    policy::{Deadline, FetchFailure},
+    extensions::Deadline,
     timeout::{Elapsed, Phase},
     token_cache::{FetchReason, Token, TokenCache, TokenRequest},
 };

@@ -6,8 +6,8 @@ use http::StatusCode;
 use tokio::time::{advance, sleep};
 use tower::Layer;
 use tower_heed::{
-    policy::{FetchFailure, TokenState},
-    token_cache::{FetchReason, TokenCache, TokenCacheHandle, TokenError, TokenKey},
+    cooldown::FetchFailure,
+    token_cache::{FetchReason, TokenCache, TokenCacheHandle, TokenError, TokenKey, TokenState},
 };
 
 use crate::token_support::{

@@ -6,7 +6,7 @@ use http::Request;
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{FetchReason, TokenCache, TokenCacheLayer, TokenKey, TokenScope},
 };
 

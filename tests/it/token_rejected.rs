@@ -8,7 +8,8 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
     RetryOnRateLimit,
     body::ReplayableBody,
-    policy::{Attempt, Deadline, FetchFailure, NoRetry, TokenReplaced},
+    cooldown::FetchFailure,
+    extensions::{Attempt, Deadline, NoRetry, TokenReplaced},
     token_cache::{FetchReason, TokenError},
 };
 

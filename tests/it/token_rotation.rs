@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_heed::{
     BoxError, TokenCacheLayer,
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{
         AuthMethod, ClientCredentials, Credentials, FetchReason, Token, TokenError, TokenKey,
         TokenRequest,

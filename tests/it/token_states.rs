@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{FetchReason, StaticToken, Token, TokenCacheLayer, TokenKey},
 };
 

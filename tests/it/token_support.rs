@@ -20,8 +20,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
+    cooldown::FetchFailure,
     error::find,
-    policy::FetchFailure,
     token_cache::{FetchReason, Token, TokenCache, TokenError, TokenRequest},
 };
 

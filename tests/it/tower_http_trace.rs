@@ -12,7 +12,8 @@ use http_body_util::{BodyExt, channel::Channel};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, TimeoutLayer,
-    policy::{ErrorClass, FetchFailure, Preset},
+    classify::{ErrorClass, Preset},
+    cooldown::FetchFailure,
     token_cache::TokenError,
     tower_http::{ClassesAsFailures, Failure},
 };
@@ -64,7 +65,7 @@ fn what_a_layer_inside_has_said_counts() {
         Some(ErrorClass::Unauthenticated)
     );
     let mut said = answer(422, &[]);
-    let standard = tower_heed::policy::Classification::of_class(ErrorClass::Rejected);
+    let standard = tower_heed::classify::Classification::of_class(ErrorClass::Rejected);
     said.extensions_mut().insert(standard);
     assert_eq!(class(of_answer(clerk, &said)), Some(ErrorClass::Rejected));
 }

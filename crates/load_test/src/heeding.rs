@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_heed::{
     RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     error::InvalidConfig,
-    policy::{Backoff, RetryBudget},
+    retry::{Backoff, RetryBudget},
 };
 
 /// Longer than any job waits for its turn.

@@ -31,9 +31,8 @@ use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack, TimeoutLayer, TokenCacheLayer,
     axum::UpstreamError,
     body::{ReplayBody, ReplayBodyLayer},
-    classify::{AuthStatus, SessionStatus},
+    classify::{AuthStatus, ErrorClass, SessionStatus},
     fallback::Failure,
-    policy::ErrorClass,
     token_cache::ClientCredentials,
 };
 

@@ -12,9 +12,10 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tower_heed::{
+    classify::{Classification, Preset},
     clock::Clock,
     headers::{Outcome, RateLimit},
-    policy::{Classification, Decision, Limits, Preset, Progress, Repeatable, Stopped},
+    retry::{Decision, Limits, Progress, Repeatable, Stopped},
 };
 
 fn main() -> ExitCode {

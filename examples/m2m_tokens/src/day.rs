@@ -14,7 +14,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{ClientCredentials, Credentials, Token, TokenError, TokenRequest},
 };
 

@@ -28,9 +28,9 @@ use super::{
 use crate::{
     BoxError,
     clock::Clock,
+    cooldown::FetchFailure,
     error::InvalidConfig,
     oauth::MalformedToken,
-    policy::FetchFailure,
     token_cache::{Token, TokenError, TokenRequest, token::sensitive},
 };
 

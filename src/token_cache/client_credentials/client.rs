@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    cooldown::FetchFailure,
     error::InvalidConfig,
     origin::Origin,
-    policy::FetchFailure,
     token_cache::{TokenError, TokenKey, TokenRequest},
 };
 

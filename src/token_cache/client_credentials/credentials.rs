@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 #[cfg(feature = "private-key-jwt")]
 use super::PrivateKey;
 use crate::{
-    error::InvalidConfig,
-    policy::{FetchFailure, errors::TokenError},
+    cooldown::FetchFailure,
+    error::{InvalidConfig, TokenError},
 };
 
 /// What a client proves itself with: a secret, or a private key. It can be replaced while the program runs.

@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     BoxError,
+    classify::{Classification, Preset},
     clock::Clock,
-    error::find,
+    cooldown::FetchFailure,
+    error::{ClassifiedError, find},
     oauth::{MalformedToken, OAuthError, TokenResponse},
-    policy::{Classification, FetchFailure, Preset, errors::ClassifiedError},
     token_cache::{Token, TokenError},
 };
 

@@ -16,7 +16,7 @@ use super::{
     world::{Exchange, World},
 };
 use crate::{
-    policy::FetchFailure,
+    cooldown::FetchFailure,
     token_cache::{Token, TokenError, TokenRequest},
 };
 

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
 use super::HOUR;
-use crate::{policy::FetchFailure, token_cache::TokenError};
+use crate::{cooldown::FetchFailure, token_cache::TokenError};
 
 /// One exchange, as the issuer saw it.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, TimeoutLayer,
-    policy::{Deadline, Priority},
+    extensions::{Deadline, Priority},
 };
 
 use super::{SECOND, event, settle, telling};

@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 use tower::{Layer, ServiceBuilder, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
+    classify::{Answer as Head, Classification, ErrorClass},
     detach::Cause,
     error::find,
-    policy::{Answer as Head, Classification, ErrorClass},
     timeout::Elapsed,
 };
 

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 
 use tower::Layer;
 use tower_heed::{
+    classify::{Classification, ErrorClass},
     detach::{NotQueued, Obstacle},
     error::find,
-    policy::{Classification, ErrorClass},
 };
 
 use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, send, settle, telling};

@@ -10,9 +10,9 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
     DetachLayer, RetryOnRateLimit,
+    classify::Classification,
     detach::{NotQueued, Obstacle, Report},
     error::find,
-    policy::Classification,
 };
 
 use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, send, settle, telling};

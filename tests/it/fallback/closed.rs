@@ -4,9 +4,9 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tower_heed::{
     BoxError, FallbackLayer,
-    classify::ClassifiedError,
+    classify::{Classification, ClassifiedError, ErrorClass},
+    cooldown::FetchFailure,
     error::find,
-    policy::{Classification, ErrorClass, FetchFailure},
     token_cache::TokenError,
 };
 

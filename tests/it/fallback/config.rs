@@ -1,7 +1,7 @@
 //! Settings that would let someone in, or that have nothing to answer with, are refused at their line.
 
 use http::Response;
-use tower_heed::{FallbackLayer, policy::ErrorClass};
+use tower_heed::{FallbackLayer, classify::ErrorClass};
 
 fn open() -> FallbackLayer {
     FallbackLayer::fail_open(|_| Response::new(""))

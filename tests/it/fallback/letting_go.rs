@@ -16,7 +16,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::channel::Channel;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_heed::{BoxError, FallbackLayer, TimeoutLayer, policy::Deadline};
+use tower_heed::{BoxError, FallbackLayer, TimeoutLayer, extensions::Deadline};
 
 use crate::support::{probe::Body, scripted::get};
 

@@ -20,10 +20,10 @@ use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
-    classify::ClassifiedError,
+    classify::{Classification, ClassifiedError, Classifier, ErrorClass, Preset},
     error::find,
+    extensions::Degraded,
     fallback::{FallbackBody, UpstreamUnavailable},
-    policy::{Classification, Classifier, Degraded, ErrorClass, Preset},
 };
 
 use crate::support::{

@@ -16,8 +16,8 @@ use proptest::{
 };
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
-    classify::ClassifiedError,
-    policy::{Answer, Classification, ErrorClass, ErrorClass as Class, FetchFailure, Preset},
+    classify::{Answer, Classification, ClassifiedError, ErrorClass, ErrorClass as Class, Preset},
+    cooldown::FetchFailure,
     token_cache::TokenError,
 };
 

@@ -16,9 +16,10 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, FallbackLayer, TimeoutLayer,
+    classify::{ErrorClass, Preset},
     error::find,
+    extensions::Degraded,
     fallback::{Failure, UpstreamUnavailable},
-    policy::{Degraded, ErrorClass, Preset},
     timeout::Elapsed,
 };
 
@@ -197,7 +198,7 @@ async fn the_upstreams_own_body_passes_with_its_trailers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_classifier_decides_where_no_other_layer_has() {
-    let teapot = |answer: &tower_heed::policy::Answer<'_>| {
+    let teapot = |answer: &tower_heed::classify::Answer<'_>| {
         (answer.status() == 418).then_some(ErrorClass::Unavailable)
     };
     let layer = FallbackLayer::fail_open(|_| Response::new("")).classifier(teapot);

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     FallbackLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
-    classify::AuthStatus,
+    classify::{AuthStatus, ErrorClass},
     error::find,
+    extensions::Degraded,
     fallback::UpstreamUnavailable,
-    policy::{Degraded, ErrorClass},
     retry::RetryOutcome,
     token_cache::StaticToken,
 };

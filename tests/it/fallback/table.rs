@@ -3,8 +3,10 @@
 use http::Response;
 use tower_heed::{
     BoxError, FallbackLayer,
+    classify::{Answer, ErrorClass, ErrorClass as Class},
+    cooldown::FetchFailure,
+    extensions::Degraded,
     fallback::Config,
-    policy::{Answer, Degraded, ErrorClass, ErrorClass as Class, FetchFailure},
     token_cache::TokenError,
 };
 

@@ -3,8 +3,9 @@
 use tokio::time::Instant;
 use tower_heed::{
     TimeoutLayer,
+    classify::{Classification, ErrorClass},
     error::find,
-    policy::{Classification, Deadline, ErrorClass},
+    extensions::Deadline,
     timeout::Elapsed,
 };
 

@@ -1,8 +1,8 @@
 //! One request for all who want the same.
 
 use tower_heed::{
+    classify::{Answer, Classification, ErrorClass},
     error::find,
-    policy::{Answer, Classification, ErrorClass},
     response_cache::FetchFailed,
 };
 

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 use tower_heed::{
-    Stack, TokenCacheLayer, policy::ErrorClass, retry::RetryOutcome, token_cache::StaticToken,
+    Stack, TokenCacheLayer, classify::ErrorClass, retry::RetryOutcome, token_cache::StaticToken,
 };
 
 use super::*;

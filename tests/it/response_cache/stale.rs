@@ -5,9 +5,7 @@ use std::io;
 use http::Extensions;
 use tokio::time::Instant;
 use tower_heed::{
-    clock::Clock,
-    error::find,
-    policy::{Degraded, ErrorClass},
+    classify::ErrorClass, clock::Clock, error::find, extensions::Degraded,
     response_cache::FetchFailed,
 };
 

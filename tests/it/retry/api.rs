@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     BoxError, RetryOnRateLimit,
-    policy::{Attempt, Stopped},
-    retry::RetryOutcome,
+    extensions::Attempt,
+    retry::{RetryOutcome, Stopped},
 };
 
 pub type Body = Full<Bytes>;

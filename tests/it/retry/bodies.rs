@@ -12,8 +12,8 @@ use tower::{Layer, ServiceBuilder, ServiceExt, retry::RetryLayer, service_fn};
 use tower_heed::{
     BoxError, RetryOnRateLimit,
     body::{ReplayBody, ReplayBodyLayer},
-    policy::{Attempt, Idempotent, NoRetry, Stopped},
-    retry::Policy,
+    extensions::{Attempt, Idempotent, NoRetry},
+    retry::{Policy, Stopped},
 };
 
 use super::{

@@ -46,7 +46,7 @@ async fn events(
 }
 
 fn layer() -> RetryOnRateLimit {
-    let still = tower_heed::policy::Backoff::default().jitter_ratio(0.0).unwrap();
+    let still = tower_heed::retry::Backoff::default().jitter_ratio(0.0).unwrap();
     RetryOnRateLimit::new().backoff(still).endpoint("/users/{id}", |it| it.max_retries(1)).unwrap()
 }
 

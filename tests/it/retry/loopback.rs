@@ -18,7 +18,7 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Layer, ServiceExt};
-use tower_heed::{RetryOnRateLimit, policy::Backoff};
+use tower_heed::{RetryOnRateLimit, retry::Backoff};
 
 const WORKERS: usize = 26;
 const CALLS: usize = 4;

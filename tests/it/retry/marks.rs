@@ -6,7 +6,8 @@ use http::Response;
 use tokio::time::Instant;
 use tower_heed::{
     RetryOnRateLimit,
-    policy::{Deadline, NoRetry, RetryBudget, Stopped, TokenReplaced},
+    extensions::{Deadline, NoRetry, TokenReplaced},
+    retry::{RetryBudget, Stopped},
 };
 
 use super::api::{Api, Body, Reply, answer, api, get, outcome, post, script, send, stopped};

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tower::{Service, ServiceBuilder, ServiceExt, retry::RetryLayer};
 use tower_heed::{
     RetryOnRateLimit, TimeoutLayer,
-    policy::{Deadline, NoRetry, Stopped, TokenReplaced},
-    retry::{Policy, RetryOutcome},
+    extensions::{Deadline, NoRetry, TokenReplaced},
+    retry::{Policy, RetryOutcome, Stopped},
 };
 
 use super::api::{Api, Body, Reply, answer, api, get, outcome, post, script, stopped};

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceBuilder, ServiceExt, retry::budget::Budget};
 use tower_heed::{
     BoxError, RetryOnRateLimit, TimeoutLayer,
-    policy::{Deadline, Limits, RetryBudget, Stopped},
+    extensions::Deadline,
+    retry::{Limits, RetryBudget, Stopped},
 };
 
 use super::api::{Script, answer, api, get, outcome, script, send, stopped};

@@ -6,8 +6,9 @@ use http::{Method, Request, StatusCode};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
-    classify::ClassifiedError,
-    policy::{Answer, Classification, Classifier, ErrorClass, Idempotent, Preset, Stopped},
+    classify::{Answer, Classification, ClassifiedError, Classifier, ErrorClass, Preset},
+    extensions::Idempotent,
+    retry::Stopped,
 };
 
 use super::api::{Body, Script, answer, api, get, outcome, post, request, script, send, stopped};

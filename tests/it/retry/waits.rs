@@ -10,11 +10,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, advance},
 };
-use tower_heed::{
-    RetryOnRateLimit,
-    clock::Clock,
-    policy::{Backoff, Deadline},
-};
+use tower_heed::{RetryOnRateLimit, clock::Clock, extensions::Deadline, retry::Backoff};
 
 use super::api::{Script, answer, api, get, outcome, script, send};
 

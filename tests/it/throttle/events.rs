@@ -65,7 +65,7 @@ async fn a_limit_is_logged_when_it_is_learnt_and_when_it_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_shows_the_rate_of_a_bucket() {
-    use tower_heed::policy::quota::Kind;
+    use tower_heed::throttle::limiter::Kind;
 
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new();

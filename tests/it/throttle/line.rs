@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_test::task;
 use tower::{Layer, Service, ServiceExt};
-use tower_heed::{ThrottleLayer, policy::Priority};
+use tower_heed::{ThrottleLayer, extensions::Priority};
 
 use super::{SECOND, millis, only, paths, refuse, refused, send, spawn};
 use crate::support::{

@@ -3,7 +3,10 @@
 use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_heed::{
-    BoxError, ThrottleLayer, error::find, policy::Priority, throttle::Throttle, throttle::Throttled,
+    BoxError, ThrottleLayer,
+    error::find,
+    extensions::Priority,
+    throttle::{Throttle, Throttled},
 };
 
 use super::{SECOND, millis, send, server::Server};

@@ -7,7 +7,7 @@ use tower::Layer;
 use tower_heed::{
     ThrottleLayer,
     error::find,
-    policy::{Deadline, Priority},
+    extensions::{Deadline, Priority},
     throttle::Throttled,
 };
 

@@ -7,8 +7,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     ErrorClassifyLayer, RetryOnRateLimit, ThrottleLayer,
     error::find,
-    policy::{Backoff, Deadline},
-    retry::RetryOutcome,
+    extensions::Deadline,
+    retry::{Backoff, RetryOutcome},
     throttle::Throttled,
 };
 

@@ -6,8 +6,9 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     ThrottleLayer, TimeoutLayer,
+    classify::{Classification, ErrorClass},
     error::find,
-    policy::{Classification, Deadline, ErrorClass},
+    extensions::Deadline,
     throttle::Throttled,
 };
 

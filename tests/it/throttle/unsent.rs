@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_heed::{
-    BoxError, ThrottleLayer, policy::FetchFailure, throttle::ThrottleHandle,
+    BoxError, ThrottleLayer, cooldown::FetchFailure, throttle::ThrottleHandle,
     token_cache::TokenError,
 };
 

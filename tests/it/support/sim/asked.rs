@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::policy::quota::{Quota, Turn};
+use tower_heed::throttle::limiter::{Quota, Turn};
 
 use super::{Headers, Limiter, Rule, SECOND, Server};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use limiter_sim::{Headers, Limiter, Nanos};
-use tower_heed::{headers::RateLimit, policy::quota::Answer};
+use tower_heed::{headers::RateLimit, throttle::limiter::Answer};
 
 pub struct Server {
     pub limiter: Limiter,

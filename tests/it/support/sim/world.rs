@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tower_heed::policy::quota::{Answer, Quota, Ticket, Turn};
+use tower_heed::throttle::limiter::{Answer, Quota, Ticket, Turn};
 
 use super::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND, Server};
 

@@ -18,7 +18,7 @@ use super::ambient;
 /// ```
 /// use std::time::Duration;
 /// use tokio::time::Instant;
-/// use tower_heed::policy::Deadline;
+/// use tower_heed::extensions::Deadline;
 ///
 /// let now = Instant::now();
 /// let mut request = http::Request::get("https://id.example/users/1").body(()).unwrap();

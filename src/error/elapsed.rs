@@ -30,7 +30,7 @@ impl Elapsed {
     }
 
     /// The time limit: from the start of the call to the end of the response body. Where the request brought an earlier
-    /// [`Deadline`](crate::policy::Deadline), what that left at the start of the call.
+    /// [`Deadline`](crate::extensions::Deadline), what that left at the start of the call.
     #[must_use]
     pub const fn limit(&self) -> Duration {
         self.limit

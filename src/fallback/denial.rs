@@ -4,11 +4,12 @@ use std::error::Error;
 
 use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
 
-use super::{
-    Classification, ErrorClass, FetchFailure,
-    errors::{ClassifiedError, TokenError, UpstreamUnavailable},
-};
 use crate::error::{as_a, chain};
+use crate::{
+    classify::{Classification, ErrorClass},
+    cooldown::FetchFailure,
+    error::{ClassifiedError, TokenError, UpstreamUnavailable},
+};
 
 /// The class of an answer that has to do with credentials: [`Unauthenticated`](ErrorClass::Unauthenticated) or
 /// [`Forbidden`](ErrorClass::Forbidden). None where it has not.

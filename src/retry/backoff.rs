@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::chance::share;
+
 use crate::error::InvalidConfig;
 
 /// Exponential backoff with positive jitter: `first`, twice that, four times that ... up to `cap`.
@@ -77,12 +79,6 @@ impl Backoff {
     pub fn jitter(&self, retries: u32, chance: f64) -> Duration {
         share(self.spread(retries), chance)
     }
-}
-
-/// The part `ratio` of a span. A ratio outside of 0.0..=1.0 counts as the nearer end, NaN as zero.
-pub(super) fn share(span: Duration, ratio: f64) -> Duration {
-    let part = span.as_secs_f64() * ratio.clamp(0.0, 1.0);
-    Duration::try_from_secs_f64(part).unwrap_or_default().min(span)
 }
 
 impl Default for Backoff {

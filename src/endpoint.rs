@@ -16,7 +16,7 @@ use crate::error::InvalidConfig;
 ///
 /// ```
 /// use http::Method;
-/// use tower_heed::policy::Endpoints;
+/// use tower_heed::endpoint::Endpoints;
 ///
 /// let mut limits = Endpoints::new(10);
 /// limits.insert("POST /oauth/token", 1)?;

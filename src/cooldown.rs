@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ErrorClass, backoff::share};
+use crate::{chance::share, classify::ErrorClass};
 
 /// A server may name a wait of at most a day, the longest that Auth0's quotas have; more is cut to it.
 const MAX_TOLD: Duration = Duration::from_secs(24 * 60 * 60);

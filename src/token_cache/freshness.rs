@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::backoff::share;
+use crate::chance::share;
 
 /// Before a token's end, at most this much is kept clear: time for a request to arrive, and for two clocks to differ.
 const MAX_MARGIN: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub struct Moment {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_heed::policy::{Freshness, TokenState};
+/// use tower_heed::extensions::{Freshness, TokenState};
 ///
 /// let hour = Freshness::new(Duration::from_secs(3600), Duration::from_secs(10), 0.0);
 /// assert_eq!(hour.soft_end(), Duration::from_secs(3570));

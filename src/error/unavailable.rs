@@ -3,9 +3,9 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{
+    classify::{Classification, ErrorClass},
     error::BoxError,
     headers::retry_after_seconds,
-    policy::{Classification, ErrorClass},
 };
 
 /// The upstream cannot be used, for a reason that is not the caller's.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Classification, ErrorClass, Limits, Progress, Repeatable, Stopped, backoff::share};
+use super::{Limits, Progress, Repeatable, Stopped};
+use crate::chance::share;
+use crate::classify::{Classification, ErrorClass};
 
 /// What the budget is asked for before a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@
 //! use std::time::{Duration, SystemTime};
 //! use http::{HeaderMap, HeaderValue};
 //! use tokio::time::Instant;
-//! use tower_heed::{policy::quota::{Answer, Quota, Turn}, headers::RateLimit};
+//! use tower_heed::{throttle::limiter::{Answer, Quota, Turn}, headers::RateLimit};
 //!
 //! let (mut quota, now, wall) = (Quota::new(), Instant::now(), SystemTime::UNIX_EPOCH);
 //! let Turn::Now(ticket) = quota.next_turn(now) else { unreachable!("nothing is known of a limit") };

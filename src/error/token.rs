@@ -5,9 +5,10 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use http::StatusCode;
 
 use crate::{
+    classify::{Classification, ErrorClass},
+    cooldown::FetchFailure,
     error::{BoxError, find},
     headers::{RateLimit, Window},
-    policy::{Classification, ErrorClass, FetchFailure},
 };
 
 /// No token could be had.
@@ -22,7 +23,7 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 /// use http::StatusCode;
-/// use tower_heed::{policy::FetchFailure, token_cache::TokenError};
+/// use tower_heed::{cooldown::FetchFailure, token_cache::TokenError};
 ///
 /// let error = TokenError::new(FetchFailure::RateLimited)
 ///     .with_status(StatusCode::TOO_MANY_REQUESTS)

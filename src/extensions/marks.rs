@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ErrorClass;
+use crate::classify::ErrorClass;
 
 /// On a request: send it once, whatever the answer. [`RetryOnRateLimit`](crate::RetryOnRateLimit) passes it through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Degraded {
 /// whoever has waited longest, so that nobody waits for ever. A request without it is `Normal`.
 ///
 /// ```
-/// use tower_heed::policy::Priority;
+/// use tower_heed::extensions::Priority;
 ///
 /// let mut login = http::Request::post("https://id.example/oauth/token").body(()).unwrap();
 /// login.extensions_mut().insert(Priority::High);

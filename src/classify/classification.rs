@@ -7,12 +7,9 @@ use std::{
 
 use http::{HeaderMap, StatusCode};
 
-use super::{
-    Answer, Classifier, ErrorClass,
-    errors::{
-        ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError, UpstreamUnavailable,
-    },
-    transport,
+use super::{Answer, Classifier, ErrorClass, transport};
+use crate::error::{
+    ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError, UpstreamUnavailable,
 };
 use crate::{
     error::{as_a, chain},
@@ -27,7 +24,7 @@ use crate::{
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use http::{HeaderMap, StatusCode};
-/// use tower_heed::policy::{Classification, ErrorClass, Preset};
+/// use tower_heed::extensions::{Classification, ErrorClass, Preset};
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("retry-after", "30".parse().unwrap());
@@ -102,7 +99,7 @@ impl Classification {
 
     /// The failure that an answer in the upstream's place stands for, as far as its mark tells.
     #[cfg(feature = "response-cache")]
-    pub(crate) fn of_degraded(mark: super::Degraded) -> Self {
+    pub(crate) fn of_degraded(mark: crate::extensions::Degraded) -> Self {
         Self { wait: mark.retry_after(), ..Self::of_class(mark.class()) }
     }
 

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode, response};
 
-use crate::policy::{Classification, ErrorClass};
+use crate::classify::{Classification, ErrorClass};
 
 /// A failing answer turned into an error, with what is needed to act on it.
 ///

@@ -12,7 +12,7 @@ pub enum Stopped {
     NotRepeatable,
     /// The body cannot be sent again.
     BodyNotReplayable,
-    /// The request carries [`NoRetry`](super::NoRetry).
+    /// The request carries [`NoRetry`](crate::extensions::NoRetry).
     NoRetry,
     /// As many retries as allowed have been made.
     MaxRetries,

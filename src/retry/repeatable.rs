@@ -1,6 +1,6 @@
 use http::{Extensions, HeaderMap, Method, Request};
 
-use super::Idempotent;
+use crate::extensions::Idempotent;
 
 /// Whether sending a request twice may do more than sending it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
