@@ -79,9 +79,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "axum")]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub mod axum;
 pub mod body;
 pub mod classify;
 pub mod clock;
@@ -93,15 +90,15 @@ pub mod extensions;
 pub mod fallback;
 pub mod guide;
 pub mod headers;
+pub mod integrations;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 #[cfg(feature = "client-credentials")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client-credentials")))]
 pub mod oauth;
-#[cfg(feature = "reqwest")]
-#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
-pub mod reqwest;
 #[cfg(feature = "response-cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
 pub mod response_cache;
@@ -114,13 +111,9 @@ pub mod test_util;
 pub mod throttle;
 pub mod timeout;
 pub mod token_cache;
-#[cfg(feature = "tower-http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tower-http")))]
-pub mod tower_http;
 
 mod chance;
 
-mod meter;
 mod origin;
 
 pub use classify::ErrorClassifyLayer;

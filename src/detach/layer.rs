@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     endpoint::Endpoints,
     error::InvalidConfig,
-    meter,
+    metrics as meter,
 };
 
 /// Answers 202 for named endpoints, and sends in the background. What waits is in memory only.

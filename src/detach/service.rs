@@ -15,7 +15,7 @@ use super::{
     state::Job,
     ticket::Ticket,
 };
-use crate::{BoxError, extensions::Deadline, meter::Meter};
+use crate::{BoxError, extensions::Deadline, metrics::Meter};
 
 /// The service that [`DetachLayer`](super::DetachLayer) makes. The [module](super) is the manual.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::{
 use tracing::Span;
 
 use super::{Cause, Failure, Success, Summary, events, outcome::Outcome};
-use crate::meter::{Meter, Pending};
+use crate::metrics::{Meter, Pending};
 
 /// Those who are told how requests ended.
 #[derive(Clone, Default)]

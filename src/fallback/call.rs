@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Method, Request, Uri};
 
 use super::{Config, Failure, UpstreamUnavailable, layer::Rules};
-use crate::{BoxError, classify::Classification, extensions::Deadline, meter::Meter};
+use crate::{BoxError, classify::Classification, extensions::Deadline, metrics::Meter};
 
 /// A call that is under way.
 pub(super) struct Call {

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     endpoint::Endpoints,
     error::InvalidConfig,
-    meter,
+    metrics as meter,
 };
 
 /// Says what the caller gets when the upstream is out: an answer in its place, or an error that says so.

@@ -5,7 +5,7 @@ use std::{
 
 use http::HeaderName;
 
-use crate::{error::InvalidConfig, meter::CacheMeter, response_cache::KeepRules};
+use crate::{error::InvalidConfig, metrics::CacheMeter, response_cache::KeepRules};
 
 /// How the responses of one endpoint are kept; what [`ResponseCacheLayer::endpoint`](super::ResponseCacheLayer::endpoint)
 /// hands to its closure. It starts as the layer's own, without a time to live.

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     endpoint::Endpoints,
     error::InvalidConfig,
-    meter,
+    metrics as meter,
 };
 
 /// Keeps the responses of chosen `GET`s, for each credential by itself.

@@ -9,7 +9,7 @@ use crate::{
     classify::Classification,
     error::{ClassifiedError, find},
     extensions::{Attempt, Deadline, TokenReplaced},
-    meter::Meter,
+    metrics::Meter,
     retry::{Cost, Decision, Progress, Repeatable, Stopped, Taken},
 };
 

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     endpoint::Endpoints,
     error::InvalidConfig,
-    meter,
+    metrics as meter,
     retry::{Backoff, RetryBudget},
 };
 

@@ -21,7 +21,7 @@ use crate::{
     BoxError,
     endpoint::Endpoint,
     extensions::{Deadline, Priority},
-    meter::{InLine, Meter},
+    metrics::{InLine, Meter},
 };
 
 pin_project! {

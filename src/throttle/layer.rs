@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     endpoint::Endpoints,
     error::InvalidConfig,
-    meter,
+    metrics as meter,
     throttle::limiter::Quota,
 };
 

@@ -20,7 +20,7 @@ use crate::{
     endpoint::Endpoint,
     extensions::{Priority, ambient},
     headers::Bucket,
-    meter::Meter,
+    metrics::Meter,
     throttle::limiter::{Answer, Ticket},
 };
 

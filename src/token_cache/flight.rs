@@ -11,7 +11,7 @@ use super::{
     cache::Cache,
     cached::{Cached, moment},
 };
-use crate::{cooldown::FetchFailure, meter, token_cache::Moment};
+use crate::{cooldown::FetchFailure, metrics as meter, token_cache::Moment};
 
 /// How long after its time limit a flight that has not landed is given up: its runtime may only be slow.
 const GRACE: Duration = Duration::from_secs(1);

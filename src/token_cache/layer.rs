@@ -12,7 +12,7 @@ use super::{
     origin::Origins,
     slots::{Slots, Source},
 };
-use crate::{BoxError, clock::Clock, endpoint::Endpoints, error::InvalidConfig, meter};
+use crate::{BoxError, clock::Clock, endpoint::Endpoints, error::InvalidConfig, metrics as meter};
 
 /// Obtains, keeps, refreshes and attaches the bearer token of the requests that pass.
 ///

@@ -203,8 +203,6 @@
 mod boarding;
 mod cache;
 mod cached;
-#[cfg(feature = "client-credentials")]
-mod client_credentials;
 mod config;
 mod flight;
 mod freshness;
@@ -226,7 +224,7 @@ mod slots;
 mod snapshot;
 mod static_token;
 mod sync;
-mod token;
+pub(crate) mod token;
 mod wait;
 #[cfg(test)]
 mod week;
@@ -235,10 +233,6 @@ pub use crate::{
     error::TokenError,
     extensions::{token_key::TokenKey, token_scope::TokenScope},
 };
-#[cfg(feature = "client-credentials")]
-pub use client_credentials::{AuthMethod, ClerkM2m, ClientCredentials, Credentials, RequestFormat};
-#[cfg(feature = "private-key-jwt")]
-pub use client_credentials::{PrivateKey, SigningAlgorithm};
 pub use config::Config;
 pub use freshness::{Freshness, Moment, TokenState};
 pub use future::ResponseFuture;

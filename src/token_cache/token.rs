@@ -139,7 +139,7 @@ impl Drop for Wiped {
 }
 
 /// One sensitive header value of several parts, in a buffer of its own that is wiped when the last copy of it goes.
-pub(super) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
+pub(crate) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
     // The capacity is exact: a buffer that grows leaves its old bytes behind, not wiped.
     let mut buffer = Wiped(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     for part in parts {

@@ -24,9 +24,9 @@ use tower_heed::{
     BoxError, ErrorClassifyLayer, Stack, TokenCacheLayer,
     classify::{AuthStatus, SessionStatus},
     error::find,
+    oauth::ClientCredentials,
     retry::{RetryOutcome, Stopped},
     timeout::{Elapsed, Phase},
-    token_cache::ClientCredentials,
 };
 
 const USER: &str = "GET /api/v2/users/{id}";

@@ -182,10 +182,13 @@ fn what_to_alert_on_is_there_to_be_seen() {
 #[test]
 fn each_header_in_the_table_of_the_dialects_has_a_case() {
     let read = |file| fs::read_to_string(root().join(file)).unwrap().to_lowercase();
-    let cases =
-        ["tests/it/rate_limit.rs", "tests/corpus/cases.json", "src/wire/rate_limit/bucket.rs"]
-            .map(read)
-            .concat();
+    let cases = [
+        "tests/it/headers/rate_limit.rs",
+        "tests/corpus/cases.json",
+        "src/headers/rate_limit/bucket.rs",
+    ]
+    .map(read)
+    .concat();
     let page = include_str!("../../docs/providers.md");
     let (_, tables) = page.split_once("## Explicit delays").unwrap();
     let mut seen = 0;

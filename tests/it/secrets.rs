@@ -16,8 +16,8 @@ use tower_heed::{
     body::ReplayBodyLayer,
     classify::Classification,
     extensions::NoRetry,
+    oauth::{AuthMethod, ClientCredentials},
     retry::RetryOutcome,
-    token_cache::{AuthMethod, ClientCredentials},
 };
 
 use crate::support::log::Log;

@@ -23,7 +23,7 @@ use crate::{
         probe::{Answer, Body, probe},
         scripted::get,
     },
-    token_support::{self, Source},
+    token_cache::support::{self as token_support, Source},
 };
 
 /// The spans of this thread that have ended, as an exporter gets them.

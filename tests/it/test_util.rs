@@ -156,10 +156,10 @@ mod a_programs_own_stack {
     use tower_heed::{
         BoxError, Stack, TokenCacheLayer,
         error::find,
+        oauth::ClientCredentials,
         retry::{RetryOutcome, Stopped},
         test_util::{Answer, ScriptedHandle, ScriptedService},
         timeout::Elapsed,
-        token_cache::ClientCredentials,
     };
 
     use crate::support::{probe::Body, scripted::get};

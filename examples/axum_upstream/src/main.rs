@@ -29,11 +29,11 @@ use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack, TimeoutLayer, TokenCacheLayer,
-    axum::UpstreamError,
     body::{ReplayBody, ReplayBodyLayer},
     classify::{AuthStatus, ErrorClass, SessionStatus},
     fallback::Failure,
-    token_cache::ClientCredentials,
+    integrations::axum::UpstreamError,
+    oauth::ClientCredentials,
 };
 
 /// The identity API as the handlers see it: a client for axum's own bodies.

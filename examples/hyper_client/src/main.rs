@@ -12,9 +12,7 @@ use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
-use tower_heed::{
-    BoxError, Stack, TokenCacheLayer, retry::RetryOutcome, token_cache::ClientCredentials,
-};
+use tower_heed::{BoxError, Stack, TokenCacheLayer, oauth::ClientCredentials, retry::RetryOutcome};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {

@@ -15,7 +15,8 @@ use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
     cooldown::FetchFailure,
-    token_cache::{ClientCredentials, Credentials, Token, TokenError, TokenRequest},
+    oauth::{ClientCredentials, Credentials},
+    token_cache::{Token, TokenError, TokenRequest},
 };
 
 use super::{

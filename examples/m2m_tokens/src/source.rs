@@ -4,10 +4,8 @@ use http::{Request, Response};
 use tower::{Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError,
-    token_cache::{
-        AuthMethod, ClientCredentials, PrivateKey, SigningAlgorithm, Token, TokenError,
-        TokenRequest,
-    },
+    oauth::{AuthMethod, ClientCredentials, PrivateKey, SigningAlgorithm},
+    token_cache::{Token, TokenError, TokenRequest},
 };
 
 use super::{

@@ -16,7 +16,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
-    retry::Backoff, token_cache::ClientCredentials,
+    oauth::ClientCredentials, retry::Backoff,
 };
 
 use super::{

@@ -129,7 +129,7 @@ fn by_reqwest(
             Request::<reqwest::Body>::try_from(request).unwrap().map(|_| Body::from("sent"))
         })
         .map_response(|response| response.map(reqwest::Body::wrap).into());
-    tower_heed::reqwest::ReqwestService::new(client)
+    tower_heed::integrations::reqwest::ReqwestService::new(client)
 }
 
 fn tokens() -> TokenCacheLayer {

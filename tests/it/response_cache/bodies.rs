@@ -7,7 +7,7 @@ use http_body::Body as _;
 use tower::service_fn;
 
 use super::*;
-use crate::body_script::{Script, Step};
+use crate::body::script::{Script, Step};
 
 type Read = Result<(String, Option<HeaderMap>), String>;
 

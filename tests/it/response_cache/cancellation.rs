@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use tower::service_fn;
 
 use super::*;
-use crate::body_script::{Script, Step};
+use crate::body::script::{Script, Step};
 
 /// Answers after some polls, with a body in so many pieces.
 fn in_pieces(

@@ -2,6 +2,7 @@
 
 mod api;
 mod bodies;
+mod decision;
 mod events;
 mod lets_go;
 mod loopback;

@@ -6,6 +6,7 @@ mod goodput;
 mod hanging;
 mod hostile;
 mod keys;
+mod limiter;
 mod line;
 mod long_line;
 mod outage;

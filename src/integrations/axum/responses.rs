@@ -1,0 +1,47 @@
+//! Each of our errors as a response.
+
+use axum_core::response::{IntoResponse, Response};
+
+use super::UpstreamError;
+use crate::{
+    body::ReplayError,
+    classify::ClassifiedError,
+    detach::NotQueued,
+    error::InvalidConfig,
+    fallback::UpstreamUnavailable,
+    throttle::Throttled,
+    timeout::Elapsed,
+    token_cache::{OriginRefused, TokenError},
+};
+
+macro_rules! responses {
+    ($($error:ty),* $(,)?) => {
+        $(
+            /// As the page of [`axum`](crate::integrations::axum) has it.
+            #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+            impl IntoResponse for $error {
+                fn into_response(self) -> Response {
+                    UpstreamError::from(self).into_response()
+                }
+            }
+        )*
+    };
+}
+
+responses![
+    ClassifiedError,
+    Elapsed,
+    InvalidConfig,
+    NotQueued,
+    OriginRefused,
+    ReplayError,
+    Throttled,
+    TokenError,
+    UpstreamUnavailable,
+];
+
+#[cfg(feature = "response-cache")]
+responses![crate::response_cache::FetchFailed];
+
+#[cfg(feature = "client-credentials")]
+responses![crate::oauth::MalformedToken];

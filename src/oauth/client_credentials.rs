@@ -1,0 +1,285 @@
+//! The OAuth 2.0 client credentials grant, [RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{AuthMethod, Credentials, RequestFormat, client::Client, encode, exchange};
+use crate::token_cache::{Token, TokenError, TokenKey, TokenRequest};
+use crate::{BoxError, clock::Clock, error::InvalidConfig};
+
+/// A source of tokens that trades a client's [`Credentials`] for them at an OAuth 2.0 token endpoint.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use http::{Request, Response};
+/// # use http_body_util::Full;
+/// use bytes::Bytes;
+/// use tower_heed::{oauth::ClientCredentials, token_cache::TokenCacheLayer};
+///
+/// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+/// let source = ClientCredentials::auth0(http, "acme.eu.auth0.com", "my-client", "my-secret")?;
+/// let layer = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com")?;
+/// # Ok::<(), tower_heed::error::InvalidConfig>(())
+/// ```
+///
+/// | issuer | constructor | a secret is sent | `aud` of an assertion |
+/// |---|---|---|---|
+/// | Auth0 | [`auth0`](Self::auth0) | in the body | `https://{domain}/` |
+/// | Okta, its own APIs | `okta_org` | never | the endpoint |
+/// | Okta, your APIs | [`okta`](Self::okta) | in the header | the endpoint |
+/// | Keycloak | [`keycloak`](Self::keycloak) | in the header | `{base}/realms/{realm}` |
+/// | any other | [`new`](Self::new) | in the body, or as [`auth_method`](Self::auth_method) says | the endpoint, or as `assertion_audience` says |
+///
+/// `okta_org` and `assertion_audience` are there with the feature `private-key-jwt`, as is `PrivateKey`.
+///
+/// # The endpoint's own client
+///
+/// It runs over any HTTP service whose request body can be made from [`Bytes`]: `Full<Bytes>`, `axum::body::Body`,
+/// reqwest's. Give it a client of its own, not the stack that it serves:
+///
+/// * **without retries.** Every caller without a token waits for this one exchange. A 429 that is waited out and sent again in
+///   here holds them all for as long as the issuer says, up to a day, and each further send counts against the same quota.
+///   Outside, the refusal is a [`TokenError`] at once: the cache goes on with the token it has, leaves the endpoint alone
+///   until the wait has passed ([`HoldOff`](crate::cooldown::HoldOff)), and tells callers without a token how long that is;
+/// * **with a time limit of its own**, which is built in: [`timeout`](Self::timeout), from the request to the end of the
+///   answer's body. A [`TimeoutLayer`](crate::TimeoutLayer) around the API is no limit here, since an exchange goes on when
+///   its caller has left. Set it below the cache's
+///   [`fetch_timeout`](crate::token_cache::TokenCacheLayer::fetch_timeout) where the endpoint is known to be fast;
+/// * **without redirects** (reqwest follows them by default): they would carry the secret elsewhere. Those that arrive here
+///   are refused;
+/// * **without the [`TokenCacheLayer`](crate::token_cache::TokenCacheLayer)** that it serves.
+///
+/// ```
+/// # use std::{convert::Infallible, time::Duration};
+/// # use bytes::Bytes;
+/// # use http::{Request, Response};
+/// # use http_body_util::Full;
+/// use tower::{Layer, ServiceBuilder};
+/// use tower_heed::{ErrorClassifyLayer, Stack, TokenCacheLayer, oauth::ClientCredentials};
+///
+/// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+/// // To the issuer: what each answer means is logged; nothing is sent again.
+/// let issuer = ServiceBuilder::new().layer(ErrorClassifyLayer::new()).service(http.clone());
+/// let source = ClientCredentials::auth0(issuer, "acme.eu.auth0.com", "my-client", "my-secret")?
+///     .timeout(Duration::from_secs(5))?;
+///
+/// // To the API: everything.
+/// let token = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com")?;
+/// let client = Stack::new().token_cache(token).layer(http);
+/// # drop(client);
+/// # Ok::<(), tower_heed::error::InvalidConfig>(())
+/// ```
+///
+/// # Defaults
+///
+/// [`AuthMethod::ClientSecretPost`] and [`RequestFormat::Form`], which Auth0, Entra and Keycloak take as they are; Okta's
+/// clients are set to `ClientSecretBasic` unless told otherwise. [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT).
+///
+/// # Errors
+///
+/// [`TokenError`], with the status and the OAuth `error` code. How long a refusal says to wait is its `Retry-After`; without one
+/// the reset of a limit that `x-ratelimit-*` or the like call spent; without that the reset of an Auth0 quota that is spent. An answer
+/// is read up to 64 KiB; what must be in it is said at [`TokenResponse::from_slice`](crate::oauth::TokenResponse::from_slice).
+pub struct ClientCredentials<S, B> {
+    service: S,
+    pub(super) client: Arc<Client>,
+    body: PhantomData<fn() -> B>,
+}
+
+// === impl ClientCredentials ===
+
+impl<S, B> ClientCredentials<S, B> {
+    /// Ten seconds, as long as the cache waits for a source.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A client with this id and these credentials (a `&str` or `String` is a secret) at `token_endpoint`, reached by `service`.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint is no `https` address (or `http` on a loopback address), or holds a user name; the id or the secret is
+    /// empty or holds a control character, a line break at the end for example. The error shows neither of the two.
+    pub fn new<C>(
+        service: S,
+        token_endpoint: &str,
+        client_id: impl Into<String>,
+        credentials: C,
+    ) -> Result<Self, InvalidConfig>
+    where
+        S: Service<Request<B>>,
+        B: From<Bytes>,
+        C: TryInto<Credentials>,
+        C::Error: Into<InvalidConfig>,
+    {
+        let source = Self::over_clear_text(service, token_endpoint, client_id, credentials)?;
+        source.client.refuse_clear_text()?;
+        Ok(source)
+    }
+
+    /// As [`new`](Self::new), and the endpoint may be an `http` address: the secret can be read on the way. For a mesh that
+    /// encrypts by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), clear text excepted.
+    pub fn over_clear_text<C>(
+        service: S,
+        token_endpoint: &str,
+        client_id: impl Into<String>,
+        credentials: C,
+    ) -> Result<Self, InvalidConfig>
+    where
+        S: Service<Request<B>>,
+        B: From<Bytes>,
+        C: TryInto<Credentials>,
+        C::Error: Into<InvalidConfig>,
+    {
+        let credentials = credentials.try_into().map_err(Into::into)?;
+        let client = Client::new(token_endpoint, client_id.into(), credentials)?;
+        Ok(Self { service, client: Arc::new(client), body: PhantomData })
+    }
+
+    /// Asks for a token for this API. Auth0 requires it; its Management API is `https://{domain}/api/v2/`.
+    #[must_use]
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.map_key(|key| key.with_audience(audience))
+    }
+
+    /// Asks for a token for this organization (Auth0).
+    #[must_use]
+    pub fn organization(self, organization: impl Into<String>) -> Self {
+        self.map_key(|key| key.with_organization(organization))
+    }
+
+    /// Asks for these scopes, separated by spaces, besides those asked for already.
+    #[must_use]
+    pub fn scopes(self, scopes: &str) -> Self {
+        self.map_key(|key| key.with_scopes(scopes))
+    }
+
+    /// Sends a further parameter, `resource` for example. It must not be a secret.
+    ///
+    /// # Errors
+    ///
+    /// There is a setter for this parameter.
+    pub fn parameter(
+        self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, InvalidConfig> {
+        let name = name.into();
+        encode::refuse_reserved(&name)?;
+        Ok(self.map_key(|key| key.with_parameter(name, value)))
+    }
+
+    /// Sets how the client's secret is sent. A key is not sent at all, so it is not concerned.
+    #[must_use]
+    pub fn auth_method(mut self, method: AuthMethod) -> Self {
+        let client = Arc::unwrap_or_clone(self.client).with_auth_method(method);
+        self.client = Arc::new(client);
+        self
+    }
+
+    /// Sets the `aud` of the assertions that a key signs. Without it that is the token endpoint's address, which most issuers
+    /// take ([RFC 7523 §3](https://www.rfc-editor.org/rfc/rfc7523#section-3)); the others want their issuer's name, and the
+    /// presets know it.
+    #[cfg(feature = "private-key-jwt")]
+    #[must_use]
+    pub fn assertion_audience(mut self, audience: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.client).assertion_audience = Some(audience.into());
+        self
+    }
+
+    /// Sets how the request is written.
+    #[must_use]
+    pub fn format(mut self, format: RequestFormat) -> Self {
+        Arc::make_mut(&mut self.client).format = format;
+        self
+    }
+
+    /// How long one exchange may take, from the request to the end of the answer's body.
+    ///
+    /// # Errors
+    ///
+    /// Zero.
+    pub fn timeout(mut self, limit: Duration) -> Result<Self, InvalidConfig> {
+        if limit.is_zero() {
+            return Err(InvalidConfig::new("client credentials timeout", "it is zero"));
+        }
+        Arc::make_mut(&mut self.client).terms.timeout = limit;
+        Ok(self)
+    }
+
+    /// Takes the time, by which dates in headers are read, from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        Arc::make_mut(&mut self.client).terms.clock = clock;
+        self
+    }
+
+    /// What its token is for, where the [request](TokenRequest) leaves that open.
+    #[must_use]
+    pub fn key(&self) -> &TokenKey {
+        &self.client.key
+    }
+
+    fn map_key(mut self, map: impl FnOnce(TokenKey) -> TokenKey) -> Self {
+        let client = Arc::make_mut(&mut self.client);
+        client.key = map(std::mem::take(&mut client.key));
+        self
+    }
+}
+
+impl<S, B, ResponseBody> Service<TokenRequest> for ClientCredentials<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResponseBody>>,
+    S::Error: Into<BoxError> + 'static,
+    S::Future: Send + 'static,
+    B: From<Bytes>,
+    ResponseBody: Body + Send + 'static,
+    ResponseBody::Data: Send,
+    ResponseBody::Error: Into<BoxError>,
+{
+    type Response = Token;
+    type Error = TokenError;
+    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
+        self.service.poll_ready(cx).map_err(TokenError::of_source)
+    }
+
+    fn call(&mut self, request: TokenRequest) -> Self::Future {
+        // Before the credentials are read: see `Credentials::replace`.
+        let version = self.client.credentials.version();
+        let sent = self.client.request(&request).map(|request| self.service.call(request));
+        let client = Arc::clone(&self.client);
+        Box::pin(async move {
+            let exchanged = exchange::exchange(&client.terms, exchange::OAUTH, sent).await;
+            exchanged.map_err(|error| client.credentials.judge(version, error))
+        })
+    }
+}
+
+impl<S: Clone, B> Clone for ClientCredentials<S, B> {
+    fn clone(&self) -> Self {
+        let (service, client) = (self.service.clone(), Arc::clone(&self.client));
+        Self { service, client, body: PhantomData }
+    }
+}
+
+impl<S, B> fmt::Debug for ClientCredentials<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials").field("client", &self.client).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! What a client proves itself with, and that it can change.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use zeroize::Zeroizing;
+
+#[cfg(feature = "private-key-jwt")]
+use super::PrivateKey;
+use crate::{
+    cooldown::FetchFailure,
+    error::{InvalidConfig, TokenError},
+};
+
+/// What a client proves itself with: a secret, or a private key. It can be replaced while the program runs.
+///
+/// Clones share one place, so keep one and give another to the source: every exchange takes what is there then. Where a
+/// secret comes from outside (a mounted file, a vault), whoever watches that calls [`replace`](Self::replace); asking for it
+/// within an exchange would let a slow vault hold every caller.
+///
+/// Each replacement is another [`version`](Self::version). A source that was left alone because the issuer *rejected* the
+/// version before is asked again at once: its error is [outdated](TokenError::outdated_when).
+///
+/// ```
+/// use tower_heed::oauth::Credentials;
+///
+/// let credentials = Credentials::secret("s3cr3t")?;
+/// let kept = credentials.clone();
+/// // … `credentials` goes into a source. Later, when the secret was rotated:
+/// kept.replace("n3w-s3cr3t")?;
+/// assert_eq!((credentials.version(), kept.version()), (1, 1));
+/// assert!(!format!("{kept:?}").contains("n3w"));
+/// # Ok::<(), tower_heed::error::InvalidConfig>(())
+/// ```
+#[derive(Clone)]
+pub struct Credentials(Arc<Place>);
+
+struct Place {
+    proof: ArcSwap<Proof>,
+    version: AtomicU64,
+}
+
+/// One credential. Its bytes are wiped when the last exchange that uses it has ended.
+pub(super) enum Proof {
+    Secret(Zeroizing<String>),
+    #[cfg(feature = "private-key-jwt")]
+    Key(PrivateKey),
+}
+
+// === impl Credentials ===
+
+impl Credentials {
+    /// A secret, which is sent to the issuer. A `&str` or a `String` does as well wherever credentials are taken.
+    ///
+    /// # Errors
+    ///
+    /// It is empty or holds a control character, a line break at the end for example. The error does not show it.
+    pub fn secret(secret: impl Into<String>) -> Result<Self, InvalidConfig> {
+        let secret = Zeroizing::new(secret.into());
+        refuse_unsendable("client secret", &secret)?;
+        Ok(Self::of(Proof::Secret(secret)))
+    }
+
+    /// A private key, which is never sent: it signs an assertion for each attempt.
+    #[cfg(feature = "private-key-jwt")]
+    #[must_use]
+    pub fn key(key: PrivateKey) -> Self {
+        Self::of(Proof::Key(key))
+    }
+
+    /// Puts what `other` holds now in the place of what is here, for all clones.
+    ///
+    /// # Errors
+    ///
+    /// As [`secret`](Self::secret); then all stays as it was.
+    pub fn replace<C>(&self, other: C) -> Result<(), InvalidConfig>
+    where
+        C: TryInto<Self>,
+        C::Error: Into<InvalidConfig>,
+    {
+        let other = other.try_into().map_err(Into::into)?;
+        self.0.proof.store(other.0.proof.load_full());
+        // After the proof: an exchange that reads the version first may take a newer proof than it says, and is then
+        // repeated for nothing; it never takes an older one, which would be held against the newer.
+        self.0.version.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// How often they were replaced.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Acquire)
+    }
+
+    /// The name of the way in which they prove a client, `secret` being that of a secret.
+    pub(super) fn method_name(&self, secret: &'static str) -> &'static str {
+        match **self.0.proof.load() {
+            Proof::Secret(_) => secret,
+            #[cfg(feature = "private-key-jwt")]
+            Proof::Key(_) => "private_key_jwt",
+        }
+    }
+
+    pub(super) fn proof(&self) -> Arc<Proof> {
+        self.0.proof.load_full()
+    }
+
+    /// The error of an exchange that began with `version`: a rejection no longer counts once there is another.
+    pub(super) fn judge(&self, version: u64, error: TokenError) -> TokenError {
+        if error.failure() != FetchFailure::Rejected {
+            return error;
+        }
+        let credentials = self.clone();
+        error.outdated_when(move || credentials.version() != version)
+    }
+
+    fn of(proof: Proof) -> Self {
+        Self(Arc::new(Place { proof: ArcSwap::from_pointee(proof), version: AtomicU64::new(0) }))
+    }
+}
+
+impl TryFrom<&str> for Credentials {
+    type Error = InvalidConfig;
+
+    fn try_from(secret: &str) -> Result<Self, InvalidConfig> {
+        Self::secret(secret)
+    }
+}
+
+impl TryFrom<String> for Credentials {
+    type Error = InvalidConfig;
+
+    fn try_from(secret: String) -> Result<Self, InvalidConfig> {
+        Self::secret(secret)
+    }
+}
+
+#[cfg(feature = "private-key-jwt")]
+impl From<PrivateKey> for Credentials {
+    fn from(key: PrivateKey) -> Self {
+        Self::key(key)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("kind", &self.method_name("secret"))
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Secrets and ids are `*VSCHAR` (RFC 6749, appendices A.1 and A.2). Characters beyond ASCII are sent as UTF-8, since issuers
+/// take them; a control character is always a mistake, most often the line break at the end of a file.
+pub(super) fn refuse_unsendable(what: &'static str, value: &str) -> Result<(), InvalidConfig> {
+    if value.is_empty() {
+        return Err(InvalidConfig::new(what, "it is empty"));
+    }
+    if value.chars().any(char::is_control) {
+        let why = "it holds a control character, perhaps a line break at the end";
+        return Err(InvalidConfig::new(what, why));
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! A client's private key, and the assertions that it signs.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use aws_lc_rs::{
+    rand::{SecureRandom, SystemRandom},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+        RsaEncoding, RsaKeyPair,
+    },
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::error::InvalidConfig;
+
+/// The private key of a client that proves itself by a signature (`private_key_jwt`,
+/// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)): nothing secret is sent.
+///
+/// Each attempt to get a token has an assertion of its own, since an issuer takes each but once: a fresh `jti`, an `iat` of
+/// now and an `exp` one minute later. `Debug` does not show the key; its memory is wiped when the last copy goes.
+///
+/// ```no_run
+/// use tower_heed::oauth::{PrivateKey, SigningAlgorithm};
+///
+/// # fn main() -> Result<(), tower_heed::BoxError> {
+/// let pem = std::fs::read("client-key.pem")?;
+/// let key = PrivateKey::from_pem(SigningAlgorithm::Rs256, pem)?.key_id("2026-11");
+/// # drop(key);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PrivateKey {
+    algorithm: SigningAlgorithm,
+    key_id: Option<String>,
+    pair: Arc<Pair>,
+}
+
+/// How an assertion is signed. The issuer has to be told which, together with the public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SigningAlgorithm {
+    /// RSA with PKCS #1 v1.5 and SHA-256. Every issuer takes it.
+    Rs256,
+    /// RSA with PSS and SHA-256.
+    Ps256,
+    /// ECDSA with P-256 and SHA-256: short keys and short assertions.
+    Es256,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+/// The life of an assertion: Auth0 advises at most a minute, and takes five.
+const LIFE: Duration = Duration::from_secs(60);
+
+// === impl PrivateKey ===
+
+impl PrivateKey {
+    /// The key in a PEM file: PKCS #8 (`BEGIN PRIVATE KEY`), PKCS #1 (`BEGIN RSA PRIVATE KEY`) or SEC 1
+    /// (`BEGIN EC PRIVATE KEY`).
+    ///
+    /// # Errors
+    ///
+    /// There is no private key in it, or it is not of the kind that `algorithm` needs: RSA of 2048 to 8192 bits, or P-256.
+    /// The error shows nothing of it.
+    pub fn from_pem(
+        algorithm: SigningAlgorithm,
+        pem: impl AsRef<[u8]>,
+    ) -> Result<Self, InvalidConfig> {
+        let der = PrivateKeyDer::from_pem_slice(pem.as_ref())
+            .map_err(|_| InvalidConfig::new("private key", "there is none in the PEM text"))?;
+        // It is not wiped by itself.
+        let der = Zeroizing::new(der);
+        let pair = match algorithm {
+            SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => rsa(&der).map(Pair::Rsa),
+            SigningAlgorithm::Es256 => ec(&der).map(Pair::Ec),
+        };
+        let why = format!("it is no {}, which {} needs", algorithm.needs(), algorithm.as_str());
+        let pair = pair.ok_or_else(|| InvalidConfig::new("private key", why))?;
+        Ok(Self { algorithm, key_id: None, pair: Arc::new(pair) })
+    }
+
+    /// Sets the `kid` by which the issuer finds the public key. Needed where it knows several of this client.
+    #[must_use]
+    pub fn key_id(self, key_id: impl Into<String>) -> Self {
+        Self { key_id: Some(key_id.into()), ..self }
+    }
+
+    /// A new assertion of `client_id` for `audience`; none if the signature fails.
+    pub(super) fn assertion(
+        &self,
+        client_id: &str,
+        audience: &str,
+        now: SystemTime,
+    ) -> Option<Zeroizing<String>> {
+        let mut header = json!({ "alg": self.algorithm.as_str(), "typ": "JWT" });
+        if let Some(key_id) = &self.key_id {
+            header["kid"] = key_id.as_str().into();
+        }
+        let mut id = [0; 16];
+        SystemRandom::new().fill(&mut id).ok()?;
+        let issued = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": audience,
+            "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
+            "iat": issued, "exp": issued + LIFE.as_secs(),
+        });
+        let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes())?);
+        // Whoever has it within its minute can use it: it is wiped as a secret is, and so has no buffer that grows.
+        let mut assertion =
+            Zeroizing::new(String::with_capacity(signed.len() + 1 + signature.len()));
+        assertion.extend([signed.as_str(), ".", signature.as_str()]);
+        Some(assertion)
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match &*self.pair {
+            Pair::Rsa(pair) => {
+                let padding: &'static dyn RsaEncoding = match self.algorithm {
+                    SigningAlgorithm::Ps256 => &RSA_PSS_SHA256,
+                    SigningAlgorithm::Rs256 | SigningAlgorithm::Es256 => &RSA_PKCS1_SHA256,
+                };
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(padding, &random, message, &mut signature).ok()?;
+                Some(signature)
+            }
+            Pair::Ec(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
+        }
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey")
+            .field("algorithm", &self.algorithm)
+            .field("key_id", &self.key_id)
+            .field("key", &"[censored]")
+            .finish()
+    }
+}
+
+// === impl SigningAlgorithm ===
+
+impl SigningAlgorithm {
+    /// The name that [RFC 7518 §3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1) registers for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+        }
+    }
+
+    const fn needs(self) -> &'static str {
+        match self {
+            Self::Rs256 | Self::Ps256 => "RSA key of 2048 to 8192 bits",
+            Self::Es256 => "key on the curve P-256",
+        }
+    }
+}
+
+fn rsa(der: &PrivateKeyDer<'_>) -> Option<RsaKeyPair> {
+    match der {
+        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok(),
+        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()).ok(),
+        _ => None,
+    }
+}
+
+fn ec(der: &PrivateKeyDer<'_>) -> Option<EcdsaKeyPair> {
+    let curve = &ECDSA_P256_SHA256_FIXED_SIGNING;
+    match der {
+        PrivateKeyDer::Pkcs8(der) => EcdsaKeyPair::from_pkcs8(curve, der.secret_pkcs8_der()).ok(),
+        PrivateKeyDer::Sec1(der) => {
+            EcdsaKeyPair::from_private_key_der(curve, der.secret_sec1_der()).ok()
+        }
+        _ => None,
+    }
+}

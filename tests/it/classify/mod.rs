@@ -1,0 +1,13 @@
+//! `ErrorClassifyLayer`, and what responses and errors mean.
+
+mod answers;
+mod classifier;
+mod errors;
+mod events;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod loopback;
+mod recovery;
+mod status;
+mod storm;
+mod tokens;

@@ -1,0 +1,9 @@
+//! Adapters to other crates.
+
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod tower_http_redirect;
+#[cfg(feature = "tower-http")]
+mod tower_http_trace;

@@ -1,0 +1,121 @@
+//! Clerk's M2M tokens, against the fake provider.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fake_idp::{Fault, Flavour, Idp};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tower::ServiceExt;
+use tower_heed::{
+    cooldown::FetchFailure,
+    oauth::{ClerkM2m, Credentials},
+    token_cache::{FetchReason, Token, TokenKey, TokenRequest},
+};
+
+type Source = ClerkM2m<Client<HttpConnector, Full<Bytes>>, Full<Bytes>>;
+
+async fn clerk() -> Idp {
+    Idp::builder().flavour(Flavour::Clerk).api_key("ak_fake").start().await
+}
+
+fn source(idp: &Idp, key: impl TryInto<Credentials, Error: std::fmt::Debug>) -> Source {
+    let http = Client::builder(TokioExecutor::new()).build_http();
+    let key = key.try_into().unwrap();
+    ClerkM2m::new(http, key).unwrap().token_endpoint(&idp.token_url()).unwrap()
+}
+
+fn request() -> TokenRequest {
+    TokenRequest::new(TokenKey::new(), FetchReason::Missing)
+}
+
+fn life(token: &Token) -> String {
+    format!("{token:?}")
+}
+
+#[tokio::test]
+async fn a_token_without_expiration_has_no_end_and_one_with_it_has_its_life() {
+    let idp = clerk().await;
+    let endless = source(&idp, "ak_fake").oneshot(request()).await.unwrap();
+    assert!(life(&endless).contains("Endless"));
+    let hour = source(&idp, "ak_fake").expires_in(Duration::from_secs(3600)).unwrap();
+    let token = hour.oneshot(request()).await.unwrap();
+    assert!(life(&token).contains("Lasts(3600s)"), "{token:?}");
+    assert_eq!(idp.seen().tokens_granted, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_has_clerks_code_and_a_wrong_key_can_be_replaced() {
+    let idp = clerk().await;
+    let key = Credentials::secret("ak_wrong").unwrap();
+    let source = source(&idp, key.clone());
+    let error = source.clone().oneshot(request()).await.unwrap_err();
+    assert_eq!(error.failure(), FetchFailure::Rejected);
+    assert_eq!(error.code(), Some("clerk_key_invalid"));
+    key.replace("ak_fake").unwrap();
+    assert!(error.is_outdated());
+    source.clone().oneshot(request()).await.unwrap();
+
+    idp.script("POST /v1/m2m_tokens", [Fault::RateLimited(Duration::from_secs(7))]);
+    let error = source.oneshot(request()).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    assert_eq!(error.code(), Some("too_many_requests"));
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_malformed() {
+    let idp = clerk().await;
+    let ended = serde_json::json!({ "token": "mt_1", "expiration": 5, "created_at": 6 });
+    let token = {
+        idp.script("POST /v1/m2m_tokens", [Fault::json(201, &ended)]);
+        source(&idp, "ak_fake").oneshot(request()).await.unwrap()
+    };
+    assert!(life(&token).contains("Lasts(0ns)"), "the cache refuses it: {token:?}");
+    for fault in [Fault::html(), Fault::empty(), Fault::json(201, &serde_json::json!({}))] {
+        idp.script("POST /v1/m2m_tokens", [fault]);
+        let error = source(&idp, "ak_fake").oneshot(request()).await.unwrap_err();
+        assert_eq!(error.failure(), FetchFailure::Malformed);
+    }
+    let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let shown = format!("{:?}", ClerkM2m::new(http.clone(), "ak_sesame").unwrap());
+    assert!(!shown.contains("sesame"));
+    assert!(ClerkM2m::new(http.clone(), "ak\n").is_err());
+    let source = ClerkM2m::new(http, "ak").unwrap();
+    assert!(source.clone().expires_in(Duration::from_millis(999)).is_err());
+    assert!(source.clone().timeout(Duration::ZERO).is_err());
+    assert!(source.token_endpoint("http://api.clerk.com/v1/m2m_tokens").is_err());
+}
+
+/// It was taken for a token without end.
+#[tokio::test]
+async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
+    let idp = clerk().await;
+    for (body, expected) in [
+        (serde_json::json!({ "token": "mt_1", "created_at": 6 }), Some("NotSaid")),
+        (
+            serde_json::json!({ "token": "mt_1", "expiration": null, "created_at": 6 }),
+            Some("Endless"),
+        ),
+        (serde_json::json!({ "token": "mt_1", "expiration": null }), Some("Endless")),
+        (
+            serde_json::json!({ "token": "mt_1", "expiration": u64::MAX, "created_at": 0 }),
+            Some("Lasts"),
+        ),
+        (serde_json::json!({ "token": "mt_1", "expiration": 7 }), None),
+        (serde_json::json!({ "token": "mt_1", "expiration": "7", "created_at": 6 }), None),
+        (serde_json::json!({ "token": "mt_1", "expiration": -7, "created_at": 6 }), None),
+        (serde_json::json!(["mt_1", null, 6]), None),
+    ] {
+        idp.script("POST /v1/m2m_tokens", [Fault::json(201, &body)]);
+        match (source(&idp, "ak_fake").oneshot(request()).await, expected) {
+            (Ok(token), Some(expected)) => {
+                assert!(life(&token).contains(expected), "{body} {token:?}");
+            }
+            (Err(error), None) => assert_eq!(error.failure(), FetchFailure::Malformed, "{body}"),
+            (other, _) => panic!("{body}: {other:?}"),
+        }
+    }
+}

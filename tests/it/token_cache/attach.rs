@@ -1,0 +1,120 @@
+//! Which requests carry the token, and where they may go.
+
+use http::{Request, header::AUTHORIZATION};
+use tower::{Layer, ServiceExt};
+use tower_heed::{
+    TokenCacheLayer,
+    error::find,
+    token_cache::{OriginRefused, StaticToken, TokenCache},
+};
+
+use crate::token_cache::support::{Api, Body, Source, cached, get, layer, status};
+
+fn to(address: &str) -> Request<Body> {
+    Request::get(address).body(Body::default()).unwrap()
+}
+
+async fn refused(client: &TokenCache<Api>, address: &str) -> OriginRefused {
+    let error = client.clone().oneshot(to(address)).await.unwrap_err();
+    find::<OriginRefused>(error.as_ref()).unwrap_or_else(|| panic!("{error}")).clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_26_nothing_is_sent_to_an_origin_that_is_not_allowed() {
+    let (client, api, source) = cached();
+    for address in [
+        "https://evil.example/users",
+        "https://id.example.evil.example/",
+        "https://id.example:8443/users",
+        "http://id.example/users",
+        "http://localhost/users",
+    ] {
+        let refused = refused(&client, address).await;
+        let host = address.split('/').nth(2).unwrap();
+        assert!(refused.origin().unwrap().contains(host), "{refused}");
+    }
+    assert_eq!(refused(&client, "/users").await.origin(), None);
+    assert_eq!((api.seen(), source.asked()), (0, 0), "not even a token is fetched");
+    assert_eq!(client.oneshot(to("https://ID.example:443/users")).await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_26_until_an_origin_is_named_nothing_is_sent_and_the_error_says_what_to_do() {
+    let api = Api::default();
+    let client = TokenCacheLayer::new(Source::default()).layer(api.clone());
+    let refused = refused(&client, "https://id.example/").await;
+    assert!(refused.to_string().contains("allow_origin"), "{refused}");
+    assert_eq!(api.seen(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_26_clear_text_is_sent_to_loopback_and_where_an_option_says_so() {
+    let api = Api::default();
+    let token = StaticToken::new("key").unwrap();
+    let client = TokenCacheLayer::new(token)
+        .allow_origin("http://127.0.0.1:8080")
+        .unwrap()
+        .allow_clear_text_origin("http://api.internal")
+        .unwrap()
+        .layer(api.clone());
+    for address in ["http://127.0.0.1:8080/a", "http://api.internal:80/a"] {
+        assert_eq!(client.clone().oneshot(to(address)).await.unwrap().status(), 200);
+    }
+    assert_eq!(api.tokens(), ["key"; 2]);
+    let error = TokenCacheLayer::new(Source::default()).allow_origin("http://api.internal");
+    assert!(error.unwrap_err().to_string().contains("allow_clear_text_origin"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_27_the_value_is_sensitive_and_the_only_one() {
+    let source = Source::default();
+    let inner = tower::service_fn(|request: Request<Body>| async move {
+        let values: Vec<_> = request.headers().get_all(AUTHORIZATION).iter().collect();
+        assert!(matches!(values[..], [value] if value.is_sensitive() && value == "Bearer token-1"));
+        Ok::<_, std::convert::Infallible>(http::Response::new(()))
+    });
+    let client = layer(&source).layer(inner);
+    // Once after a wait, once with the token at hand.
+    for _ in 0..2 {
+        client.clone().oneshot(get("/")).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_without_a_token_is_sent_as_it_is() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = layer(&source)
+        .endpoint("GET /public/{name}", |config| config.without_token())
+        .unwrap()
+        .layer(api.clone());
+    for address in ["https://id.example/public/keys", "https://other.example/public/keys"] {
+        assert_eq!(client.clone().oneshot(to(address)).await.unwrap().status(), 200);
+    }
+    assert_eq!((api.authorizations(), source.asked()), (vec![String::new(); 2], 0));
+
+    api.accept(&["token-1"]);
+    assert_eq!(status(&client).await, 200);
+    let post = Request::post("https://id.example/public/keys").body(Body::default()).unwrap();
+    assert_eq!(client.oneshot(post).await.unwrap().status(), 200);
+    assert_eq!(api.tokens()[2..], ["token-1", "token-1"], "another method, another endpoint");
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_by_name() {
+    use std::time::Duration;
+    let layer = || TokenCacheLayer::new(Source::default());
+    for (refused, what) in [
+        (layer().fetch_timeout(Duration::ZERO), "fetch timeout"),
+        (layer().max_wait(Duration::ZERO), "max wait"),
+        (layer().default_life(Duration::ZERO), "default life"),
+        (layer().max_life(Duration::ZERO), "max life"),
+        (layer().refresh_buffer(Duration::ZERO), "refresh buffer"),
+        (layer().allow_origin("nowhere"), "origin `nowhere`"),
+        (layer().endpoint("GET users", |config| config), "endpoint pattern `GET users`"),
+    ] {
+        assert_eq!(refused.unwrap_err().what(), what);
+    }
+    let refused = StaticToken::new("sk_live_1\n").unwrap_err();
+    assert_eq!(refused.what(), "static token");
+    assert!(!refused.to_string().contains("sk_live"), "{refused}");
+}

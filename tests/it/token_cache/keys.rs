@@ -1,0 +1,189 @@
+//! Several keys in one cache: which one a request gets, and how many are kept.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use http::Request;
+use tokio::time::sleep;
+use tower::{Layer, ServiceExt};
+use tower_heed::{
+    cooldown::FetchFailure,
+    token_cache::{FetchReason, TokenCache, TokenCacheLayer, TokenKey, TokenScope},
+};
+
+use crate::token_cache::support::{
+    Api, Body, HOUR, SECOND, Source, With, get, layer, settle, status, timed, token_error,
+};
+
+fn organization(name: impl Into<String>) -> TokenScope {
+    TokenScope::new(TokenKey::new().with_organization(name))
+}
+
+fn scoped(path: &str, scope: &TokenScope) -> Request<Body> {
+    let mut request = get(path);
+    request.extensions_mut().insert(scope.clone());
+    request
+}
+
+/// One call for an organization.
+async fn call(client: &TokenCache<Api>, name: impl Into<String>) -> u16 {
+    let request = scoped("/users", &organization(name));
+    client.clone().oneshot(request).await.unwrap().status().as_u16()
+}
+
+fn keyed(most: usize) -> (TokenCacheLayer, TokenCache<Api>, Source) {
+    let source = Source::default();
+    let layer = layer(&source).max_keys(NonZeroUsize::new(most).unwrap());
+    let client = layer.layer(Api::default());
+    (layer, client, source)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_2_the_request_comes_before_its_endpoint_and_that_before_the_layer() {
+    let (source, api) = (Source::default(), Api::default());
+    let [base, users] = ["base", "users"].map(|name| TokenKey::new().with_audience(name));
+    let client = layer(&source)
+        .endpoint("/users/{id}", |config| config.key(users.clone()))
+        .unwrap()
+        .endpoint("GET /public", |config| config.without_token())
+        .unwrap()
+        .key(base.clone())
+        .layer(api.clone());
+    let scope = organization("org");
+    for request in [
+        get("/invoices"),
+        get("/users/1"),
+        scoped("/users/1", &scope),
+        scoped("/invoices", &scope),
+        scoped("/public", &scope),
+        // The key of an endpoint, named by a request.
+        scoped("/", &TokenScope::new(users.clone())),
+        get("/"),
+    ] {
+        assert_eq!(client.clone().oneshot(request).await.unwrap().status(), 200);
+    }
+    let tokens = ["token-1", "token-2", "token-3", "token-3", "", "token-2", "token-1"];
+    assert_eq!(api.tokens(), tokens);
+    let keys: Vec<_> = source.requests().iter().map(|request| request.key().clone()).collect();
+    assert_eq!(keys, [base, users, scope.key().clone()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_1_two_keys_share_nothing_and_one_key_in_two_requests_is_one_flight() {
+    let (_, client, source) = keyed(64);
+    source.gives(SECOND, With::Life(HOUR)).gives(SECOND, With::Life(HOUR));
+    let calls: Vec<_> = (0..100)
+        .map(|number| {
+            let client = client.clone();
+            tokio::spawn(async move { call(&client, format!("org-{}", number % 2)).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    assert_eq!(source.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_a_stalled_issuer_for_one_key_delays_no_other() {
+    let (_, client, source) = keyed(64);
+    source.gives(Duration::ZERO, With::Nothing);
+    let stalled = tokio::spawn({
+        let client = client.clone();
+        async move { client.oneshot(scoped("/", &organization("slow"))).await.map(|_| ()) }
+    });
+    settle().await;
+    for name in ["a", "b", "c"] {
+        assert_eq!(timed(call(&client, name)).await, (200, Duration::ZERO));
+    }
+    assert_eq!(timed(status(&client)).await, (200, Duration::ZERO));
+    let error = token_error(&stalled.await.unwrap().unwrap_err());
+    assert_eq!(error.failure(), FetchFailure::Timeout);
+    // Its hold-off is its own as well.
+    assert_eq!(timed(call(&client, "d")).await, (200, Duration::ZERO));
+    let held = client.clone().oneshot(scoped("/", &organization("slow"))).await;
+    assert!(token_error(&held.map(|_| ()).unwrap_err()).retry_after().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_a_rejection_of_one_keys_token_is_not_anothers() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = layer(&source).layer(api.clone());
+    assert_eq!((call(&client, "a").await, call(&client, "b").await), (200, 200));
+    api.accept(&["token-2", "token-3"]);
+    assert_eq!(call(&client, "a").await, 200);
+    assert_eq!(call(&client, "b").await, 200);
+    assert_eq!(api.tokens()[2..], ["token-1", "token-3", "token-2"]);
+    assert_eq!(source.requests()[2].key().organization(), Some("a"));
+    assert_eq!(source.reasons()[2], FetchReason::Rejected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_slots_are_bounded_and_the_least_recently_used_goes_first() {
+    let (layer, client, source) = keyed(64);
+    let handle = layer.handle();
+    let own = 1;
+    for number in 0..1000 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+        assert_eq!(call(&client, "often").await, 200);
+        assert!(handle.snapshot().len() <= 64 + own);
+    }
+    assert_eq!(source.asked(), 1001, "the one that is used between all others is kept");
+    assert_eq!(handle.snapshot().len(), 64 + own);
+    assert_eq!(call(&client, "org-999").await, 200);
+    assert_eq!(call(&client, "org-937").await, 200);
+    assert_eq!(source.asked(), 1001);
+    assert_eq!(call(&client, "org-936").await, 200);
+    assert_eq!(source.asked(), 1002, "dropped, and fetched anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_a_key_in_flight_is_never_dropped() {
+    let (layer, client, source) = keyed(2);
+    source.gives(5 * SECOND, With::Life(HOUR));
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client, "flying").await }
+    });
+    settle().await;
+    // The caller goes; the flight alone keeps the slot.
+    waiting.abort();
+    settle().await;
+    for number in 0..20 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    sleep(6 * SECOND).await;
+    assert_eq!(call(&client, "flying").await, 200);
+    assert_eq!(source.asked(), 21, "the flight's token was kept");
+    assert!(layer.handle().snapshot().len() <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_a_key_that_is_held_off_goes_after_the_others() {
+    let (_, client, source) = keyed(2);
+    source.fails(FetchFailure::Rejected);
+    let held = || client.clone().oneshot(scoped("/", &organization("held")));
+    held().await.unwrap_err();
+    for number in 0..20 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    held().await.unwrap_err();
+    assert_eq!(source.asked(), 21, "its hold-off is not forgotten");
+}
+
+/// Two slots of one key would be two flights.
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_key_that_comes_back_while_it_is_in_use_has_the_same_slot() {
+    let (source, api) = (Source::default(), Api::default());
+    let base = layer(&source).max_keys(NonZeroUsize::MIN);
+    let key = TokenKey::new().with_audience("own");
+    let one = base.clone().key(key.clone()).layer(api.clone());
+    let client = base.layer(api);
+    assert_eq!(status(&one).await, 200);
+    for number in 0..10 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    let request = scoped("/", &TokenScope::new(key));
+    assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
+    assert_eq!(status(&one).await, 200);
+    assert_eq!(source.asked(), 11, "a service's own key is kept as long as the service");
+}

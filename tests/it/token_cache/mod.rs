@@ -1,0 +1,13 @@
+//! `TokenCacheLayer`.
+
+mod attach;
+mod dropped;
+mod failures;
+mod fetch;
+mod handle;
+mod keys;
+mod rejected;
+#[cfg(feature = "client-credentials")]
+mod secrets;
+mod states;
+pub(crate) mod support;
