@@ -118,7 +118,7 @@ mod origin;
 
 pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;
-pub use error::BoxError;
+pub use error::{BoxError, Error, ErrorKind};
 pub use fallback::FallbackLayer;
 #[cfg(feature = "response-cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]

@@ -24,7 +24,7 @@ use crate::{
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use http::{HeaderMap, StatusCode};
-/// use tower_heed::extensions::{Classification, ErrorClass, Preset};
+/// use tower_heed::classify::{Classification, ErrorClass, Preset};
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("retry-after", "30".parse().unwrap());
@@ -158,6 +158,9 @@ const fn outcome(class: ErrorClass) -> Outcome {
 
 /// The classification of an error that this crate has made.
 fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
+    if let Some(error) = as_a::<crate::error::Error>(error) {
+        return error.classification().cloned();
+    }
     if as_a::<Elapsed>(error).is_some() {
         return Some(Classification::of_class(ErrorClass::Timeout));
     }

@@ -24,7 +24,7 @@ pub struct Answer<'a> {
 ///
 /// ```
 /// use http::StatusCode;
-/// use tower_heed::extensions::{Answer, Classifier, ErrorClass, Preset};
+/// use tower_heed::classify::{Answer, Classifier, ErrorClass, Preset};
 ///
 /// /// A gateway that answers 418 while it starts.
 /// struct OurGateway;

@@ -2,24 +2,14 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use super::Phase;
+
 /// The error of a call whose time limit ran out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elapsed {
     limit: Duration,
     phase: Phase,
     endpoint: Option<Arc<str>>,
-}
-
-/// What a call was doing when its time ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// A layer held the request back: it waited for a reset, for its turn, or for a token.
-    Waiting,
-    /// The request was on its way and the head of the answer had not come.
-    Headers,
-    /// The head had come and the body had not ended.
-    Body,
 }
 
 // === impl Elapsed ===
@@ -65,17 +55,3 @@ impl fmt::Display for Elapsed {
 }
 
 impl Error for Elapsed {}
-
-// === impl Phase ===
-
-impl Phase {
-    /// The phase in snake case, as it stands in events and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Headers => "headers",
-            Self::Body => "body",
-        }
-    }
-}

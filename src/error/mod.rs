@@ -5,17 +5,26 @@
 
 mod classified;
 mod elapsed;
+#[expect(clippy::module_inception, reason = "the type is what the module is about")]
+mod error;
 mod find;
+mod kind;
 mod not_queued;
+mod phase;
 mod throttled;
 mod token;
 mod unavailable;
 
 pub use classified::ClassifiedError;
-pub use elapsed::{Elapsed, Phase};
+pub use elapsed::Elapsed;
+#[allow(unused_imports, reason = "the layers are converted one by one")]
+pub(crate) use error::Details;
+pub use error::Error;
 pub use find::{BoxError, InvalidConfig, find};
 pub(crate) use find::{as_a, chain};
+pub use kind::{ErrorKind, NotQueuedReason, NotReplayable};
 pub use not_queued::{NotQueued, Obstacle};
+pub use phase::Phase;
 pub use throttled::Throttled;
 pub use token::TokenError;
 pub use unavailable::UpstreamUnavailable;

@@ -1,0 +1,160 @@
+//! The one error that the layers make.
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use super::{BoxError, ErrorKind, TokenError, chain};
+use crate::classify::{Classification, ErrorClass};
+
+/// An error that a layer of this crate made.
+///
+/// Services of this crate have `Error = BoxError`: errors of the client pass through unchanged, and those that a layer makes
+/// are of this type. Find it with `downcast_ref`, or with [`find`](super::find) where other layers have wrapped it.
+///
+/// `Display` says what happened, at which endpoint, and names the cause. Neither `Display` nor `Debug` shows header fields or a
+/// body.
+///
+/// A clone is cheap, and shares what the error holds.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// use std::time::Duration;
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// use tower_heed::{Error, ErrorKind, TimeoutLayer, error::find};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// # let client = TimeoutLayer::new(Duration::from_secs(3)).unwrap().layer(service_fn(|_: Request<String>| {
+/// #     std::future::pending::<Result<Response<String>, Infallible>>()
+/// # }));
+/// let failure = client.oneshot(Request::new(String::new())).await.unwrap_err();
+/// let error = find::<Error>(&*failure).expect("made by a layer");
+/// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+/// assert_eq!(error.retry_after(), None);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    classification: Option<Classification>,
+    endpoint: Option<Arc<str>>,
+    response: Option<Response<Bytes>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What an [`Error`] is made of.
+#[derive(Default)]
+pub(crate) struct Details {
+    /// What the failure means, and how long to wait.
+    pub(crate) classification: Option<Classification>,
+    /// The pattern of the endpoint.
+    pub(crate) endpoint: Option<Arc<str>>,
+    /// The response that became an error.
+    pub(crate) response: Option<Response<Bytes>>,
+    /// The error below.
+    pub(crate) source: Option<BoxError>,
+}
+
+// === impl Error ===
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(kind: ErrorKind, details: Details) -> Self {
+        let Details { classification, endpoint, response, source } = details;
+        let source = source.map(Arc::from);
+        Self(Arc::new(Inner { kind, classification, endpoint, response, source }))
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// What the failure means to a retry or a fallback. `None` for an error of the caller's own, such as a token that may not
+    /// go to this origin.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        self.0.classification.as_ref().map(Classification::class)
+    }
+
+    /// How long to wait before the next request, counted from the failure. `None` if nothing is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.classification.as_ref()?.wait()
+    }
+
+    /// The status code of the failing response, or of the token endpoint's. `None` if there was no response.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.classification.as_ref()?.status()
+    }
+
+    /// The pattern of the endpoint that was called. `None` if no pattern matched.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.endpoint.as_deref()
+    }
+
+    /// The failing response of an error of the kind [`Response`](ErrorKind::Response), with as much of its body as the
+    /// layer's bounds allowed.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response<Bytes>> {
+        self.0.response.as_ref()
+    }
+
+    pub(crate) fn classification(&self) -> Option<&Classification> {
+        self.0.classification.as_ref()
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("class", &self.class())
+            .field("status", &self.status())
+            .field("retry_after", &self.retry_after())
+            .field("endpoint", &self.0.endpoint)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.0.source.as_deref();
+        if let (ErrorKind::TokenUnavailable, Some(source)) = (&self.0.kind, source) {
+            return fmt::Display::fmt(source, f);
+        }
+        fmt::Display::fmt(&self.0.kind, f)?;
+        if let Some(status) = self.status() {
+            write!(f, " ({})", status.as_u16())?;
+        }
+        if let Some(endpoint) = &self.0.endpoint {
+            write!(f, " at `{endpoint}`")?;
+        }
+        if let Some(wait) = self.retry_after() {
+            write!(f, ", retry after {wait:?}")?;
+        }
+        for link in source.into_iter().flat_map(|source| chain(source)) {
+            write!(f, ": {link}")?;
+            // These name their own causes; most other errors leave that to whoever prints them.
+            if link.is::<Self>() || link.is::<TokenError>() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,141 @@
+//! The kinds of errors that the layers make.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::Phase;
+
+/// What happened, of an [`Error`](super::Error).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A time limit ran out: [`TimeoutLayer`](crate::TimeoutLayer).
+    #[non_exhaustive]
+    Timeout {
+        /// The time limit, or what an earlier [`Deadline`](crate::extensions::Deadline) left of it when the call started.
+        limit: Duration,
+        /// The part of the call that ran out of time.
+        phase: Phase,
+    },
+    /// The request was not sent, because no permit would come in time: [`ThrottleLayer`](crate::ThrottleLayer).
+    #[non_exhaustive]
+    Throttled {
+        /// The name of the quota: the origin, and what else the layer was configured to tell quotas apart by.
+        key: Arc<str>,
+        /// The time for which the request was queued; zero if it was clear at once that no permit would come.
+        waited: Duration,
+    },
+    /// The request was not sent, because no token was available: [`TokenCacheLayer`](crate::TokenCacheLayer). The source is
+    /// the [`TokenError`](super::TokenError).
+    TokenUnavailable,
+    /// The request was not sent, because the token must not go to its origin: [`TokenCacheLayer`](crate::TokenCacheLayer).
+    #[non_exhaustive]
+    OriginNotAllowed {
+        /// The origin of the request; `None` if its address names no http or https server.
+        origin: Option<Box<str>>,
+        /// Why it is not allowed.
+        reason: &'static str,
+    },
+    /// The server's response was a failure: [`ErrorClassifyLayer::error_for_status`](crate::ErrorClassifyLayer::error_for_status).
+    #[non_exhaustive]
+    Response {
+        /// Whether the [body](super::Error::response) is complete. If not, it was longer than the bound, late, or broke off.
+        is_body_complete: bool,
+    },
+    /// The upstream is down and no response takes its place: [`FallbackLayer::fail_closed`](crate::FallbackLayer::fail_closed).
+    UpstreamUnavailable,
+    /// The request was not queued for the background and will not be sent: [`DetachLayer`](crate::DetachLayer).
+    #[non_exhaustive]
+    NotQueued {
+        /// Why it was not queued.
+        reason: NotQueuedReason,
+    },
+    /// The fetch of a response failed for all its waiters: `ResponseCacheLayer`. The source is the client's error.
+    FetchFailed,
+    /// A request body cannot be sent again: [`ReplayBody`](crate::body::ReplayBody).
+    #[non_exhaustive]
+    ReplayBody {
+        /// Why it cannot.
+        reason: NotReplayable,
+    },
+}
+
+/// Why a request was not queued for the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotQueuedReason {
+    /// The queue is full, and as many requests are in flight as may be.
+    #[non_exhaustive]
+    Full {
+        /// The number of requests that the queue holds.
+        max_queued: usize,
+    },
+    /// The queue was shut down.
+    ShutDown,
+    /// The call was made outside of a tokio runtime.
+    NoRuntime,
+}
+
+/// Why a request body cannot be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotReplayable {
+    /// The body grew beyond the cap, so that its beginning is not kept any more.
+    #[non_exhaustive]
+    TooLarge {
+        /// The cap, in bytes.
+        max_bytes: usize,
+    },
+    /// A later attempt has taken over the body.
+    Superseded,
+    /// The body failed, or ended before its announced length, in an earlier attempt.
+    Broken,
+}
+
+// === impl ErrorKind ===
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout { limit, phase } => {
+                write!(f, "time limit of {limit:?} exceeded while {phase}")
+            }
+            Self::Throttled { key, .. } => {
+                write!(f, "not sent: no permit in time within the limit of `{key}`")
+            }
+            Self::TokenUnavailable => f.write_str("not sent: no token available"),
+            Self::OriginNotAllowed { origin: None, reason } => {
+                write!(f, "token not sent: {reason}")
+            }
+            Self::OriginNotAllowed { origin: Some(origin), reason } => {
+                write!(f, "token not sent to {origin}: {reason}")
+            }
+            Self::Response { .. } => f.write_str("the server's response is a failure"),
+            Self::UpstreamUnavailable => f.write_str("the upstream is unavailable"),
+            Self::NotQueued { reason } => write!(f, "not queued: {reason}"),
+            Self::FetchFailed => f.write_str("the shared fetch failed"),
+            Self::ReplayBody { reason } => write!(f, "the body cannot be sent again: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for NotQueuedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { max_queued } => {
+                write!(f, "the background queue is full with {max_queued} requests")
+            }
+            Self::ShutDown => f.write_str("the background queue was shut down"),
+            Self::NoRuntime => f.write_str("no tokio runtime to send it in"),
+        }
+    }
+}
+
+impl fmt::Display for NotReplayable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { max_bytes } => write!(f, "it is longer than {max_bytes} bytes"),
+            Self::Superseded => f.write_str("a later attempt has taken it over"),
+            Self::Broken => f.write_str("it broke off in an earlier attempt"),
+        }
+    }
+}
