@@ -1,30 +1,31 @@
-//! The manual: what holds for all layers together. There is no code in here.
+//! The manual: how the layers work together.
 //!
-//! Each layer has a page of its own, which says when to use it and when not, its defaults, and what it does about readiness,
-//! cancellation, cloning and errors. These pages are about what lies between them:
+//! Each layer has a page of its own with its defaults, readiness, cancellation, cloning and errors. These pages are about what
+//! concerns several layers:
 //!
 //! | page | answers |
 //! |---|---|
 //! | [`ordering`] | which layer goes outside of which, and why |
-//! | [`readiness`] | what tower's contract asks, and what each layer makes of it |
-//! | [`providers`] | whose rate-limit headers, status codes and token endpoints are known |
-//! | [`failure_modes`] | what happens when the API refuses, hangs, is out or signs us out, what the caller sees, and what to alert on |
-//! | [`testing`] | how to try out a stack without a server and without waiting |
-//! | [`performance`] | what a call costs, and what is reached under a limit |
+//! | [`readiness`] | what tower's contract demands, and how each layer meets it |
+//! | [`providers`] | which rate-limit headers, status codes and token endpoints are known |
+//! | [`failure_modes`] | what happens when the API rate limits, hangs, fails or signs us out, what the caller sees, and what to alert on |
+//! | [`testing`] | how to test a stack without a server and without waiting |
+//! | [`performance`] | what a call costs, and the goodput under a limit |
 //! | [`comparison`] | what other crates and SDKs do |
 //!
 //! # Words
 //!
 //! | word | meaning |
 //! |---|---|
-//! | *call* | one request as the caller sees it, to the end of the response body |
-//! | *send* | one request on the wire; a call may take several |
-//! | *retry* | a send after the first of a call |
-//! | *class* | what a failing answer means: [`ErrorClass`](crate::classify::ErrorClass) |
-//! | *quota* | what is left of a limit, for one *key* (by default an origin) |
-//! | *turn* | the moment at which the quota lets a request go |
-//! | *flight* | one acquisition of a token or of a response that is kept, for all who wait for it |
-//! | *hold-off* | the time after a failed flight in which none is begun |
+//! | *call* | one request as the caller sees it, up to the end of the response body |
+//! | *attempt* | one request that is sent; a call may take several |
+//! | *retry* | an attempt after the first of a call |
+//! | *class* | what a failing response means: [`ErrorClass`](crate::classify::ErrorClass) |
+//! | *key* | what the requests have in common that share a quota, a token or a stored response |
+//! | *quota* | what is left of a limit, for one key (by default an origin) |
+//! | *permit* | the right to send one request within the quota |
+//! | *fetch* | one request for a token, or for a response that is stored, whoever waits for it (*single flight*) |
+//! | *cooldown* | the time after a failed fetch in which no other is begun |
 //! | *deadline*, *timeout* | a point in time, a span |
 
 pub mod comparison;

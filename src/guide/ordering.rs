@@ -1,38 +1,38 @@
-//! The onion: which layer goes outside of which.
+//! Which layer goes outside of which.
 //!
-//! A [`Stack`](crate::Stack) is the order that we recommend, and [its page](crate::stack) draws it and says what another order
-//! would do. With all layers, those that it leaves out by default among them:
+//! [`Stack`](crate::Stack) is the recommended order, and [its page](crate::stack) says what goes wrong in another one. With all
+//! layers, the optional ones included:
 //!
 //! ```text
 //!                        requests                          is outside of the next one because
 //!                           │
 //!   ┌───────────────────────▼──────────────────────┐
-//!   │  DetachLayer                                 │  what is inside is done after the caller has its 202
+//!   │  DetachLayer                                 │  everything inside happens after the caller has its 202
 //!   │ ┌────────────────────────────────────────────┴┐
-//!   │ │  FallbackLayer                              │  it answers the call's time-out too
+//!   │ │  FallbackLayer                              │  it also replaces the call's timeout
 //!   │ │ ┌───────────────────────────────────────────┴┐
-//!   │ │ │  TimeoutLayer, of the call                 │  it bounds the waiting for another's flight
+//!   │ │ │  TimeoutLayer of the call                  │  it also bounds the wait for a shared fetch
 //!   │ │ │ ┌──────────────────────────────────────────┴┐
-//!   │ │ │ │  ResponseCacheLayer                       │  one flight is retried, for all who want the same
+//!   │ │ │ │  ResponseCacheLayer                       │  a shared fetch is retried once for all its waiters
 //!   │ │ │ │ ┌─────────────────────────────────────────┴┐
-//!   │ │ │ │ │  RetryOnRateLimit                        │  each send takes a turn of its own
+//!   │ │ │ │ │  RetryOnRateLimit                        │  each attempt takes its own permit
 //!   │ │ │ │ │ ┌────────────────────────────────────────┴┐
-//!   │ │ │ │ │ │  ThrottleLayer                          │  it learns from each answer, with its meaning
+//!   │ │ │ │ │ │  ThrottleLayer                          │  it learns from each response and its class
 //!   │ │ │ │ │ │ ┌───────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │  ErrorClassifyLayer                    │  a 401 that a fresh token mends signs nobody out
+//!   │ │ │ │ │ │ │  ErrorClassifyLayer                    │  a 401 that a fresh token resolves signs nobody out
 //!   │ │ │ │ │ │ │ ┌──────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │  TokenCacheLayer                      │  the wait for a token is not a slow send
+//!   │ │ │ │ │ │ │ │  TokenCacheLayer                      │  waiting for a token is not a slow attempt
 //!   │ │ │ │ │ │ │ │ ┌─────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │  SendSpanLayer                       │  a send that ran out of time is a time-out in its span
+//!   │ │ │ │ │ │ │ │ │  AttemptSpanLayer                    │  an attempt that timed out is a timeout in its span
 //!   │ │ │ │ │ │ │ │ │ ┌────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │ │  TimeoutLayer, of each send         │
+//!   │ │ │ │ │ │ │ │ │ │  TimeoutLayer of each attempt       │
 //!   │ │ │ │ │ │ │ │ │ │ ┌───────────────────────────────────┴┐
 //!   │ │ │ │ │ │ │ │ │ │ │  the client                        │
 //!   └─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴────────────────────────────────────┘
 //! ```
 //!
-//! With [`ServiceBuilder`](tower::ServiceBuilder) the first `.layer(..)` is the outermost. A layer leaves what it knows on requests
-//! and answers for the others, and one that finds nothing works it out by itself, so any of them can be left out.
+//! With [`ServiceBuilder`](tower::ServiceBuilder) the first `.layer(..)` is the outermost. Layers leave facts for each other on
+//! requests and responses. A layer that finds none derives them itself, so any layer can be left out.
 //!
 //! # By hand
 //!
@@ -66,18 +66,18 @@
 //! # }
 //! ```
 //!
-//! Where a [`TokenCacheLayer`](crate::TokenCacheLayer) is inside of a `RetryOnRateLimit`, as it should be, tell it to
-//! [leave the sending again](crate::TokenCacheLayer::leave_replay_to_retry) to that one, which has a copy of the request anyway. A
-//! `Stack` does so.
+//! A [`TokenCacheLayer`](crate::TokenCacheLayer) inside `RetryOnRateLimit` should
+//! [leave replays to it](crate::TokenCacheLayer::leave_replay_to_retry), since the retry layer keeps a copy of the request
+//! anyway. `Stack` sets this.
 //!
-//! # Layers of others
+//! # Layers of other crates
 //!
 //! | layer | where | because |
 //! |---|---|---|
-//! | tower-http's `TraceLayer` | inside of `RetryOnRateLimit` for each send, outside of everything for each call | it sees what passes it |
-//! | tower-http's `FollowRedirect` | around the stack | each hop is asked whether the token may go there |
-//! | tower-http's `Decompression` | outside of `ErrorClassifyLayer` or inside, as you like | headers alone are read; with `error_for_status` inside, so that the error has readable text |
-//! | tower's `ConcurrencyLimit` | inside of `ThrottleLayer` | who waits for a turn holds no permit |
+//! | tower-http's `TraceLayer` | inside `RetryOnRateLimit` to trace attempts, outside everything to trace calls | it sees what passes through it |
+//! | tower-http's `FollowRedirect` | around the stack | the token layer decides for each hop whether the token may go there |
+//! | tower-http's `Decompression` | anywhere; inside `ErrorClassifyLayer` with `error_for_status` | the layers read header fields only, but an error should hold readable text |
+//! | tower's `ConcurrencyLimit` | inside `ThrottleLayer` | a queued request then holds no permit of it |
 //! | tower's `Buffer` | around the stack | between two layers it ends the reach of the ambient deadline |
-//! | a circuit breaker | inside of `RetryOnRateLimit` | it counts sends; let it not count a 429 as a failure |
-//! | [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) | around all that sends again | bodies that are streams are recorded once |
+//! | a circuit breaker | inside `RetryOnRateLimit` | it counts attempts; a 429 should not count as a failure |
+//! | [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) | around every layer that repeats requests | streaming bodies are recorded once |

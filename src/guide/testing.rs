@@ -1,17 +1,17 @@
-//! How to try out a stack without a server and without waiting.
+//! How to test a stack without a server and without waiting.
 //!
-//! The feature `test-util` has what this crate is tested with: a `ScriptedService` in the place of the client, a `ManualClock`, and
-//! a `ReadyProbeLayer`. Its page, `tower_heed::test_util`, has an example of a whole stack, and a table of what to script for
-//! which failure.
+//! The feature `test-util` has what this crate is tested with: a `ScriptedService` in place of the client, a `ManualClock`, and a
+//! `ReadyProbeLayer`. The page `tower_heed::test_util` has an example of a whole stack, and a table of what to script for which
+//! failure.
 //!
 //! # Time
 //!
-//! `#[tokio::test(start_paused = true)]` (tokio's own feature `test-util`) pauses tokio's time: whenever all tasks wait it
-//! jumps to the next timer. All waits of this crate are tokio's, so a test of a thirty-second wait takes none, and the order of
-//! events is the same in each run. `tokio::time::Instant` tells how much of it has passed.
+//! `#[tokio::test(start_paused = true)]` (tokio's own feature `test-util`) pauses tokio's time: when all tasks wait it jumps to
+//! the next timer. All waits of this crate are tokio's, so a test of a thirty-second wait takes no time, and the order of events
+//! is the same in each run. `tokio::time::Instant` tells how much time has passed.
 //!
-//! Dates are wall time, which tokio does not pause: the `Date` and `Retry-After` of an answer, the end of a token. Each layer that
-//! reads it takes a [`Clock`](crate::clock::Clock). One that follows the paused time:
+//! Dates are wall time, which tokio does not pause: the `Date` and `Retry-After` of a response, the end of a token. Each layer that
+//! reads wall time takes a [`Clock`](crate::clock::Clock). This one follows the paused time:
 //!
 //! ```
 //! use std::{convert::Infallible, time::{Duration, SystemTime}};
@@ -43,24 +43,22 @@
 //!
 //! # What to assert
 //!
-//! * *How often was sent*, and not how: `script.sends()`, and the paths and headers of `script.take_requests()`.
-//! * *At least as long as told.* Jitter comes on top and is drawn anew each time.
-//! * *What the caller sees*: the status, or the error by [`find`](crate::error::find), and its class by
-//!   [`Classification::of_error`](crate::classify::Classification::of_error).
+//! * *How many attempts*: `script.attempts()`, and the paths and header fields of `script.take_requests()`.
+//! * *At least the wait that the server asked for.* Jitter is added, and drawn anew each time.
+//! * *What the caller sees*: the status, or the [`Error`](crate::Error) by [`find`](crate::error::find), its kind and class.
 //! * *The session*: `ErrorClassifyLayer::status()` after a 429 is not `Unauthenticated`.
-//! * *That it ends*: with paused time a call that waits for ever fails as a hung test. A
-//!   [`TimeoutLayer`](crate::TimeoutLayer) outside turns that into an [`Elapsed`](crate::timeout::Elapsed).
+//! * *That it ends*: with paused time a call that waits for ever hangs the test. A [`TimeoutLayer`](crate::TimeoutLayer)
+//!   outside turns that into an error.
 //!
-//! Each condition needs its negative beside it: the refusal without a hint, the hint beyond the deadline, the `POST` after a 5xx.
+//! Each condition needs its negative: a 429 without a wait, a wait beyond the deadline, a `POST` after a 5xx.
 //!
-//! # Without a service at all
+//! # Without a service
 //!
-//! What is *decided* is functions of their arguments, so most questions need neither a service nor a runtime:
-//! [`RateLimit::from_headers`](crate::headers::RateLimit::from_headers) says what headers mean,
-//! [`Classification::of_answer`](crate::classify::Classification::of_answer) what an answer means, and
-//! [`Decision::about`](crate::retry::Decision::about) whether it would be sent again.
+//! [`RateLimit::from_headers`](crate::headers::RateLimit::from_headers) reads the header fields of a response, and
+//! [`Classification::of_answer`](crate::classify::Classification::of_answer) tells what it means: both are functions of their
+//! arguments.
 //!
 //! # Real sockets
 //!
-//! Paused time and sockets do not go together: the clock runs ahead while the kernel is at work. A few tests over loopback, in real
-//! time and with limits of milliseconds, are enough to see that a client's errors are classed as they should be.
+//! Paused time and sockets do not mix: the clock advances while the kernel works. A few tests over loopback, in real
+//! time and with limits of milliseconds, are enough to check that a client's errors get the right class.
