@@ -14,7 +14,7 @@
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
 //! | [`FallbackLayer`] | answers in the place of an upstream that is out, or fails closed |
 //! | [`DetachLayer`] | answers 202 for named endpoints and sends in the background |
-//! | [`SendSpanLayer`] | makes a span for each send, by OpenTelemetry's conventions |
+//! | [`AttemptSpanLayer`] | makes a span for each attempt, by OpenTelemetry's conventions |
 //! | [`Stack`] | the [order](stack) that is recommended |
 //!
 //! # Example
@@ -79,6 +79,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod macros;
+
+pub mod attempt_span;
 pub mod body;
 pub mod classify;
 pub mod clock;
@@ -103,7 +107,6 @@ pub mod oauth;
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
 pub mod response_cache;
 pub mod retry;
-pub mod send_span;
 pub mod stack;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -116,6 +119,7 @@ mod chance;
 
 mod origin;
 
+pub use attempt_span::AttemptSpanLayer;
 pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;
 pub use error::{BoxError, Error, ErrorKind};
@@ -124,7 +128,6 @@ pub use fallback::FallbackLayer;
 #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
 pub use response_cache::ResponseCacheLayer;
 pub use retry::RetryOnRateLimit;
-pub use send_span::SendSpanLayer;
 pub use stack::Stack;
 pub use throttle::ThrottleLayer;
 pub use timeout::TimeoutLayer;

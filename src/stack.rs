@@ -26,8 +26,8 @@
 //! [`fallback`](Stack::fallback): whether to fail open or closed is nothing that a default could say. A [`DetachLayer`](crate::DetachLayer)
 //! goes around the whole stack. With the feature `response-cache` there can be a `ResponseCacheLayer` as well, by
 //! `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that what is at hand needs neither a
-//! turn nor a token, and a request that many share is retried once for all. A [`SendSpanLayer`] goes between the token layer and
-//! the send's `TimeoutLayer`, by [`send_span`](Stack::send_span).
+//! turn nor a token, and a request that many share is retried once for all. A [`AttemptSpanLayer`] goes between the token layer and
+//! the send's `TimeoutLayer`, by [`attempt_span`](Stack::attempt_span).
 //!
 //! # Example
 //!
@@ -76,8 +76,8 @@
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
-//! | `SendSpanLayer` is inside the send's `TimeoutLayer` | a send that ran out of time is `cancelled` in its span and not a `timeout` |
-//! | `SendSpanLayer` is outside `RetryOnRateLimit` | one span for the whole call, with the status of the last answer and all waits in it |
+//! | `AttemptSpanLayer` is inside the send's `TimeoutLayer` | a send that ran out of time is `cancelled` in its span and not a `timeout` |
+//! | `AttemptSpanLayer` is outside `RetryOnRateLimit` | one span for the whole call, with the status of the last answer and all waits in it |
 //! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy takes it away; put it around the stack |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
 //! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::extensions::Deadline) does not reach the inner one |
@@ -103,10 +103,10 @@ use tower_layer::{Identity, Layer};
 #[cfg(feature = "response-cache")]
 use crate::response_cache::ResponseCacheLayer;
 use crate::{
+    attempt_span::AttemptSpanLayer,
     classify::{ErrorClassify, ErrorClassifyLayer},
     fallback::FallbackLayer,
     retry::{RetryOnRateLimit, RetryOnRateLimitService},
-    send_span::SendSpanLayer,
     throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},
     token_cache::TokenCacheLayer,
@@ -115,7 +115,7 @@ use crate::{
 /// The recommended stack of layers, itself a layer. The [module page](self) draws it.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity, SendSpan = Identity> {
+pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity, AttemptSpan = Identity> {
     fallback: Fallback,
     call_timeout: TimeoutLayer,
     cache: Cache,
@@ -123,7 +123,7 @@ pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity, SendSp
     throttle: ThrottleLayer,
     classify: ErrorClassifyLayer,
     token: Token,
-    send_span: SendSpan,
+    attempt_span: AttemptSpan,
     send_timeout: TimeoutLayer,
 }
 
@@ -146,16 +146,16 @@ impl Stack {
             retry: RetryOnRateLimit::new(),
             throttle: ThrottleLayer::new(),
             token: Identity::new(),
-            send_span: Identity::new(),
+            attempt_span: Identity::new(),
             classify: ErrorClassifyLayer::new(),
             send_timeout: TimeoutLayer::of(Self::SEND_TIMEOUT),
         }
     }
 }
 
-impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
+impl<Token, Cache, Fallback, AttemptSpan> Stack<Token, Cache, Fallback, AttemptSpan> {
     /// Says what the caller gets when all else failed: an answer in the upstream's place, or an error that says so.
-    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, Cache, FallbackLayer, SendSpan> {
+    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, Cache, FallbackLayer, AttemptSpan> {
         Stack {
             fallback: layer,
             call_timeout: self.call_timeout,
@@ -163,7 +163,7 @@ impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
             retry: self.retry,
             throttle: self.throttle,
             token: self.token,
-            send_span: self.send_span,
+            attempt_span: self.attempt_span,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
@@ -181,7 +181,7 @@ impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
     pub fn response_cache(
         self,
         layer: ResponseCacheLayer,
-    ) -> Stack<Token, ResponseCacheLayer, Fallback, SendSpan> {
+    ) -> Stack<Token, ResponseCacheLayer, Fallback, AttemptSpan> {
         Stack {
             fallback: self.fallback,
             call_timeout: self.call_timeout,
@@ -189,7 +189,7 @@ impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
             retry: self.retry,
             throttle: self.throttle,
             token: self.token,
-            send_span: self.send_span,
+            attempt_span: self.attempt_span,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
@@ -214,7 +214,7 @@ impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
     pub fn token_cache(
         self,
         layer: TokenCacheLayer,
-    ) -> Stack<TokenCacheLayer, Cache, Fallback, SendSpan> {
+    ) -> Stack<TokenCacheLayer, Cache, Fallback, AttemptSpan> {
         Stack {
             fallback: self.fallback,
             call_timeout: self.call_timeout,
@@ -222,14 +222,17 @@ impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
             retry: self.retry,
             throttle: self.throttle,
             token: layer.leave_replay_to_retry(),
-            send_span: self.send_span,
+            attempt_span: self.attempt_span,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
     }
 
     /// Makes a span for each send, around its time limit and inside of all that waits.
-    pub fn send_span(self, layer: SendSpanLayer) -> Stack<Token, Cache, Fallback, SendSpanLayer> {
+    pub fn attempt_span(
+        self,
+        layer: AttemptSpanLayer,
+    ) -> Stack<Token, Cache, Fallback, AttemptSpanLayer> {
         Stack {
             fallback: self.fallback,
             call_timeout: self.call_timeout,
@@ -237,7 +240,7 @@ impl<Token, Cache, Fallback, SendSpan> Stack<Token, Cache, Fallback, SendSpan> {
             retry: self.retry,
             throttle: self.throttle,
             token: self.token,
-            send_span: layer,
+            attempt_span: layer,
             classify: self.classify,
             send_timeout: self.send_timeout,
         }
@@ -262,10 +265,10 @@ impl Default for Stack {
     }
 }
 
-impl<S, Token, Cache, Fallback, SendSpan> Layer<S> for Stack<Token, Cache, Fallback, SendSpan>
+impl<S, Token, Cache, Fallback, AttemptSpan> Layer<S> for Stack<Token, Cache, Fallback, AttemptSpan>
 where
-    SendSpan: Layer<Timeout<S>>,
-    Token: Layer<SendSpan::Service>,
+    AttemptSpan: Layer<Timeout<S>>,
+    Token: Layer<AttemptSpan::Service>,
     Cache: Layer<Sends<Token::Service>>,
     Fallback: Layer<Timeout<Cache::Service>>,
 {
@@ -273,7 +276,7 @@ where
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.send_timeout.layer(inner);
-        let inner = self.send_span.layer(inner);
+        let inner = self.attempt_span.layer(inner);
         let inner = self.token.layer(inner);
         let inner = self.classify.layer(inner);
         let inner = self.throttle.layer(inner);

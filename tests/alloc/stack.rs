@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header::ACCEPT};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt};
-use tower_heed::{BoxError, SendSpanLayer, Stack, TokenCacheLayer, token_cache::StaticToken};
+use tower_heed::{AttemptSpanLayer, BoxError, Stack, TokenCacheLayer, token_cache::StaticToken};
 
 use crate::{api, counted};
 
@@ -44,10 +44,10 @@ async fn a_call_that_nothing_stops_allocates_once() {
 
 #[tokio::test]
 async fn a_span_that_no_subscriber_wants_allocates_nothing() {
-    let spans = SendSpanLayer::new().endpoint("POST /users", |config| config).unwrap();
+    let spans = AttemptSpanLayer::new().endpoint("POST /users", |config| config).unwrap();
     assert_eq!(allocations(spans.layer(answers())).await, 0);
     assert_eq!(
-        allocations(Stack::new().token_cache(token()).send_span(spans).layer(answers())).await,
+        allocations(Stack::new().token_cache(token()).attempt_span(spans).layer(answers())).await,
         1
     );
 }

@@ -10,6 +10,7 @@
     reason = "a test binary has no public items, and its helpers fail as a test does"
 )]
 
+mod attempt_span;
 mod body;
 mod classify;
 mod contract;
@@ -32,7 +33,6 @@ mod response_cache;
 mod retry;
 #[cfg(feature = "client-credentials")]
 mod secrets;
-mod send_span;
 mod stack;
 mod structure;
 mod support;

@@ -12,7 +12,7 @@ const LAYERS: [&str; 9] = [
     "fallback",
     "response_cache",
     "retry",
-    "send_span",
+    "attempt_span",
     "throttle",
     "timeout",
     "token_cache",

@@ -10,7 +10,7 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 use tower_heed::{
-    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, SendSpanLayer,
+    AttemptSpanLayer, BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit,
     Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
@@ -88,7 +88,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
             layered(&ReplayBodyLayer::default(), collected.layer(probe))
         },
     },
-    Subject { name: "SendSpanLayer", wrap: |probe| layered(&SendSpanLayer::new(), probe) },
+    Subject { name: "AttemptSpanLayer", wrap: |probe| layered(&AttemptSpanLayer::new(), probe) },
     #[cfg(feature = "reqwest")]
     Subject { name: "ReqwestService", wrap: |probe| boxed(by_reqwest(probe)) },
     Subject { name: "Stack", wrap: |probe| layered(&Stack::new(), probe) },
@@ -98,7 +98,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
     },
     Subject {
         name: "Stack with spans",
-        wrap: |probe| layered(&Stack::new().send_span(SendSpanLayer::new()), probe),
+        wrap: |probe| layered(&Stack::new().attempt_span(AttemptSpanLayer::new()), probe),
     },
     Subject {
         name: "Stack with a token",

@@ -6,25 +6,27 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{ResponseFuture, layer::Rules, span};
+use super::{ResponseFuture, layer::Settings, span};
 use crate::BoxError;
 
-/// The service that [`SendSpanLayer`](super::SendSpanLayer) makes.
+/// The service of [`AttemptSpanLayer`](super::AttemptSpanLayer).
 #[derive(Clone, Debug)]
-pub struct SendSpan<S> {
+pub struct AttemptSpan<S> {
     inner: S,
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
-// === impl SendSpan ===
+// === impl AttemptSpan ===
 
-impl<S> SendSpan<S> {
-    pub(super) const fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+impl<S> AttemptSpan<S> {
+    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
     }
+
+    inner_accessors!();
 }
 
-impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SendSpan<S>
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for AttemptSpan<S>
 where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
     S::Error: Into<BoxError>,
@@ -39,8 +41,8 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let Rules { endpoints, methods } = &*self.rules;
-        let span = span::of(&request, &endpoints.of(&request), methods);
+        let Settings { endpoints, methods } = &*self.settings;
+        let span = span::begin(&request, &endpoints.of(&request), methods);
         let inner = span.in_scope(|| self.inner.call(request));
         ResponseFuture::new(inner, span)
     }

@@ -1,4 +1,4 @@
-//! The span: how it begins, and its ends.
+//! The span of one attempt: its start and its three ends.
 
 use std::error::Error;
 
@@ -6,9 +6,8 @@ use http::{Request, Response};
 use tracing::{Span, field::Empty, info_span};
 
 use super::{
-    Config,
-    attributes::{FullUrl, Name, server, template, version},
-    methods::Methods,
+    SpanConfig,
+    attributes::{FullUrl, Methods, Name, server, template, version},
 };
 use crate::{
     classify::{Classification, ErrorClass},
@@ -16,17 +15,17 @@ use crate::{
     extensions::Attempt,
 };
 
-const TARGET: &str = "tower_heed::send_span";
+const TARGET: &str = "tower_heed::attempt_span";
 
-// Numbers are `i64` throughout: it is the only integer that OpenTelemetry has, and others are exported as text.
+/// What the conventions call an unnamed error or an unknown method.
+const OTHER: &str = "_OTHER";
 
-/// What the conventions call an error, or a method, that has no name.
-pub(super) const OTHER: &str = "_OTHER";
-
-/// The span of a send that begins. What it shows is worked out only where the subscriber wants it.
-pub(super) fn of<B>(
+/// Starts the span of an attempt. The attributes are computed only if the subscriber enables the span.
+///
+/// Numbers are `i64`, OpenTelemetry's only integer type; others are exported as text.
+pub(super) fn begin<B>(
     request: &Request<B>,
-    endpoint: &Endpoint<'_, Config>,
+    endpoint: &Endpoint<'_, SpanConfig>,
     methods: &Methods,
 ) -> Span {
     let (method, uri) = (request.method(), request.uri());
@@ -34,13 +33,13 @@ pub(super) fn of<B>(
     let known = || methods.name(method);
     info_span!(
         target: TARGET,
-        "send",
+        "attempt",
         otel.name = %Name { method: known(), template: template(endpoint.pattern()) },
         otel.kind = "client",
         otel.status_code = Empty,
         http.request.method = known().unwrap_or(OTHER),
         http.request.method_original = known().is_none().then(|| method.as_str()),
-        http.request.resend_count = resends(request),
+        http.request.resend_count = earlier_attempts(request),
         server.address = server().0,
         server.port = server().1,
         url.full = endpoint.config().shows_url().then(|| tracing::field::display(FullUrl(uri))),
@@ -51,34 +50,31 @@ pub(super) fn of<B>(
     )
 }
 
-/// It ends with an answer.
-pub(super) fn answered<B>(span: &Span, response: &Response<B>) {
+pub(super) fn end_with_response<B>(span: &Span, response: &Response<B>) {
     let status = response.status();
     span.record("http.response.status_code", i64::from(status.as_u16()));
     span.record("network.protocol.version", version(response.version()));
-    // Above 599 are those that nobody can interpret.
+    // A status above 599 has no meaning, and counts as an error.
     if status.as_u16() >= 400 {
         fail(span, status.as_str());
     }
 }
 
-/// It ends with an error, of which nothing but its class is told: its text may have an address in it.
-pub(super) fn failed(span: &Span, error: &(dyn Error + 'static)) {
+/// Ends the span with an error's class. The error's text may contain an address and is left out.
+pub(super) fn end_with_error(span: &Span, error: &(dyn Error + 'static)) {
     if !span.is_disabled() {
         let class = Classification::of_error(error).map(|found| found.class());
         fail(span, class.map_or(OTHER, ErrorClass::as_str));
     }
 }
 
-/// It ends because nobody waits for it any longer.
-pub(super) fn cancelled(span: &Span) {
+pub(super) fn end_cancelled(span: &Span) {
     fail(span, "cancelled");
 }
 
-/// How many sends of its call came before; none for the first.
-fn resends<B>(request: &Request<B>) -> Option<i64> {
+fn earlier_attempts<B>(request: &Request<B>) -> Option<i64> {
     let attempt: Option<&Attempt> = request.extensions().get();
-    attempt.map(|attempt| i64::from(attempt.retries())).filter(|resends| *resends > 0)
+    attempt.map(|attempt| i64::from(attempt.retries())).filter(|count| *count > 0)
 }
 
 fn fail(span: &Span, kind: &str) {

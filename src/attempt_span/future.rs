@@ -11,19 +11,19 @@ use super::span;
 use crate::BoxError;
 
 pin_project! {
-    /// The answer of one send. Its span ends with it.
+    /// The response of one attempt. The attempt's span ends with it.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        // None once the send has come to an end.
+        // None once the attempt has ended.
         span: Option<Span>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             if let Some(span) = this.project().span {
-                span::cancelled(span);
+                span::end_cancelled(span);
             }
         }
     }
@@ -48,14 +48,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let entered = this.span.as_ref().map(Span::enter);
-        let sent = ready!(this.inner.poll(cx)).map_err(Into::into);
+        let result = ready!(this.inner.poll(cx)).map_err(Into::into);
         drop(entered);
         if let Some(span) = this.span.take() {
-            match &sent {
-                Ok(response) => span::answered(&span, response),
-                Err(error) => span::failed(&span, error.as_ref()),
+            match &result {
+                Ok(response) => span::end_with_response(&span, response),
+                Err(error) => span::end_with_error(&span, error.as_ref()),
             }
         }
-        Poll::Ready(sent)
+        Poll::Ready(result)
     }
 }

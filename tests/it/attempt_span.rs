@@ -1,4 +1,4 @@
-//! What OpenTelemetry gets to see of each send.
+//! The spans that OpenTelemetry gets of each attempt.
 
 use std::{collections::BTreeMap, future::pending, time::Duration};
 
@@ -8,8 +8,8 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, SendSpanLayer, Stack, TimeoutLayer,
-    TokenCacheLayer, token_cache::StaticToken,
+    AttemptSpanLayer, BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, Stack,
+    TimeoutLayer, TokenCacheLayer, token_cache::StaticToken,
 };
 use tracing::{
     Dispatch, Instrument, Span, info_span,
@@ -53,7 +53,7 @@ impl Exported {
         self.exporter.get_finished_spans().unwrap()
     }
 
-    /// The one span there is.
+    /// The only span.
     fn span(&self) -> SpanData {
         let spans = self.spans();
         let [span] = &spans[..] else { panic!("{spans:#?}") };
@@ -74,18 +74,18 @@ fn failed() -> Status {
     Status::error("")
 }
 
-fn users() -> SendSpanLayer {
-    SendSpanLayer::new().endpoint("GET /users/{id}", |config| config).unwrap()
+fn users() -> AttemptSpanLayer {
+    AttemptSpanLayer::new().endpoint("GET /users/{id}", |config| config).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_and_the_success_after_it_are_two_spans_of_the_caller_s() {
+async fn a_429_and_the_success_after_it_are_two_child_spans_of_the_caller_s() {
     let exported = Exported::record();
     let (inner, watch) = probe(1);
     watch.respond(429, &[("retry-after", "1")]);
     let token = StaticToken::new("sk_test_7").unwrap();
     let token = TokenCacheLayer::new(token).allow_origin("https://id.example").unwrap();
-    let client = Stack::new().send_span(users()).token_cache(token).layer(inner);
+    let client = Stack::new().attempt_span(users()).token_cache(token).layer(inner);
     let mut request = get("/users/7?code=secret&secret");
     *request.uri_mut() = "https://me:secret@id.example/users/7?code=secret&secret".parse().unwrap();
     request.headers_mut().insert("x-key", "secret".parse().unwrap());
@@ -93,11 +93,11 @@ async fn a_refusal_and_the_success_after_it_are_two_spans_of_the_caller_s() {
 
     let spans = exported.spans();
     let [first, second, login] = &spans[..] else { panic!("{spans:#?}") };
-    for send in [first, second] {
-        assert_eq!((&*send.name, &send.span_kind), ("GET /users/{id}", &SpanKind::Client));
-        assert_eq!(send.parent_span_id, login.span_context.span_id());
-        assert_eq!(send.span_context.trace_id(), login.span_context.trace_id());
-        assert!(send.events.is_empty() && send.links.is_empty());
+    for attempt in [first, second] {
+        assert_eq!((&*attempt.name, &attempt.span_kind), ("GET /users/{id}", &SpanKind::Client));
+        assert_eq!(attempt.parent_span_id, login.span_context.span_id());
+        assert_eq!(attempt.span_context.trace_id(), login.span_context.trace_id());
+        assert!(attempt.events.is_empty() && attempt.links.is_empty());
     }
     let both = [
         ("http.request.method", "GET"),
@@ -120,11 +120,12 @@ async fn a_refusal_and_the_success_after_it_are_two_spans_of_the_caller_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_send_after_a_rejected_token_is_a_resend_without_a_retry_layer_too() {
+async fn the_attempt_after_a_rejected_token_is_a_resend_without_a_retry_layer_too() {
     let exported = Exported::record();
     let (inner, watch) = probe(1);
     watch.respond(401, &[]);
-    let client = token_support::layer(&Source::default()).layer(SendSpanLayer::new().layer(inner));
+    let client =
+        token_support::layer(&Source::default()).layer(AttemptSpanLayer::new().layer(inner));
     assert_eq!(client.oneshot(get("/")).await.unwrap().status(), 200);
     let resends = exported.spans();
     let resends = resends.iter().map(|span| attributes(span).remove("http.request.resend_count"));
@@ -138,7 +139,7 @@ async fn numbers_are_integers() {
     let (inner, _watch) = probe(1);
     let mut request = get("/");
     request.extensions_mut().insert(tower_heed::extensions::Attempt::new(2));
-    SendSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
+    AttemptSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
     for name in ["server.port", "http.response.status_code", "http.request.resend_count"] {
         let span = exported.span();
         let pair = span.attributes.iter().find(|pair| pair.key.as_str() == name).unwrap();
@@ -154,7 +155,7 @@ async fn a_refused_connection_is_named_by_its_class() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let http = Client::builder(TokioExecutor::new()).build_http::<Body>();
     let request = Request::get(format!("http://{closed}/?secret")).body(Body::default()).unwrap();
-    SendSpanLayer::new().without_url().layer(http).oneshot(request).await.unwrap_err();
+    AttemptSpanLayer::new().without_url().layer(http).oneshot(request).await.unwrap_err();
 
     let span = exported.span();
     let port = closed.port().to_string();
@@ -169,14 +170,14 @@ async fn a_refused_connection_is_named_by_its_class() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_that_hangs_is_a_timeout_and_one_that_is_given_up_is_cancelled() {
-    for (send, kind) in [(5, "timeout"), (50, "cancelled")] {
+async fn an_attempt_that_hangs_is_a_timeout_and_one_that_is_dropped_is_cancelled() {
+    for (seconds, kind) in [(5, "timeout"), (50, "cancelled")] {
         let exported = Exported::record();
         let hangs = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, BoxError>>());
         let limit = |seconds| TimeoutLayer::new(Duration::from_secs(seconds)).unwrap();
-        let stack = Stack::new().send_span(users()).call_timeout(limit(6));
+        let stack = Stack::new().attempt_span(users()).call_timeout(limit(6));
         let retry = tower_heed::RetryOnRateLimit::new().max_retries(0);
-        let client = stack.send_timeout(limit(send)).retry(retry).layer(hangs);
+        let client = stack.send_timeout(limit(seconds)).retry(retry).layer(hangs);
         client.oneshot(get("/users/7")).await.unwrap_err();
         let span = exported.span();
         assert_eq!((&*attributes(&span)["error.type"], span.status), (kind, failed()));
@@ -184,18 +185,18 @@ async fn a_send_that_hangs_is_a_timeout_and_one_that_is_given_up_is_cancelled() 
 }
 
 #[tokio::test]
-async fn an_error_of_no_class_tells_nothing_of_its_text() {
+async fn an_error_of_no_class_text_is_not_in_the_span() {
     let exported = Exported::record();
     let fails =
         service_fn(async |_: Request<Body>| Err::<Response<Body>, BoxError>("secret".into()));
-    let error = SendSpanLayer::new().layer(fails).oneshot(get("/")).await.unwrap_err();
+    let error = AttemptSpanLayer::new().layer(fails).oneshot(get("/")).await.unwrap_err();
     assert_eq!(error.to_string(), "secret");
     assert_eq!(attributes(&exported.span())["error.type"], "_OTHER");
     assert!(!format!("{:?}", exported.span()).contains("secret"));
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_known_makes_no_name_of_its_own() {
+async fn an_unknown_method_does_not_name_the_span() {
     let exported = Exported::record();
     let (inner, _watch) = probe(1);
     let mut request = get("/users/7");
@@ -209,7 +210,7 @@ async fn a_method_that_is_not_known_makes_no_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn which_methods_are_known_can_be_said() {
+async fn the_known_methods_can_be_set() {
     let exported = Exported::record();
     let (inner, _watch) = probe(3);
     let brew = Method::from_bytes(b"BREW").unwrap();
@@ -223,48 +224,48 @@ async fn which_methods_are_known_can_be_said() {
     }
 }
 
-/// What the span of a send that is answered by `response` ends with.
-async fn answered(request: Request<Body>, response: Response<Body>) -> SpanData {
+/// The span of an attempt that gets `response`.
+async fn span_of(request: Request<Body>, response: Response<Body>) -> SpanData {
     let exported = Exported::record();
     let (inner, watch) = probe(1);
     watch.answer(Answer::from(response));
-    SendSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
+    AttemptSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
     exported.span()
 }
 
 #[tokio::test]
-async fn a_status_that_nobody_can_interpret_is_an_error_and_a_redirect_is_none() {
+async fn a_status_above_599_is_an_error_and_a_redirect_is_not() {
     for (status, error) in [(399, None), (400, Some("400")), (599, Some("599")), (999, Some("999"))]
     {
         let response = Response::builder().status(status).body(Body::default()).unwrap();
-        let span = answered(get("/"), response).await;
+        let span = span_of(get("/"), response).await;
         assert_eq!(attributes(&span).get("error.type").map(String::as_str), error);
         assert_eq!(span.status, error.map_or(Status::Unset, |_| failed()));
     }
 }
 
 #[tokio::test]
-async fn the_version_is_that_of_the_answer() {
+async fn the_version_is_the_response_s() {
     use http::Version;
     for (version, name) in
         [(Version::HTTP_10, "1.0"), (Version::HTTP_2, "2"), (Version::HTTP_3, "3")]
     {
         let response = Response::builder().version(version).body(Body::default()).unwrap();
-        let span = answered(get("/"), response).await;
+        let span = span_of(get("/"), response).await;
         assert_eq!(attributes(&span)["network.protocol.version"], name);
     }
 }
 
 #[tokio::test]
-async fn a_first_send_is_no_resend_whatever_says_so() {
+async fn a_first_attempt_is_not_a_resend() {
     let mut request = get("/");
     request.extensions_mut().insert(tower_heed::extensions::Attempt::new(0));
-    let span = answered(request, Response::default()).await;
+    let span = span_of(request, Response::default()).await;
     assert!(!attributes(&span).contains_key("http.request.resend_count"), "{span:?}");
 }
 
 #[tokio::test]
-async fn a_path_alone_is_for_the_host_that_is_named() {
+async fn a_uri_that_is_only_a_path_takes_its_server_from_the_host_field() {
     for (host, address, port) in [
         ("id.example", "id.example", None),
         ("id.example:8080", "id.example", Some("8080")),
@@ -274,19 +275,19 @@ async fn a_path_alone_is_for_the_host_that_is_named() {
         let mut request = get("/");
         *request.uri_mut() = "/users?".parse().unwrap();
         request.headers_mut().insert("host", host.parse().unwrap());
-        let seen = attributes(&answered(request, Response::default()).await);
+        let seen = attributes(&span_of(request, Response::default()).await);
         assert_eq!(seen["server.address"], address);
         assert_eq!(seen.get("server.port").map(String::as_str), port);
         assert_eq!(seen["url.full"], "/users?");
     }
     let mut request = get("/");
     *request.uri_mut() = "/users".parse().unwrap();
-    let seen = attributes(&answered(request, Response::default()).await);
+    let seen = attributes(&span_of(request, Response::default()).await);
     assert!(!seen.contains_key("server.address") && !seen.contains_key("server.port"));
 }
 
 #[tokio::test]
-async fn an_endpoint_without_url_shows_its_pattern_alone() {
+async fn an_endpoint_without_url_shows_only_its_pattern() {
     let exported = Exported::record();
     let (inner, _watch) = probe(2);
     let layer = users().endpoint("/reset/{code}", |config| config.without_url()).unwrap();
@@ -301,44 +302,44 @@ async fn an_endpoint_without_url_shows_its_pattern_alone() {
 }
 
 #[tokio::test]
-async fn an_ipv6_address_has_its_own_port_and_no_brackets() {
+async fn an_ipv6_address_has_no_brackets_and_keeps_its_port() {
     let exported = Exported::record();
     let (inner, _watch) = probe(1);
     let request = Request::get("http://[::1]:8080/").body(Body::default()).unwrap();
-    SendSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
+    AttemptSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
     let seen = attributes(&exported.span());
     assert_eq!((&*seen["server.address"], &*seen["server.port"]), ("::1", "8080"));
     assert_eq!(seen["url.full"], "http://[::1]:8080/");
 }
 
-/// The name of the span that is entered.
+/// The name of the current span.
 fn current() -> Option<&'static str> {
     Span::current().metadata().map(|span| span.name())
 }
 
 #[tokio::test]
-async fn the_span_is_entered_inside_alone_and_ends_with_the_head() {
+async fn the_span_is_entered_only_inside_and_ends_with_the_head() {
     let exported = Exported::record();
-    let (answer, asked) = tokio::sync::oneshot::channel::<()>();
+    let (respond, asked) = tokio::sync::oneshot::channel::<()>();
     let mut asked = Some(asked);
     let inner = service_fn(move |_: Request<Body>| {
-        assert_eq!(current(), Some("send"));
+        assert_eq!(current(), Some("attempt"));
         let asked = asked.take().unwrap();
         async move {
-            assert_eq!(current(), Some("send"));
+            assert_eq!(current(), Some("attempt"));
             asked.await.unwrap();
-            assert_eq!(current(), Some("send"));
+            assert_eq!(current(), Some("attempt"));
             Ok::<_, BoxError>(Response::new(Body::from("unread")))
         }
     });
-    let mut client = SendSpanLayer::new().layer(inner);
+    let mut client = AttemptSpanLayer::new().layer(inner);
     let mut sent = task::spawn(client.ready().await.unwrap().call(get("/")));
     assert_eq!(current(), None);
     assert_pending!(sent.poll());
     assert_eq!(current(), None);
     assert!(exported.spans().is_empty());
 
-    answer.send(()).unwrap();
+    respond.send(()).unwrap();
     let response = assert_ready_ok!(sent.poll());
     assert_eq!(current(), None);
     assert_eq!(exported.span().status, Status::Unset);
@@ -375,7 +376,7 @@ async fn a_fallback_outside_has_no_span_and_one_inside_looks_like_the_upstream()
 }
 
 #[tokio::test]
-async fn an_answer_that_became_an_error_inside_has_a_class_and_no_status() {
+async fn a_response_that_became_an_error_inside_has_a_class_and_no_status() {
     let exported = Exported::record();
     let (inner, watch) = probe(1);
     watch.respond(503, &[]);
@@ -388,7 +389,7 @@ async fn an_answer_that_became_an_error_inside_has_a_class_and_no_status() {
 
 #[cfg(feature = "response-cache")]
 #[tokio::test(start_paused = true)]
-async fn a_cache_outside_has_one_span_for_a_flight_and_none_for_hits_and_one_inside_has_all() {
+async fn a_cache_outside_has_one_span_for_a_fetch_and_one_inside_has_a_span_for_every_call() {
     let cache = || {
         tower_heed::ResponseCacheLayer::new()
             .endpoint("/users/{id}", |config| config.ttl(Duration::from_secs(60)))
@@ -417,12 +418,12 @@ async fn a_cache_outside_has_one_span_for_a_flight_and_none_for_hits_and_one_ins
     let exported = Exported::record();
     let (inner, watch) = probe(1);
     three(users().layer(cache().layer(inner))).await;
-    let sends = ended(&exported).iter().filter(|name| *name == "GET /users/{id} 200").count();
-    assert_eq!((watch.sends(), sends), (1, 3));
+    let attempts = ended(&exported).iter().filter(|name| *name == "GET /users/{id} 200").count();
+    assert_eq!((watch.sends(), attempts), (1, 3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_detached_outside_has_its_span_when_it_is_sent_and_inside_that_of_the_202() {
+async fn a_detached_request_has_its_span_when_it_is_sent_and_the_202_has_one_if_detach_is_inside() {
     let detach = || DetachLayer::new().endpoint("GET /users/{id}", |config| config).unwrap();
     let second = Duration::from_secs(1);
     let slow = || {
@@ -433,10 +434,10 @@ async fn what_is_detached_outside_has_its_span_when_it_is_sent_and_inside_that_o
     };
     let exported = Exported::record();
     let client = detach().layer(users().layer(slow()));
-    let answer = client.oneshot(get("/users/7")).instrument(info_span!("login")).await.unwrap();
-    assert_eq!((answer.status().as_u16(), exported.spans().len()), (202, 0));
+    let accepted = client.oneshot(get("/users/7")).instrument(info_span!("login")).await.unwrap();
+    assert_eq!((accepted.status().as_u16(), exported.spans().len()), (202, 0));
     tokio::time::sleep(2 * second).await;
-    // The one of the call is open until then.
+    // The span of the call is open until then.
     assert_eq!(ended(&exported), ["GET /users/{id} 200", "login"]);
     let spans = exported.spans();
     assert_eq!(spans[0].parent_span_id, spans[1].span_context.span_id());

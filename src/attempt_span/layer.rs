@@ -1,0 +1,107 @@
+use std::sync::Arc;
+
+use http::Method;
+use tower_layer::Layer;
+
+use super::{AttemptSpan, attributes::Methods};
+use crate::{endpoint::Endpoints, error::InvalidConfig};
+
+/// Makes a span for each attempt, by OpenTelemetry's conventions for HTTP clients.
+///
+/// The [module page](super) lists the attributes and says when a span starts and ends.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AttemptSpanLayer {
+    settings: Arc<Settings>,
+}
+
+/// What the spans of one endpoint show. The closure of [`AttemptSpanLayer::endpoint`] gets the layer's own settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanConfig {
+    shows_url: bool,
+}
+
+/// Settings that a layer and its services share.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) endpoints: Endpoints<SpanConfig>,
+    pub(super) methods: Methods,
+}
+
+// === impl AttemptSpanLayer ===
+
+impl AttemptSpanLayer {
+    /// Spans with all attributes, and no endpoints.
+    pub fn new() -> Self {
+        let endpoints = Endpoints::new(SpanConfig { shows_url: true });
+        Self { settings: Arc::new(Settings { endpoints, methods: Methods::default() }) }
+    }
+
+    /// Leaves out `url.full`, and with it the path, for requests that match no endpoint and for endpoints declared later.
+    pub fn without_url(mut self) -> Self {
+        let base = Arc::make_mut(&mut self.settings).endpoints.base_mut();
+        *base = base.without_url();
+        self
+    }
+
+    /// Sets the methods that spans name. Any other method is shown as `_OTHER`, in a span named `HTTP`.
+    ///
+    /// By default these are the methods of [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9), `PATCH` and `QUERY`.
+    /// The given list replaces them.
+    pub fn known_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        Arc::make_mut(&mut self.settings).methods = Methods::from_iter(methods);
+        self
+    }
+
+    /// Names the requests that match `pattern` after it: its path is in the span's name and in `url.template`; see
+    /// [`Endpoints`] for the syntax.
+    ///
+    /// ```
+    /// use tower_heed::AttemptSpanLayer;
+    ///
+    /// AttemptSpanLayer::new()
+    ///     .endpoint("GET /users/{id}", |config| config)?
+    ///     .endpoint("POST /invitations/{code}", |config| config.without_url())?;
+    /// # Ok::<(), tower_heed::error::InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is malformed or there already.
+    pub fn endpoint<F>(mut self, pattern: &str, configure: F) -> Result<Self, InvalidConfig>
+    where
+        F: FnOnce(SpanConfig) -> SpanConfig,
+    {
+        let config = configure(*self.settings.endpoints.base());
+        Arc::make_mut(&mut self.settings).endpoints.insert(pattern, config)?;
+        Ok(self)
+    }
+}
+
+impl Default for AttemptSpanLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for AttemptSpanLayer {
+    type Service = AttemptSpan<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AttemptSpan::new(inner, Arc::clone(&self.settings))
+    }
+}
+
+// === impl SpanConfig ===
+
+impl SpanConfig {
+    /// Leaves out `url.full`, and with it the path: for an endpoint with secrets or personal data in its path.
+    #[must_use]
+    pub const fn without_url(self) -> Self {
+        Self { shows_url: false }
+    }
+
+    pub(super) const fn shows_url(self) -> bool {
+        self.shows_url
+    }
+}
