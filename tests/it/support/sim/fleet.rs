@@ -78,7 +78,7 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
     let mut events = BinaryHeap::new();
     let burst = |number: usize| if number % 2 == 0 { 1 } else { 10 };
     let until_next = |number: usize, chance: &mut Chance| {
-        let even = (chance.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let even = (chance.draw() >> 11) as f64 / (1_u64 << 53) as f64;
         let mean = burst(number) as f64 * fleet.processes as f64 / fleet.demand;
         ((-(1.0 - even).ln() * mean).min(1e6) * SECOND as f64) as Nanos
     };

@@ -12,7 +12,7 @@ const MAX_HOLD: Duration = Duration::from_secs(100);
 const YEAR_9999: u64 = 253_370_764_800;
 
 fn one_of<T: Copy>(chance: &mut Chance, all: &[T]) -> T {
-    all[(chance.next() % all.len() as u64) as usize]
+    all[(chance.draw() % all.len() as u64) as usize]
 }
 
 fn unix(seconds: u64) -> SystemTime {
@@ -22,9 +22,9 @@ fn unix(seconds: u64) -> SystemTime {
 /// An answer that makes no sense.
 fn nonsense(chance: &mut Chance) -> Answer {
     const NOW: u64 = 1_700_000_000;
-    let mut answer = Answer { refused: chance.next() % 3 == 0, ..Answer::default() };
+    let mut answer = Answer { refused: chance.draw() % 3 == 0, ..Answer::default() };
     for reading in &mut answer.readings {
-        if chance.next() % 2 == 0 {
+        if chance.draw() % 2 == 0 {
             continue;
         }
         let seconds = one_of(chance, &[0, 1, NOW - 9, NOW, NOW + 1, NOW + 60, YEAR_9999]);
@@ -33,7 +33,7 @@ fn nonsense(chance: &mut Chance) -> Answer {
             &[Duration::ZERO, Duration::from_secs(1), Duration::MAX, Duration::from_millis(7)],
         );
         *reading = Some(Reading {
-            name: chance.next() % 7,
+            name: chance.draw() % 7,
             limit: one_of(chance, &[None, Some(0), Some(1), Some(50), Some(u64::MAX)]),
             remaining: one_of(chance, &[0, 1, 49, 50, u64::MAX]),
             reset: one_of(chance, &[None, Some(Reset::At(unix(seconds))), Some(Reset::In(wait))]),
@@ -58,7 +58,7 @@ fn nonsense_does_no_harm() {
         let mut now = Instant::now() + Duration::from_secs(1_000);
         let mut out: Vec<Ticket> = Vec::new();
         for _ in 0..500 {
-            now += Duration::from_micros(chance.next() % 50_000);
+            now += Duration::from_micros(chance.draw() % 50_000);
             match quota.next_turn(now) {
                 Turn::Now(ticket) => out.push(ticket),
                 Turn::At(at) => {
@@ -68,7 +68,7 @@ fn nonsense_does_no_harm() {
                         "seed {seed}: {:?}",
                         at - now
                     );
-                    if chance.next() % 4 == 0 {
+                    if chance.draw() % 4 == 0 {
                         now = at;
                     }
                 }
@@ -79,9 +79,9 @@ fn nonsense_does_no_harm() {
                 _ => unreachable!(),
             }
             let _ = quota.snapshot(now);
-            if !out.is_empty() && chance.next() % 2 == 0 {
-                let ticket = out.swap_remove((chance.next() % out.len() as u64) as usize);
-                match chance.next() % 8 {
+            if !out.is_empty() && chance.draw() % 2 == 0 {
+                let ticket = out.swap_remove((chance.draw() % out.len() as u64) as usize);
+                match chance.draw() % 8 {
                     0 => quota.on_lost(ticket, now),
                     1 => drop(ticket),
                     _ => quota.on_answer(ticket, now, &nonsense(chance)),
