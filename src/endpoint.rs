@@ -1,183 +1,352 @@
-//! Which configuration a request gets, by its method and path.
+//! Endpoint patterns, and settings by endpoint.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, hash, str::FromStr, sync::Arc};
 
-use http::{Method, Request};
-use matchit::{Match, Router};
+use http::{Method, Request, uri::PathAndQuery};
 
 use crate::error::InvalidConfig;
 
-/// A base configuration, and others for chosen endpoints.
+/// Which requests an endpoint's settings are for: a path pattern in axum's syntax, for one method or for every method.
 ///
-/// An endpoint is a path pattern in axum's syntax, with a method before it or for every method:
-/// `GET /api/v2/users/{id}`, `/files/{*path}`. It is matched against the path as it is sent, without the query. Where
-/// several match, the most specific path wins (compared segment by segment: literal before `{name}` before `{*name}`),
-/// and between equal paths the one that names the method. The pattern is also the endpoint's name in events and metrics.
+/// `GET /api/v2/users/{id}`, `/files/{*path}`, `/v1/{file}.json`. `{name}` matches one segment or the rest of one,
+/// `{*name}` one or more segments at the end, and `{{` and `}}` are literal braces. A pattern is compared with the path as
+/// it is sent: percent-encoded, without the query. Its text is also the endpoint's name in events and metrics.
+///
+/// Where several patterns match a request, the most specific path wins, compared segment by segment (literal before
+/// `{name}` before `{*name}`), and between equal paths the one that names the method.
 ///
 /// ```
-/// use http::Method;
-/// use tower_heed::endpoint::Endpoints;
+/// use tower_heed::{EndpointPattern, TimeoutLayer};
 ///
-/// let mut limits = Endpoints::new(10);
-/// limits.insert("POST /oauth/token", 1)?;
-/// limits.insert("/api/v2/users/{id}", 5)?;
-/// assert_eq!(*limits.get(&Method::POST, "/oauth/token").config(), 1);
-/// assert_eq!(*limits.get(&Method::GET, "/oauth/token").config(), 10);
-/// assert_eq!(limits.get(&Method::GET, "/api/v2/users/u1").pattern(), Some("/api/v2/users/{id}"));
+/// let token: EndpointPattern = "POST /oauth/token".parse()?;
+/// assert_eq!(token.to_string(), "POST /oauth/token");
 ///
-/// let refused = limits.insert("GET users", 1).unwrap_err();
-/// assert_eq!(refused.what(), "endpoint pattern `GET users`");
+/// let error = "/users/:id".parse::<EndpointPattern>().unwrap_err();
+/// assert_eq!(error.what(), "endpoint pattern `/users/:id`");
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
 #[derive(Clone)]
-pub struct Endpoints<T> {
-    base: T,
-    /// The patterns of each method, and those for every method under `None`.
-    routers: Vec<(Option<Method>, Patterns<T>)>,
+pub struct EndpointPattern {
+    text: Arc<str>,
+    shape: Arc<Shape>,
 }
 
-type Patterns<T> = Router<Arc<Named<T>>>;
+/// What a pattern matches: equal for patterns that differ only in the names of their parameters.
+#[derive(PartialEq, Eq)]
+struct Shape {
+    method: Option<Method>,
+    /// The path up to the first parameter.
+    literal: String,
+    parameters: Vec<Parameter>,
+    /// One rank for each segment, compared from the left.
+    specificity: Vec<Rank>,
+}
 
-type Found<'a, 'p, T> = Match<'a, 'p, &'a Arc<Named<T>>>;
+struct Parameter {
+    name: String,
+    /// Whether it takes all that is left of the path.
+    is_rest: bool,
+    /// The literal that follows in the same segment.
+    suffix: String,
+    /// The path from the next segment to the next parameter, with its leading `/`.
+    literal: String,
+}
 
-/// What [`Endpoints::get`] found.
+/// How specific a segment is: its kind, then the length of its literal part.
+type Rank = (Kind, usize);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Rest,
+    Parameter,
+    Prefixed,
+    Literal,
+}
+
+/// Settings for all requests, and others for chosen endpoints.
+#[derive(Clone)]
+pub struct Endpoints<T> {
+    base: T,
+    /// The most specific first, so that the first match is the one that wins.
+    entries: Vec<(EndpointPattern, T)>,
+}
+
+/// The settings for a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint<'a, T> {
     pattern: Option<&'a Arc<str>>,
     config: &'a T,
 }
 
-struct Named<T> {
-    pattern: Arc<str>,
-    specificity: Vec<u8>,
-    config: T,
+// === impl EndpointPattern ===
+
+impl EndpointPattern {
+    /// The text that was parsed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The method that it is for; none if it is for every method.
+    #[must_use]
+    pub fn method(&self) -> Option<&Method> {
+        self.shape.method.as_ref()
+    }
+
+    fn matches(&self, method: &Method, path: &str) -> bool {
+        self.shape.method.as_ref().is_none_or(|own| own == method)
+            && self.shape.walk(path, |_, _| {})
+    }
+
+    fn rank(&self) -> (&[Rank], bool) {
+        (&self.shape.specificity, self.shape.method.is_some())
+    }
 }
+
+impl FromStr for EndpointPattern {
+    type Err = InvalidConfig;
+
+    /// Parses `/path` or `METHOD /path`.
+    ///
+    /// # Errors
+    ///
+    /// Text that is no pattern, or that no request can match. The error names it.
+    fn from_str(text: &str) -> Result<Self, InvalidConfig> {
+        let shape = Shape::parse(text)
+            .map_err(|why| InvalidConfig::new(format!("endpoint pattern `{text}`"), why))?;
+        Ok(Self { text: text.into(), shape: Arc::new(shape) })
+    }
+}
+
+impl TryFrom<&str> for EndpointPattern {
+    type Error = InvalidConfig;
+
+    fn try_from(text: &str) -> Result<Self, InvalidConfig> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for EndpointPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for EndpointPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EndpointPattern").field(&self.text).finish()
+    }
+}
+
+impl PartialEq for EndpointPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for EndpointPattern {}
+
+impl hash::Hash for EndpointPattern {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+// === impl Shape ===
+
+impl Shape {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (method, path) = match text.split_once(' ') {
+            Some((method, path)) => (Some(method), path),
+            None => (None, text),
+        };
+        let Some(segments) = path.strip_prefix('/') else {
+            return Err("expected `/path` or `METHOD /path`".to_owned());
+        };
+        let mut shape = Self {
+            method: method.map(parse_method).transpose()?,
+            literal: String::new(),
+            parameters: Vec::new(),
+            specificity: Vec::new(),
+        };
+        for segment in segments.split('/') {
+            if shape.parameters.last().is_some_and(|last| last.is_rest) {
+                return Err("a `{*name}` comes last".to_owned());
+            }
+            shape.push(segment)?;
+        }
+        Ok(shape)
+    }
+
+    /// Adds a segment, without its leading `/`.
+    fn push(&mut self, segment: &str) -> Result<(), String> {
+        if segment.starts_with([':', '*']) {
+            return Err(format!("a parameter is `{{name}}` or `{{*name}}`, and not `{segment}`"));
+        }
+        let (prefix, rest) = parse_literal(segment)?;
+        self.literal_mut().push('/');
+        self.literal_mut().push_str(&prefix);
+        let Some(rest) = rest else {
+            self.specificity.push((Kind::Literal, prefix.len()));
+            return Ok(());
+        };
+        let (name, rest) = rest.split_once('}').ok_or("a `{` without its `}`")?;
+        let (suffix, None) = parse_literal(rest)? else {
+            return Err(format!("two parameters in the segment `{segment}`"));
+        };
+        let is_rest = name.starts_with('*');
+        let name = name.strip_prefix('*').unwrap_or(name).to_owned();
+        if name.is_empty() || name.contains(['{', '*']) {
+            return Err(format!("a parameter without a proper name in the segment `{segment}`"));
+        }
+        if is_rest && !(prefix.is_empty() && suffix.is_empty()) {
+            return Err(format!("a `{{*name}}` is a segment of its own, unlike in `{segment}`"));
+        }
+        let kind = match (is_rest, prefix.is_empty()) {
+            (true, _) => Kind::Rest,
+            (false, true) => Kind::Parameter,
+            (false, false) => Kind::Prefixed,
+        };
+        self.specificity.push((kind, prefix.len() + suffix.len()));
+        self.parameters.push(Parameter { name, is_rest, suffix, literal: String::new() });
+        Ok(())
+    }
+
+    /// The literal at the end of what was parsed.
+    fn literal_mut(&mut self) -> &mut String {
+        match self.parameters.last_mut() {
+            Some(last) => &mut last.literal,
+            None => &mut self.literal,
+        }
+    }
+
+    /// Whether `path` matches; calls `each` with the name and the value of each parameter that was found until then.
+    fn walk<'a>(&'a self, path: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> bool {
+        let Some(mut path) = path.strip_prefix(&*self.literal) else { return false };
+        for parameter in &self.parameters {
+            let end = if parameter.is_rest { None } else { path.find('/') };
+            let (segment, next) = path.split_at(end.unwrap_or(path.len()));
+            let value = segment.strip_suffix(&*parameter.suffix).filter(|value| !value.is_empty());
+            let (Some(value), Some(next)) = (value, next.strip_prefix(&*parameter.literal)) else {
+                return false;
+            };
+            each(&parameter.name, value);
+            path = next;
+        }
+        path.is_empty()
+    }
+}
+
+fn parse_method(name: &str) -> Result<Method, String> {
+    if name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(format!("methods are case-sensitive, and `{name}` is in lower case"));
+    }
+    Method::from_bytes(name.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// The literal at the start of a segment, and what follows the `{` after it.
+fn parse_literal(segment: &str) -> Result<(String, Option<&str>), String> {
+    let mut literal = "/".to_owned();
+    let mut rest = segment;
+    let parameter = loop {
+        let Some(at) = rest.find(['{', '}']) else {
+            literal.push_str(rest);
+            break None;
+        };
+        let (before, brace) = rest.split_at(at);
+        literal.push_str(before);
+        rest = &brace[1..];
+        match (brace.starts_with('{'), rest.chars().next()) {
+            (true, Some('{')) | (false, Some('}')) => {
+                literal.push_str(&rest[..1]);
+                rest = &rest[1..];
+            }
+            (true, _) => break Some(rest),
+            (false, _) => return Err("a `}` without its `{`".to_owned()),
+        }
+    };
+    match PathAndQuery::try_from(&*literal) {
+        Ok(path) if path.as_str() == literal && path.query().is_none() => {
+            literal.remove(0);
+            Ok((literal, parameter))
+        }
+        _ => Err(format!("the path of a request is never sent with `{}` in it", &literal[1..])),
+    }
+}
+
+// === impl Parameter ===
+
+/// Names do not count.
+impl PartialEq for Parameter {
+    fn eq(&self, other: &Self) -> bool {
+        (self.is_rest, &self.suffix, &self.literal)
+            == (other.is_rest, &other.suffix, &other.literal)
+    }
+}
+
+impl Eq for Parameter {}
 
 // === impl Endpoints ===
 
 impl<T> Endpoints<T> {
     /// No endpoints: every request gets `base`.
-    pub fn new(base: T) -> Self {
-        Self { base, routers: Vec::new() }
+    pub const fn new(base: T) -> Self {
+        Self { base, entries: Vec::new() }
     }
 
-    /// Gives the requests that match `pattern` a configuration of their own.
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is no `[METHOD ]/path`, that is there already, or that `matchit` refuses: of one method,
-    /// `{name}` and `{*name}` cannot stand in the same place. The error names it.
-    pub fn insert(&mut self, pattern: &str, config: T) -> Result<(), InvalidConfig> {
-        let refuse = |why: String| InvalidConfig::new(format!("endpoint pattern `{pattern}`"), why);
-        let (method, path) = match pattern.split_once(' ') {
-            Some((method, path)) => (Some(method), path),
-            None => (None, pattern),
-        };
-        if !path.starts_with('/') || path.contains([' ', '?', '#']) {
-            return Err(refuse("expected `/path` or `METHOD /path`, without a query".to_owned()));
-        }
-        let method = match method {
-            None => None,
-            Some(name) if name.bytes().any(|byte| byte.is_ascii_lowercase()) => {
-                return Err(refuse(format!(
-                    "methods are case-sensitive, and `{name}` is in lower case"
-                )));
-            }
-            Some(name) => Some(
-                Method::from_bytes(name.as_bytes()).map_err(|error| refuse(error.to_string()))?,
-            ),
-        };
-        let named = Named { pattern: pattern.into(), specificity: specificity(path), config };
-        self.router_of(method)
-            .insert(path, Arc::new(named))
-            .map_err(|error| refuse(error.to_string()))
+    /// Gives the requests that match `pattern` settings of their own, in place of those of an earlier pattern that matches
+    /// the same requests.
+    pub fn insert(&mut self, pattern: EndpointPattern, config: T) {
+        self.entries.retain(|(earlier, _)| earlier.shape != pattern.shape);
+        self.entries.push((pattern, config));
+        self.entries.sort_by(|(one, _), (other, _)| other.rank().cmp(&one.rank()));
     }
 
-    /// The configuration for a request with this method and path.
+    /// The settings for a request with this method and path.
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
-        match self.find(method, path) {
-            Some(Match { value, .. }) => {
-                Endpoint { pattern: Some(&value.pattern), config: &value.config }
-            }
-            None => self.otherwise(),
+        match self.entries.iter().find(|(pattern, _)| pattern.matches(method, path)) {
+            Some((pattern, config)) => Endpoint { pattern: Some(&pattern.text), config },
+            None => Endpoint { pattern: None, config: &self.base },
         }
     }
 
     /// Calls `each` with the name and the value of every parameter in the pattern that such a request matches.
     #[cfg(feature = "response-cache")]
-    pub(crate) fn each_parameter(
-        &self,
-        method: &Method,
-        path: &str,
-        mut each: impl FnMut(&str, &str),
-    ) {
-        if let Some(found) = self.find(method, path) {
-            found.params.iter().for_each(|(name, value)| each(name, value));
+    pub fn each_parameter(&self, method: &Method, path: &str, each: impl FnMut(&str, &str)) {
+        let mut patterns = self.entries.iter().map(|(pattern, _)| pattern);
+        if let Some(found) = patterns.find(|pattern| pattern.matches(method, path)) {
+            found.shape.walk(path, each);
         }
     }
 
-    /// The configuration for `request`.
+    /// The settings for `request`.
     #[inline]
     pub fn of<B>(&self, request: &Request<B>) -> Endpoint<'_, T> {
         // Most layers have no endpoints: then nothing of the request is looked at.
-        if self.routers.is_empty() {
-            return self.otherwise();
+        if self.entries.is_empty() {
+            return Endpoint { pattern: None, config: &self.base };
         }
         self.get(request.method(), request.uri().path())
     }
 
-    /// The base configuration.
+    /// The settings of requests that match no pattern.
     pub const fn base(&self) -> &T {
         &self.base
     }
 
-    /// The base configuration, to change it. Endpoints that were inserted before keep theirs.
+    /// The same, to change them. Endpoints that were inserted before keep theirs.
     pub const fn base_mut(&mut self) -> &mut T {
         &mut self.base
-    }
-
-    fn find<'a, 'p>(&'a self, method: &Method, path: &'p str) -> Option<Found<'a, 'p, T>> {
-        let at = |of: Option<&Method>| {
-            let (_, router) = self.routers.iter().find(|(method, _)| method.as_ref() == of)?;
-            router.at(path).ok()
-        };
-        match (at(Some(method)), at(None)) {
-            (Some(exact), Some(any)) if any.value.specificity > exact.value.specificity => {
-                Some(any)
-            }
-            (found @ Some(_), _) | (None, found) => found,
-        }
-    }
-
-    const fn otherwise(&self) -> Endpoint<'_, T> {
-        Endpoint { pattern: None, config: &self.base }
-    }
-
-    fn router_of(&mut self, method: Option<Method>) -> &mut Patterns<T> {
-        let index = self.routers.iter().position(|(of, _)| *of == method).unwrap_or_else(|| {
-            self.routers.push((method, Router::new()));
-            self.routers.len() - 1
-        });
-        &mut self.routers[index].1
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoints").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Endpoints")
+            .field("base", &self.base)
+            .field("endpoints", &self.entries)
+            .finish()
     }
-}
-
-/// How specific a path is: one number for each segment, compared from the left.
-fn specificity(path: &str) -> Vec<u8> {
-    path.split('/')
-        .map(|segment| match segment.find('{') {
-            None => 3,
-            Some(0) if segment.starts_with("{*") => 0,
-            Some(0) => 1,
-            Some(_) => 2,
-        })
-        .collect()
 }
 
 // === impl Endpoint ===
@@ -190,11 +359,11 @@ impl<'a, T> Endpoint<'a, T> {
     }
 
     /// The pattern, to be kept for longer than the endpoints are borrowed.
-    pub(crate) fn shared_pattern(&self) -> Option<Arc<str>> {
+    pub fn shared_pattern(&self) -> Option<Arc<str>> {
         self.pattern.cloned()
     }
 
-    /// The configuration.
+    /// The settings.
     #[must_use]
     pub const fn config(&self) -> &'a T {
         self.config

@@ -78,6 +78,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "__internals"),
+    allow(unreachable_pub, reason = "`__internals` makes them reachable, for the crate's tests")
+)]
 
 #[macro_use]
 mod macros;
@@ -88,7 +92,6 @@ pub mod classify;
 pub mod clock;
 pub mod cooldown;
 pub mod detach;
-pub mod endpoint;
 pub mod error;
 pub mod extensions;
 pub mod fallback;
@@ -116,12 +119,18 @@ pub mod timeout;
 pub mod token_cache;
 
 mod chance;
-
+mod endpoint;
 mod origin;
+
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+#[path = "internals.rs"]
+pub mod __internals;
 
 pub use attempt_span::AttemptSpanLayer;
 pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;
+pub use endpoint::EndpointPattern;
 pub use error::{BoxError, Error, ErrorKind};
 pub use fallback::FallbackLayer;
 #[cfg(feature = "response-cache")]

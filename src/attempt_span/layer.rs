@@ -54,7 +54,7 @@ impl AttemptSpanLayer {
     }
 
     /// Names the requests that match `pattern` after it: its path is in the span's name and in `url.template`; see
-    /// [`Endpoints`] for the syntax.
+    /// [`EndpointPattern`](crate::EndpointPattern) for the syntax.
     ///
     /// ```
     /// use tower_heed::AttemptSpanLayer;
@@ -73,7 +73,7 @@ impl AttemptSpanLayer {
         F: FnOnce(SpanConfig) -> SpanConfig,
     {
         let config = configure(*self.settings.endpoints.base());
-        Arc::make_mut(&mut self.settings).endpoints.insert(pattern, config)?;
+        Arc::make_mut(&mut self.settings).endpoints.insert(pattern.parse()?, config);
         Ok(self)
     }
 }

@@ -48,7 +48,7 @@ impl ErrorClassifyLayer {
     }
 
     /// Gives the requests that match `pattern` a configuration of their own; see
-    /// [`Endpoints`](crate::endpoint::Endpoints) for the syntax. It starts as the layer's is at this line.
+    /// [`EndpointPattern`](crate::EndpointPattern) for the syntax. It starts as the layer's is at this line.
     ///
     /// ```
     /// use tower_heed::{ErrorClassifyLayer, classify::Preset};

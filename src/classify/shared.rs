@@ -35,7 +35,7 @@ impl Shared {
     }
 
     pub(super) fn insert(&mut self, pattern: &str, config: Config) -> Result<(), InvalidConfig> {
-        self.places.insert(pattern, Some(self.named.len()))?;
+        self.places.insert(pattern.parse()?, Some(self.named.len()));
         self.named.push((pattern.into(), config));
         Ok(())
     }

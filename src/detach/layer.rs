@@ -60,7 +60,7 @@ impl DetachLayer {
         Self { rules: Arc::new(rules) }
     }
 
-    /// Detaches the requests that match `pattern`; see [`Endpoints`] for the syntax.
+    /// Detaches the requests that match `pattern`; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
     ///
     /// ```
     /// use tower_heed::DetachLayer;
@@ -81,7 +81,7 @@ impl DetachLayer {
         configure: impl FnOnce(Config) -> Config,
     ) -> Result<Self, InvalidConfig> {
         let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern, configure(Config::DETACHED))?;
+        endpoints.insert(pattern.parse()?, configure(Config::DETACHED));
         Ok(self)
     }
 

@@ -125,7 +125,7 @@ impl FallbackLayer {
         self.base_checked(Config::dangerously_let_in_forbidden)
     }
 
-    /// Gives the requests that match `pattern` a configuration of their own; see [`Endpoints`] for the syntax. It starts as
+    /// Gives the requests that match `pattern` a configuration of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax. It starts as
     /// the layer's is at this line.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl FallbackLayer {
     {
         let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
         let config = configure(Config::clone(endpoints.base())).checked()?;
-        endpoints.insert(pattern, Arc::new(config))?;
+        endpoints.insert(pattern.parse()?, Arc::new(config));
         Ok(self)
     }
 

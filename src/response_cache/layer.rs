@@ -128,7 +128,7 @@ impl ResponseCacheLayer {
         self.rules(|rules| rules.clock = clock)
     }
 
-    /// Keeps the responses of the `GET`s that match `pattern`; see [`Endpoints`] for the syntax. A pattern without a method
+    /// Keeps the responses of the `GET`s that match `pattern`; see [`EndpointPattern`](crate::EndpointPattern) for the syntax. A pattern without a method
     /// is for `GET` as well.
     ///
     /// The closure gets what the layer has been given so far, so settings for all endpoints come before. It has to give a
@@ -163,7 +163,7 @@ impl ResponseCacheLayer {
         let pattern = format!("GET {path}");
         let named = configure(self.base.clone()).named(&pattern)?;
         let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(&pattern, Some(named))?;
+        endpoints.insert(pattern.parse()?, Some(named));
         Ok(self)
     }
 

@@ -78,7 +78,7 @@ impl RetryOnRateLimit {
         self.rules(|rules| rules.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` rules of their own, in the form of [`Endpoints`]: `GET /users/{id}`,
+    /// Gives the requests that match `pattern` rules of their own, in the form of an [`EndpointPattern`](crate::EndpointPattern): `GET /users/{id}`,
     /// `/files/{*path}`.
     ///
     /// The closure gets what the layer has been given so far, so settings for all endpoints come before.
@@ -92,7 +92,7 @@ impl RetryOnRateLimit {
         configure: impl FnOnce(Config) -> Config,
     ) -> Result<Self, InvalidConfig> {
         let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern, configure(*endpoints.base()))?;
+        endpoints.insert(pattern.parse()?, configure(*endpoints.base()));
         Ok(self)
     }
 

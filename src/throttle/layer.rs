@@ -99,7 +99,7 @@ impl ThrottleLayer {
         self.rules(|rules| rules.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` rules of their own; see [`Endpoints`] for the syntax.
+    /// Gives the requests that match `pattern` rules of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
     ///
     /// The closure gets what the layer has been given so far, so settings for all endpoints come before.
     ///
@@ -122,7 +122,7 @@ impl ThrottleLayer {
         configure: impl FnOnce(Config) -> Config,
     ) -> Result<Self, InvalidConfig> {
         let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern, configure(endpoints.base().clone()))?;
+        endpoints.insert(pattern.parse()?, configure(endpoints.base().clone()));
         Ok(self)
     }
 

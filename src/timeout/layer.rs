@@ -35,7 +35,7 @@ impl TimeoutLayer {
         Self { endpoints: Arc::new(Endpoints::new(base)), clock: Clock::default() }
     }
 
-    /// Gives the requests that match `pattern` a limit of their own; see [`Endpoints`] for the syntax.
+    /// Gives the requests that match `pattern` a limit of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
     ///
     /// ```
     /// use std::time::Duration;
@@ -55,7 +55,7 @@ impl TimeoutLayer {
         F: FnOnce(Config) -> Config,
     {
         let config = configure(*self.endpoints.base()).checked()?;
-        Arc::make_mut(&mut self.endpoints).insert(pattern, config)?;
+        Arc::make_mut(&mut self.endpoints).insert(pattern.parse()?, config);
         Ok(self)
     }
 

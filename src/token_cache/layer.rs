@@ -109,7 +109,7 @@ impl TokenCacheLayer {
         self
     }
 
-    /// Gives the requests that match `pattern` a configuration of their own; see [`Endpoints`] for the syntax.
+    /// Gives the requests that match `pattern` a configuration of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
     ///
     /// ```
     /// use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
@@ -132,7 +132,7 @@ impl TokenCacheLayer {
             let now = || moment(&self.settings.clock);
             self.slots.of(&key, self.settings.max_keys, now)
         });
-        self.settings.endpoints.insert(pattern, Route { attach, slot })?;
+        self.settings.endpoints.insert(pattern.parse()?, Route { attach, slot });
         Ok(self)
     }
 

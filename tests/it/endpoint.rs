@@ -1,14 +1,19 @@
-//! `Endpoints`: the most specific pattern wins, and a bad one is refused by name.
+//! Endpoint patterns: the most specific one wins, and text that can match nothing is refused by name.
 
-use http::{Method, Request};
-use tower_heed::endpoint::Endpoints;
+use http::{Method, Request, Uri};
+use proptest::prelude::*;
+use tower_heed::{__internals::Endpoints, EndpointPattern};
 
 fn endpoints(patterns: &[&str]) -> Endpoints<String> {
     let mut endpoints = Endpoints::new("base".to_owned());
     for pattern in patterns {
-        endpoints.insert(pattern, (*pattern).to_owned()).unwrap();
+        endpoints.insert(pattern.parse().unwrap(), (*pattern).to_owned());
     }
     endpoints
+}
+
+fn config<'a>(endpoints: &'a Endpoints<String>, path: &str) -> &'a str {
+    endpoints.get(&Method::GET, path).config()
 }
 
 #[test]
@@ -17,9 +22,15 @@ fn the_most_specific_pattern_wins_whatever_the_order() {
         "GET /users/{id}",
         "/users/me",
         "/users/{*rest}",
+        // Of the same method, in the same place as a `{name}`.
+        "GET /users/{*rest}",
         "GET /{*rest}",
         "POST /users/{id}/roles",
         "/{any}/users",
+        "/files/{name}.json",
+        "/files/v{number}",
+        "/files/v1{number}",
+        "/files/{name}",
     ];
     for _ in 0..patterns.len() {
         patterns.rotate_left(1);
@@ -31,17 +42,52 @@ fn the_most_specific_pattern_wins_whatever_the_order() {
             (Method::GET, "/users/me", "/users/me"),
             (Method::POST, "/users/7/roles", "POST /users/{id}/roles"),
             // The path of another method's endpoint does not hide the ones that fit.
-            (Method::GET, "/users/7/roles", "/users/{*rest}"),
+            (Method::GET, "/users/7/roles", "GET /users/{*rest}"),
+            (Method::PUT, "/users/7/roles", "/users/{*rest}"),
             (Method::GET, "/elsewhere", "GET /{*rest}"),
             (Method::PUT, "/elsewhere", "base"),
             (Method::PUT, "/beta/users", "/{any}/users"),
             (Method::PUT, "/users/7/", "/users/{*rest}"),
+            (Method::PUT, "/files/a.json", "/files/{name}.json"),
+            (Method::PUT, "/files/a.json.json", "/files/{name}.json"),
+            (Method::PUT, "/files/.json", "/files/{name}"),
+            (Method::PUT, "/files/v2.json", "/files/v{number}"),
+            (Method::PUT, "/files/v12", "/files/v1{number}"),
+            (Method::PUT, "/files/v1", "/files/v{number}"),
+            (Method::PUT, "/files/v", "/files/{name}"),
+            (Method::PUT, "/files/", "base"),
+            (Method::PUT, "/files/a/b", "base"),
         ] {
             let found = endpoints.get(&method, path);
             assert_eq!(found.config(), expected, "{method} {path}");
             assert_eq!(found.pattern().unwrap_or("base"), expected, "{method} {path}");
         }
     }
+}
+
+#[test]
+fn braces_are_escaped_by_doubling_them() {
+    let endpoints = endpoints(&["/{{id}}", "/a/{id}}}", "/b/{{{id}"]);
+    assert_eq!(config(&endpoints, "/{id}"), "/{{id}}");
+    assert_eq!(config(&endpoints, "/7"), "base");
+    assert_eq!(config(&endpoints, "/a/7}"), "/a/{id}}}");
+    assert_eq!(config(&endpoints, "/b/{7"), "/b/{{{id}");
+}
+
+#[test]
+fn the_values_of_parameters_are_those_of_the_pattern_that_wins() {
+    let endpoints =
+        endpoints(&["/{any}/{*rest}", "/users/{id}/files/v{version}.json", "/users/me"]);
+    let values = |path: &str| {
+        let mut found = Vec::new();
+        let each = |name: &str, value: &str| found.push(format!("{name}={value}"));
+        endpoints.each_parameter(&Method::GET, path, each);
+        found.join(" ")
+    };
+    assert_eq!(values("/users/7/files/v3.json"), "id=7 version=3");
+    assert_eq!(values("/users/7/files/v.json"), "any=users rest=7/files/v.json");
+    assert_eq!(values("/users/me"), "");
+    assert_eq!(values("/users"), "");
 }
 
 #[test]
@@ -52,8 +98,7 @@ fn the_query_and_the_host_do_not_count() {
 }
 
 #[test]
-fn a_bad_pattern_is_refused_by_name_and_changes_nothing() {
-    let mut endpoints = endpoints(&["GET /users/{id}"]);
+fn a_pattern_that_can_match_nothing_is_refused_by_name() {
     for bad in [
         "",
         "GET",
@@ -63,28 +108,107 @@ fn a_bad_pattern_is_refused_by_name_and_changes_nothing() {
         "GET  /users",
         "G@T /users",
         "GET /users?id=1",
-        "GET /users/{id}",
-        "GET /users/{name}",
+        "/users#top",
+        "/users /x",
+        "/a\tb",
         "/users/{",
+        "/users/}",
         "/users/{}",
+        "/users/{*}",
+        "/users/{a/b}",
+        "/users/{a}{b}",
+        "/users/{*a}.json",
+        "/users/a{*a}",
+        "/users/{a{b}",
         "/{*all}/more",
-        // Of the same method, in the same place as a `{name}`.
-        "GET /users/{*rest}",
+        "/{*all}/",
+        // The syntaxes of other routers.
+        "/users/:id",
+        "/users/:id/roles",
+        "/users/*rest",
+        "/users/*",
+        "https://id.example/users",
     ] {
-        let error = endpoints.insert(bad, "never".to_owned()).unwrap_err();
+        let error = bad.parse::<EndpointPattern>().unwrap_err();
         assert_eq!(error.what(), format!("endpoint pattern `{bad}`"));
+        assert_eq!(EndpointPattern::try_from(bad).unwrap_err(), error);
     }
-    assert_eq!(endpoints.get(&Method::GET, "/users/7").config(), "GET /users/{id}");
-    assert_eq!(endpoints.get(&Method::POST, "/users/7").config(), "base");
+}
+
+#[test]
+fn what_looks_alike_and_is_sent_is_not_refused() {
+    for path in ["/v1/things:cancel", "/a*b", "/a/", "//a", "/", "/caf%C3%A9", "/a+b@c,d;e=f~g"] {
+        assert_eq!(config(&endpoints(&[path]), path), path);
+    }
+    let endpoints = endpoints(&["POST /v1/{name}:cancel"]);
+    let found = endpoints.get(&Method::POST, "/v1/7:cancel");
+    assert_eq!(found.pattern(), Some("POST /v1/{name}:cancel"));
+}
+
+#[test]
+fn as_many_parameters_as_one_likes() {
+    let pattern: String = (0..300).map(|n| format!("/{{p{n}}}")).collect();
+    assert_eq!(config(&endpoints(&[&pattern]), &"/x".repeat(300)), pattern);
+}
+
+#[test]
+fn a_later_pattern_replaces_one_that_matches_the_same() {
+    let first = ["GET /users/{id}", "/users/{id}", "/users/{id}/roles"];
+    let mut endpoints = endpoints(&first);
+    endpoints.insert("GET /users/{name}".parse().unwrap(), "later".to_owned());
+    assert_eq!(config(&endpoints, "/users/7"), "later");
+    let found = endpoints.get(&Method::GET, "/users/7");
+    assert_eq!(found.pattern(), Some("GET /users/{name}"));
+    assert_eq!(endpoints.get(&Method::PUT, "/users/7").config(), "/users/{id}");
+    assert_eq!(config(&endpoints, "/users/7/roles"), "/users/{id}/roles");
 }
 
 #[test]
 fn a_clone_is_changed_alone() {
     let first = endpoints(&["/a"]);
     let mut second = first.clone();
-    second.insert("/b", "b".to_owned()).unwrap();
+    second.insert("/b".parse().unwrap(), "b".to_owned());
     "other".clone_into(second.base_mut());
-    assert_eq!(first.get(&Method::GET, "/b").config(), "base");
-    assert_eq!(second.get(&Method::GET, "/b").config(), "b");
-    assert_eq!(second.get(&Method::GET, "/c").config(), "other");
+    assert_eq!(config(&first, "/b"), "base");
+    assert_eq!(config(&second, "/b"), "b");
+    assert_eq!(config(&second, "/c"), "other");
+}
+
+#[test]
+fn a_pattern_is_its_text() {
+    let pattern: EndpointPattern = "GET /users/{id}".parse().unwrap();
+    assert_eq!(pattern.to_string(), "GET /users/{id}");
+    assert_eq!(format!("{pattern:?}"), r#"EndpointPattern("GET /users/{id}")"#);
+    assert_eq!(pattern.method(), Some(&Method::GET));
+    assert_eq!(pattern, EndpointPattern::try_from(pattern.as_str()).unwrap());
+    assert_ne!(pattern, "GET /users/{name}".parse().unwrap());
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics_and_what_parses_matches_something(
+        text in r"((GET|PUT) )?(/([a{}*:.%é /]|\{[a-c]\}|\{\*[a-c]\}){0,4}){0,4}",
+        other in any::<String>(),
+    ) {
+        other.parse::<EndpointPattern>().ok();
+        if let Ok(pattern) = text.parse::<EndpointPattern>() {
+            let mut path = String::new();
+            let mut letters = text.trim_start_matches(|c| c != '/').chars().peekable();
+            while let Some(letter) = letters.next() {
+                match letter {
+                    '{' | '}' if letters.peek() == Some(&letter) => path.extend(letters.next()),
+                    '{' => {
+                        path.push('7');
+                        letters.by_ref().find(|letter| *letter == '}');
+                    }
+                    letter => path.push(letter),
+                }
+            }
+            let sent: Uri = path.parse().unwrap();
+            let mut endpoints = Endpoints::new(0);
+            endpoints.insert(pattern.clone(), 1);
+            let method = pattern.method().cloned().unwrap_or(Method::POST);
+            prop_assert_eq!(*endpoints.get(&method, sent.path()).config(), 1, "{} for {}", path, text);
+        }
+    }
 }

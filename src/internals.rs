@@ -1,0 +1,5 @@
+//! What the crate's own tests reach of its inside. It is no part of the public API and follows no version.
+
+#![allow(missing_docs, reason = "for the crate's own tests")]
+
+pub use crate::endpoint::{Endpoint, Endpoints};
