@@ -6,7 +6,7 @@ use super::{
     FetchReason, KeySnapshot, TokenKey, TokenScope,
     cached::{Cached, moment},
     config::{Route, Settings},
-    flight::{Flight, Landing},
+    fetch::{Flight, Landing},
     slot::{Slot, State},
     slots::{Slots, Source},
 };

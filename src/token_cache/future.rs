@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::{
     cached::Cached,
-    passage::{Passage, Then, Watch},
+    pending::{Passage, Then, Watch},
     wait::{Acquire, Renew},
 };
 use crate::{

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    KeySnapshot, Token, TokenError, TokenKey, boarding::Lookup, cache::Cache, cached::Cached, wait,
+    KeySnapshot, Token, TokenError, TokenKey, cache::Cache, cached::Cached, lookup::Lookup, wait,
 };
 
 /// Gets tokens without a request, fetches them before the first one, forgets them, and shows their state.

@@ -8,7 +8,7 @@ use super::{
     Token, TokenError,
     cache::{Cache, TARGET},
     cached::Cached,
-    flight::{Flight, Outcome, Passengers},
+    fetch::{Flight, Outcome, Passengers},
     slot::Held,
 };
 use crate::{chance, token_cache::Moment};

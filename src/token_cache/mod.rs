@@ -200,31 +200,31 @@
 //!
 //! All have the key's `audience` and `organization` besides, where it has them.
 
-mod boarding;
 mod cache;
 mod cached;
 mod config;
-mod flight;
+mod fetch;
 mod freshness;
 mod future;
 mod handle;
 mod landing;
 mod layer;
+mod lookup;
+mod loom_sync;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
 mod origin;
 mod origin_refused;
-mod passage;
+mod pending;
 mod rejection;
-mod rejections;
+mod rejection_limit;
 mod request;
 mod service;
 mod slot;
 mod slots;
-mod snapshot;
 mod static_token;
-mod sync;
 pub(crate) mod token;
+mod token_snapshot;
 mod wait;
 #[cfg(test)]
 mod week;
@@ -239,9 +239,9 @@ pub use future::ResponseFuture;
 pub use handle::TokenCacheHandle;
 pub use layer::TokenCacheLayer;
 pub use origin_refused::OriginRefused;
-pub use rejections::RejectionLimit;
+pub use rejection_limit::RejectionLimit;
 pub use request::{FetchReason, TokenRequest};
 pub use service::TokenCache;
-pub use snapshot::KeySnapshot;
 pub use static_token::StaticToken;
 pub use token::Token;
+pub use token_snapshot::KeySnapshot;

@@ -14,10 +14,10 @@ use tower::service_fn;
 
 use super::{
     Token, TokenCacheLayer, TokenError, TokenRequest,
-    boarding::{Boarding, Lookup},
     cache::Cache,
     cached::moment,
-    flight::{Flight, Landing, Outcome},
+    fetch::{Flight, Landing, Outcome},
+    lookup::{Boarding, Lookup},
     rejection::Rejection,
 };
 use crate::cooldown::FetchFailure;

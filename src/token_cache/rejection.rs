@@ -8,7 +8,7 @@ use super::{
     FetchReason,
     cache::{Cache, TARGET},
     cached::{Cached, moment},
-    flight::{Flight, Landing},
+    fetch::{Flight, Landing},
     slot::State,
 };
 

@@ -8,11 +8,11 @@ use tower_service::Service;
 
 use super::{
     ResponseFuture,
-    boarding::Lookup,
     cache::Cache,
     cached::Cached,
     future::State,
-    passage::{Passage, Watch},
+    lookup::Lookup,
+    pending::{Passage, Watch},
 };
 use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 

@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use super::{
     TokenError, TokenKey,
     cached::Cached,
-    flight::{Landing, Passengers},
-    rejections::Rejections,
-    sync::{Meeting, Mutex, MutexGuard},
+    fetch::{Landing, Passengers},
+    loom_sync::{Meeting, Mutex, MutexGuard},
+    rejection_limit::Rejections,
 };
 use crate::{cooldown::HoldOff, token_cache::Moment};
 

@@ -12,8 +12,8 @@ use tower::util::BoxCloneService;
 
 use super::{
     Token, TokenKey, TokenRequest,
+    loom_sync::{Mutex, MutexGuard},
     slot::Slot,
-    sync::{Mutex, MutexGuard},
 };
 use crate::{BoxError, token_cache::Moment};
 

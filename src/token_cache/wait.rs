@@ -11,11 +11,11 @@ use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     TokenError,
-    boarding::Boarding,
     cache::Cache,
     cached::Cached,
     config::Settings,
-    flight::{Landing, Outcome},
+    fetch::{Landing, Outcome},
+    lookup::Boarding,
     rejection::Rejection,
 };
 use crate::{cooldown::FetchFailure, extensions::Deadline};

@@ -6,7 +6,7 @@ use super::{
     FetchReason, TokenError,
     cache::Cache,
     cached::{Cached, moment},
-    flight::{Flight, Landing},
+    fetch::{Flight, Landing},
 };
 use crate::token_cache::TokenState;
 
