@@ -121,6 +121,7 @@ pub mod token_cache;
 mod chance;
 mod endpoint;
 mod origin;
+mod single_flight;
 
 #[cfg(feature = "__internals")]
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use super::{
     FetchReason, KeySnapshot, TokenKey, TokenScope,
     cached::{Cached, moment},
     config::{Route, Settings},
-    fetch::{Flight, Landing},
+    fetch::{Running, TokenFetch, Waiter},
     slot::{Slot, State},
     slots::{Slots, Source},
 };
@@ -23,7 +23,7 @@ pub(super) struct Cache {
     other: Option<Arc<Slot>>,
 }
 
-/// What all clones of a service share, and each of its flights.
+/// What all clones of a service share, and each of its fetches.
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
@@ -121,17 +121,17 @@ impl Cache {
         Some((cached, state))
     }
 
-    /// The flight under way, or a new one that departs when the lock has been let go.
-    pub(super) fn flight(
+    /// Joins the fetch under way, or begins one, which is spawned when the lock is released.
+    pub(super) fn fetch(
         &self,
         state: &mut State,
         reason: FetchReason,
-    ) -> (Landing, Option<Flight>) {
-        if let Some(landing) = state.under_way(self.settings().clock.now()) {
-            return (landing, None);
+    ) -> (Waiter, Option<Running>) {
+        if let Some(waiter) = state.under_way(self.settings().clock.now()) {
+            return (waiter, None);
         }
-        let (flight, landing) = Flight::new(self.clone(), reason, state.epoch);
-        state.flight = Some(landing.clone());
-        (landing, Some(flight))
+        let (fetch, waiter) = TokenFetch::begin(self.clone(), reason, state.epoch);
+        state.fetch = Some(waiter.clone());
+        (waiter, Some(fetch))
     }
 }

@@ -1,164 +1,175 @@
-//! One acquisition of a token, whoever waits for it.
+//! The fetch of one token, and what it leaves in its slot.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::watch, time::Instant};
+use tokio::time::timeout;
 use tower::util::ServiceExt;
 use tower_service::Service;
+use tracing::{debug, warn};
 
 use super::{
     FetchReason, Token, TokenError, TokenRequest,
-    cache::Cache,
+    cache::{Cache, TARGET},
     cached::{Cached, moment},
 };
-use crate::{cooldown::FetchFailure, metrics as meter, token_cache::Moment};
+use crate::{
+    chance,
+    cooldown::FetchFailure,
+    metrics as meter,
+    single_flight::{self, Abandoned, Fetch, Interruption},
+    token_cache::Moment,
+};
 
-/// How long after its time limit a flight that has not landed is given up: its runtime may only be slow.
+/// How long after its time limit a fetch without an outcome is given up: its runtime may only be slow.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A flight. Whatever becomes of it, it tells its passengers: dropping it is an outcome as well.
+/// What a fetch brings.
+pub(super) type Fetched = Result<Arc<Cached>, TokenError>;
+
+/// What the waiters of a fetch get.
+pub(super) type Outcome = single_flight::Outcome<Fetched>;
+
+pub(super) type Running = single_flight::Running<TokenFetch>;
+
+pub(super) type Publisher = single_flight::Publisher<Fetched>;
+
+pub(super) type Waiter = single_flight::Waiter<Fetched>;
+
+/// One call of the source, for the token of one slot.
 #[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) cache: Cache,
+pub(super) struct TokenFetch {
+    cache: Cache,
     reason: FetchReason,
-    /// How often the slot's token had been forgotten when it began.
+    /// How often the slot's token had been forgotten when the fetch began.
     epoch: u64,
-    /// The moment before the token was asked for.
-    asked: Moment,
-    passengers: Passengers,
-    landed: bool,
+    /// The moment before the source was called.
+    began: Moment,
 }
 
-/// How a flight ended.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    Token(Arc<Cached>),
-    Failed(TokenError),
-    /// It was dropped before its end, with the runtime that carried it: this says nothing about its source.
-    Abandoned,
-}
+// === impl TokenFetch ===
 
-/// Those who are told how a flight ended.
-pub(super) type Passengers = watch::Sender<Option<Outcome>>;
-
-/// Where the outcome of a flight is waited for.
-#[derive(Clone, Debug)]
-pub(super) struct Landing {
-    outcome: watch::Receiver<Option<Outcome>>,
-    /// From here on nobody counts on it. None if that is beyond what the clock can hold.
-    overdue: Option<Instant>,
-}
-
-// === impl Flight ===
-
-impl Flight {
-    pub(super) fn new(cache: Cache, reason: FetchReason, epoch: u64) -> (Self, Landing) {
-        let (passengers, landing) = watch::channel(None);
+impl TokenFetch {
+    /// A fetch that has yet to be [spawned](Self::spawn).
+    pub(super) fn begin(cache: Cache, reason: FetchReason, epoch: u64) -> (Running, Waiter) {
         let settings = cache.settings();
-        let asked = moment(&settings.clock);
-        let limit = settings.fetch_timeout;
-        let limit = limit.saturating_add(GRACE.min(limit));
-        let landing = Landing { outcome: landing, overdue: asked.instant().checked_add(limit) };
-        (Self { cache, reason, epoch, asked, passengers, landed: false }, landing)
+        let (began, limit) = (moment(&settings.clock), settings.fetch_timeout);
+        let overdue = began.instant().checked_add(limit.saturating_add(GRACE.min(limit)));
+        Running::new(Self { cache, reason, epoch, began }, overdue)
     }
 
-    pub(super) const fn reason(&self) -> FetchReason {
-        self.reason
-    }
-
-    pub(super) const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    pub(super) const fn asked(&self) -> Moment {
-        self.asked
-    }
-
-    pub(super) const fn passengers(&self) -> &Passengers {
-        &self.passengers
-    }
-
-    /// Sends the flight off on its own task: no caller's end is its end.
-    ///
-    /// Not to be called with the slot locked: where there is no runtime, or one that is shutting down, the flight is dropped
-    /// here, and that is noted in the slot.
-    pub(super) fn depart(flight: Option<Self>) {
-        if let (Some(flight), Ok(runtime)) = (flight, Handle::try_current()) {
-            drop(runtime.spawn(flight.run()));
+    /// Spawns the fetch on a task of its own. The slot must not be locked.
+    pub(super) fn spawn(fetch: Option<Running>) {
+        if let Some(fetch) = fetch {
+            fetch.spawn(Self::run);
         }
     }
 
-    async fn run(mut self) {
-        if !self.cache.counts_on(&self.passengers) {
+    async fn run(mut running: Running) {
+        let cache = running.fetch().cache.clone();
+        let settings = cache.settings();
+        if !cache.slot().lock().is_current(running.publisher()) {
             return;
         }
-        self.asked = moment(&self.cache.settings().clock);
-        let fetch = fetch(self.cache.clone(), self.reason);
-        let limit = self.cache.settings().fetch_timeout;
-        let fetched = match tokio::time::timeout(limit, fetch).await {
+        running.fetch_mut().began = moment(&settings.clock);
+        let call = call_source(&cache, running.fetch().reason);
+        let fetched = match timeout(settings.fetch_timeout, call).await {
             Ok(fetched) => fetched,
             Err(_) => Err(TokenError::new(FetchFailure::Timeout)),
         };
-        self.land(moment(&self.cache.settings().clock), fetched);
+        Self::complete(&mut running, moment(&settings.clock), fetched);
     }
 
-    pub(super) fn land(&mut self, now: Moment, fetched: Result<Token, TokenError>) {
-        self.landed = true;
-        let outcome = self.cache.land(self, now, fetched);
-        meter::token_fetched(match &outcome {
-            Outcome::Failed(error) => Some(error.failure().as_str()),
-            Outcome::Token(_) | Outcome::Abandoned => None,
-        });
+    /// Records what the source gave, and then publishes it.
+    pub(super) fn complete(running: &mut Running, now: Moment, fetched: Result<Token, TokenError>) {
+        running.end(|fetch, publisher| Ok(fetch.record(publisher, now, fetched)));
+    }
+
+    /// Puts the token into the slot, or begins a cooldown.
+    fn record(
+        &self,
+        publisher: &Publisher,
+        now: Moment,
+        fetched: Result<Token, TokenError>,
+    ) -> Fetched {
+        let mut state = self.cache.slot().lock();
+        let is_current = state.end(publisher);
+        let generation = state.generations + 1;
+        let settings = self.cache.settings();
+        let recorded = fetched
+            .and_then(|token| Cached::new(token, generation, self.began, settings))
+            .inspect(|cached| {
+                state.generations = generation;
+                state.hold_off.reset();
+                state.held = None;
+                // A token of before an invalidation is for its waiters alone. One of a fetch that was given up and ends late
+                // may be older than the present one.
+                let present = self.cache.slot().current();
+                let is_newest = present.is_none_or(|present| present.is_no_newer_than(&self.began));
+                if self.epoch == state.epoch && is_newest {
+                    self.cache.slot().replace(&mut state, Some(Arc::clone(cached)));
+                }
+            })
+            .map_err(|error| match is_current {
+                true => state.begin_cooldown(now, error, chance::draw()),
+                false => error,
+            });
+        drop(state);
+        match &recorded {
+            Ok(cached) => self.log_token(cached),
+            Err(error) if is_current => self.log_failure(error),
+            Err(_) => {}
+        }
+        meter::token_fetched(recorded.as_ref().err().map(|error| error.failure().as_str()));
         self.cache.slot().meeting().write();
-        self.passengers.send_replace(Some(outcome));
+        recorded
+    }
+
+    fn log_token(&self, cached: &Cached) {
+        let (audience, organization) = self.cache.names();
+        let (generation, reason) = (cached.generation(), self.reason.as_str());
+        let life = cached.life();
+        debug!(target: TARGET, audience, organization, generation, reason, ?life, "token obtained");
+    }
+
+    fn log_failure(&self, error: &TokenError) {
+        let (audience, organization) = self.cache.names();
+        warn!(
+            target: TARGET,
+            audience,
+            organization,
+            failure = error.failure().as_str(),
+            status = error.status().map(|status| status.as_u16()),
+            code = error.code(),
+            reason = self.reason.as_str(),
+            hold_off = ?error.retry_after().unwrap_or_default(),
+            "no token, not asking again during the hold-off"
+        );
     }
 }
 
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if self.landed {
-            return;
-        }
-        if thread::panicking() {
-            // A source that panics is held off as one that fails. The clock may be what panics: it is not read again.
-            self.land(
-                self.asked,
-                Err(TokenError::new(FetchFailure::Unavailable).with_source("the source panicked")),
-            );
-        } else {
-            self.cache.abandon(&self.passengers);
-            self.cache.slot().meeting().write();
-            self.passengers.send_replace(Some(Outcome::Abandoned));
+impl Fetch for TokenFetch {
+    type Output = Fetched;
+
+    fn interrupted(&mut self, publisher: &Publisher, by: Interruption) -> Outcome {
+        match by {
+            // A source that panics begins a cooldown, as one that fails. The clock may be what panics: it is not read again.
+            Interruption::Panicked => {
+                let error = TokenError::new(FetchFailure::Unavailable);
+                let error = error.with_source("the source panicked");
+                Ok(self.record(publisher, self.began, Err(error)))
+            }
+            Interruption::Dropped => {
+                self.cache.slot().lock().end(publisher);
+                self.cache.slot().meeting().write();
+                Err(Abandoned)
+            }
         }
     }
 }
 
-async fn fetch(cache: Cache, reason: FetchReason) -> Result<Token, TokenError> {
+async fn call_source(cache: &Cache, reason: FetchReason) -> Result<Token, TokenError> {
     let mut source = cache.source();
     let request = TokenRequest::shared(Arc::clone(cache.key()), reason);
     let source = source.ready().await.map_err(TokenError::of_source)?;
     source.call(request).await.map_err(TokenError::of_source)
-}
-
-// === impl Landing ===
-
-impl Landing {
-    /// Whether the flight has not landed yet. One that ended without a word, by a panic in here, never will; nor may one that
-    /// is long overdue, which only a runtime that nobody drives can make.
-    pub(super) fn is_expected(&self, now: Instant) -> bool {
-        self.outcome.has_changed().is_ok() && self.overdue.is_none_or(|overdue| now < overdue)
-    }
-
-    /// Whether it is this flight's.
-    pub(super) fn is_of(&self, flight: &Passengers) -> bool {
-        self.outcome.same_channel(&flight.subscribe())
-    }
-
-    pub(super) async fn outcome(mut self) -> Outcome {
-        match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Outcome::Abandoned),
-            // A flight tells before it goes; should it ever not, nobody waits for it.
-            Err(_) => Outcome::Abandoned,
-        }
-    }
 }

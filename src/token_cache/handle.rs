@@ -89,7 +89,7 @@ impl TokenCacheHandle {
         let caches: Vec<_> = keys.into_iter().map(|key| self.cache.of(&key)).collect();
         for cache in &caches {
             if matches!(cache.lookup(), Lookup::Wait) {
-                drop(cache.board());
+                drop(cache.join());
             }
         }
         let give_up = self.give_up();
@@ -140,7 +140,7 @@ impl TokenCacheHandle {
 async fn get(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>, TokenError> {
     match cache.lookup() {
         Lookup::Token(cached) => Ok(cached),
-        Lookup::Refused(error) => Err(error),
+        Lookup::Cooldown(error) => Err(error),
         Lookup::Wait => wait::acquire(cache.clone(), give_up).await,
     }
 }

@@ -1,4 +1,4 @@
-//! Which token a request gets, and when a flight begins: the state table of the module page.
+//! Which token a request gets, and when a fetch begins: the state table of the module page.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{
     FetchReason, TokenError,
     cache::Cache,
     cached::{Cached, moment},
-    fetch::{Flight, Landing},
+    fetch::{Running, TokenFetch, Waiter},
 };
 use crate::token_cache::TokenState;
 
@@ -14,18 +14,19 @@ use crate::token_cache::TokenState;
 #[derive(Debug)]
 pub(super) enum Lookup {
     Token(Arc<Cached>),
-    /// It has to wait: [`Cache::board`].
+    /// It waits for a fetch: [`Cache::join`].
     Wait,
-    Refused(TokenError),
+    /// There is no token, and none is fetched before the cooldown ends.
+    Cooldown(TokenError),
 }
 
 /// What a request gets that has to wait.
 #[derive(Debug)]
-pub(super) enum Boarding {
+pub(super) enum Join {
     Token(Arc<Cached>),
-    Refused(TokenError),
-    /// A flight to wait for, and the token to fall back on while that is still good.
-    Flight(Landing, Option<Arc<Cached>>),
+    Cooldown(TokenError),
+    /// A fetch to wait for, and the token to fall back on while that is usable.
+    Fetch(Waiter, Option<Arc<Cached>>),
 }
 
 // === impl Cache ===
@@ -44,59 +45,57 @@ impl Cache {
         match self.present() {
             Some((cached, TokenState::Fresh)) => Lookup::Token(cached),
             Some((cached, TokenState::RefreshDue)) => {
-                // A flight begins unless one is under way or none may; the request goes on with the token at hand.
-                drop(self.board());
+                // Refreshes in the background, unless a fetch is under way or the cooldown forbids one.
+                drop(self.join());
                 Lookup::Token(cached)
             }
-            Some((cached, TokenState::Grace)) => self.unless_held_off(Some(cached)),
-            Some((_, TokenState::Expired)) | None => self.unless_held_off(None),
+            Some((cached, TokenState::Grace)) => self.wait_unless_cooldown(Some(cached)),
+            Some((_, TokenState::Expired)) | None => self.wait_unless_cooldown(None),
         }
     }
 
-    /// The request waits for another token, unless the source is left alone for now: then what is at hand has to do.
-    fn unless_held_off(&self, at_hand: Option<Arc<Cached>>) -> Lookup {
+    /// The request waits for another token, or gets the one at hand during a cooldown.
+    fn wait_unless_cooldown(&self, at_hand: Option<Arc<Cached>>) -> Lookup {
         let now = moment(&self.settings().clock);
         let mut state = self.slot().lock();
         match (state.held(&now), at_hand) {
             (Some(_), Some(cached)) => Lookup::Token(cached),
-            // A flight that was forced.
+            // A forced fetch.
             (Some(_), None) if state.under_way(now.instant()).is_some() => Lookup::Wait,
-            (Some(error), None) => Lookup::Refused(error),
+            (Some(error), None) => Lookup::Cooldown(error),
             (None, _) => Lookup::Wait,
         }
     }
 
-    /// A token, or the one flight that is under way, which begins here if there is none.
-    pub(super) fn board(&self) -> Boarding {
-        let (boarding, flight) = self.boarding();
-        Flight::depart(flight);
-        boarding
+    /// A token, or the one fetch that is under way, which begins here if there is none.
+    pub(super) fn join(&self) -> Join {
+        let (join, fetch) = self.join_unspawned();
+        TokenFetch::spawn(fetch);
+        join
     }
 
-    /// The same, with a new flight that has yet to depart: not before the lock has been let go.
-    pub(super) fn boarding(&self) -> (Boarding, Option<Flight>) {
+    /// The same, with a new fetch that has yet to be spawned, after the lock is released.
+    pub(super) fn join_unspawned(&self) -> (Join, Option<Running>) {
         let now = moment(&self.settings().clock);
         let mut state = self.slot().lock();
         let present = self.present();
         let reason = match &present {
-            Some((cached, TokenState::Fresh)) => {
-                return (Boarding::Token(Arc::clone(cached)), None);
-            }
+            Some((cached, TokenState::Fresh)) => return (Join::Token(Arc::clone(cached)), None),
             Some((_, TokenState::RefreshDue | TokenState::Grace)) => FetchReason::Due,
             Some((_, TokenState::Expired)) => FetchReason::Expired,
             None => FetchReason::Missing,
         };
         let usable = present.filter(|(_, state)| *state != TokenState::Expired);
-        let held = state.held(&now).filter(|_| state.under_way(now.instant()).is_none());
-        if let Some(error) = held {
-            let refused = Boarding::Refused(error);
-            return (usable.map_or(refused, |(cached, _)| Boarding::Token(cached)), None);
+        let cooldown = state.held(&now).filter(|_| state.under_way(now.instant()).is_none());
+        if let Some(error) = cooldown {
+            let join = usable.map_or(Join::Cooldown(error), |(cached, _)| Join::Token(cached));
+            return (join, None);
         }
-        let (landing, flight) = self.flight(&mut state, reason);
-        let boarding = match usable {
-            Some((cached, TokenState::RefreshDue)) => Boarding::Token(cached),
-            fallback => Boarding::Flight(landing, fallback.map(|(cached, _)| cached)),
+        let (waiter, fetch) = self.fetch(&mut state, reason);
+        let join = match usable {
+            Some((cached, TokenState::RefreshDue)) => Join::Token(cached),
+            fallback => Join::Fetch(waiter, fallback.map(|(cached, _)| cached)),
         };
-        (boarding, flight)
+        (join, fetch)
     }
 }

@@ -207,7 +207,6 @@ mod fetch;
 mod freshness;
 mod future;
 mod handle;
-mod landing;
 mod layer;
 mod lookup;
 mod loom_sync;

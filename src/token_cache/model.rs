@@ -1,6 +1,6 @@
-//! The single flight under every order in which threads can take its lock; `scripts/loom` runs it.
+//! Single flight under every order in which threads can take its lock; `scripts/loom` runs it.
 //!
-//! What is hand-written is real here: the slot, the cache's decisions, and how a flight lands, in a drop or a panic too. tokio's
+//! What is hand-written is real here: the slot, the cache's decisions, and how a fetch ends, in a drop too. tokio's
 //! `watch` and `arc-swap`, which their authors have tried in the same way, are single steps, between which threads change. A thread that would wait for ever is
 //! a deadlock, which `loom` reports.
 
@@ -16,15 +16,15 @@ use super::{
     Token, TokenCacheLayer, TokenError, TokenRequest,
     cache::Cache,
     cached::moment,
-    fetch::{Flight, Landing, Outcome},
-    lookup::{Boarding, Lookup},
+    fetch::{Outcome, Running, TokenFetch, Waiter},
+    lookup::{Join, Lookup},
     rejection::Rejection,
 };
-use crate::cooldown::FetchFailure;
+use crate::{cooldown::FetchFailure, single_flight::Abandoned};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How a flight comes to its end.
+/// How a fetch ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Token,
@@ -33,7 +33,7 @@ enum End {
     Dropped,
 }
 
-/// What one caller got, and whether the flight was its own.
+/// What one caller got, and whether the fetch was its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Got {
     Token(u64),
@@ -52,42 +52,44 @@ fn token() -> Result<Token, TokenError> {
     Ok(Token::bearer("token")?.expires_in(HOUR))
 }
 
-fn land(mut flight: Flight, end: End) {
-    let now = moment(&flight.cache.settings().clock);
+fn end(cache: &Cache, mut fetch: Running, end: End) {
+    let now = moment(&cache.settings().clock);
     match end {
-        End::Token => flight.land(now, token()),
-        End::Failure => flight.land(now, Err(TokenError::new(FetchFailure::Rejected))),
-        End::Dropped => drop(flight),
+        End::Token => TokenFetch::complete(&mut fetch, now, token()),
+        End::Failure => {
+            TokenFetch::complete(&mut fetch, now, Err(TokenError::new(FetchFailure::Rejected)))
+        }
+        End::Dropped => drop(fetch),
     }
 }
 
-/// Waits for a flight.
-fn wait(cache: &Cache, landing: Landing) -> Outcome {
+/// Waits for a fetch.
+fn wait(cache: &Cache, mut waiter: Waiter) -> Outcome {
     cache.slot().meeting().read();
-    block_on(landing.outcome())
+    block_on(waiter.outcome())
 }
 
-/// What a call does without a token: looks, boards, carries the flight out if it began one, and waits.
+/// What a call does without a token: looks it up, joins a fetch, carries that out if it began it, and waits.
 ///
 /// Of two callers one waits at most: in which order `watch` wakes several is left to chance, and `loom` could not repeat it.
-fn call(cache: &Cache, end: End) -> (Got, u32) {
+fn call(cache: &Cache, how: End) -> (Got, u32) {
     match cache.lookup() {
         Lookup::Token(cached) => return (Got::Token(cached.generation()), 0),
-        Lookup::Refused(_) => return (Got::Failure, 0),
+        Lookup::Cooldown(_) => return (Got::Failure, 0),
         Lookup::Wait => {}
     }
-    let (boarding, flight) = cache.boarding();
-    let begun = u32::from(flight.is_some());
-    if let Some(flight) = flight {
-        land(flight, end);
+    let (join, fetch) = cache.join_unspawned();
+    let begun = u32::from(fetch.is_some());
+    if let Some(fetch) = fetch {
+        end(cache, fetch, how);
     }
-    let got = match boarding {
-        Boarding::Token(cached) => Got::Token(cached.generation()),
-        Boarding::Refused(_) => Got::Failure,
-        Boarding::Flight(landing, _) => match wait(cache, landing) {
-            Outcome::Token(cached) => Got::Token(cached.generation()),
-            Outcome::Failed(_) => Got::Failure,
-            Outcome::Abandoned => Got::Abandoned,
+    let got = match join {
+        Join::Token(cached) => Got::Token(cached.generation()),
+        Join::Cooldown(_) => Got::Failure,
+        Join::Fetch(waiter, _) => match wait(cache, waiter) {
+            Ok(Ok(cached)) => Got::Token(cached.generation()),
+            Ok(Err(_)) => Got::Failure,
+            Err(Abandoned) => Got::Abandoned,
         },
     };
     (got, begun)
@@ -139,15 +141,15 @@ fn rule_18_two_rejections_of_one_token_are_one_flight_in_every_order() {
         call(&cache, End::Token);
         let reject = |cache: Cache| {
             move || {
-                let (rejection, flight) = cache.rejection(1);
-                let begun = u32::from(flight.is_some());
-                if let Some(flight) = flight {
-                    land(flight, End::Token);
+                let (rejection, fetch) = cache.reject_unspawned(1);
+                let begun = u32::from(fetch.is_some());
+                if let Some(fetch) = fetch {
+                    end(&cache, fetch, End::Token);
                 }
                 let generation = match rejection {
                     Rejection::Replaced(cached) => cached.generation(),
-                    Rejection::Flight(landing) => match wait(&cache, landing) {
-                        Outcome::Token(cached) => cached.generation(),
+                    Rejection::Fetch(waiter) => match wait(&cache, waiter) {
+                        Ok(Ok(cached)) => cached.generation(),
                         outcome => panic!("{outcome:?}"),
                     },
                     Rejection::Keep => panic!("the limit was reached"),
@@ -167,12 +169,12 @@ fn rule_18_two_rejections_of_one_token_are_one_flight_in_every_order() {
 fn rule_36_a_token_asked_for_before_it_was_invalidated_is_not_kept_in_any_order() {
     model(|| {
         let cache = cache();
-        let (_, flight) = cache.boarding();
+        let (_, fetch) = cache.join_unspawned();
         let forgets = {
             let cache = cache.clone();
             thread::spawn(move || cache.forget())
         };
-        land(flight.unwrap(), End::Token);
+        end(&cache, fetch.unwrap(), End::Token);
         forgets.join().unwrap();
         assert!(cache.usable().is_none());
         // And the next one is kept.

@@ -8,7 +8,7 @@ use super::{
     FetchReason,
     cache::{Cache, TARGET},
     cached::{Cached, moment},
-    fetch::{Flight, Landing},
+    fetch::{Running, TokenFetch, Waiter},
     slot::State,
 };
 
@@ -18,7 +18,7 @@ pub(super) enum Rejection {
     /// There is another token already.
     Replaced(Arc<Cached>),
     /// One is being fetched.
-    Flight(Landing),
+    Fetch(Waiter),
     /// None may be fetched now.
     Keep,
 }
@@ -28,17 +28,17 @@ pub(super) enum Rejection {
 impl Cache {
     /// Takes note of a 401 that rejects the token of `generation`.
     pub(super) fn reject(&self, generation: u64) -> Rejection {
-        let (rejection, flight) = self.rejection(generation);
-        if flight.is_some() {
+        let (rejection, fetch) = self.reject_unspawned(generation);
+        if fetch.is_some() {
             let (audience, organization) = self.names();
             info!(target: TARGET, audience, organization, generation, "token rejected, fetching another");
         }
-        Flight::depart(flight);
+        TokenFetch::spawn(fetch);
         rejection
     }
 
-    /// The same, with a new flight that has yet to depart.
-    pub(super) fn rejection(&self, generation: u64) -> (Rejection, Option<Flight>) {
+    /// The same, with a new fetch that has yet to be spawned.
+    pub(super) fn reject_unspawned(&self, generation: u64) -> (Rejection, Option<Running>) {
         let now = moment(&self.settings().clock);
         let mut state = self.slot().lock();
         let reason = match self.usable() {
@@ -57,24 +57,24 @@ impl Cache {
         if state.under_way(now.instant()).is_none() && !may_begin(&mut state) {
             return (Rejection::Keep, None);
         }
-        let (landing, flight) = self.flight(&mut state, reason);
-        (Rejection::Flight(landing), flight)
+        let (waiter, fetch) = self.fetch(&mut state, reason);
+        (Rejection::Fetch(waiter), fetch)
     }
 
-    /// Begins a flight whatever speaks against it, or joins the one under way.
-    pub(super) fn force(&self) -> Landing {
+    /// Begins a fetch in spite of a cooldown, or joins the one under way.
+    pub(super) fn force(&self) -> Waiter {
         let now = moment(&self.settings().clock);
         let mut state = self.slot().lock();
         let held = state.held(&now);
-        let (landing, flight) = self.flight(&mut state, FetchReason::Forced);
+        let (waiter, fetch) = self.fetch(&mut state, FetchReason::Forced);
         drop(state);
-        if flight.is_some() {
+        if fetch.is_some() {
             let (audience, organization) = self.names();
             let hold_off = held.and_then(|error| error.retry_after());
             info!(target: TARGET, audience, organization, ?hold_off, "token refresh forced");
         }
-        Flight::depart(flight);
-        landing
+        TokenFetch::spawn(fetch);
+        waiter
     }
 
     /// Forgets the present token, and does not keep one that was asked for before.

@@ -105,7 +105,7 @@ impl<S> TokenCache<S> {
                 let deadline = Deadline::of(&request);
                 ResponseFuture::waiting(Passage::new(cache, self.inner.clone(), request, deadline))
             }
-            Lookup::Refused(error) => {
+            Lookup::Cooldown(error) => {
                 self.let_go();
                 ResponseFuture::failed(error.into())
             }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     TokenError, TokenKey,
     cached::Cached,
-    fetch::{Landing, Passengers},
+    fetch::{Publisher, Waiter},
     loom_sync::{Meeting, Mutex, MutexGuard},
     rejection_limit::Rejections,
 };
@@ -36,9 +36,9 @@ pub(super) struct Slot {
 /// What the slow path decides by.
 #[derive(Default)]
 pub(super) struct State {
-    /// The last flight that departed, until it lands.
-    pub(super) flight: Option<Landing>,
-    /// How often the token was forgotten. What a flight from before brings is for those who wait for it, and is not kept.
+    /// The last fetch that was begun, until it ends.
+    pub(super) fetch: Option<Waiter>,
+    /// How often the token was forgotten. The token of a fetch from before is for its waiters alone, and is not kept.
     pub(super) epoch: u64,
     pub(super) generations: u64,
     pub(super) hold_off: HoldOff,
@@ -46,7 +46,7 @@ pub(super) struct State {
     pub(super) rejections: Rejections,
 }
 
-/// The time after a failure in which no flight is begun.
+/// The time after a failure in which no fetch begins.
 pub(super) struct Held {
     since: Moment,
     wait: Duration,
@@ -89,11 +89,11 @@ impl Slot {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // What a panic can leave half done here is a flight that was not noted, and its end is noted all the same.
+        // What a panic can leave half done here is a fetch that was not noted, and its end is noted all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where those who wait for a flight, and the flight, meet.
+    /// Where a fetch and its waiters meet.
     pub(super) const fn meeting(&self) -> &Meeting {
         &self.meeting
     }
@@ -120,26 +120,39 @@ impl fmt::Debug for Slot {
 // === impl State ===
 
 impl State {
-    /// The flight under way, if there is one and it will be heard of.
-    pub(super) fn under_way(&self, now: Instant) -> Option<Landing> {
-        self.flight.as_ref().filter(|landing| landing.is_expected(now)).cloned()
+    /// The fetch under way, if there is one whose outcome is to be expected.
+    pub(super) fn under_way(&self, now: Instant) -> Option<Waiter> {
+        self.fetch.as_ref().filter(|waiter| waiter.is_expected(now)).cloned()
     }
 
-    /// Takes note that a flight has ended. False if it had been given up and another departed: what it brings is then old.
-    pub(super) fn end(&mut self, flight: &Passengers) -> bool {
-        let is_noted = self.is_noted(flight);
-        if is_noted {
-            self.flight = None;
+    /// Removes a fetch that has ended. False if it was given up and another one begun: its result is then old.
+    pub(super) fn end(&mut self, publisher: &Publisher) -> bool {
+        let is_current = self.is_current(publisher);
+        if is_current {
+            self.fetch = None;
         }
-        is_noted
+        is_current
     }
 
-    /// Whether it is this flight that departed last.
-    pub(super) fn is_noted(&self, flight: &Passengers) -> bool {
-        self.flight.as_ref().is_some_and(|landing| landing.is_of(flight))
+    /// Whether this fetch is the last one that was begun.
+    pub(super) fn is_current(&self, publisher: &Publisher) -> bool {
+        self.fetch.as_ref().is_some_and(|waiter| waiter.is_of(publisher))
     }
 
-    /// The failure because of which no flight may begin, with the time that is left.
+    /// Begins a cooldown after a failure, and gives the error with the wait.
+    pub(super) fn begin_cooldown(
+        &mut self,
+        now: Moment,
+        error: TokenError,
+        chance: f64,
+    ) -> TokenError {
+        let wait = self.hold_off.after(error.failure(), error.retry_after(), chance);
+        let error = error.with_retry_after(wait);
+        self.held = Some(Held { since: now, wait, error: error.clone() });
+        error
+    }
+
+    /// The failure because of which no fetch may begin, with the time that is left.
     pub(super) fn held(&mut self, now: &Moment) -> Option<TokenError> {
         let held = self.held.as_ref()?;
         let left = held.wait.saturating_sub(now.since(&held.since));
@@ -154,13 +167,5 @@ impl State {
             return None;
         }
         Some(held.error.clone().with_retry_after(left))
-    }
-}
-
-// === impl Held ===
-
-impl Held {
-    pub(super) const fn new(since: Moment, wait: Duration, error: TokenError) -> Self {
-        Self { since, wait, error }
     }
 }

@@ -7,26 +7,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    TokenError,
-    cache::Cache,
-    cached::Cached,
-    config::Settings,
-    fetch::{Landing, Outcome},
-    lookup::Boarding,
-    rejection::Rejection,
+    TokenError, cache::Cache, cached::Cached, config::Settings, lookup::Join, rejection::Rejection,
 };
-use crate::{cooldown::FetchFailure, extensions::Deadline};
+use crate::{cooldown::FetchFailure, extensions::Deadline, single_flight::Abandoned};
 
-/// How often a caller boards: again if its flight was abandoned, for it may have been carried by a runtime that is gone.
-const MAX_FLIGHTS: usize = 2;
+/// How many fetches a caller joins: another one if the first was abandoned, for its runtime may be gone.
+const MAX_FETCHES: usize = 2;
 
 /// A caller that waits for a token.
 pub(super) type Acquire = Pin<Box<dyn Future<Output = Result<Arc<Cached>, TokenError>> + Send>>;
 
-/// A caller that waits for another token than the one that was rejected; none if it is to make do with the 401.
+/// A caller that waits for another token than the one that was rejected; none if it has to do with the 401.
 pub(super) type Renew = Pin<Box<dyn Future<Output = Option<Arc<Cached>>> + Send>>;
 
 /// How long a call may yet wait for tokens, however often it waits.
@@ -39,36 +33,36 @@ pub(super) struct Patience {
 /// Waits for a token until `give_up`.
 pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
     Box::pin(async move {
-        for _ in 0..MAX_FLIGHTS {
-            let (landing, fallback) = match cache.board() {
-                Boarding::Token(cached) => return Ok(cached),
-                Boarding::Refused(error) => return Err(error),
-                Boarding::Flight(landing, fallback) => (landing, fallback),
+        for _ in 0..MAX_FETCHES {
+            let (mut waiter, fallback) = match cache.join() {
+                Join::Token(cached) => return Ok(cached),
+                Join::Cooldown(error) => return Err(error),
+                Join::Fetch(waiter, fallback) => (waiter, fallback),
             };
             let clock = &cache.settings().clock;
             let at_hand = || fallback.clone().filter(|cached| cached.is_usable(clock));
             let mut outcome = None;
             if fallback.is_some() {
-                outcome = land(landing.clone(), grace_end(cache.settings(), give_up)).await;
+                outcome = waiter.outcome_until(grace_end(cache.settings(), give_up)).await;
             }
             if outcome.is_none() {
                 if let Some(cached) = at_hand() {
                     return Ok(cached);
                 }
-                // None, or one that has ended meanwhile: who has it waits as one that has none.
-                outcome = land(landing, give_up).await;
+                // There is no token, or it has ended meanwhile: the caller waits as one without.
+                outcome = waiter.outcome_until(give_up).await;
             }
             let error = match outcome {
-                Some(Outcome::Token(cached)) => return Ok(cached),
-                Some(Outcome::Failed(error)) => error,
-                Some(Outcome::Abandoned) => continue,
+                Some(Ok(Ok(cached))) => return Ok(cached),
+                Some(Ok(Err(error))) => error,
+                Some(Err(Abandoned)) => continue,
                 None => TokenError::new(FetchFailure::Timeout),
             };
             if let Some(cached) = at_hand() {
                 return Ok(cached);
             }
             if Deadline::ambient().is_some_and(|limit| limit.remaining(clock.now()).is_zero()) {
-                // The time limit around this call has run out as well, and is the one to say so.
+                // The time limit around this call has run out as well, and reports it.
                 pending::<()>().await;
             }
             return Err(error);
@@ -80,29 +74,26 @@ pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
 /// Waits for the token after the one of `generation`, until `give_up`.
 pub(super) fn renew(cache: Cache, generation: u64, give_up: Instant) -> Renew {
     Box::pin(async move {
-        for _ in 0..MAX_FLIGHTS {
-            let landing = match cache.reject(generation) {
+        for _ in 0..MAX_FETCHES {
+            let mut waiter = match cache.reject(generation) {
                 Rejection::Replaced(cached) => return Some(cached),
                 Rejection::Keep => return None,
-                Rejection::Flight(landing) => landing,
+                Rejection::Fetch(waiter) => waiter,
             };
-            match land(landing, give_up).await? {
-                Outcome::Token(cached) => return Some(cached),
-                Outcome::Failed(_) => return None,
-                Outcome::Abandoned => {}
+            if let Ok(fetched) = waiter.outcome_until(give_up).await? {
+                return fetched.ok();
             }
         }
         None
     })
 }
 
-/// Waits for a token that is fetched whatever speaks against it, until `give_up`.
+/// Waits until `give_up` for a token that is fetched in spite of a cooldown.
 pub(super) async fn force(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>, TokenError> {
-    for _ in 0..MAX_FLIGHTS {
-        match land(cache.force(), give_up).await {
-            Some(Outcome::Token(cached)) => return Ok(cached),
-            Some(Outcome::Failed(error)) => return Err(error),
-            Some(Outcome::Abandoned) => {}
+    for _ in 0..MAX_FETCHES {
+        match cache.force().outcome_until(give_up).await {
+            Some(Ok(fetched)) => return fetched,
+            Some(Err(Abandoned)) => {}
             None => return Err(TokenError::new(FetchFailure::Timeout)),
         }
     }
@@ -147,15 +138,6 @@ fn grace_end(settings: &Settings, give_up: Instant) -> Instant {
 fn after(now: Instant, wait: Duration) -> Instant {
     // A wait beyond what the clock can hold is one of a year.
     now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60))
-}
-
-/// The outcome of a flight; none if it has not come until then.
-async fn land(landing: Landing, until: Instant) -> Option<Outcome> {
-    if Handle::try_current().is_err() {
-        // Without tokio there is neither a flight nor a timer.
-        return Some(Outcome::Abandoned);
-    }
-    tokio::time::timeout_at(until, landing.outcome()).await.ok()
 }
 
 fn abandoned() -> TokenError {
