@@ -4,7 +4,7 @@ use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{after::After, keys::Table, layer::Rules, routes::Route};
+use super::{effects::After, keys::Table, layer::Rules, routes::Route};
 
 /// Where a new bucket finds room.
 enum Room {

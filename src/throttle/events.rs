@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::after::Notice;
+use super::effects::Notice;
 use crate::throttle::limiter::Kind;
 
 const TARGET: &str = "tower_heed::throttle";

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{answer::End, held::Held, visit::Visit};
+use super::{admission::Visit, outcome::End, queued::Held};
 use crate::{BoxError, extensions::ambient::held_back};
 
 pin_project! {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    address::Address,
-    after::{After, Notice},
+    effects::{After, Notice},
+    key::Address,
     layer::Rules,
     name::Name,
     slot::Slot,

@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use http::request::Parts;
 use tower_layer::Layer;
 
-use super::{Config, Throttle, ThrottleHandle, address::Key, keys::Keys};
+use super::{Config, Throttle, ThrottleHandle, key::Key, keys::Keys};
 use crate::{
     chance,
     classify::{Classifier, Preset},

@@ -171,27 +171,27 @@
 //!
 //! A span around the call that declares a field `throttle_waited_ms` gets the time that the request waited for its turn.
 
-mod address;
-mod after;
-mod answer;
+mod admission;
 mod buckets;
 mod config;
+mod effects;
 mod events;
 mod future;
-mod held;
+mod key;
 mod keys;
 mod layer;
 pub mod limiter;
-mod line;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
 mod name;
+mod outcome;
+mod queue;
+mod queued;
 mod routes;
 mod service;
 mod slot;
 mod snapshot;
 mod sync;
-mod visit;
 
 pub use crate::error::Throttled;
 pub use config::Config;

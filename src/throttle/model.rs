@@ -18,9 +18,9 @@ use loom::{
 };
 
 use super::{
-    answer::End,
+    admission::{Asked, Visit},
     layer::Rules,
-    visit::{Asked, Visit},
+    outcome::End,
 };
 use crate::{headers::Bucket, throttle::limiter::Answer};
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use super::address::Address;
+use super::key::Address;
 
 /// Of a name from outside, no more than this is kept to be shown. Longer ones are told apart all the same.
 const MAX_SHOWN: usize = 256;
@@ -89,7 +89,7 @@ mod tests {
     use std::hash::RandomState;
 
     use super::*;
-    use crate::throttle::address::Part;
+    use crate::throttle::key::Part;
 
     #[test]
     fn a_long_name_is_shown_in_part_and_told_apart_all_the_same() {

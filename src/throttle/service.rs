@@ -7,7 +7,7 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{ResponseFuture, future::State, held::Held, layer::Rules, visit::Visit};
+use super::{ResponseFuture, admission::Visit, future::State, layer::Rules, queued::Held};
 use crate::BoxError;
 
 /// The service that [`ThrottleLayer`](super::ThrottleLayer) makes. The [module](super) is the manual.

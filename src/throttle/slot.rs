@@ -5,9 +5,9 @@ use std::{mem, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    after::{After, Notice},
-    line::{Called, Line, Seat},
+    effects::{After, Notice},
     name::Name,
+    queue::{Called, Line, Seat},
     routes::Routes,
 };
 use crate::{

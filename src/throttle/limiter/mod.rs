@@ -43,26 +43,26 @@
 //! No wait is longer than [`max_hold`](Quota::max_hold). A request of which nothing is heard is waited for by others for no more than
 //! a second, and forgotten after two minutes. Of an answer's counters the first four are heeded, and memory does not grow with what a server says.
 
-mod answer;
+mod contention;
 mod counter;
-mod crowd;
-mod flight;
+mod evidence;
+mod headerless;
+mod in_flight;
 mod level;
-mod machine;
+mod observation;
 mod period;
-mod refusals;
-mod signs;
-mod silent;
+mod quota;
 mod snapshot;
+mod streak;
 mod view;
 
 use tokio::time::Instant;
 
 use self::view::{Verdict, View, ago, later};
 pub use self::{
-    answer::{Answer, Reading, Reset},
-    flight::Ticket,
-    machine::Quota,
+    in_flight::Ticket,
+    observation::{Answer, Reading, Reset},
+    quota::Quota,
     snapshot::{Kind, Snapshot},
 };
 

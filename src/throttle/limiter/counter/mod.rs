@@ -11,8 +11,8 @@ use self::{
     bucket::Bucket,
     fixed::Fixed,
     gain::Gain,
-    own::Own,
     scouts::Scouts,
+    usage::Own,
     window::{Entry, Window},
 };
 use super::{Kind, Reading, Reset, Verdict, View, later};
@@ -21,8 +21,8 @@ use crate::headers::ServerClock;
 mod bucket;
 mod fixed;
 mod gain;
-mod own;
 mod scouts;
+mod usage;
 mod window;
 
 /// Resets of whole seconds say no more than this; two that differ by less say nothing.

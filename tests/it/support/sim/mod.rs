@@ -1,7 +1,7 @@
 //! A world in which a quota can be tried out: a network with delays, workers with jobs. No task, no timer, no
 //! socket: events in the order of their time, and chance from a seed.
 
-mod asked;
+mod driver;
 mod figures;
 mod fleet;
 mod ideal;
@@ -11,7 +11,7 @@ mod world;
 pub use limiter_sim::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND};
 
 pub use self::{
-    asked::Asked,
+    driver::Asked,
     figures::{Figures, seeds},
     fleet::{Fleet, run_fleet},
     ideal::ideal,

@@ -6,7 +6,7 @@ mod hanging;
 mod hard;
 mod idle;
 mod others;
+mod permits;
 mod safety;
 mod table;
-mod turns;
 mod unsent;

@@ -13,9 +13,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
 use super::{
-    Config, Throttled, events,
+    Config, Throttled,
+    admission::{Asked, Visit},
+    events,
     routes::Route,
-    visit::{Asked, Visit},
 };
 use crate::{
     BoxError,

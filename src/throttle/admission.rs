@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use super::{
     Config,
-    address::{Address, Key, Part},
-    after::After,
-    answer::End,
+    effects::After,
     events,
+    key::{Address, Key, Part},
     keys::Table,
     layer::Rules,
-    line::{Called, Seat},
+    outcome::End,
+    queue::{Called, Seat},
     routes::Route,
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Waker, time::Duration};
 
-use super::{events, line::Seat};
+use super::{events, queue::Seat};
 use crate::throttle::limiter::Kind;
 
 /// What is done once the lock is released.

@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::{
     Answer, Kind, Reading, Reset, Snapshot, Ticket, Turn, Verdict, View,
-    answer::MAX_READINGS,
+    contention::Crowd,
     counter::Counter,
-    crowd::Crowd,
-    flight::InFlight,
+    headerless::{Heard, Silent},
+    in_flight::InFlight,
     later,
-    refusals::Refusals,
-    silent::{Heard, Silent},
+    observation::MAX_READINGS,
+    streak::Refusals,
 };
 use crate::headers::ServerClock;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Verdict, later, signs::Signs};
+use super::{Verdict, evidence::Signs, later};
 
 /// Requests a second: the least, the least at first, and so many that the process is not one of many any more.
 const SLOWEST: f64 = 1.0 / 300.0;
