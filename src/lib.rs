@@ -90,7 +90,6 @@ pub mod attempt_span;
 pub mod body;
 pub mod classify;
 pub mod clock;
-pub mod cooldown;
 pub mod detach;
 pub mod error;
 pub mod extensions;
@@ -119,6 +118,7 @@ pub mod timeout;
 pub mod token_cache;
 
 mod chance;
+mod cooldown;
 mod endpoint;
 mod origin;
 mod single_flight;

@@ -166,7 +166,7 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
     }
     if let Some(error) = as_a::<TokenError>(error) {
         return Some(Classification {
-            cause: Some(error.failure().class()),
+            cause: Some(error.kind().class()),
             status: error.status(),
             wait: error.retry_after(),
             ..Classification::of_class(ErrorClass::TokenUnavailable)

@@ -13,6 +13,7 @@ mod not_queued;
 mod phase;
 mod throttled;
 mod token;
+mod token_kind;
 mod unavailable;
 
 pub use classified::ClassifiedError;
@@ -27,4 +28,5 @@ pub use not_queued::{NotQueued, Obstacle};
 pub use phase::Phase;
 pub use throttled::Throttled;
 pub use token::TokenError;
+pub use token_kind::TokenErrorKind;
 pub use unavailable::UpstreamUnavailable;

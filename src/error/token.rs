@@ -6,8 +6,7 @@ use http::StatusCode;
 
 use crate::{
     classify::{Classification, ErrorClass},
-    cooldown::FetchFailure,
-    error::{BoxError, find},
+    error::{BoxError, TokenErrorKind, find},
     headers::{RateLimit, Window},
 };
 
@@ -23,16 +22,16 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 /// use http::StatusCode;
-/// use tower_heed::{cooldown::FetchFailure, token_cache::TokenError};
+/// use tower_heed::{error::TokenErrorKind, token_cache::TokenError};
 ///
-/// let error = TokenError::new(FetchFailure::RateLimited)
+/// let error = TokenError::new(TokenErrorKind::RateLimited)
 ///     .with_status(StatusCode::TOO_MANY_REQUESTS)
 ///     .with_retry_after(Duration::from_secs(30));
 /// assert_eq!(error.to_string(), "no token: the issuer refused because of a limit (429), not asked again for 30s");
 /// ```
 #[derive(Clone)]
 pub struct TokenError {
-    failure: FetchFailure,
+    kind: TokenErrorKind,
     status: Option<StatusCode>,
     code: Option<Arc<str>>,
     description: Option<Arc<str>>,
@@ -46,9 +45,9 @@ pub struct TokenError {
 impl TokenError {
     /// An error that knows nothing but the kind of failure.
     #[must_use]
-    pub const fn new(failure: FetchFailure) -> Self {
+    pub const fn new(kind: TokenErrorKind) -> Self {
         Self {
-            failure,
+            kind,
             status: None,
             code: None,
             description: None,
@@ -66,7 +65,7 @@ impl TokenError {
         if let Some(own) = find::<Self>(error.as_ref()) {
             return own.clone();
         }
-        let unknown = Self::new(FetchFailure::Unavailable);
+        let unknown = Self::new(TokenErrorKind::Unavailable);
         Classification::of_error(error.as_ref())
             .map_or(unknown, |found| Self::of_classification(&found))
             .with_source(error)
@@ -75,12 +74,12 @@ impl TokenError {
     /// What the meaning of an issuer's answer, or of an error that holds one, is for a token.
     pub(crate) fn of_classification(found: &Classification) -> Self {
         let wait = told(found);
-        let failure = match found.class() {
+        let kind = match found.class() {
             // An issuer that says when to come back is to be heeded, whatever its status.
-            ErrorClass::Unavailable if wait.is_some() => FetchFailure::RateLimited,
-            class => FetchFailure::of_class(class),
+            ErrorClass::Unavailable if wait.is_some() => TokenErrorKind::RateLimited,
+            class => TokenErrorKind::of_class(class),
         };
-        Self { status: found.status(), retry_after: wait, ..Self::new(failure) }
+        Self { status: found.status(), retry_after: wait, ..Self::new(kind) }
     }
 
     /// The status that the issuer answered with.
@@ -130,8 +129,8 @@ impl TokenError {
 
     /// What went wrong.
     #[must_use]
-    pub const fn failure(&self) -> FetchFailure {
-        self.failure
+    pub const fn kind(&self) -> TokenErrorKind {
+        self.kind
     }
 
     /// The status that the issuer answered with; none if it did not answer.
@@ -180,12 +179,14 @@ fn told(found: &Classification) -> Option<Duration> {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.failure {
-            FetchFailure::RateLimited => "no token: the issuer refused because of a limit",
-            FetchFailure::Unavailable => "no token: the issuer could not be reached or failed",
-            FetchFailure::Timeout => "no token: none came in time",
-            FetchFailure::Rejected => "no token: the issuer rejected the request for one",
-            FetchFailure::Malformed => "no token: the issuer's answer holds none that can be used",
+        f.write_str(match self.kind {
+            TokenErrorKind::RateLimited => "no token: the issuer refused because of a limit",
+            TokenErrorKind::Unavailable => "no token: the issuer could not be reached or failed",
+            TokenErrorKind::Timeout => "no token: none came in time",
+            TokenErrorKind::Rejected => "no token: the issuer rejected the request for one",
+            TokenErrorKind::Malformed => {
+                "no token: the issuer's answer holds none that can be used"
+            }
         })?;
         match (self.status, &self.code) {
             (Some(status), Some(code)) => write!(f, " ({}, {code})", status.as_u16())?,
@@ -204,7 +205,7 @@ impl fmt::Debug for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither the description nor the source: both may repeat what was sent.
         f.debug_struct("TokenError")
-            .field("failure", &self.failure)
+            .field("kind", &self.kind)
             .field("status", &self.status)
             .field("code", &self.code)
             .field("retry_after", &self.retry_after)

@@ -7,8 +7,7 @@ use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
 use crate::error::{as_a, chain};
 use crate::{
     classify::{Classification, ErrorClass},
-    cooldown::FetchFailure,
-    error::{ClassifiedError, TokenError, UpstreamUnavailable},
+    error::{ClassifiedError, TokenError, TokenErrorKind, UpstreamUnavailable},
 };
 
 /// The class of an answer that has to do with credentials: [`Unauthenticated`](ErrorClass::Unauthenticated) or
@@ -70,9 +69,11 @@ fn of_token(error: &TokenError) -> Option<ErrorClass> {
         let source = error.source().filter(|_| error.status().is_none());
         source.is_some_and(|source| Classification::of_error(source).is_none())
     };
-    let refused = match error.failure() {
-        FetchFailure::Rejected | FetchFailure::Malformed => true,
-        FetchFailure::RateLimited | FetchFailure::Unavailable | FetchFailure::Timeout => unknown(),
+    let refused = match error.kind() {
+        TokenErrorKind::Rejected | TokenErrorKind::Malformed => true,
+        TokenErrorKind::RateLimited | TokenErrorKind::Unavailable | TokenErrorKind::Timeout => {
+            unknown()
+        }
     };
     let of_status = error.status().and_then(of_status);
     of_status.or_else(|| refused.then_some(ErrorClass::Unauthenticated))

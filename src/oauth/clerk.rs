@@ -28,8 +28,7 @@ use super::{
 use crate::{
     BoxError,
     clock::Clock,
-    cooldown::FetchFailure,
-    error::InvalidConfig,
+    error::{InvalidConfig, TokenErrorKind},
     oauth::MalformedToken,
     token_cache::{Token, TokenError, TokenRequest, token::sensitive},
 };
@@ -206,7 +205,7 @@ impl<S, B> fmt::Debug for ClerkM2m<S, B> {
 
 impl Machine {
     fn request<B: From<Bytes>>(&self) -> Result<Request<B>, TokenError> {
-        let unsent = || TokenError::new(FetchFailure::Rejected);
+        let unsent = || TokenError::new(TokenErrorKind::Rejected);
         let bearer = match &*self.credentials.proof() {
             Proof::Secret(secret) => sensitive(&[b"Bearer ", secret.as_bytes()]),
             #[cfg(feature = "private-key-jwt")]

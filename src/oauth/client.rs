@@ -17,8 +17,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    cooldown::FetchFailure,
-    error::InvalidConfig,
+    error::{InvalidConfig, TokenErrorKind},
     origin::Origin,
     token_cache::{TokenError, TokenKey, TokenRequest},
 };
@@ -154,7 +153,7 @@ impl Client {
 
 /// A request that could not be written.
 fn unsent() -> TokenError {
-    TokenError::new(FetchFailure::Rejected)
+    TokenError::new(TokenErrorKind::Rejected)
 }
 
 impl fmt::Debug for Client {

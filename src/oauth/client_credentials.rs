@@ -52,7 +52,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 /// * **without retries.** Every caller without a token waits for this one exchange. A 429 that is waited out and sent again in
 ///   here holds them all for as long as the issuer says, up to a day, and each further send counts against the same quota.
 ///   Outside, the refusal is a [`TokenError`] at once: the cache goes on with the token it has, leaves the endpoint alone
-///   until the wait has passed ([`HoldOff`](crate::cooldown::HoldOff)), and tells callers without a token how long that is;
+///   until the wait has passed ([`TokenErrorKind`](crate::error::TokenErrorKind)), and tells callers without a token how long that is;
 /// * **with a time limit of its own**, which is built in: [`timeout`](Self::timeout), from the request to the end of the
 ///   answer's body. A [`TimeoutLayer`](crate::TimeoutLayer) around the API is no limit here, since an exchange goes on when
 ///   its caller has left. Set it below the cache's

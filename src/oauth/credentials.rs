@@ -13,10 +13,7 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "private-key-jwt")]
 use super::PrivateKey;
-use crate::{
-    cooldown::FetchFailure,
-    error::{InvalidConfig, TokenError},
-};
+use crate::error::{InvalidConfig, TokenError, TokenErrorKind};
 
 /// What a client proves itself with: a secret, or a private key. It can be replaced while the program runs.
 ///
@@ -113,7 +110,7 @@ impl Credentials {
 
     /// The error of an exchange that began with `version`: a rejection no longer counts once there is another.
     pub(super) fn judge(&self, version: u64, error: TokenError) -> TokenError {
-        if error.failure() != FetchFailure::Rejected {
+        if error.kind() != TokenErrorKind::Rejected {
             return error;
         }
         let credentials = self.clone();

@@ -13,8 +13,7 @@ use crate::{
     BoxError,
     classify::{Classification, Preset},
     clock::Clock,
-    cooldown::FetchFailure,
-    error::{ClassifiedError, find},
+    error::{ClassifiedError, TokenErrorKind, find},
     oauth::{MalformedToken, OAuthError, TokenResponse},
     token_cache::{Token, TokenError},
 };
@@ -67,7 +66,7 @@ where
     let until = now.checked_add(terms.timeout).unwrap_or(now);
     let response = match timeout_at(until, sent?).await {
         Ok(answered) => answered.map_err(|error| of_client(dialect, error.into()))?,
-        Err(_) => return Err(TokenError::new(FetchFailure::Timeout)),
+        Err(_) => return Err(TokenError::new(TokenErrorKind::Timeout)),
     };
     let status = response.status();
     if status.is_success() {
@@ -97,7 +96,7 @@ fn whole<T>(
         Ok(Ok(body)) => Ok(body),
         Ok(Err(Unread::TooLong)) => Err(malformed(status, MalformedToken::TooLong)),
         Ok(Err(Unread::Broken(error))) => Err(TokenError::of_source(error).with_status(status)),
-        Err(_) => Err(TokenError::new(FetchFailure::Timeout).with_status(status)),
+        Err(_) => Err(TokenError::new(TokenErrorKind::Timeout).with_status(status)),
     }
 }
 
@@ -112,7 +111,7 @@ fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
 }
 
 pub(super) fn malformed(status: StatusCode, why: MalformedToken) -> TokenError {
-    TokenError::new(FetchFailure::Malformed).with_status(status).with_source(why)
+    TokenError::new(TokenErrorKind::Malformed).with_status(status).with_source(why)
 }
 
 /// What any other answer means.
@@ -134,7 +133,7 @@ where
         terms.clock.system_time(),
     );
     let Some(found) = found else {
-        return TokenError::new(FetchFailure::Malformed)
+        return TokenError::new(TokenErrorKind::Malformed)
             .with_status(status)
             .with_source(RedirectRefused);
     };

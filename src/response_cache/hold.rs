@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use crate::{
     chance,
     classify::{Classification, ErrorClass},
-    cooldown::{FetchFailure, HoldOff},
+    cooldown::Cooldown,
+    error::TokenErrorKind,
 };
 
 /// Until when the server is not asked again for a response.
@@ -16,7 +17,7 @@ pub(super) struct Hold(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    hold_off: HoldOff,
+    cooldown: Cooldown,
     until: Option<(Instant, ErrorClass)>,
 }
 
@@ -27,12 +28,12 @@ impl Hold {
     pub(super) fn begin(&self, failure: &Classification, now: Instant) {
         let class = failure.class();
         let kind = match failure.wait() {
-            Some(_) => FetchFailure::RateLimited,
-            None => FetchFailure::of_class(class),
+            Some(_) => TokenErrorKind::RateLimited,
+            None => TokenErrorKind::of_class(class),
         };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A day at most, and some jitter.
-        let wait = state.hold_off.after(kind, failure.wait(), chance::draw());
+        let wait = state.cooldown.after(kind, failure.wait(), chance::draw());
         state.until = Some((now + wait, class));
     }
 

@@ -126,7 +126,7 @@
 //! `RateLimited`, `Throttled`, `Unavailable`, `Timeout`, `Connect`, `Interrupted` or `TokenUnavailable`
 //! ([`AfterFailure`](crate::response_cache::AfterFailure)), or takes longer than [`stale_wait`](Config::stale_wait). After such a failure
 //! the server is left alone for this response, for as long as it said or else for longer each time
-//! ([`HoldOff`](crate::cooldown::HoldOff)), and readers get the stale one at once. Any other failure is how things are now: a 401,
+//! ([`TokenErrorKind`](crate::error::TokenErrorKind)), and readers get the stale one at once. Any other failure is how things are now: a 401,
 //! 403, 404 or 410 is passed on, and what was kept for that request is forgotten. An error of unknown meaning is passed on.
 //!
 //! # What is invalidated

@@ -12,7 +12,7 @@ use super::{Token, TokenError, config::Settings, token::Life};
 use crate::{
     chance,
     clock::Clock,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     extensions::ambient,
     token_cache::{Freshness, Moment, TokenState},
 };
@@ -48,7 +48,7 @@ impl Cached {
         let life = match token.life() {
             Life::NotSaid => Some(settings.default_life),
             Life::Lasts(life) if life < LEAST_LIFE => {
-                let error = TokenError::new(FetchFailure::Malformed);
+                let error = TokenError::new(TokenErrorKind::Malformed);
                 return Err(error.with_source("the token lives for less than a second"));
             }
             Life::Lasts(life) => Some(life),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     chance,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     metrics as meter,
     single_flight::{self, Abandoned, Fetch, Interruption},
     token_cache::Moment,
@@ -74,7 +74,7 @@ impl TokenFetch {
         let call = call_source(&cache, running.fetch().reason);
         let fetched = match timeout(settings.fetch_timeout, call).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(TokenError::new(FetchFailure::Timeout)),
+            Err(_) => Err(TokenError::new(TokenErrorKind::Timeout)),
         };
         Self::complete(&mut running, moment(&settings.clock), fetched);
     }
@@ -119,7 +119,7 @@ impl TokenFetch {
             Err(error) if is_current => self.log_failure(error),
             Err(_) => {}
         }
-        meter::token_fetched(recorded.as_ref().err().map(|error| error.failure().as_str()));
+        meter::token_fetched(recorded.as_ref().err().map(|error| error.kind().as_str()));
         self.cache.slot().meeting().write();
         recorded
     }
@@ -137,7 +137,7 @@ impl TokenFetch {
             target: TARGET,
             audience,
             organization,
-            failure = error.failure().as_str(),
+            failure = error.kind().as_str(),
             status = error.status().map(|status| status.as_u16()),
             code = error.code(),
             reason = self.reason.as_str(),
@@ -154,7 +154,7 @@ impl Fetch for TokenFetch {
         match by {
             // A source that panics begins a cooldown, as one that fails. The clock may be what panics: it is not read again.
             Interruption::Panicked => {
-                let error = TokenError::new(FetchFailure::Unavailable);
+                let error = TokenError::new(TokenErrorKind::Unavailable);
                 let error = error.with_source("the source panicked");
                 Ok(self.record(publisher, self.began, Err(error)))
             }

@@ -88,7 +88,7 @@
 //!
 //! A *flight* is one request to the source. It runs on a task of its own, so no caller's end is its end, and all who wait for it get
 //! what it gets, the failure too. Nothing is fetched for a cache that nobody uses: there are no timers. How long a source that
-//! failed is left alone is said at [`HoldOff`](crate::cooldown::HoldOff); a hold-off never takes a usable token away.
+//! failed is left alone is said at [`TokenErrorKind`](crate::error::TokenErrorKind); a hold-off never takes a usable token away.
 //!
 //! # When the API answers 401
 //!

@@ -20,7 +20,7 @@ use super::{
     lookup::{Join, Lookup},
     rejection::Rejection,
 };
-use crate::{cooldown::FetchFailure, single_flight::Abandoned};
+use crate::{error::TokenErrorKind, single_flight::Abandoned};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -57,7 +57,7 @@ fn end(cache: &Cache, mut fetch: Running, end: End) {
     match end {
         End::Token => TokenFetch::complete(&mut fetch, now, token()),
         End::Failure => {
-            TokenFetch::complete(&mut fetch, now, Err(TokenError::new(FetchFailure::Rejected)))
+            TokenFetch::complete(&mut fetch, now, Err(TokenError::new(TokenErrorKind::Rejected)))
         }
         End::Dropped => drop(fetch),
     }

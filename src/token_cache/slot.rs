@@ -19,7 +19,7 @@ use super::{
     loom_sync::{Meeting, Mutex, MutexGuard},
     rejection_limit::Rejections,
 };
-use crate::{cooldown::HoldOff, token_cache::Moment};
+use crate::{cooldown::Cooldown, token_cache::Moment};
 
 /// The token of one key, and all that is known about getting another.
 pub(super) struct Slot {
@@ -41,7 +41,7 @@ pub(super) struct State {
     /// How often the token was forgotten. The token of a fetch from before is for its waiters alone, and is not kept.
     pub(super) epoch: u64,
     pub(super) generations: u64,
-    pub(super) hold_off: HoldOff,
+    pub(super) hold_off: Cooldown,
     pub(super) held: Option<Held>,
     pub(super) rejections: Rejections,
 }
@@ -146,7 +146,7 @@ impl State {
         error: TokenError,
         chance: f64,
     ) -> TokenError {
-        let wait = self.hold_off.after(error.failure(), error.retry_after(), chance);
+        let wait = self.hold_off.after(error.kind(), error.retry_after(), chance);
         let error = error.with_retry_after(wait);
         self.held = Some(Held { since: now, wait, error: error.clone() });
         error

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use zeroize::Zeroize;
 
 use super::TokenError;
-use crate::cooldown::FetchFailure;
+use crate::error::TokenErrorKind;
 
 /// A bearer token, as a source gives it.
 ///
@@ -51,11 +51,11 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// [`FetchFailure::Malformed`] if it is empty or holds anything but visible ASCII characters, a line break for
+    /// [`TokenErrorKind::Malformed`] if it is empty or holds anything but visible ASCII characters, a line break for
     /// example. The error does not show it.
     pub fn bearer(access_token: impl AsRef<[u8]>) -> Result<Self, TokenError> {
         Self::prepare(access_token.as_ref())
-            .ok_or_else(|| TokenError::new(FetchFailure::Malformed).with_source(UnsendableToken))
+            .ok_or_else(|| TokenError::new(TokenErrorKind::Malformed).with_source(UnsendableToken))
     }
 
     /// Sets how long the token lives, from the moment it was asked for. Less than a second is malformed, and the layer's
@@ -200,7 +200,7 @@ mod tests {
     fn rule_15_what_cannot_be_sent_is_malformed() {
         for token in ["", "a\nb", "a\r\nX-Evil: 1", "a b", "\u{7f}", "é", "a\0"] {
             let error = Token::bearer(token).unwrap_err();
-            assert_eq!(error.failure(), FetchFailure::Malformed, "{token:?}");
+            assert_eq!(error.kind(), TokenErrorKind::Malformed, "{token:?}");
         }
     }
 }

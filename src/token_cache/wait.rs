@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     TokenError, cache::Cache, cached::Cached, config::Settings, lookup::Join, rejection::Rejection,
 };
-use crate::{cooldown::FetchFailure, extensions::Deadline, single_flight::Abandoned};
+use crate::{error::TokenErrorKind, extensions::Deadline, single_flight::Abandoned};
 
 /// How many fetches a caller joins: another one if the first was abandoned, for its runtime may be gone.
 const MAX_FETCHES: usize = 2;
@@ -56,7 +56,7 @@ pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
                 Some(Ok(Ok(cached))) => return Ok(cached),
                 Some(Ok(Err(error))) => error,
                 Some(Err(Abandoned)) => continue,
-                None => TokenError::new(FetchFailure::Timeout),
+                None => TokenError::new(TokenErrorKind::Timeout),
             };
             if let Some(cached) = at_hand() {
                 return Ok(cached);
@@ -94,7 +94,7 @@ pub(super) async fn force(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>
         match cache.force().outcome_until(give_up).await {
             Some(Ok(fetched)) => return fetched,
             Some(Err(Abandoned)) => {}
-            None => return Err(TokenError::new(FetchFailure::Timeout)),
+            None => return Err(TokenError::new(TokenErrorKind::Timeout)),
         }
     }
     Err(abandoned())
@@ -141,6 +141,6 @@ fn after(now: Instant, wait: Duration) -> Instant {
 }
 
 fn abandoned() -> TokenError {
-    TokenError::new(FetchFailure::Unavailable)
+    TokenError::new(TokenErrorKind::Unavailable)
         .with_source("there is no tokio runtime, or it is shutting down")
 }

@@ -14,7 +14,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     metrics::{
         CACHE_REQUESTS, DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS,
         OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT,
@@ -130,7 +130,7 @@ async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
         std::future::ready(if was_refused.swap(true, Ordering::Relaxed) {
             Token::bearer("t")
         } else {
-            Err(TokenError::new(FetchFailure::RateLimited))
+            Err(TokenError::new(TokenErrorKind::RateLimited))
         })
     });
     let api = service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(())) });

@@ -122,7 +122,7 @@ async fn run(method: AuthMethod, errors: bool) {
             }
         }
         log.note(&client);
-        // Past every hold-off; every other time the token is refreshed.
+        // Past every cooldown; every other time the token is refreshed.
         advance(300 * SECOND).await;
     }
 

@@ -14,7 +14,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     oauth::{ClientCredentials, Credentials},
     token_cache::{Token, TokenError, TokenRequest},
 };
@@ -77,7 +77,7 @@ pub async fn run() -> Result<ExitCode, BoxError> {
             sleep(Duration::from_millis(1)).await;
         }
         let held_off = handle.snapshot().into_iter().find_map(|key| key.held_off().cloned());
-        let rejected = held_off.is_some_and(|error| error.failure() == FetchFailure::Rejected);
+        let rejected = held_off.is_some_and(|error| error.kind() == TokenErrorKind::Rejected);
         if rejected && *rejected_since.get_or_insert(minute) + 3 == minute {
             watch.say("the new secret is given to the program");
             credentials.replace(NEW_SECRET)?;

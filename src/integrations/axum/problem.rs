@@ -16,8 +16,8 @@ use super::UpstreamError;
 use crate::oauth::MalformedToken;
 use crate::{
     classify::{Classification, ErrorClass},
-    cooldown::FetchFailure,
     detach::{NotQueued, Obstacle},
+    error::TokenErrorKind,
     error::{InvalidConfig, find},
     fallback::UpstreamUnavailable,
     headers::retry_after_seconds,
@@ -48,11 +48,11 @@ impl Problem {
             return Self::Own;
         }
         let Some(found) = Classification::of_error(error) else { return Self::unclassed(error) };
-        let token = find::<TokenError>(error).map(TokenError::failure);
+        let token = find::<TokenError>(error).map(TokenError::kind);
         match (found.class(), token) {
             (
                 ErrorClass::TokenUnavailable,
-                Some(FetchFailure::Rejected | FetchFailure::Malformed),
+                Some(TokenErrorKind::Rejected | TokenErrorKind::Malformed),
             ) => Self::NoAnswer,
             (
                 ErrorClass::TokenUnavailable

@@ -16,7 +16,7 @@ use super::{
     world::{Exchange, World},
 };
 use crate::{
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::{Token, TokenError, TokenRequest},
 };
 
@@ -44,7 +44,7 @@ impl Service<TokenRequest> for Issuer {
         let unreachable = match &fault {
             Some((delay, error)) => {
                 *delay == HOUR
-                    || error.as_ref().is_none_or(|e| e.failure() == FetchFailure::Unavailable)
+                    || error.as_ref().is_none_or(|e| e.kind() == TokenErrorKind::Unavailable)
             }
             None => false,
         };

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
 use super::HOUR;
-use crate::{cooldown::FetchFailure, token_cache::TokenError};
+use crate::{error::TokenErrorKind, token_cache::TokenError};
 
 /// One exchange, as the issuer saw it.
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +63,19 @@ impl World {
         let delay = Duration::from_millis(self.chance.random_range(0..3000));
         let error = |failure| Some(TokenError::new(failure));
         Some(match self.chance.random_range(0..7) {
-            0 => (delay, error(FetchFailure::Unavailable)),
-            1 => (delay, error(FetchFailure::Rejected)),
-            2 => (delay, error(FetchFailure::Malformed)),
-            3 => (delay, error(FetchFailure::RateLimited)),
+            0 => (delay, error(TokenErrorKind::Unavailable)),
+            1 => (delay, error(TokenErrorKind::Rejected)),
+            2 => (delay, error(TokenErrorKind::Malformed)),
+            3 => (delay, error(TokenErrorKind::RateLimited)),
             4 => {
                 let wait = Duration::from_secs(self.chance.random_range(0..900));
-                let error = TokenError::new(FetchFailure::RateLimited)
+                let error = TokenError::new(TokenErrorKind::RateLimited)
                     .with_status(StatusCode::TOO_MANY_REQUESTS)
                     .with_retry_after(wait);
                 (delay, Some(error))
             }
             // No answer: the flight's own time limit ends it.
-            5 => (HOUR, error(FetchFailure::Timeout)),
+            5 => (HOUR, error(TokenErrorKind::Timeout)),
             _ => (delay, None),
         })
     }

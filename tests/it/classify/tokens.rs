@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
     classify::AuthStatus::*,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::{Token, TokenError, TokenRequest},
 };
 
@@ -67,11 +67,11 @@ async fn a_rejected_token_is_a_sign_out_only_where_the_token_cache_is_outside() 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_cannot_be_had_counts_as_its_cause_does() {
     for (failure, expected) in [
-        (FetchFailure::RateLimited, Degraded),
-        (FetchFailure::Unavailable, Degraded),
-        (FetchFailure::Timeout, Degraded),
-        (FetchFailure::Malformed, Degraded),
-        (FetchFailure::Rejected, Unknown),
+        (TokenErrorKind::RateLimited, Degraded),
+        (TokenErrorKind::Unavailable, Degraded),
+        (TokenErrorKind::Timeout, Degraded),
+        (TokenErrorKind::Malformed, Degraded),
+        (TokenErrorKind::Rejected, Unknown),
     ] {
         let source =
             service_fn(

@@ -5,8 +5,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 use tower_heed::{
     BoxError, FallbackLayer,
     classify::{Classification, ClassifiedError, ErrorClass},
-    cooldown::FetchFailure,
-    error::find,
+    error::{TokenErrorKind, find},
     token_cache::TokenError,
 };
 
@@ -43,7 +42,7 @@ async fn the_error_says_what_happened_and_for_how_long() {
 
 #[tokio::test(start_paused = true)]
 async fn the_error_it_stands_for_is_its_source_and_in_no_text() {
-    let secret = TokenError::new(FetchFailure::RateLimited)
+    let secret = TokenError::new(TokenErrorKind::RateLimited)
         .with_retry_after(Duration::from_secs(5))
         .with_description("sesame")
         .with_source("sesame");
@@ -52,7 +51,7 @@ async fn the_error_it_stands_for_is_its_source_and_in_no_text() {
     let error = unavailable(&outcome);
     assert_eq!(error.retry_after_seconds(), Some(5));
     assert_eq!(error.endpoint(), None);
-    assert_eq!(find::<TokenError>(error).unwrap().failure(), FetchFailure::RateLimited);
+    assert_eq!(find::<TokenError>(error).unwrap().kind(), TokenErrorKind::RateLimited);
     assert!(!format!("{error} {error:?}").contains("sesame"));
     assert_eq!(error.clone().to_string(), error.to_string());
 }
@@ -61,7 +60,7 @@ async fn the_error_it_stands_for_is_its_source_and_in_no_text() {
 async fn it_has_the_class_of_what_it_stands_for() {
     for (error, class) in [
         (io_error(io::ErrorKind::ConnectionRefused), ErrorClass::Connect),
-        (TokenError::new(FetchFailure::Rejected).into(), ErrorClass::TokenUnavailable),
+        (TokenError::new(TokenErrorKind::Rejected).into(), ErrorClass::TokenUnavailable),
     ] {
         let outcome = outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await;
         let found = Classification::of_error(unavailable(&outcome)).unwrap();

@@ -17,7 +17,7 @@ use proptest::{
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
     classify::{Answer, Classification, ClassifiedError, ErrorClass, ErrorClass as Class, Preset},
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::TokenError,
 };
 
@@ -73,12 +73,12 @@ const KINDS: [ErrorKind; 6] = [
     ErrorKind::Other,
 ];
 
-const FAILURES: [FetchFailure; 5] = [
-    FetchFailure::RateLimited,
-    FetchFailure::Unavailable,
-    FetchFailure::Timeout,
-    FetchFailure::Rejected,
-    FetchFailure::Malformed,
+const FAILURES: [TokenErrorKind; 5] = [
+    TokenErrorKind::RateLimited,
+    TokenErrorKind::Unavailable,
+    TokenErrorKind::Timeout,
+    TokenErrorKind::Rejected,
+    TokenErrorKind::Malformed,
 ];
 
 type Head = (u16, Vec<(&'static str, &'static str)>);
@@ -89,7 +89,7 @@ enum Failure {
     Io(ErrorKind),
     Unknown,
     Answer(Head),
-    Token(FetchFailure, Option<u16>, Option<Box<Self>>),
+    Token(TokenErrorKind, Option<u16>, Option<Box<Self>>),
     Wrapped(Box<Self>),
     InIo(ErrorKind, Box<Self>),
     Closed(Box<Self>),
@@ -220,7 +220,7 @@ fn has_denial(failure: &Failure) -> bool {
     match failure {
         Failure::Io(_) | Failure::Unknown => false,
         Failure::Answer(head) | Failure::InBox(_, head) => !is_success(head.0) && is_denial(head),
-        Failure::Token(FetchFailure::Rejected | FetchFailure::Malformed, ..) => true,
+        Failure::Token(TokenErrorKind::Rejected | TokenErrorKind::Malformed, ..) => true,
         Failure::Token(_, status, below) => {
             status.is_some_and(names_credentials) || below.as_deref().is_some_and(has_denial)
         }
@@ -391,7 +391,7 @@ async fn a_forbidden_request_is_not_let_in_because_a_limit_is_used_up() {
 async fn a_source_whose_error_nobody_knows_may_have_refused_the_credentials() {
     let open = FallbackLayer::fail_open(|_| Response::new("come in"));
     let unknown = TokenError::of_source(ProbeError("wrong password"));
-    assert_eq!(unknown.failure(), FetchFailure::Unavailable);
+    assert_eq!(unknown.kind(), TokenErrorKind::Unavailable);
     assert_eq!(ended(&outcome_of(&open, "/", Err(unknown.into())).await), Ended::AsItIs);
     let refused = TokenError::of_source(io::Error::from(ErrorKind::ConnectionRefused));
     assert_eq!(ended(&outcome_of(&open, "/", Err(refused.into())).await), Ended::Open);

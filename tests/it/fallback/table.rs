@@ -4,7 +4,7 @@ use http::Response;
 use tower_heed::{
     BoxError, FallbackLayer,
     classify::{Answer, ErrorClass, ErrorClass as Class},
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     extensions::Degraded,
     fallback::Config,
     token_cache::TokenError,
@@ -138,9 +138,9 @@ async fn failures() -> Vec<(&'static str, Result<Response<Body>, BoxError>, Erro
         ("reset connection", Err(io_error(Kind::ConnectionReset)), Class::Interrupted),
         ("wrapped", Err(Wrapper(io_error(Kind::ConnectionReset)).into()), Class::Interrupted),
         ("timed out", Err(io_error(Kind::TimedOut)), Class::Timeout),
-        ("issuer limits", token(FetchFailure::RateLimited), Class::TokenUnavailable),
-        ("issuer out", token(FetchFailure::Unavailable), Class::TokenUnavailable),
-        ("issuer hangs", token(FetchFailure::Timeout), Class::TokenUnavailable),
+        ("issuer limits", token(TokenErrorKind::RateLimited), Class::TokenUnavailable),
+        ("issuer out", token(TokenErrorKind::Unavailable), Class::TokenUnavailable),
+        ("issuer hangs", token(TokenErrorKind::Timeout), Class::TokenUnavailable),
     ]
 }
 
@@ -164,7 +164,7 @@ async fn what_upstreams_do() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_refused_is_closed_and_never_open() {
-    for failure in [FetchFailure::Rejected, FetchFailure::Malformed] {
+    for failure in [TokenErrorKind::Rejected, TokenErrorKind::Malformed] {
         let error = || Err(TokenError::new(failure).into());
         let open = FallbackLayer::fail_open(|_| Response::new(""));
         let outcome = outcome_of(&open, "/", error()).await;
@@ -200,7 +200,7 @@ async fn an_open_layer_can_be_closed_to_what_has_to_do_with_credentials() {
         let outcome = outcome_of(&layer, "/", Ok(answer(status, &limit))).await;
         assert_eq!(ended(&outcome), expected, "{status}");
     }
-    let token = TokenError::new(FetchFailure::Rejected);
+    let token = TokenError::new(TokenErrorKind::Rejected);
     assert_eq!(ended(&outcome_of(&layer, "/", Err(token.into())).await), Closed);
     assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(429, &limit))).await), Open);
 }

@@ -28,8 +28,8 @@ use tower_heed::{
     ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayError, ReplayableBody},
     classify::{Classification, ClassifiedError, ErrorClass},
-    cooldown::FetchFailure,
     detach::{NotQueued, Obstacle},
+    error::TokenErrorKind,
     error::{InvalidConfig, find},
     fallback::UpstreamUnavailable,
     integrations::axum::UpstreamError,
@@ -143,7 +143,7 @@ async fn shared() -> BoxError {
     error_of((layer, classify), 429, &[("retry-after", "30")]).await
 }
 
-fn token(failure: FetchFailure, wait: Option<u64>) -> BoxError {
+fn token(failure: TokenErrorKind, wait: Option<u64>) -> BoxError {
     let error = TokenError::new(failure).with_description("sesame").with_status(StatusCode::OK);
     match wait {
         Some(wait) => error.with_retry_after(Duration::from_secs(wait)).into(),
@@ -191,11 +191,11 @@ async fn each_error_has_its_status() {
         ("401", classified(401, &refused).await, 502, None),
         ("403", classified(403, &[]).await, 502, None),
         ("404", classified(404, &[]).await, 502, None),
-        ("issuer limits", token(FetchFailure::RateLimited, Some(40)), 503, Some("40")),
-        ("issuer is out", token(FetchFailure::Unavailable, None), 503, Some("5")),
-        ("issuer is late", token(FetchFailure::Timeout, None), 503, Some("5")),
-        ("issuer refuses", token(FetchFailure::Rejected, Some(40)), 502, None),
-        ("issuer talks nonsense", token(FetchFailure::Malformed, Some(40)), 502, None),
+        ("issuer limits", token(TokenErrorKind::RateLimited, Some(40)), 503, Some("40")),
+        ("issuer is out", token(TokenErrorKind::Unavailable, None), 503, Some("5")),
+        ("issuer is late", token(TokenErrorKind::Timeout, None), 503, Some("5")),
+        ("issuer refuses", token(TokenErrorKind::Rejected, Some(40)), 502, None),
+        ("issuer talks nonsense", token(TokenErrorKind::Malformed, Some(40)), 502, None),
         ("no connection", io(Kind::ConnectionRefused), 502, None),
         ("broken connection", io(Kind::ConnectionReset), 502, None),
         ("late body", elapsed_in_the_body().await, 504, None),
@@ -241,7 +241,7 @@ async fn our_errors_are_responses_by_themselves() {
     assert_eq!(response::<Elapsed>(&elapsed().await), 504);
     assert_eq!(response::<Throttled>(&throttled("9").await), 503);
     assert_eq!(response::<ClassifiedError>(&classified(401, &[]).await), 502);
-    assert_eq!(response::<TokenError>(&token(FetchFailure::RateLimited, None)), 503);
+    assert_eq!(response::<TokenError>(&token(TokenErrorKind::RateLimited, None)), 503);
     assert_eq!(response::<UpstreamUnavailable>(&closed(429, &[]).await), 503);
     assert_eq!(response::<OriginRefused>(&origin_refused().await), 500);
     assert_eq!(response::<InvalidConfig>(&InvalidConfig::new("a", "b").into()), 500);

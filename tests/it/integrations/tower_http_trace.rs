@@ -13,7 +13,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, TimeoutLayer,
     classify::{ErrorClass, Preset},
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     integrations::tower_http::{ClassesAsFailures, Failure},
     token_cache::TokenError,
 };
@@ -78,7 +78,7 @@ fn a_failure_shows_class_status_and_wait() {
     assert_eq!(limited.to_string(), "rate_limited (429), to wait 30s");
     assert_eq!(limited.wait(), Some(Duration::from_secs(30)));
     assert_eq!(limited.status().unwrap(), 429);
-    let token = TokenError::new(FetchFailure::RateLimited).with_description("sesame");
+    let token = TokenError::new(TokenErrorKind::RateLimited).with_description("sesame");
     let token = of_error(&token.into());
     assert_eq!(token.to_string(), "token_unavailable");
     let io = ClassifyResponse::classify_error(

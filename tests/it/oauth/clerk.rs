@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tower::ServiceExt;
 use tower_heed::{
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     oauth::{ClerkM2m, Credentials},
     token_cache::{FetchReason, Token, TokenKey, TokenRequest},
 };
@@ -53,7 +53,7 @@ async fn a_refusal_has_clerks_code_and_a_wrong_key_can_be_replaced() {
     let key = Credentials::secret("ak_wrong").unwrap();
     let source = source(&idp, key.clone());
     let error = source.clone().oneshot(request()).await.unwrap_err();
-    assert_eq!(error.failure(), FetchFailure::Rejected);
+    assert_eq!(error.kind(), TokenErrorKind::Rejected);
     assert_eq!(error.code(), Some("clerk_key_invalid"));
     key.replace("ak_fake").unwrap();
     assert!(error.is_outdated());
@@ -77,7 +77,7 @@ async fn what_is_no_token_is_malformed() {
     for fault in [Fault::html(), Fault::empty(), Fault::json(201, &serde_json::json!({}))] {
         idp.script("POST /v1/m2m_tokens", [fault]);
         let error = source(&idp, "ak_fake").oneshot(request()).await.unwrap_err();
-        assert_eq!(error.failure(), FetchFailure::Malformed);
+        assert_eq!(error.kind(), TokenErrorKind::Malformed);
     }
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let shown = format!("{:?}", ClerkM2m::new(http.clone(), "ak_sesame").unwrap());
@@ -114,7 +114,7 @@ async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
             (Ok(token), Some(expected)) => {
                 assert!(life(&token).contains(expected), "{body} {token:?}");
             }
-            (Err(error), None) => assert_eq!(error.failure(), FetchFailure::Malformed, "{body}"),
+            (Err(error), None) => assert_eq!(error.kind(), TokenErrorKind::Malformed, "{body}"),
             (other, _) => panic!("{body}: {other:?}"),
         }
     }

@@ -15,8 +15,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
-    cooldown::FetchFailure,
-    error::InvalidConfig,
+    error::{InvalidConfig, TokenErrorKind},
     oauth::{AuthMethod, ClientCredentials, MalformedToken, RequestFormat},
     token_cache::{FetchReason, Token, TokenError, TokenKey, TokenRequest},
 };
@@ -160,7 +159,7 @@ async fn rule_1_the_requests_key_comes_before_the_clients_own() {
 async fn rule_29_refusals_show_status_and_code_and_the_description_only_when_asked() {
     const WRONG: &str = r#"{"error":"access_denied","error_description":"Unauthorized hush"}"#;
     let error = answered((401, &[], WRONG)).await.unwrap_err();
-    assert_eq!(error.failure(), FetchFailure::Rejected);
+    assert_eq!(error.kind(), TokenErrorKind::Rejected);
     assert_eq!(
         error.to_string(),
         "no token: the issuer rejected the request for one (401, access_denied)"
@@ -194,25 +193,25 @@ async fn rule_22_each_answer_has_its_kind() {
         ("auth0-organization-quota-limit", "b=per_hour;q=10;r=0;t=3540"),
     ];
     for (canned, failure, wait) in [
-        ((429, LIMIT_AND_QUOTA, LIMIT), FetchFailure::RateLimited, Some(90)),
-        ((429, OVER_AND_QUOTA, LIMIT), FetchFailure::RateLimited, Some(3540)),
-        ((429, AFTER, LIMIT), FetchFailure::RateLimited, Some(30)),
-        ((429, &[], ""), FetchFailure::RateLimited, None),
-        ((429, BOTH, LIMIT), FetchFailure::RateLimited, Some(30)),
-        ((429, BOTH.split_at(1).1, LIMIT), FetchFailure::RateLimited, Some(90)),
-        ((429, QUOTA, LIMIT), FetchFailure::RateLimited, Some(43_200)),
-        ((503, AFTER, ""), FetchFailure::RateLimited, Some(30)),
-        ((503, &[], "<html>"), FetchFailure::Unavailable, None),
-        ((500, &[], r#"{"error":"server_error"}"#), FetchFailure::Unavailable, None),
-        ((504, &[], ""), FetchFailure::Timeout, None),
-        ((400, &[], r#"{"error":"invalid_scope"}"#), FetchFailure::Rejected, None),
-        ((401, &[], r#"{"error":"invalid_client"}"#), FetchFailure::Rejected, None),
-        ((403, &[], r#"{"error":"unauthorized_client"}"#), FetchFailure::Rejected, None),
-        ((404, &[], "not here"), FetchFailure::Rejected, None),
+        ((429, LIMIT_AND_QUOTA, LIMIT), TokenErrorKind::RateLimited, Some(90)),
+        ((429, OVER_AND_QUOTA, LIMIT), TokenErrorKind::RateLimited, Some(3540)),
+        ((429, AFTER, LIMIT), TokenErrorKind::RateLimited, Some(30)),
+        ((429, &[], ""), TokenErrorKind::RateLimited, None),
+        ((429, BOTH, LIMIT), TokenErrorKind::RateLimited, Some(30)),
+        ((429, BOTH.split_at(1).1, LIMIT), TokenErrorKind::RateLimited, Some(90)),
+        ((429, QUOTA, LIMIT), TokenErrorKind::RateLimited, Some(43_200)),
+        ((503, AFTER, ""), TokenErrorKind::RateLimited, Some(30)),
+        ((503, &[], "<html>"), TokenErrorKind::Unavailable, None),
+        ((500, &[], r#"{"error":"server_error"}"#), TokenErrorKind::Unavailable, None),
+        ((504, &[], ""), TokenErrorKind::Timeout, None),
+        ((400, &[], r#"{"error":"invalid_scope"}"#), TokenErrorKind::Rejected, None),
+        ((401, &[], r#"{"error":"invalid_client"}"#), TokenErrorKind::Rejected, None),
+        ((403, &[], r#"{"error":"unauthorized_client"}"#), TokenErrorKind::Rejected, None),
+        ((404, &[], "not here"), TokenErrorKind::Rejected, None),
     ] {
         let error = answered(canned).await.unwrap_err();
         let wait = wait.map(Duration::from_secs);
-        assert_eq!((error.failure(), error.retry_after()), (failure, wait), "{canned:?}");
+        assert_eq!((error.kind(), error.retry_after()), (failure, wait), "{canned:?}");
         assert_eq!(error.status().map(|status| status.as_u16()), Some(canned.0));
     }
 }
@@ -222,7 +221,7 @@ async fn rule_15_a_redirect_is_refused() {
     const ELSEWHERE: &[(&str, &str)] = &[("location", "https://evil.example/")];
     for status in [301, 302, 303, 307, 308] {
         let error = answered((status, ELSEWHERE, "")).await.unwrap_err();
-        assert_eq!(error.failure(), FetchFailure::Malformed);
+        assert_eq!(error.kind(), TokenErrorKind::Malformed);
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "a token endpoint's redirect is not followed");
     }
@@ -238,7 +237,7 @@ async fn rule_15_a_success_without_a_usable_token_is_malformed_and_says_why() {
         (r#"{"access_token":"a","token_type":"Bearer","expires_in":0}"#, MalformedToken::BadLife),
     ] {
         let error = answered((200, &[], body)).await.unwrap_err();
-        assert_eq!(error.failure(), FetchFailure::Malformed);
+        assert_eq!(error.kind(), TokenErrorKind::Malformed);
         let found = tower_heed::error::find::<MalformedToken>(&error);
         assert_eq!(found, Some(&why), "{body}");
     }
@@ -286,27 +285,27 @@ async fn rule_15_an_answer_is_read_up_to_64_kib_whatever_its_length_claims() {
     const FIVE_GB: u64 = 5 << 30;
     for (claims, gives) in [(Some(FIVE_GB), false), (Some(FIVE_GB), true), (None, true)] {
         let (error, took) = lying(200, claims, gives).await;
-        assert_eq!((error.failure(), took), (FetchFailure::Malformed, Duration::ZERO));
+        assert_eq!((error.kind(), took), (TokenErrorKind::Malformed, Duration::ZERO));
         let why = tower_heed::error::find::<MalformedToken>(&error);
         assert_eq!(why, Some(&MalformedToken::TooLong));
         let (error, _) = lying(401, claims, gives).await;
-        assert_eq!(error.failure(), FetchFailure::Rejected, "the head has said what matters");
+        assert_eq!(error.kind(), TokenErrorKind::Rejected, "the head has said what matters");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_exchange_has_a_time_limit_over_head_and_body() {
     let (error, took) = lying(200, None, false).await;
-    assert_eq!((error.failure(), took), (FetchFailure::Timeout, 10 * SECOND));
+    assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 10 * SECOND));
     let (error, took) = lying(429, None, false).await;
-    assert_eq!((error.failure(), took), (FetchFailure::RateLimited, 10 * SECOND));
+    assert_eq!((error.kind(), took), (TokenErrorKind::RateLimited, 10 * SECOND));
 
     let http =
         service_fn(|_: Request<Form>| std::future::pending::<Result<Response<Form>, Infallible>>());
     let source = ClientCredentials::new(http, ENDPOINT, "app", "hush").unwrap();
     let source = source.timeout(2 * SECOND).unwrap();
     let (token, took) = timed(source.oneshot(request())).await;
-    assert_eq!((token.unwrap_err().failure(), took), (FetchFailure::Timeout, 2 * SECOND));
+    assert_eq!((token.unwrap_err().kind(), took), (TokenErrorKind::Timeout, 2 * SECOND));
 }
 
 #[tokio::test]
@@ -316,7 +315,7 @@ async fn an_error_of_the_client_is_classed() {
     });
     let source = ClientCredentials::new(http, ENDPOINT, "app", "hush").unwrap();
     let error = source.oneshot(request()).await.unwrap_err();
-    assert_eq!(error.failure(), FetchFailure::Unavailable);
+    assert_eq!(error.kind(), TokenErrorKind::Unavailable);
 }
 
 #[test]
@@ -380,18 +379,18 @@ async fn behind_the_cache_one_exchange_serves_a_day() {
 async fn rule_22_a_client_that_makes_errors_of_answers_loses_neither_status_nor_wait() {
     const AFTER: &[(&str, &str)] = &[("retry-after", "3600")];
     for (canned, failure, wait) in [
-        ((429, AFTER, ""), FetchFailure::RateLimited, Some(3600)),
-        ((429, &[], ""), FetchFailure::RateLimited, None),
-        ((503, AFTER, ""), FetchFailure::RateLimited, Some(3600)),
-        ((503, &[], ""), FetchFailure::Unavailable, None),
-        ((401, &[], r#"{"error":"invalid_client"}"#), FetchFailure::Rejected, None),
+        ((429, AFTER, ""), TokenErrorKind::RateLimited, Some(3600)),
+        ((429, &[], ""), TokenErrorKind::RateLimited, None),
+        ((503, AFTER, ""), TokenErrorKind::RateLimited, Some(3600)),
+        ((503, &[], ""), TokenErrorKind::Unavailable, None),
+        ((401, &[], r#"{"error":"invalid_client"}"#), TokenErrorKind::Rejected, None),
     ] {
         let (http, _) = endpoint(canned);
         let http = ErrorClassifyLayer::new().error_for_status().layer(http);
         let source = ClientCredentials::new(http, ENDPOINT, "app", "hush").unwrap();
         let request = TokenRequest::new(TokenKey::new(), FetchReason::Missing);
         let error = source.oneshot(request).await.unwrap_err();
-        assert_eq!(error.failure(), failure, "{canned:?}");
+        assert_eq!(error.kind(), failure, "{canned:?}");
         assert_eq!(error.retry_after(), wait.map(Duration::from_secs), "{canned:?}");
         assert_eq!(error.status().map(|status| status.as_u16()), Some(canned.0));
     }

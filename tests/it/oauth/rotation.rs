@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_heed::{
     BoxError, TokenCacheLayer,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     oauth::{AuthMethod, ClientCredentials, Credentials},
     token_cache::{FetchReason, Token, TokenError, TokenKey, TokenRequest},
 };
@@ -61,7 +61,7 @@ async fn rule_22_a_rejection_is_outdated_once_the_credentials_are_replaced() {
     let url = "https://id.example/token";
     let source = ClientCredentials::new(http, url, "app", credentials.clone()).unwrap();
     let error = ask(source.clone()).await.unwrap_err();
-    assert_eq!(error.failure(), FetchFailure::Rejected);
+    assert_eq!(error.kind(), TokenErrorKind::Rejected);
     assert!(!error.is_outdated());
 
     assert!(credentials.replace("broken\n").is_err());
@@ -150,16 +150,16 @@ fn rule_1_the_key_tells_how_the_client_proves_itself_and_rule_28_shows_no_secret
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_22_behind_the_cache_a_hold_off_ends_at_once_when_the_credentials_change() {
+async fn rule_22_behind_the_cache_a_cooldown_ends_at_once_when_the_credentials_change() {
     let (http, seen) = endpoint("client_secret=new");
     let credentials = Credentials::secret("old").unwrap();
     let url = "https://id.example/token";
     let source = ClientCredentials::new(http, url, "app", credentials.clone()).unwrap();
     let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
     for _ in 0..3 {
-        assert_eq!(refused(&client).await.failure(), FetchFailure::Rejected);
+        assert_eq!(refused(&client).await.kind(), TokenErrorKind::Rejected);
     }
-    assert_eq!(seen.lock().unwrap().len(), 1, "held off");
+    assert_eq!(seen.lock().unwrap().len(), 1, "in cooldown");
     credentials.replace("new").unwrap();
     assert_eq!(status(&client).await, 200);
     assert_eq!(seen.lock().unwrap().len(), 2);

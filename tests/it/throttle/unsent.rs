@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_heed::{
-    BoxError, ThrottleLayer, cooldown::FetchFailure, throttle::ThrottleHandle,
+    BoxError, ThrottleLayer, error::TokenErrorKind, throttle::ThrottleHandle,
     token_cache::TokenError,
 };
 
@@ -72,7 +72,7 @@ async fn ten_refused_connections_in_a_row_add_no_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_could_not_be_had_takes_no_turn() {
-    assert_eq!(eleven(|| TokenError::new(FetchFailure::Unavailable).into()).await, 5);
+    assert_eq!(eleven(|| TokenError::new(TokenErrorKind::Unavailable).into()).await, 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use tokio_test::task::spawn;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     BoxError, TokenCacheLayer,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::{FetchReason, TokenCache},
 };
 
@@ -148,12 +148,12 @@ async fn rule_11_others_who_wait_are_served_when_one_of_them_is_dropped_at_any_p
 async fn rule_10_a_failure_is_shared_when_the_first_caller_is_dropped_at_any_point() {
     for polls in 0.. {
         let (client, api, source) = slow();
-        source.fails(FetchFailure::Rejected);
+        source.fails(TokenErrorKind::Rejected);
         let ended = dropped_after(polls, &client).await;
         for _ in 0..FOLLOWERS {
             let error = call(&client).await.unwrap_err();
             let error = token_error(&error);
-            assert_eq!(error.failure(), FetchFailure::Rejected, "dropped after {polls} polls");
+            assert_eq!(error.kind(), TokenErrorKind::Rejected, "dropped after {polls} polls");
         }
         assert_eq!((source.asked(), api.seen()), (1, 0), "dropped after {polls} polls");
         if ended {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
     classify::{Classification, ErrorClass},
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::TokenError,
 };
 
@@ -16,7 +16,7 @@ use crate::token_cache::support::{
 };
 
 fn limited(wait: Duration) -> With {
-    let error = TokenError::new(FetchFailure::RateLimited)
+    let error = TokenError::new(TokenErrorKind::RateLimited)
         .with_status(StatusCode::TOO_MANY_REQUESTS)
         .with_retry_after(wait);
     With::Error(error)
@@ -32,7 +32,7 @@ async fn held_off_without_a_token_an_error_comes_at_once_and_nothing_is_sent() {
     advance(20 * SECOND).await;
     for _ in 0..100 {
         let (error, took) = timed(refused(&client)).await;
-        assert_eq!((error.failure(), took), (FetchFailure::RateLimited, Duration::ZERO));
+        assert_eq!((error.kind(), took), (TokenErrorKind::RateLimited, Duration::ZERO));
         assert_eq!(error.status(), Some(StatusCode::TOO_MANY_REQUESTS));
         assert_eq!(error.retry_after(), Some(wait - 20 * SECOND), "the time that is left");
     }
@@ -81,7 +81,7 @@ async fn rule_23_held_off_for_an_hour_with_a_usable_token_nobody_notices() {
     // At its end callers fail, and no request goes out without a token.
     let seen = api.seen();
     advance(20 * SECOND).await;
-    assert_eq!(refused(&client).await.failure(), FetchFailure::RateLimited);
+    assert_eq!(refused(&client).await.kind(), TokenErrorKind::RateLimited);
     assert_eq!((api.seen(), source.asked()), (seen, 2));
 }
 
@@ -115,11 +115,11 @@ async fn rule_22_a_429_for_an_hour_with_a_good_token_costs_no_exchange_and_no_ca
 #[tokio::test(start_paused = true)]
 async fn rule_22_waits_double_by_the_kind_of_failure() {
     for (failure, first, last) in [
-        (FetchFailure::RateLimited, 5.0, 300.0),
-        (FetchFailure::Rejected, 5.0, 300.0),
-        (FetchFailure::Malformed, 5.0, 300.0),
-        (FetchFailure::Unavailable, 0.5, 30.0),
-        (FetchFailure::Timeout, 0.5, 30.0),
+        (TokenErrorKind::RateLimited, 5.0, 300.0),
+        (TokenErrorKind::Rejected, 5.0, 300.0),
+        (TokenErrorKind::Malformed, 5.0, 300.0),
+        (TokenErrorKind::Unavailable, 0.5, 30.0),
+        (TokenErrorKind::Timeout, 0.5, 30.0),
     ] {
         let (client, _, source) = cached();
         let mut step: f64 = first;
@@ -161,17 +161,19 @@ async fn rule_22_the_error_of_another_source_is_classed() {
     let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
     let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
     for (error, failure) in [
-        (TokenError::of_source(refused), FetchFailure::Unavailable),
-        (TokenError::of_source(late), FetchFailure::Timeout),
-        (TokenError::of_source("anything"), FetchFailure::Unavailable),
+        (TokenError::of_source(refused), TokenErrorKind::Unavailable),
+        (TokenError::of_source(late), TokenErrorKind::Timeout),
+        (TokenError::of_source("anything"), TokenErrorKind::Unavailable),
         (
-            TokenError::of_source(std::io::Error::other(TokenError::new(FetchFailure::Malformed))),
-            FetchFailure::Malformed,
+            TokenError::of_source(std::io::Error::other(TokenError::new(
+                TokenErrorKind::Malformed,
+            ))),
+            TokenErrorKind::Malformed,
         ),
     ] {
         let (client, _, source) = cached();
         source.gives(Duration::ZERO, With::Error(error));
-        assert_eq!(crate::token_cache::support::refused(&client).await.failure(), failure);
+        assert_eq!(crate::token_cache::support::refused(&client).await.kind(), failure);
     }
 }
 

@@ -20,8 +20,7 @@ use tokio::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_heed::{
     BoxError, TimeoutLayer, TokenCacheLayer,
-    cooldown::FetchFailure,
-    error::find,
+    error::{TokenErrorKind, find},
     extensions::Deadline,
     timeout::{Elapsed, Phase},
     token_cache::{FetchReason, Token, TokenCache, TokenRequest},
@@ -55,7 +54,7 @@ async fn rule_10_a_flight_that_fails_fails_for_all_who_wait_and_is_made_once() {
     let (client, api, source) = cached();
     source.gives(
         SECOND,
-        With::Error(tower_heed::token_cache::TokenError::new(FetchFailure::Rejected)),
+        With::Error(tower_heed::token_cache::TokenError::new(TokenErrorKind::Rejected)),
     );
     let start = Instant::now();
     let calls: Vec<_> = (0..CALLERS)
@@ -67,7 +66,7 @@ async fn rule_10_a_flight_that_fails_fails_for_all_who_wait_and_is_made_once() {
     let mut errors = BTreeSet::new();
     for call in calls {
         let error = call.await.unwrap();
-        assert_eq!(error.failure(), FetchFailure::Rejected);
+        assert_eq!(error.kind(), TokenErrorKind::Rejected);
         assert!(error.retry_after().unwrap() >= 5 * SECOND);
         errors.insert(format!("{error:?}"));
     }
@@ -113,9 +112,9 @@ async fn rule_12_a_flight_has_a_time_limit_of_its_own() {
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, With::Nothing);
     let (error, took) = timed(refused(&client)).await;
-    assert_eq!((error.failure(), took), (FetchFailure::Timeout, 10 * SECOND));
+    assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 10 * SECOND));
     sleep(SECOND).await;
-    assert_eq!(status(&client).await, 200, "and the next one may begin after its hold-off");
+    assert_eq!(status(&client).await, 200, "and the next one may begin after its cooldown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,11 +131,11 @@ async fn rule_12_a_caller_waits_no_longer_than_its_deadline_and_no_longer_than_a
     };
     let (error, took) = hurried.await;
     let error = token_error(&error.unwrap_err());
-    assert_eq!((error.failure(), took), (FetchFailure::Timeout, 3 * SECOND));
+    assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 3 * SECOND));
     assert_eq!(error.retry_after(), None);
 
     let (error, took) = timed(refused(&client)).await;
-    assert_eq!((error.failure(), took), (FetchFailure::Timeout, 15 * SECOND));
+    assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 15 * SECOND));
 
     assert_eq!(status(&client).await, 200);
     assert_eq!(source.asked(), 1, "the flight went on without them");
@@ -177,7 +176,7 @@ async fn rule_13_a_panic_in_the_source_is_an_outcome() {
         })
         .collect();
     for call in calls {
-        assert_eq!(call.await.unwrap().failure(), FetchFailure::Unavailable);
+        assert_eq!(call.await.unwrap().kind(), TokenErrorKind::Unavailable);
     }
     assert_eq!(source.asked(), 1);
     sleep(SECOND).await;
@@ -198,14 +197,14 @@ async fn rule_13_a_panic_in_the_sources_call_and_clone_are_outcomes() {
         async { Token::bearer("never") }
     });
     let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
-    assert_eq!(refused(&client).await.failure(), FetchFailure::Unavailable);
+    assert_eq!(refused(&client).await.kind(), TokenErrorKind::Unavailable);
     assert!(refused(&client).await.retry_after().is_some(), "held off");
 
     let source = service_fn(|_: TokenRequest| -> std::future::Ready<Result<Token, BoxError>> {
         panic!("the source's own panic")
     });
     let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
-    assert_eq!(refused(&client).await.failure(), FetchFailure::Unavailable);
+    assert_eq!(refused(&client).await.kind(), TokenErrorKind::Unavailable);
 }
 
 /// One runtime begins a flight and dies; a caller on another gets a token all the same.
@@ -393,7 +392,7 @@ async fn rule_14_a_concurrency_limit_of_one_shared_by_api_and_token_client_does_
 #[tokio::test(start_paused = true)]
 async fn rule_14_a_call_that_fails_at_once_gives_its_readiness_back() {
     let source = Source::default();
-    source.fails(FetchFailure::Rejected);
+    source.fails(TokenErrorKind::Rejected);
     let http = ConcurrencyLimitLayer::new(1).layer(Api::default());
     let mut client = layer(&source).layer(http.clone());
     for _ in 0..3 {
@@ -428,7 +427,7 @@ async fn a_caller_whose_service_is_not_ready_for_long_gets_a_token_that_is_good_
 async fn one_stalled_flight_is_not_joined_by_the_next_after_its_end() {
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, With::Nothing);
-    assert_eq!(refused(&client).await.failure(), FetchFailure::Timeout);
+    assert_eq!(refused(&client).await.kind(), TokenErrorKind::Timeout);
     // 0.5 s and half of it at most.
     sleep(Duration::from_millis(750)).await;
     assert!(call(&client).await.is_ok());

@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::{advance, sleep};
 use tower::Layer;
 use tower_heed::{
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::{FetchReason, TokenCache, TokenCacheHandle, TokenError, TokenKey, TokenState},
 };
 
@@ -21,7 +21,7 @@ fn handled() -> (TokenCacheHandle, TokenCache<Api>, Api, Source) {
 }
 
 fn limited() -> With {
-    let error = TokenError::new(FetchFailure::RateLimited)
+    let error = TokenError::new(TokenErrorKind::RateLimited)
         .with_status(StatusCode::TOO_MANY_REQUESTS)
         .with_retry_after(HOUR);
     With::Error(error)
@@ -37,9 +37,9 @@ async fn rule_36_a_token_without_a_request_is_the_one_that_requests_carry() {
     assert_eq!((api.tokens(), source.asked()), (vec!["token-1".to_owned()], 1));
 
     advance(HOUR).await;
-    source.fails(FetchFailure::Rejected);
+    source.fails(TokenErrorKind::Rejected);
     let error = handle.token(handle.key()).await.unwrap_err();
-    assert_eq!(error.failure(), FetchFailure::Rejected);
+    assert_eq!(error.kind(), TokenErrorKind::Rejected);
     let (error, took) = timed(handle.token(handle.key())).await;
     assert!(error.unwrap_err().retry_after().is_some());
     assert_eq!((took, source.asked()), (Duration::ZERO, 2), "held off");
@@ -65,9 +65,9 @@ async fn rule_36_warming_up_fetches_all_keys_at_once_and_tells_the_first_failure
     source
         .gives(3 * SECOND, With::Life(HOUR))
         .gives(SECOND, limited())
-        .gives(2 * SECOND, With::Error(TokenError::new(FetchFailure::Malformed)));
+        .gives(2 * SECOND, With::Error(TokenError::new(TokenErrorKind::Malformed)));
     let (outcome, took) = timed(handle.warm_up(keys.clone())).await;
-    assert_eq!(outcome.unwrap_err().failure(), FetchFailure::RateLimited);
+    assert_eq!(outcome.unwrap_err().kind(), TokenErrorKind::RateLimited);
     assert_eq!((took, source.asked()), (3 * SECOND, 4), "all at the same time");
     assert_eq!(timed(status(&client)).await, (200, Duration::ZERO));
 
@@ -85,7 +85,7 @@ async fn rule_12_warming_up_waits_once_however_many_keys_there_are() {
         source.gives(Duration::ZERO, With::Nothing);
     }
     let (outcome, took) = timed(handle.warm_up(keys)).await;
-    assert_eq!(outcome.unwrap_err().failure(), FetchFailure::Timeout);
+    assert_eq!(outcome.unwrap_err().kind(), TokenErrorKind::Timeout);
     assert_eq!((took, source.asked()), (15 * SECOND, 5));
 }
 
@@ -165,11 +165,11 @@ async fn rule_24_a_forced_refresh_that_fails_leaves_the_token_and_holds_off_agai
 #[tokio::test(start_paused = true)]
 async fn rule_24_every_latch_ends_by_time() {
     for failure in [
-        FetchFailure::RateLimited,
-        FetchFailure::Unavailable,
-        FetchFailure::Timeout,
-        FetchFailure::Rejected,
-        FetchFailure::Malformed,
+        TokenErrorKind::RateLimited,
+        TokenErrorKind::Unavailable,
+        TokenErrorKind::Timeout,
+        TokenErrorKind::Rejected,
+        TokenErrorKind::Malformed,
     ] {
         let (_, client, _, source) = handled();
         for _ in 0..20 {

@@ -6,7 +6,7 @@ use http::Request;
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::{FetchReason, TokenCache, TokenCacheLayer, TokenKey, TokenScope},
 };
 
@@ -97,8 +97,8 @@ async fn rule_3_a_stalled_issuer_for_one_key_delays_no_other() {
     }
     assert_eq!(timed(status(&client)).await, (200, Duration::ZERO));
     let error = token_error(&stalled.await.unwrap().unwrap_err());
-    assert_eq!(error.failure(), FetchFailure::Timeout);
-    // Its hold-off is its own as well.
+    assert_eq!(error.kind(), TokenErrorKind::Timeout);
+    // Its cooldown is its own as well.
     assert_eq!(timed(call(&client, "d")).await, (200, Duration::ZERO));
     let held = client.clone().oneshot(scoped("/", &organization("slow"))).await;
     assert!(token_error(&held.map(|_| ()).unwrap_err()).retry_after().is_some());
@@ -160,14 +160,14 @@ async fn rule_3_a_key_in_flight_is_never_dropped() {
 #[tokio::test(start_paused = true)]
 async fn rule_3_a_key_that_is_held_off_goes_after_the_others() {
     let (_, client, source) = keyed(2);
-    source.fails(FetchFailure::Rejected);
+    source.fails(TokenErrorKind::Rejected);
     let held = || client.clone().oneshot(scoped("/", &organization("held")));
     held().await.unwrap_err();
     for number in 0..20 {
         assert_eq!(call(&client, format!("org-{number}")).await, 200);
     }
     held().await.unwrap_err();
-    assert_eq!(source.asked(), 21, "its hold-off is not forgotten");
+    assert_eq!(source.asked(), 21, "its cooldown is not forgotten");
 }
 
 /// Two slots of one key would be two flights.

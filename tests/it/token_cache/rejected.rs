@@ -8,7 +8,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
     RetryOnRateLimit,
     body::ReplayableBody,
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     extensions::{Attempt, Deadline, NoRetry, TokenReplaced},
     token_cache::{FetchReason, TokenError},
 };
@@ -226,7 +226,7 @@ async fn rule_20_a_flight_that_fails_leaves_the_401_and_the_token() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     api.answer(401, &[("www-authenticate", EXPIRED), ("x-original", "yes")]);
-    source.gives(SECOND, With::Error(TokenError::new(FetchFailure::RateLimited)));
+    source.gives(SECOND, With::Error(TokenError::new(TokenErrorKind::RateLimited)));
     let (answer, took) = timed(call(&client)).await;
     let answer = answer.unwrap();
     assert_eq!((answer.status().as_u16(), took), (401, SECOND));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    cooldown::FetchFailure,
+    error::TokenErrorKind,
     token_cache::{FetchReason, StaticToken, Token, TokenCacheLayer, TokenKey},
 };
 
@@ -92,7 +92,7 @@ async fn grace_a_flight_that_fails_costs_nobody_the_token() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     advance(3580 * SECOND).await;
-    source.fails(FetchFailure::Unavailable);
+    source.fails(TokenErrorKind::Unavailable);
     assert_eq!(status(&client).await, 200);
     // Held off: the token at once.
     let (status, took) = timed(status(&client)).await;
@@ -113,7 +113,7 @@ async fn expired_a_dead_token_is_never_sent() {
     assert_eq!(source.reasons()[1], FetchReason::Expired);
 
     advance(HOUR).await;
-    source.fails(FetchFailure::Rejected);
+    source.fails(TokenErrorKind::Rejected);
     refused(&client).await;
     assert_eq!(api.seen(), 2);
 }
@@ -168,7 +168,7 @@ async fn rule_6_a_life_of_zero_is_malformed_and_a_long_one_is_cut() {
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, With::Life(Duration::ZERO));
     let error = refused(&client).await;
-    assert_eq!(error.failure(), FetchFailure::Malformed);
+    assert_eq!(error.kind(), TokenErrorKind::Malformed);
 
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, With::Life(Duration::MAX));
@@ -184,7 +184,7 @@ async fn rule_6_a_life_of_less_than_a_second_is_malformed_and_holds_off() {
     let (client, api, source) = cached();
     source.gives(Duration::ZERO, With::Life(Duration::from_millis(999)));
     for _ in 0..100 {
-        assert_eq!(refused(&client).await.failure(), FetchFailure::Malformed);
+        assert_eq!(refused(&client).await.kind(), TokenErrorKind::Malformed);
         advance(Duration::from_millis(40)).await;
     }
     assert_eq!((source.asked(), api.seen()), (1, 0));
@@ -301,5 +301,5 @@ async fn grace_a_caller_whose_token_ends_while_it_waits_waits_no_longer_than_all
     advance(HOUR - SECOND / 2).await;
     source.gives(Duration::ZERO, With::Nothing);
     let (error, took) = timed(refused(&client)).await;
-    assert_eq!((error.failure(), took), (FetchFailure::Timeout, 10 * SECOND), "the flight's limit");
+    assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 10 * SECOND), "the flight's limit");
 }

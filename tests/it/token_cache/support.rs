@@ -20,8 +20,7 @@ use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
-    cooldown::FetchFailure,
-    error::find,
+    error::{TokenErrorKind, find},
     token_cache::{FetchReason, Token, TokenCache, TokenError, TokenRequest},
 };
 
@@ -85,7 +84,7 @@ impl Source {
         self
     }
 
-    pub fn fails(&self, failure: FetchFailure) -> &Self {
+    pub fn fails(&self, failure: TokenErrorKind) -> &Self {
         self.gives(Duration::ZERO, With::Error(TokenError::new(failure)))
     }
 
