@@ -54,7 +54,7 @@ impl Call {
         let now = || self.shared.clock.system_time();
         let status = answer.status();
         let Some(failure) =
-            Classification::of_answer_when(&*config.classifier, status, answer.headers(), &now)
+            Classification::of_response_when(&*config.classifier, status, answer.headers(), &now)
         else {
             self.observe(Evidence::Accepted);
             return None;

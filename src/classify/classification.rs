@@ -1,4 +1,4 @@
-//! What an answer or an error means, with what the server said about waiting.
+//! What a response or an error means, with how long the server asked to wait.
 
 use std::{
     error::Error,
@@ -7,19 +7,19 @@ use std::{
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Answer, Classifier, ErrorClass, transport};
-use crate::error::{
-    ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError, UpstreamUnavailable,
-};
+use super::{Classifier, ErrorClass, ResponseHead, transport};
 use crate::{
-    error::{as_a, chain},
+    error::{
+        self, ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError,
+        UpstreamUnavailable, as_a, chain,
+    },
     headers::{Outcome, RateLimit},
 };
 
-/// What a failing answer means, as a layer leaves it in the response's extensions.
+/// What a failing response or an error means.
 ///
-/// [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) puts it there; a layer that finds none works it out for itself. A
-/// successful answer carries none.
+/// [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) leaves it in the extensions of each failing response. A layer that finds
+/// none there classifies the response itself.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -30,9 +30,9 @@ use crate::{
 /// headers.insert("retry-after", "30".parse().unwrap());
 /// let status = StatusCode::TOO_MANY_REQUESTS;
 ///
-/// let found = Classification::of_answer(&Preset::Standard, status, &headers, SystemTime::UNIX_EPOCH).unwrap();
+/// let found = Classification::of_response(&Preset::Standard, status, &headers, SystemTime::UNIX_EPOCH).unwrap();
 /// assert_eq!(found.class(), ErrorClass::RateLimited);
-/// assert_eq!(found.wait(), Some(Duration::from_secs(30)));
+/// assert_eq!(found.retry_after(), Some(Duration::from_secs(30)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classification {
@@ -40,47 +40,48 @@ pub struct Classification {
     cause: Option<ErrorClass>,
     status: Option<StatusCode>,
     rate_limit: Option<RateLimit>,
-    wait: Option<Duration>,
+    retry_after: Option<Duration>,
 }
 
 // === impl Classification ===
 
 impl Classification {
-    /// What an answer with this head means, or none for a success. `now` is the client's wall time.
+    /// Classifies a response; `None` for a success. `now` is the client's wall time.
     #[must_use]
-    pub fn of_answer(
+    pub fn of_response(
         classifier: &(impl Classifier + ?Sized),
         status: StatusCode,
         headers: &HeaderMap,
         now: SystemTime,
     ) -> Option<Self> {
-        Self::of_answer_when(classifier, status, headers, &|| now)
+        Self::of_response_when(classifier, status, headers, &|| now)
     }
 
-    /// As [`of_answer`](Self::of_answer), with a clock that is read only where an answer needs it.
+    /// Like [`of_response`](Self::of_response), with a clock that is read only if the headers need it.
     #[inline]
-    pub(crate) fn of_answer_when(
+    pub(crate) fn of_response_when(
         classifier: &(impl Classifier + ?Sized),
         status: StatusCode,
         headers: &HeaderMap,
         now: &dyn Fn() -> SystemTime,
     ) -> Option<Self> {
-        let answer = Answer::new(status, headers, now);
-        let class = classifier.classify(&answer)?;
-        Some(Self::of_failure(class, status, answer))
+        let head = ResponseHead::new(status, headers, now);
+        let class = classifier.classify(&head)?;
+        Some(Self::of_failure(class, head))
     }
 
     #[cold]
-    fn of_failure(mut class: ErrorClass, status: StatusCode, answer: Answer<'_>) -> Self {
+    fn of_failure(mut class: ErrorClass, head: ResponseHead<'_>) -> Self {
+        let status = head.status();
         if status == StatusCode::TOO_MANY_REQUESTS && class == ErrorClass::Unauthenticated {
             class = ErrorClass::RateLimited;
         }
-        let rate_limit = answer.into_rate_limit();
-        let wait = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
-        Self { class, cause: None, status: Some(status), rate_limit, wait }
+        let rate_limit = head.into_rate_limit();
+        let retry_after = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
+        Self { class, cause: None, status: Some(status), rate_limit, retry_after }
     }
 
-    /// What an error means. None for one that this crate does not know: nothing may be concluded from it.
+    /// Classifies an error; `None` if its meaning is unknown.
     #[must_use]
     pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
         chain(error)
@@ -91,16 +92,16 @@ impl Classification {
             })
     }
 
-    /// A classification that knows nothing but the class.
+    /// A classification with a class and nothing else.
     #[must_use]
     pub const fn of_class(class: ErrorClass) -> Self {
-        Self { class, cause: None, status: None, rate_limit: None, wait: None }
+        Self { class, cause: None, status: None, rate_limit: None, retry_after: None }
     }
 
-    /// The failure that an answer in the upstream's place stands for, as far as its mark tells.
+    /// The upstream's failure behind a response that a fallback made.
     #[cfg(feature = "response-cache")]
     pub(crate) fn of_degraded(mark: crate::extensions::Degraded) -> Self {
-        Self { wait: mark.retry_after(), ..Self::of_class(mark.class()) }
+        Self { retry_after: mark.retry_after(), ..Self::of_class(mark.class()) }
     }
 
     /// The class.
@@ -109,39 +110,37 @@ impl Classification {
         self.class
     }
 
-    /// Why, for the classes that have a cause behind them: what the token endpoint's answer meant behind
-    /// [`TokenUnavailable`](ErrorClass::TokenUnavailable).
+    /// The cause of [`TokenUnavailable`](ErrorClass::TokenUnavailable): the class of the token endpoint's failure.
     #[must_use]
     pub const fn cause(&self) -> Option<ErrorClass> {
         self.cause
     }
 
-    /// What kind of answer this is to [`RateLimit::wait`] and [`RateLimit::decided_by`].
+    /// The outcome to give to [`RateLimit::wait`] and [`RateLimit::decided_by`].
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         outcome(self.class)
     }
 
-    /// The status code; none for an error.
+    /// The status code; `None` for an error without a response.
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// What the headers said about a limit.
+    /// What the headers say about a rate limit.
     #[must_use]
     pub const fn rate_limit(&self) -> Option<&RateLimit> {
         self.rate_limit.as_ref()
     }
 
-    /// The least time before the next request, counted from the moment the head was read; none if nothing was said.
+    /// How long to wait before the next request, counted from the moment the head was read; `None` if the server did not say.
     #[must_use]
-    pub const fn wait(&self) -> Option<Duration> {
-        self.wait
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }
 
-/// What floor 0 needs to know about a failing answer to read its headers.
 const fn outcome(class: ErrorClass) -> Outcome {
     match class {
         ErrorClass::RateLimited | ErrorClass::Throttled => Outcome::RateLimited,
@@ -156,9 +155,9 @@ const fn outcome(class: ErrorClass) -> Outcome {
     }
 }
 
-/// The classification of an error that this crate has made.
+/// Classifies an error that this crate made.
 fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
-    if let Some(error) = as_a::<crate::error::Error>(error) {
+    if let Some(error) = as_a::<error::Error>(error) {
         return error.classification().cloned();
     }
     if as_a::<Elapsed>(error).is_some() {
@@ -168,18 +167,18 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
         return Some(Classification {
             cause: Some(error.kind().class()),
             status: error.status(),
-            wait: error.retry_after(),
+            retry_after: error.retry_after(),
             ..Classification::of_class(ErrorClass::TokenUnavailable)
         });
     }
     if let Some(error) = as_a::<Throttled>(error) {
         return Some(Classification {
-            wait: error.retry_after(),
+            retry_after: error.retry_after(),
             ..Classification::of_class(ErrorClass::Throttled)
         });
     }
     if let Some(error) = as_a::<NotQueued>(error) {
-        // A full queue gets room; one that is shut down, or has no runtime, is no better for waiting.
+        // Waiting helps only with a full queue.
         let passes = matches!(error.obstacle(), Obstacle::Full { .. });
         return passes.then(|| Classification::of_class(ErrorClass::Throttled));
     }

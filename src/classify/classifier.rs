@@ -11,7 +11,7 @@ use crate::headers::{RateLimit, is_aws_throttling};
 ///
 /// The rate-limit headers are read when they are asked for, so that an answer which is plain from its status costs no
 /// more than that.
-pub struct Answer<'a> {
+pub struct ResponseHead<'a> {
     status: StatusCode,
     headers: &'a HeaderMap,
     now: &'a dyn Fn() -> SystemTime,
@@ -24,13 +24,13 @@ pub struct Answer<'a> {
 ///
 /// ```
 /// use http::StatusCode;
-/// use tower_heed::classify::{Answer, Classifier, ErrorClass, Preset};
+/// use tower_heed::classify::{ResponseHead, Classifier, ErrorClass, Preset};
 ///
 /// /// A gateway that answers 418 while it starts.
 /// struct OurGateway;
 ///
 /// impl Classifier for OurGateway {
-///     fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+///     fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
 ///         match answer.status() {
 ///             StatusCode::IM_A_TEAPOT => Some(ErrorClass::Unavailable),
 ///             _ => Preset::Standard.classify(answer),
@@ -39,13 +39,13 @@ pub struct Answer<'a> {
 /// }
 /// ```
 ///
-/// So does a closure: `|answer: &Answer<'_>| ..`.
+/// So does a closure: `|answer: &ResponseHead<'_>| ..`.
 ///
 /// One answer is not its to give: a 429 that it calls an authentication failure stays
 /// [`RateLimited`](ErrorClass::RateLimited).
 pub trait Classifier: Send + Sync + 'static {
     /// The class of this answer; none for a success.
-    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass>;
+    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass>;
 }
 
 /// The readings that come with the crate.
@@ -77,9 +77,9 @@ pub enum Preset {
     GitHub,
 }
 
-// === impl Answer ===
+// === impl ResponseHead ===
 
-impl<'a> Answer<'a> {
+impl<'a> ResponseHead<'a> {
     /// `now` is asked for the client's wall time, at most once, when the headers have to be read.
     pub(super) const fn new(
         status: StatusCode,
@@ -117,9 +117,9 @@ impl<'a> Answer<'a> {
     }
 }
 
-impl fmt::Debug for Answer<'_> {
+impl fmt::Debug for ResponseHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("ResponseHead")
             .field("status", &self.status)
             .field("rate_limit", &self.rate_limit())
             .finish_non_exhaustive()
@@ -130,9 +130,9 @@ impl fmt::Debug for Answer<'_> {
 
 impl<C> Classifier for C
 where
-    C: Fn(&Answer<'_>) -> Option<ErrorClass> + Send + Sync + 'static,
+    C: Fn(&ResponseHead<'_>) -> Option<ErrorClass> + Send + Sync + 'static,
 {
-    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
         self(answer)
     }
 }
@@ -140,7 +140,7 @@ where
 // === impl Preset ===
 
 impl Classifier for Preset {
-    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
         let forbidden_may_be_a_limit = matches!(self, Self::Standard | Self::GitHub);
         let names_a_limit = || answer.rate_limit().is_some_and(RateLimit::marks_refusal);
         Some(match answer.status.as_u16() {

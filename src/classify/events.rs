@@ -14,7 +14,7 @@ pub(super) fn rate_limited(failure: &Classification, endpoint: Option<&str>) {
         remaining = limit.and_then(|limit| limit.remaining()),
         reset = limit.and_then(|limit| limit.reset()).map(|wait| wait.as_secs_f64()),
         retry_after = limit.and_then(|limit| limit.retry_after()).map(|wait| wait.as_secs_f64()),
-        wait = failure.wait().map(|wait| wait.as_secs_f64()),
+        wait = failure.retry_after().map(|wait| wait.as_secs_f64()),
         "rate limited"
     );
 }

@@ -184,7 +184,7 @@ pub use crate::error::ClassifiedError;
 pub use class::ErrorClass;
 pub(crate) use classes::Classes;
 pub use classification::Classification;
-pub use classifier::{Answer, Classifier, Preset};
+pub use classifier::{Classifier, Preset, ResponseHead};
 pub use config::Config;
 pub use future::ResponseFuture;
 pub use layer::ErrorClassifyLayer;

@@ -77,7 +77,7 @@ impl Reader {
         let failure = found.or_else(|| {
             let now = || self.clock.system_time();
             let (status, headers) = (response.status(), response.headers());
-            Classification::of_answer_when(&*self.classifier, status, headers, &now)
+            Classification::of_response_when(&*self.classifier, status, headers, &now)
         });
         match failure {
             Some(failure) => Outcome::failed(Cause::Answered(failure)),

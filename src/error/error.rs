@@ -86,7 +86,7 @@ impl Error {
     /// How long to wait before the next request, counted from the failure. `None` if nothing is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.classification.as_ref()?.wait()
+        self.0.classification.as_ref()?.retry_after()
     }
 
     /// The status code of the failing response, or of the token endpoint's. `None` if there was no response.

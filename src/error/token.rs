@@ -174,7 +174,7 @@ fn told(found: &Classification) -> Option<Duration> {
         let limits = spent.filter(|window| !window.family().ends_with("-quota-limit"));
         limits.filter_map(Window::reset).max().filter(|reset| !reset.is_zero())
     };
-    explicit.or_else(reset).or(found.wait())
+    explicit.or_else(reset).or(found.retry_after())
 }
 
 impl fmt::Display for TokenError {

@@ -47,7 +47,7 @@ impl UpstreamUnavailable {
     /// How long not to ask again, counted from the failure; none if nothing is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.classification.wait()
+        self.classification.retry_after()
     }
 
     /// The same for a `Retry-After` field: rounded up to whole seconds, at least one and at most a day.

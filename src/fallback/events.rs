@@ -11,7 +11,7 @@ macro_rules! event {
             endpoint = $endpoint,
             class = $failure.class().as_str(),
             status = $failure.status().map(|status| status.as_u16()),
-            wait_ms = $failure.wait().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            wait_ms = $failure.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             $message
         )
     };

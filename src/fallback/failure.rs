@@ -50,7 +50,7 @@ impl Failure {
     /// How long not to ask the upstream again, counted from the failure; none if nothing is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.classification.wait()
+        self.classification.retry_after()
     }
 }
 

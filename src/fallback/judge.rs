@@ -74,7 +74,7 @@ impl Call {
         headers: &HeaderMap,
     ) -> Option<Classification> {
         let now = || self.rules.clock.system_time();
-        Classification::of_answer_when(classifier, status, headers, &now)
+        Classification::of_response_when(classifier, status, headers, &now)
     }
 
     fn judge(

@@ -91,7 +91,7 @@ impl Settlement {
         };
         events::failing_open(call.endpoint(), &classification);
         call.meter().fell_back(classification.class().as_str(), "open");
-        let mark = Degraded::new(classification.class(), classification.wait());
+        let mark = Degraded::new(classification.class(), classification.retry_after());
         response.extensions_mut().insert(mark);
         Ok(response.map(FallbackBody::in_its_place))
     }

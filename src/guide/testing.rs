@@ -55,7 +55,7 @@
 //! # Without a service
 //!
 //! [`RateLimit::from_headers`](crate::headers::RateLimit::from_headers) reads the header fields of a response, and
-//! [`Classification::of_answer`](crate::classify::Classification::of_answer) tells what it means: both are functions of their
+//! [`Classification::of_response`](crate::classify::Classification::of_response) tells what it means: both are functions of their
 //! arguments.
 //!
 //! # Real sockets

@@ -125,7 +125,7 @@ impl ClassifyResponse for ClassesAsFailures {
     fn classify_response<B>(self, response: &Response<B>) -> ClassifiedResponse<Failure, Self> {
         let failure = match response.extensions().get::<Classification>() {
             Some(left) => Some(Failure::of(left)),
-            None => Classification::of_answer_when(
+            None => Classification::of_response_when(
                 &*self.classifier,
                 response.status(),
                 response.headers(),
@@ -200,7 +200,7 @@ fn known<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
 
 impl Failure {
     const fn of(found: &Classification) -> Self {
-        Self { class: Some(found.class()), status: found.status(), wait: found.wait() }
+        Self { class: Some(found.class()), status: found.status(), wait: found.retry_after() }
     }
 
     fn of_error<E: 'static>(error: &E) -> Self {

@@ -126,7 +126,7 @@ where
     B::Error: Into<BoxError>,
 {
     let status = response.status();
-    let found = Classification::of_answer(
+    let found = Classification::of_response(
         &Preset::Standard,
         status,
         response.headers(),

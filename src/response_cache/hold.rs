@@ -27,13 +27,13 @@ impl Hold {
     /// Has the server left alone for a while: as long as it said, or else longer with each failure.
     pub(super) fn begin(&self, failure: &Classification, now: Instant) {
         let class = failure.class();
-        let kind = match failure.wait() {
+        let kind = match failure.retry_after() {
             Some(_) => TokenErrorKind::RateLimited,
             None => TokenErrorKind::of_class(class),
         };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A day at most, and some jitter.
-        let wait = state.cooldown.after(kind, failure.wait(), chance::draw());
+        let wait = state.cooldown.after(kind, failure.retry_after(), chance::draw());
         state.until = Some((now + wait, class));
     }
 

@@ -43,7 +43,7 @@ impl Rules {
             return Some(Classification::of_degraded(*mark));
         }
         let now = || self.clock.system_time();
-        Classification::of_answer_when(&*self.classifier, status, headers, &now)
+        Classification::of_response_when(&*self.classifier, status, headers, &now)
     }
 }
 

@@ -70,7 +70,7 @@ impl Call {
     pub(super) fn failure_of<RB>(&self, response: &Response<RB>) -> Option<Classification> {
         match response.extensions().get::<Classification>() {
             Some(found) => Some(found.clone()),
-            None => Classification::of_answer_when(
+            None => Classification::of_response_when(
                 &*self.rules.classifier,
                 response.status(),
                 response.headers(),
@@ -116,7 +116,7 @@ impl Call {
             Err(stopped) => {
                 events::stopped(endpoint.pattern(), failure, stopped, self.retries);
                 if let Ok(response) = result {
-                    self.leave_outcome(response, stopped, failure.wait());
+                    self.leave_outcome(response, stopped, failure.retry_after());
                 }
                 None
             }

@@ -50,7 +50,7 @@ impl Decision {
         if progress.retries >= limits.max_retries {
             return Self::Return(Stopped::MaxRetries);
         }
-        let hint = failure.wait().unwrap_or_default();
+        let hint = failure.retry_after().unwrap_or_default();
         let least = hint.max(limits.backoff.step(progress.retries));
         if least > limits.max_wait {
             return Self::Return(Stopped::MaxWait);

@@ -36,7 +36,7 @@ pub(super) fn stopped(
                 endpoint,
                 class = failure.class().as_str(),
                 status = failure.status().map(|status| status.as_u16()),
-                wait_ms = failure.wait().map(millis),
+                wait_ms = failure.retry_after().map(millis),
                 retries,
                 stopped = stopped.as_str(),
                 "the request is not sent again"

@@ -58,7 +58,7 @@ impl<'a> End<'a> {
     fn of_head(rules: &Rules, status: StatusCode, headers: &'a HeaderMap) -> Self {
         let now = || rules.clock.system_time();
         let classifier = &*rules.classifier;
-        if let Some(failure) = Classification::of_answer_when(classifier, status, headers, &now) {
+        if let Some(failure) = Classification::of_response_when(classifier, status, headers, &now) {
             return Self::of_bucket(of_failure(rules, &failure, headers), headers);
         }
         // The date of an answer that counts nothing is not worth the reading.

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack,
-    classify::{Answer, AuthStatus, Classification, ErrorClass},
+    classify::{AuthStatus, Classification, ErrorClass, ResponseHead},
     error::find,
     extensions::Degraded,
     fallback::UpstreamUnavailable,
@@ -84,7 +84,7 @@ fn sent_again(class: ErrorClass, repeatable: Repeatable) -> &'static str {
 }
 
 async fn session(class: ErrorClass) -> &'static str {
-    let layer = ErrorClassifyLayer::new().classifier(move |_: &Answer<'_>| Some(class));
+    let layer = ErrorClassifyLayer::new().classifier(move |_: &ResponseHead<'_>| Some(class));
     let api = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(answer(500, &[])));
     layer.layer(api).oneshot(get("/")).await.unwrap();
     match layer.status().get() {

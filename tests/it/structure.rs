@@ -20,7 +20,7 @@ const LAYERS: [&str; 9] = [
 
 /// What `classify` holds besides its layer, for all: the meaning of responses and errors.
 const MEANING: [&str; 6] =
-    ["Answer", "Classes", "Classification", "Classifier", "ErrorClass", "Preset"];
+    ["ResponseHead", "Classes", "Classification", "Classifier", "ErrorClass", "Preset"];
 
 /// Files, and folders with all that is in them, that decide and do nothing else.
 const PURE: [&str; 22] = [

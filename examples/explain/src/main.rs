@@ -134,7 +134,8 @@ struct Reading {
 
 impl Reading {
     fn of(head: &Head, now: SystemTime) -> Self {
-        let failure = Classification::of_answer(&Preset::Standard, head.status, &head.headers, now);
+        let failure =
+            Classification::of_response(&Preset::Standard, head.status, &head.headers, now);
         let rate_limit = RateLimit::from_headers(&head.headers, now);
         let outcome = match &failure {
             Some(failure) => failure.outcome(),

@@ -80,7 +80,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 proptest! {
     /// Answers in any order, to requests sent at any earlier moment, with runs that end at any time.
     #[test]
-    fn one_run_for_one_sign_out_whatever_the_order_of_answers(
+    fn one_run_for_one_sign_out_whatever_the_order_of_responses(
         events in vec((evidence(), 0_u64..8, any::<bool>(), any::<bool>()), 0..200),
     ) {
         let mut session = Session::default();

@@ -60,7 +60,7 @@ impl Problem {
                 | ErrorClass::Throttled
                 | ErrorClass::Unavailable,
                 _,
-            ) => Self::unavailable(found.wait()),
+            ) => Self::unavailable(found.retry_after()),
             (ErrorClass::Timeout, _) => Self::Late,
             (
                 ErrorClass::Connect

@@ -60,7 +60,7 @@ async fn a_failing_answer_carries_its_meaning_and_a_success_carries_nothing() {
     let found = response.extensions().get::<Classification>().unwrap();
     assert_eq!(found.class(), ErrorClass::Unavailable);
     assert_eq!(found.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(found.wait(), Some(7 * SECOND));
+    assert_eq!(found.retry_after(), Some(7 * SECOND));
 
     for layer in [ErrorClassifyLayer::new(), ErrorClassifyLayer::new().error_for_status()] {
         let response = layer.layer(as_asked()).oneshot(get("/200")).await.unwrap();
@@ -96,7 +96,7 @@ async fn an_error_keeps_its_meaning_for_the_layers_outside() {
     let api = layer.layer(scripted(|_| answer(429, &[("retry-after", "30")])));
     let error = api.oneshot(get("/")).await.unwrap_err();
     let found = Classification::of_error(error.as_ref()).unwrap();
-    assert_eq!((found.class(), found.wait()), (ErrorClass::RateLimited, Some(30 * SECOND)));
+    assert_eq!((found.class(), found.retry_after()), (ErrorClass::RateLimited, Some(30 * SECOND)));
 }
 
 #[tokio::test]

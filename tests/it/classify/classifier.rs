@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use tower_heed::classify::{
-    Answer, Classification, Classifier,
+    Classification, Classifier,
     ErrorClass::{self, *},
     Preset::{self, *},
+    ResponseHead,
 };
 
 const PRESETS: [Preset; 5] = [Standard, Auth0, Clerk, Okta, GitHub];
@@ -44,7 +45,7 @@ fn map(headers: Headers) -> HeaderMap {
 
 fn class(classifier: &impl Classifier, status: u16, headers: Headers) -> Option<ErrorClass> {
     let status = StatusCode::from_u16(status).unwrap();
-    let found = Classification::of_answer(classifier, status, &map(headers), now())?;
+    let found = Classification::of_response(classifier, status, &map(headers), now())?;
     assert_eq!(found.status(), Some(status));
     assert_eq!(found.cause(), None);
     Some(found.class())
@@ -148,14 +149,14 @@ fn a_classification_says_how_long_to_wait_whatever_its_class() {
         (429, NO_DELAY, None),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
-        let found = Classification::of_answer(&Standard, status, &map(headers), now()).unwrap();
-        assert_eq!(found.wait(), wait.map(Duration::from_secs), "{status} {headers:?}");
+        let found = Classification::of_response(&Standard, status, &map(headers), now()).unwrap();
+        assert_eq!(found.retry_after(), wait.map(Duration::from_secs), "{status} {headers:?}");
     }
 }
 
 #[test]
 fn a_classifier_of_ones_own_sees_the_whole_head_and_may_defer_to_a_preset() {
-    let own = |answer: &Answer<'_>| match answer.headers().get("x-state") {
+    let own = |answer: &ResponseHead<'_>| match answer.headers().get("x-state") {
         Some(state) if state == "starting" => Some(Unavailable),
         _ if answer.rate_limit().is_some() => Some(RateLimited),
         _ => Standard.classify(answer),
@@ -168,7 +169,7 @@ fn a_classifier_of_ones_own_sees_the_whole_head_and_may_defer_to_a_preset() {
 
 #[test]
 fn the_debug_text_of_an_answer_shows_no_header() {
-    let print = |answer: &Answer<'_>| {
+    let print = |answer: &ResponseHead<'_>| {
         let debug = format!("{answer:?}");
         assert!(debug.contains("404") && !debug.contains("hush"), "{debug}");
         None
@@ -232,8 +233,8 @@ proptest! {
         says in any_class(),
         headers in any_headers(),
     ) {
-        let own = move |_: &Answer<'_>| says;
-        let found = Classification::of_answer(&own, StatusCode::TOO_MANY_REQUESTS, &headers, now());
+        let own = move |_: &ResponseHead<'_>| says;
+        let found = Classification::of_response(&own, StatusCode::TOO_MANY_REQUESTS, &headers, now());
         let expected = match says {
             Some(Unauthenticated) => Some(RateLimited),
             other => other,
@@ -241,7 +242,7 @@ proptest! {
         prop_assert_eq!(found.map(|found| found.class()), expected);
         for preset in PRESETS {
             let found =
-                Classification::of_answer(&preset, StatusCode::TOO_MANY_REQUESTS, &headers, now());
+                Classification::of_response(&preset, StatusCode::TOO_MANY_REQUESTS, &headers, now());
             prop_assert_eq!(found.unwrap().class(), RateLimited);
         }
     }
@@ -253,7 +254,7 @@ proptest! {
     ) {
         let status = StatusCode::from_u16(status).unwrap();
         for preset in PRESETS {
-            let found = Classification::of_answer(&preset, status, &headers, now());
+            let found = Classification::of_response(&preset, status, &headers, now());
             prop_assert_eq!(found.is_some(), status.as_u16() >= 400);
         }
     }

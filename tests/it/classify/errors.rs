@@ -104,6 +104,6 @@ async fn a_classified_answer_keeps_its_classification() {
     let error = api.oneshot(get("/")).await.unwrap_err();
     let found = Classification::of_error(&Wrapper(error)).unwrap();
     assert_eq!(found.class(), ErrorClass::RateLimited);
-    assert_eq!(found.wait(), Some(Duration::from_secs(30)));
+    assert_eq!(found.retry_after(), Some(Duration::from_secs(30)));
     assert_eq!(found.status().unwrap(), 429);
 }

@@ -90,7 +90,7 @@ async fn a_provider_s_refusal_is_logged_and_becomes_an_error_with_its_body() {
     let body: serde_json::Value = serde_json::from_slice(error.body()).unwrap();
     assert_eq!(body["errorCode"], "too_many_requests");
     assert!(error.body_is_whole());
-    let wait = error.classification().wait().unwrap();
+    let wait = error.classification().retry_after().unwrap();
     assert!(wait <= Duration::from_secs(60), "{wait:?}");
 
     let [event] = &events.named("rate limited")[..] else { panic!("{}", events.text()) };

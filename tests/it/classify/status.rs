@@ -83,7 +83,7 @@ async fn the_classifier_decides_what_signs_out_but_for_a_429() {
     assert_eq!(after(&clerk, &[200, 422]).await, Unauthenticated);
 
     let strict =
-        ErrorClassifyLayer::new().classifier(|answer: &tower_heed::classify::Answer<'_>| {
+        ErrorClassifyLayer::new().classifier(|answer: &tower_heed::classify::ResponseHead<'_>| {
             (answer.status() != 200).then_some(tower_heed::classify::ErrorClass::Unauthenticated)
         });
     assert_eq!(after(&strict, &[200, 429]).await, Degraded);

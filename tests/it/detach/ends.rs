@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tower::{Layer, ServiceBuilder, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
-    classify::{Answer as Head, Classification, ErrorClass},
+    classify::{Classification, ErrorClass, ResponseHead as Head},
     detach::Cause,
     error::find,
     timeout::Elapsed,

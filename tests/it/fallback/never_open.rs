@@ -16,7 +16,9 @@ use proptest::{
 };
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
-    classify::{Answer, Classification, ClassifiedError, ErrorClass, ErrorClass as Class, Preset},
+    classify::{
+        Classification, ClassifiedError, ErrorClass, ErrorClass as Class, Preset, ResponseHead,
+    },
     error::TokenErrorKind,
     token_cache::TokenError,
 };
@@ -194,7 +196,7 @@ fn layer(reader: Reader) -> FallbackLayer {
 fn reads(layer: FallbackLayer, reader: Reader) -> FallbackLayer {
     match reader {
         Reader::Preset(preset) => layer.classifier(preset),
-        Reader::Always(class) => layer.classifier(move |answer: &Answer<'_>| {
+        Reader::Always(class) => layer.classifier(move |answer: &ResponseHead<'_>| {
             (!is_success(answer.status().as_u16())).then_some(class)
         }),
     }
@@ -241,7 +243,7 @@ fn is_read_as_denial(failure: &Failure, reader: Reader) -> bool {
                 Reader::Preset(preset) => {
                     let answer = response(&(*status, headers.clone()));
                     let now = std::time::UNIX_EPOCH;
-                    Classification::of_answer(&preset, answer.status(), answer.headers(), now)
+                    Classification::of_response(&preset, answer.status(), answer.headers(), now)
                         .map(|found| found.class())
                 }
             };
@@ -289,7 +291,7 @@ proptest! {
             upstream.extensions_mut().insert(Classification::of_class(class));
         } else if inside {
             // As `ErrorClassifyLayer` reads it.
-            let standard = Classification::of_answer(
+            let standard = Classification::of_response(
                 &Preset::Standard, upstream.status(), upstream.headers(), std::time::UNIX_EPOCH,
             );
             if let Some(standard) = standard {
@@ -299,7 +301,7 @@ proptest! {
         let meant = upstream.extensions().get::<Classification>().map(Classification::class);
         let read = match reader {
             Reader::Always(class) => (!is_success(head.0)).then_some(class),
-            Reader::Preset(preset) => Classification::of_answer(
+            Reader::Preset(preset) => Classification::of_response(
                 &preset, upstream.status(), upstream.headers(), std::time::UNIX_EPOCH,
             ).map(|found| found.class()),
         };

@@ -198,7 +198,7 @@ async fn the_upstreams_own_body_passes_with_its_trailers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_classifier_decides_where_no_other_layer_has() {
-    let teapot = |answer: &tower_heed::classify::Answer<'_>| {
+    let teapot = |answer: &tower_heed::classify::ResponseHead<'_>| {
         (answer.status() == 418).then_some(ErrorClass::Unavailable)
     };
     let layer = FallbackLayer::fail_open(|_| Response::new("")).classifier(teapot);

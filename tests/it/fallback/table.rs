@@ -3,7 +3,7 @@
 use http::Response;
 use tower_heed::{
     BoxError, FallbackLayer,
-    classify::{Answer, ErrorClass, ErrorClass as Class},
+    classify::{ErrorClass, ErrorClass as Class, ResponseHead},
     error::TokenErrorKind,
     extensions::Degraded,
     fallback::Config,
@@ -215,7 +215,7 @@ const MEANT: [(u16, Class); 5] = [
 ];
 
 /// Reads every answer as one thing: a failure of a class, or a success.
-fn reader(read: Option<Class>) -> impl Fn(&Answer<'_>) -> Option<Class> + Copy + Send + Sync {
+fn reader(read: Option<Class>) -> impl Fn(&ResponseHead<'_>) -> Option<Class> + Copy + Send + Sync {
     move |_| read
 }
 

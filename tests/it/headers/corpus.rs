@@ -59,10 +59,10 @@ fn read(case: &Case) -> Expected {
     let status = StatusCode::from_u16(case.status).unwrap();
     let now = case.now.parse::<jiff::Timestamp>().unwrap().into();
     let limit = RateLimit::from_headers(&headers, now);
-    let failure = Classification::of_answer(&Preset::Standard, status, &headers, now);
+    let failure = Classification::of_response(&Preset::Standard, status, &headers, now);
 
     let wait = match &failure {
-        Some(failure) => failure.wait(),
+        Some(failure) => failure.retry_after(),
         None if status.is_redirection() => wait(limit.as_ref(), Outcome::Redirection),
         None => wait(limit.as_ref(), Outcome::Success),
     };

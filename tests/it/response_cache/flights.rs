@@ -1,7 +1,7 @@
 //! One request for all who want the same.
 
 use tower_heed::{
-    classify::{Answer, Classification, ErrorClass},
+    classify::{Classification, ErrorClass, ResponseHead},
     error::find,
     response_cache::FetchFailed,
 };
@@ -82,7 +82,7 @@ async fn a_panic_hurts_nobody_for_longer_than_its_flight() {
 async fn a_classifier_that_panics_fails_the_flight() {
     let api = Api::new().taking(SECOND);
     api.answers(503, &[]);
-    let panics = |_: &Answer<'_>| -> Option<ErrorClass> { panic!("in the classifier") };
+    let panics = |_: &ResponseHead<'_>| -> Option<ErrorClass> { panic!("in the classifier") };
     let client = client(&layer().classifier(panics), &api);
     let calls = [spawn(&client, get("/users/1")).await, spawn(&client, get("/users/1")).await];
     for call in calls {

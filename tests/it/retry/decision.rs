@@ -21,7 +21,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)]) -> Classification {
         fields.insert(*name, value.parse().unwrap());
     }
     let status = StatusCode::from_u16(status).unwrap();
-    Classification::of_answer(&Preset::Standard, status, &fields, SystemTime::UNIX_EPOCH).unwrap()
+    Classification::of_response(&Preset::Standard, status, &fields, SystemTime::UNIX_EPOCH).unwrap()
 }
 
 fn told(status: u16) -> Classification {
@@ -198,7 +198,7 @@ proptest! {
             Some(seconds) => answer(429, &[("retry-after", &seconds.to_string())]),
             None => answer(429, &[]),
         };
-        let least = failure.wait().unwrap_or_default().max(backoff.step(retries));
+        let least = failure.retry_after().unwrap_or_default().max(backoff.step(retries));
 
         match Decision::about(&failure, &limits, &progress) {
             Decision::Retry { wait, cost } => {

@@ -6,7 +6,7 @@ use http::{Method, Request, StatusCode};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
-    classify::{Answer, Classification, ClassifiedError, Classifier, ErrorClass, Preset},
+    classify::{Classification, ClassifiedError, Classifier, ErrorClass, Preset, ResponseHead},
     extensions::Idempotent,
     retry::Stopped,
 };
@@ -168,7 +168,7 @@ async fn a_refusal_that_was_made_an_error_is_waited_for_as_told() {
 struct Gateway;
 
 impl Classifier for Gateway {
-    fn classify(&self, answer: &Answer<'_>) -> Option<ErrorClass> {
+    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
         match answer.status() {
             StatusCode::IM_A_TEAPOT => Some(ErrorClass::Unavailable),
             StatusCode::OK if answer.headers().contains_key("x-enough") => {

@@ -43,7 +43,7 @@ async fn a_turn_that_comes_after_the_deadline_is_not_waited_for() {
     assert!(error.to_string().starts_with("not sent: no turn in time within the limit of `https"));
 
     let class = Classification::of_error(&error).unwrap();
-    assert_eq!((class.class(), class.wait()), (ErrorClass::Throttled, Some(wait)));
+    assert_eq!((class.class(), class.retry_after()), (ErrorClass::Throttled, Some(wait)));
 }
 
 #[tokio::test(start_paused = true)]

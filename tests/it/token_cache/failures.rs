@@ -200,7 +200,7 @@ async fn the_error_is_token_unavailable_with_its_cause_and_wait() {
     let found = Classification::of_error(error.as_ref()).unwrap();
     assert_eq!(found.class(), ErrorClass::TokenUnavailable);
     assert_eq!(found.cause(), Some(ErrorClass::RateLimited));
-    assert!(found.wait().unwrap() >= 60 * SECOND);
+    assert!(found.retry_after().unwrap() >= 60 * SECOND);
     assert_eq!(found.status(), Some(StatusCode::TOO_MANY_REQUESTS));
 }
 
