@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     CacheBody,
-    caller::{Answered, Waiting},
+    waiter::{Answered, Waiting},
     write::Write,
 };
 use crate::BoxError;

@@ -3,7 +3,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use http::{HeaderName, request::Parts};
 use tower_layer::Layer;
 
-use super::{Config, ResponseCache, ResponseCacheHandle, rules::Rules, store::Store};
+use super::{Config, ResponseCache, ResponseCacheHandle, shared::Rules, store::Store};
 use crate::{
     classify::{Classifier, Preset},
     clock::Clock,

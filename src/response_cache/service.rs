@@ -11,8 +11,8 @@ use tower_service::Service;
 use tracing::Instrument;
 
 use super::{
-    CacheBody, ResponseFuture, asked::Asked, boarding::Boarding, caller::Caller, flight::Flight,
-    rules::Rules, write::Write,
+    CacheBody, ResponseFuture, request::Asked, lookup::Boarding, waiter::Caller, fetch::Flight,
+    shared::Rules, write::Write,
 };
 use crate::{BoxError, extensions::ambient::Scope};
 

@@ -12,11 +12,11 @@ use moka::sync::Cache;
 use tokio::time::Instant;
 
 use super::{
-    asked::{Asked, Wish},
-    counts::Counts,
-    flights::Flights,
+    request::{Asked, Wish},
+    snapshot::Counts,
+    in_flight::Flights,
     generations::{Generations, Marks, Standing},
-    kept::Kept,
+    stored::Kept,
     key::{Key, KeyHasher, Secret},
     landing::Landing,
 };

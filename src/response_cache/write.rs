@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use http::{Method, Request, Response};
 
-use super::{events, key::Tag, rules::Rules};
+use super::{events, key::Tag, shared::Rules};
 use crate::{
     BoxError,
     classify::{Classification, ErrorClass},

@@ -5,7 +5,7 @@ mod bounds;
 mod cancellation;
 mod deadlines;
 mod events;
-mod flights;
+mod fetches;
 mod freshness;
 mod invalidation;
 mod keys;

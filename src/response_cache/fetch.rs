@@ -12,14 +12,14 @@ use tokio::{
 
 use super::{
     CacheBody, FetchFailed, ResponseCacheLayer,
-    asked::Asked,
+    request::Asked,
     events,
     generations::Marks,
-    kept::Kept,
+    stored::Kept,
     landing::{Landing, Limit},
     outcome::{Answer, Outcome},
     read::{Read, read},
-    rules::Rules,
+    shared::Rules,
     variant::Variant,
 };
 use crate::{

@@ -9,9 +9,9 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    asked::Asked,
+    request::Asked,
     generations::{Marks, Standing},
-    kept::Kept,
+    stored::Kept,
     key::Key,
     landing::Landing,
     outcome::Outcome,

@@ -12,8 +12,8 @@ use tower::util::ServiceExt;
 use tower_service::Service;
 
 use super::{
-    CacheBody, FetchFailed, ResponseCache, asked::Asked, events, kept::Kept, landing::Landing,
-    outcome::Outcome, rules::Rules,
+    CacheBody, FetchFailed, ResponseCache, request::Asked, events, stored::Kept, landing::Landing,
+    outcome::Outcome, shared::Rules,
 };
 use crate::{
     BoxError,

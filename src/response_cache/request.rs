@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::{
     config::Named,
-    kept::Kept,
+    stored::Kept,
     key::{Key, Tag},
-    rules::Rules,
+    shared::Rules,
 };
 use crate::response_cache::CacheControl;
 

@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use tokio::runtime::Handle;
 
 use super::{
-    CacheBody, asked::Asked, caller::Caller, events, flight::Flight, rules::Rules, store::Found,
+    CacheBody, request::Asked, waiter::Caller, events, fetch::Flight, shared::Rules, store::Found,
 };
 use crate::extensions::Deadline;
 
