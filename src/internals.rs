@@ -3,3 +3,5 @@
 #![allow(missing_docs, reason = "for the crate's own tests")]
 
 pub use crate::endpoint::{Endpoint, Endpoints};
+#[cfg(feature = "response-cache")]
+pub use crate::response_cache::store_policy::AfterFailure;

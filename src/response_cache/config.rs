@@ -1,64 +1,47 @@
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::{error::InvalidConfig, metrics::CacheMeter, response_cache::KeepRules};
+use super::{ResponseCacheLayer, store_policy::StorePolicy};
 
-/// How the responses of one endpoint are kept; what [`ResponseCacheLayer::endpoint`](super::ResponseCacheLayer::endpoint)
-/// hands to its closure. It starts as the layer's own, without a time to live.
+/// How the responses of an endpoint are stored: the argument of the closure of
+/// [`ResponseCacheLayer::endpoint`], which starts from the layer's own settings.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Config {
-    ttl: Option<Duration>,
-    stale_for: Duration,
-    stale_wait: Duration,
-    max_body_bytes: usize,
-    headers: Vec<HeaderName>,
-    override_no_store: bool,
-    strip_set_cookie: bool,
-}
-
-/// An endpoint whose responses are kept.
-#[derive(Debug)]
-pub(super) struct Named {
-    pub(super) keep: KeepRules,
+pub struct ResponseCacheConfig {
+    /// Its `ttl` is zero until one is given: nothing is stored.
+    pub(super) policy: StorePolicy,
     pub(super) stale_wait: Duration,
     pub(super) max_body_bytes: usize,
-    pub(super) headers: Box<[HeaderName]>,
-    pub(super) meter: CacheMeter,
-    /// Whether it was said that the server does not have its responses kept.
-    pub(super) refusal_was_said: AtomicBool,
-    /// Whether the last that was heard of the server is a failure for which stale responses are served.
-    pub(super) is_out: AtomicBool,
+    pub(super) headers: Vec<HeaderName>,
 }
 
-// === impl Config ===
+// === impl ResponseCacheConfig ===
 
-impl Config {
-    /// How long a response answers before the server is asked again, from just before its request was sent. There is no
-    /// default: how old a profile may be, nobody else can say. The server can shorten it, not lengthen it.
+impl ResponseCacheConfig {
+    /// How long a response is fresh, counted from just before its request was sent. The server can shorten it, not lengthen it.
+    ///
+    /// There is no default, since nobody else knows how old a profile may be. The requests to an endpoint without a time to
+    /// live, or with a time to live of zero, pass through.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.policy.ttl = ttl;
         self
     }
 
-    /// For how long after its time to live a response is served while the server refuses or is out. Zero serves none.
+    /// How long after its time to live a response may be served while the server is down. Zero: never.
     pub const fn stale_for(mut self, stale_for: Duration) -> Self {
-        self.stale_for = stale_for;
+        self.policy.stale_for = stale_for;
         self
     }
 
-    /// How long a caller that has a stale response waits for a new one, at most half of what is left until its deadline.
-    /// Zero serves the stale one at once and refreshes it behind.
+    /// How long a call with a stale response waits for a fresh one, at most half of the time until its deadline. Zero serves
+    /// the stale response at once and refreshes it in the background.
     pub const fn stale_wait(mut self, stale_wait: Duration) -> Self {
         self.stale_wait = stale_wait;
         self
     }
 
-    /// The longest body that is kept. A longer one is passed on as it comes.
+    /// The longest body that is stored. A longer one is passed through.
     pub const fn max_body_bytes(mut self, max_body_bytes: usize) -> Self {
         self.max_body_bytes = max_body_bytes;
         self
@@ -66,67 +49,43 @@ impl Config {
 
     /// Requests that differ in this header field get different responses: `accept-language`, `x-tenant`.
     ///
-    /// It is needed for a field that selects a tenant or a user and that nothing else tells: neither does its name say that
-    /// it is a credential, nor does the server name it in `Vary`.
+    /// Choose each field that selects a tenant or a user, unless its name shows that it carries a credential or the server
+    /// names it in `Vary`.
     pub fn header(mut self, name: HeaderName) -> Self {
         self.headers.push(name);
         self
     }
 
-    /// Keeps responses that the server wants nobody to keep: what they say in `Cache-Control` and `Expires` does not count,
-    /// neither `no-store` and `no-cache` nor the `max-age=0` and `must-revalidate` that usually stand beside them.
+    /// Stores responses that the server forbids to store: `Cache-Control` and `Expires` of responses are ignored, `max-age=0`
+    /// and `must-revalidate` included.
     ///
-    /// Auth0's Management API sends such to every `GET`. Whether a copy in this process's memory may be made all the same, is
-    /// for whoever runs it to say.
+    /// Auth0's Management API forbids it for every `GET`. Whether this process may keep a copy in memory all the same is for
+    /// its operator to decide.
     pub const fn override_no_store(mut self) -> Self {
-        self.override_no_store = true;
+        self.policy.override_no_store = true;
         self
     }
 
-    /// Keeps responses that set cookies, without their `Set-Cookie`: for an API that is behind a proxy that sets its own in
-    /// every answer, as Cloudflare's `__cf_bm`. Without this they are not kept, since a cookie is for one.
+    /// Stores responses that set cookies, without their `Set-Cookie`: for an API behind a proxy that sets a cookie of its own in
+    /// every response, such as Cloudflare's `__cf_bm`. By default they are not stored, because a cookie is for one caller.
     pub const fn strip_set_cookie(mut self) -> Self {
-        self.strip_set_cookie = true;
+        self.policy.strip_set_cookie = true;
         self
-    }
-
-    pub(super) fn named(&self, pattern: &str) -> Result<Arc<Named>, InvalidConfig> {
-        let ttl = match self.ttl {
-            None => return Err(InvalidConfig::new("time to live", "none was given")),
-            Some(Duration::ZERO) => {
-                return Err(InvalidConfig::new("time to live", "zero would keep nothing"));
-            }
-            Some(ttl) => ttl,
-        };
-        let mut keep = KeepRules::new(ttl).stale_for(self.stale_for);
-        if self.override_no_store {
-            keep = keep.override_no_store();
-        }
-        if self.strip_set_cookie {
-            keep = keep.strip_set_cookie();
-        }
-        Ok(Arc::new(Named {
-            keep,
-            stale_wait: self.stale_wait,
-            max_body_bytes: self.max_body_bytes,
-            headers: self.headers.clone().into(),
-            meter: CacheMeter::new(pattern),
-            refusal_was_said: AtomicBool::new(false),
-            is_out: AtomicBool::new(false),
-        }))
     }
 }
 
-impl Default for Config {
+impl Default for ResponseCacheConfig {
     fn default() -> Self {
         Self {
-            ttl: None,
-            stale_for: super::ResponseCacheLayer::DEFAULT_STALE_FOR,
-            stale_wait: super::ResponseCacheLayer::DEFAULT_STALE_WAIT,
-            max_body_bytes: super::ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES,
+            policy: StorePolicy {
+                ttl: Duration::ZERO,
+                stale_for: ResponseCacheLayer::DEFAULT_STALE_FOR,
+                override_no_store: false,
+                strip_set_cookie: false,
+            },
+            stale_wait: ResponseCacheLayer::DEFAULT_STALE_WAIT,
+            max_body_bytes: ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES,
             headers: Vec::new(),
-            override_no_store: false,
-            strip_set_cookie: false,
         }
     }
 }

@@ -1,46 +1,54 @@
-//! The events of this layer, with the fields that the module page lists. None names a path, a user or a credential.
+//! The events that the module page lists. None names a path, a user or a credential.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use super::config::Named;
-use crate::{classify::ErrorClass, response_cache::NotKept};
+use super::{shared::CachedEndpoint, store_policy::NotStorable};
+use crate::{EndpointPattern, classify::ErrorClass};
 
 const TARGET: &str = "tower_heed::response_cache";
 
-pub(super) fn kept(endpoint: &str, bytes: usize, fresh_for: Duration) {
-    tracing::debug!(target: TARGET, endpoint, bytes, ?fresh_for, "response kept");
+pub(super) fn stored(endpoint: &CachedEndpoint, bytes: usize, fresh_for: Duration) {
+    let (endpoint, fresh_for_ms) = (&*endpoint.pattern, fresh_for.as_millis());
+    tracing::debug!(target: TARGET, endpoint, bytes, fresh_for_ms, "response stored");
 }
 
-pub(super) fn not_kept(endpoint: &str, named: &Named, why: NotKept) {
-    let reason = why.as_str();
-    tracing::debug!(target: TARGET, endpoint, reason, "response not kept");
-    let is_said_by_server = matches!(why, NotKept::NoStore | NotKept::NoCache | NotKept::SetCookie);
-    if is_said_by_server && !named.refusal_was_said.swap(true, Ordering::Relaxed) {
+pub(super) fn not_stored(endpoint: &CachedEndpoint, why: NotStorable) {
+    let (pattern, reason) = (&*endpoint.pattern, why.as_str());
+    tracing::debug!(target: TARGET, endpoint = pattern, reason, "response not stored");
+    let is_forbidden =
+        matches!(why, NotStorable::NoStore | NotStorable::NoCache | NotStorable::SetCookie);
+    if is_forbidden && !endpoint.has_warned.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             target: TARGET,
-            endpoint,
+            endpoint = pattern,
             reason,
-            "the server does not have its responses kept: each request is sent"
+            "the server forbids storing its responses, each request is sent"
         );
     }
 }
 
-pub(super) fn serves_stale(endpoint: &str, named: &Named, class: ErrorClass) {
-    if !named.is_out.swap(true, Ordering::Relaxed) {
-        tracing::warn!(target: TARGET, endpoint, class = class.as_str(), "serving stale responses");
+pub(super) fn serving_stale(endpoint: &CachedEndpoint, class: ErrorClass) {
+    if !endpoint.is_down.swap(true, Ordering::Relaxed) {
+        let (endpoint, class) = (&*endpoint.pattern, class.as_str());
+        tracing::warn!(target: TARGET, endpoint, class, "serving stale responses");
     }
 }
 
-pub(super) fn answers_again(endpoint: &str, named: &Named) {
-    if named.is_out.swap(false, Ordering::Relaxed) {
-        tracing::info!(target: TARGET, endpoint, "the server answers again");
+pub(super) fn recovered(endpoint: &CachedEndpoint) {
+    if endpoint.is_down.swap(false, Ordering::Relaxed) {
+        tracing::info!(target: TARGET, endpoint = &*endpoint.pattern, "server recovered");
     }
 }
 
-pub(super) fn overwritten(endpoint: &str) {
-    tracing::debug!(target: TARGET, endpoint, "a write has invalidated its resource");
+pub(super) fn written(endpoint: &CachedEndpoint) {
+    tracing::debug!(target: TARGET, endpoint = &*endpoint.pattern, "resource invalidated by a write");
 }
 
-pub(super) fn invalidated(what: &str) {
-    tracing::info!(target: TARGET, what, "responses invalidated");
+pub(super) fn invalidated(scope: &str) {
+    tracing::info!(target: TARGET, scope, "responses invalidated");
+}
+
+pub(super) fn no_ttl(pattern: &EndpointPattern) {
+    let endpoint = pattern.as_str();
+    tracing::warn!(target: TARGET, endpoint, "endpoint without a time to live is not cached");
 }

@@ -1,106 +1,93 @@
-//! One request for a response that is to be kept, whoever waits for it.
+//! One request for a response, whose outcome is shared.
 
-use std::{future::Future, sync::Arc, thread};
+use std::{future::Future, sync::Arc};
 
-use bytes::Bytes;
-use http::{HeaderMap, Response, header::CONTENT_LENGTH, response::Parts};
+use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH, response::Parts};
 use http_body::Body;
-use tokio::{
-    sync::{oneshot, watch},
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::oneshot, time::timeout_at};
+use tracing::Instrument;
 
 use super::{
-    CacheBody, FetchFailed, ResponseCacheLayer,
-    request::Asked,
+    AfterFailure, CacheBody, ResponseCacheLayer,
+    body::{ReadBody, read_body},
     events,
-    generations::Marks,
-    stored::Kept,
-    landing::{Landing, Limit},
-    outcome::{Answer, Outcome},
-    read::{Read, read},
-    shared::Rules,
-    variant::Variant,
+    generations::Version,
+    in_flight::{Fetched, Limit, PendingFetch},
+    key::Variant,
+    request::{CacheableRequest, tags},
+    shared::Shared,
+    store_policy::NotStorable,
+    stored::{CompleteResponse, StoredResponse},
 };
 use crate::{
     BoxError,
     classify::{Classification, ErrorClass},
-    error::{Elapsed, Phase},
     extensions::Deadline,
-    response_cache::{AfterFailure, NotKept, ShelfLife},
+    single_flight::{self, Abandoned, Interruption, Outcome, Publisher, Running},
 };
 
-/// The longest body of a failing answer that all who wait share, if what is kept may not be longer. An answer that is not
-/// shared is asked for by each of them, and of a server that is out that is too much.
+/// The longest body of a failing response that all waiters share, if `max_body_bytes` is less. A response that is not shared is
+/// requested again by each of them, which is too much for a server that is down.
 const SHARED_FAILURE: usize = ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES;
 
-/// A flight. Whatever becomes of it, those who wait are told: dropping it is an outcome as well.
-pub(super) struct Flight {
-    rules: Arc<Rules>,
-    asked: Asked,
-    /// Those of the request, for what the response varies by.
+/// A fetch of a response.
+pub(super) struct Fetch {
+    shared: Arc<Shared>,
+    request: CacheableRequest,
+    /// The header fields of the request, for `Vary`.
     headers: HeaderMap,
-    began: Instant,
+    version: Version,
     limit: Limit,
-    marks: Marks,
-    passengers: watch::Sender<Option<Outcome>>,
-    has_landed: bool,
 }
 
-/// What came of the request.
-type Fetched<B> = Result<(Parts, Read<B>), BoxError>;
+type Received<B> = Result<(Parts, ReadBody<B>), BoxError>;
 
-// === impl Flight ===
+// === impl Fetch ===
 
-impl Flight {
-    pub(super) fn new(
-        rules: Arc<Rules>,
-        asked: Asked,
-        headers: HeaderMap,
-        marks: Marks,
+impl Fetch {
+    /// A fetch that is yet to be [spawned](spawn).
+    pub(super) fn begin<B>(
+        shared: &Arc<Shared>,
+        cacheable: &CacheableRequest,
+        request: &Request<B>,
         deadline: Option<Deadline>,
-    ) -> (Self, Landing) {
-        let began = rules.clock.now();
-        let limit = Limit::new(began, rules.fetch_timeout, deadline);
-        let (landing, passengers) = Landing::new(marks.clone(), began, limit);
-        let has_landed = false;
-        (Self { rules, asked, headers, began, limit, marks, passengers, has_landed }, landing)
+    ) -> (Running<Self>, PendingFetch) {
+        let sent_at = shared.clock.now();
+        let limit = Limit::new(sent_at, shared.fetch_timeout, deadline);
+        let version = shared.store.generations.version(sent_at, tags(shared, request));
+        let fetch = Self {
+            shared: Arc::clone(shared),
+            request: cacheable.clone(),
+            headers: request.headers().clone(),
+            version: version.clone(),
+            limit,
+        };
+        let (running, waiter) = Running::new(fetch, Some(limit.overdue()));
+        (running, PendingFetch { waiter, version, limit })
     }
 
-    /// When it is given up.
+    /// When the fetch is given up.
     pub(super) const fn deadline(&self) -> Deadline {
         Deadline::at(self.limit.at)
     }
 
-    /// Waits for the response, and tells all who wait for it. What cannot be told to all goes to `leader`.
-    pub(super) async fn run<F, B, E>(
-        mut self,
-        response: F,
-        leader: oneshot::Sender<Response<CacheBody<B>>>,
-    ) where
+    async fn receive<F, B, E>(&self, response: F) -> Received<B>
+    where
         F: Future<Output = Result<Response<B>, E>>,
         E: Into<BoxError>,
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let fetched = match timeout_at(self.limit.at, self.fetch(response)).await {
-            Ok(fetched) => fetched,
+        match timeout_at(self.limit.at, self.read(response)).await {
+            Ok(received) => received,
             Err(_) => {
-                let limit = self.limit.at.saturating_duration_since(self.began);
-                let pattern = Some(Arc::clone(&self.asked.pattern));
-                Err(Elapsed::new(limit, Phase::Headers, pattern).into())
+                let limit = self.limit.at.saturating_duration_since(self.version.sent_at);
+                Err(self.request.endpoint.timed_out(limit).into())
             }
-        };
-        let (outcome, passed) = self.land(fetched);
-        if let Some(passed) = passed {
-            // If the leader has gone, so has the only one that it was for.
-            drop(leader.send(passed));
         }
-        self.tell(outcome);
-        self.rules.store.settle();
     }
 
-    async fn fetch<F, B, E>(&self, response: F) -> Fetched<B>
+    async fn read<F, B, E>(&self, response: F) -> Received<B>
     where
         F: Future<Output = Result<Response<B>, E>>,
         E: Into<BoxError>,
@@ -108,111 +95,146 @@ impl Flight {
         B::Error: Into<BoxError>,
     {
         let (head, body) = response.await.map_err(Into::into)?.into_parts();
+        let max_body_bytes = self.request.endpoint.config.max_body_bytes;
         let max_bytes = match head.status.is_success() {
-            true => self.asked.named.max_body_bytes,
-            false => self.asked.named.max_body_bytes.max(SHARED_FAILURE),
+            true => max_body_bytes,
+            false => max_body_bytes.max(SHARED_FAILURE),
         };
-        let body = read(body, max_bytes).await.map_err(Into::into)?;
+        let body = read_body(body, max_bytes).await.map_err(Into::into)?;
         Ok((head, body))
     }
 
-    /// Keeps what is to be kept, before anybody hears of it.
-    fn land<B>(&self, fetched: Fetched<B>) -> (Outcome, Option<Response<CacheBody<B>>>) {
-        let (head, body) = match fetched {
+    /// Stores what may be stored. The second value is a response that cannot be shared.
+    fn store<B>(&self, received: Received<B>) -> (Fetched, Option<Response<CacheBody<B>>>) {
+        let (head, body) = match received {
             Err(error) => {
-                let class = self.fail(Classification::of_error(error.as_ref()));
-                return (Outcome::Failed(FetchFailed::new(error), class), None);
+                let class = self.note_failure(Classification::of_error(error.as_ref()));
+                return (Fetched::Failed(self.request.endpoint.fetch_failed(error), class), None);
             }
-            Ok(fetched) => fetched,
+            Ok(received) => received,
         };
-        let failure = self.fail(self.rules.failure(head.status, &head.headers, &head.extensions));
-        let pass = |head, body, why| {
-            if failure.is_none() {
-                self.keep_nothing(why);
+        let failure = self.shared.failure(head.status, &head.headers, &head.extensions);
+        let failure = self.note_failure(failure);
+        let (response, reason) = match body {
+            ReadBody::Partial(start, rest, reason) => {
+                (Response::from_parts(head, CacheBody::partial(start, rest)), reason)
             }
-            (Outcome::Passed(failure), Some(Response::from_parts(head, body)))
+            ReadBody::Complete(body, trailers) => {
+                let hash_key = &self.shared.store.hash_key;
+                let variant = Variant::new(hash_key, &head.headers, &self.headers).ok();
+                let response = CompleteResponse { head, body, trailers, variant };
+                let stored = match failure {
+                    Some(_) => Ok(()),
+                    None => self.store_complete(&response),
+                };
+                match stored {
+                    Ok(()) => return (Fetched::Response(Arc::new(response), failure), None),
+                    Err(reason) => (response.into_response(), reason),
+                }
+            }
         };
-        let (body, trailers) = match body {
-            Read::Whole(body, trailers) => (body, trailers),
-            Read::Part(start, rest, why) => return pass(head, CacheBody::part(start, rest), why),
-        };
-        let variant = Variant::of(&self.rules.store.secret, &head.headers, &self.headers);
         if failure.is_none() {
-            if let Err(why) = self.keep(&head, &body, trailers.as_ref(), variant.as_ref().ok()) {
-                return pass(head, CacheBody::kept(body, trailers), why);
-            }
+            self.note_not_storable(reason);
         }
-        let variant = variant.unwrap_or_default();
-        let answer = Answer { head, body, trailers, variant, failure };
-        (Outcome::Answered(Arc::new(answer)), None)
+        (Fetched::NotShared(failure), Some(response))
     }
 
-    fn keep(
-        &self,
-        head: &Parts,
-        body: &Bytes,
-        trailers: Option<&HeaderMap>,
-        variant: Option<&Variant>,
-    ) -> Result<(), NotKept> {
-        let now = self.rules.clock.system_time();
-        let named = &self.asked.named;
-        let life = ShelfLife::of_response(&named.keep, head.status, &head.headers, now)?;
-        let variant = variant.ok_or(NotKept::VaryAny)?.clone();
-        if !has_length(&head.headers, body.len()) {
-            return Err(NotKept::Incomplete);
+    fn store_complete(&self, response: &CompleteResponse) -> Result<(), NotStorable> {
+        let endpoint = &self.request.endpoint;
+        let (head, now) = (&response.head, self.shared.clock.system_time());
+        let lifetime = endpoint.config.policy.lifetime(head.status, &head.headers, now)?;
+        let variant = response.variant.clone().ok_or(NotStorable::VaryAny)?;
+        if !has_length(&head.headers, response.body.len()) {
+            return Err(NotStorable::Incomplete);
         }
-        let kept = Kept::new(head, body, trailers, life, self.began, self.marks.clone(), variant);
-        events::kept(&self.asked.pattern, kept.weight(), kept.fresh_for());
-        events::answers_again(&self.asked.pattern, named);
-        self.rules.store.flights().keep(self.asked.key, Arc::new(kept));
+        let version = self.version.clone();
+        let stored = StoredResponse::new(response, variant, lifetime, version);
+        let (bytes, fresh_for) = (stored.weight(), stored.fresh_for());
+        self.shared.store.insert(self.request.key, stored);
+        events::stored(endpoint, bytes, fresh_for);
+        events::recovered(endpoint);
         Ok(())
     }
 
-    fn keep_nothing(&self, why: NotKept) {
-        events::not_kept(&self.asked.pattern, &self.asked.named, why);
-        events::answers_again(&self.asked.pattern, &self.asked.named);
-        let ttl = self.asked.named.keep.ttl();
-        let flights = self.rules.store.flights();
-        flights.keep_nothing(self.asked.key, self.began, ttl, self.marks.clone());
+    fn note_not_storable(&self, reason: NotStorable) {
+        let endpoint = &self.request.endpoint;
+        let version = self.version.clone();
+        self.shared.store.insert_not_stored(self.request.key, version, endpoint.config.policy.ttl);
+        events::not_stored(endpoint, reason);
+        events::recovered(endpoint);
     }
 
-    /// Takes note of a failure, if it is one, and gives its class.
-    fn fail(&self, failure: Option<Classification>) -> Option<ErrorClass> {
+    /// Notes a failure, and gives its class.
+    fn note_failure(&self, failure: Option<Classification>) -> Option<ErrorClass> {
         let failure = failure?;
-        let now = self.rules.clock.now();
-        self.rules.store.flights().fail(self.asked.key, self.began, &failure, now);
-        if AfterFailure::of(failure.class()) == AfterFailure::Forget {
-            events::answers_again(&self.asked.pattern, &self.asked.named);
+        let sent_at = self.version.sent_at;
+        let now = self.shared.clock.now();
+        self.shared.store.insert_failure(self.request.key, sent_at, &failure, now);
+        if AfterFailure::of(failure.class()) == AfterFailure::Remove {
+            events::recovered(&self.request.endpoint);
         }
         Some(failure.class())
     }
 
-    fn tell(&mut self, outcome: Outcome) {
-        self.has_landed = true;
-        self.rules.store.flights().end(&self.asked.key, &self.passengers);
-        self.passengers.send_replace(Some(outcome));
+    /// Leaves the fetches in flight.
+    fn leave(&self, publisher: &Publisher<Fetched>) {
+        self.shared.in_flight.lock().remove(self.request.key, publisher);
     }
 }
 
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if self.has_landed {
-            return;
-        }
-        if thread::panicking() {
-            // As any other failure of the server: what is stale is served. The clock may be what panics, so it is not read.
-            let class = ErrorClass::Interrupted;
-            let failure = Classification::of_class(class);
-            self.rules.store.flights().fail(self.asked.key, self.began, &failure, self.began);
-            self.tell(Outcome::Failed(FetchFailed::new("the request panicked"), Some(class)));
-        } else {
-            self.tell(Outcome::Abandoned);
-        }
+impl single_flight::Fetch for Fetch {
+    type Output = Fetched;
+
+    fn interrupted(
+        &mut self,
+        publisher: &Publisher<Fetched>,
+        by: Interruption,
+    ) -> Outcome<Fetched> {
+        let outcome = match by {
+            Interruption::Dropped => Err(Abandoned),
+            Interruption::Panicked => {
+                // A panic is a failure of the server: a stale response is served. The clock may have panicked, so it is not read.
+                let (class, sent_at) = (ErrorClass::Interrupted, self.version.sent_at);
+                let failure = Classification::of_class(class);
+                self.shared.store.insert_failure(self.request.key, sent_at, &failure, sent_at);
+                let error = self.request.endpoint.fetch_failed("the request panicked");
+                Ok(Fetched::Failed(error, Some(class)))
+            }
+        };
+        self.leave(publisher);
+        outcome
     }
 }
 
-/// Whether a body is as long as the fields say, if they do.
+/// Awaits the response in a task of its own. A response that cannot be shared goes to `leader`.
+pub(super) fn spawn<F, B, E>(
+    running: Running<Fetch>,
+    response: F,
+    leader: oneshot::Sender<Response<CacheBody<B>>>,
+) where
+    F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+    E: Into<BoxError> + 'static,
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let run = |mut running: Running<Fetch>| async move {
+        let received = running.fetch().receive(response).await;
+        let (fetched, not_shared) = running.fetch().store(received);
+        if let Some(response) = not_shared {
+            // If the leader is gone, nobody else may have the response.
+            drop(leader.send(response));
+        }
+        running.end(|fetch, publisher| {
+            fetch.leave(publisher);
+            Ok(fetched)
+        });
+        running.fetch().shared.store.settle();
+    };
+    running.spawn(|running| run(running).in_current_span());
+}
+
+/// Whether a body has the length that the header fields announce, if they do.
 fn has_length(headers: &HeaderMap, length: usize) -> bool {
     let length = length.to_string();
-    headers.get_all(CONTENT_LENGTH).iter().all(|said| said.as_bytes() == length.as_bytes())
+    headers.get_all(CONTENT_LENGTH).iter().all(|field| field.as_bytes() == length.as_bytes())
 }

@@ -10,13 +10,13 @@ use pin_project_lite::pin_project;
 
 use super::{
     CacheBody,
-    waiter::{Answered, Waiting},
+    waiting::{CallResult, WaitingFuture},
     write::Write,
 };
 use crate::BoxError;
 
 pin_project! {
-    /// The response, out of the cache or of the inner service.
+    /// The future of a call through [`ResponseCache`](super::ResponseCache).
     pub struct ResponseFuture<F, B> {
         #[pin]
         state: State<F, B>,
@@ -26,12 +26,10 @@ pin_project! {
 pin_project! {
     #[project = StateProject]
     enum State<F, B> {
-        // The layer has nothing to do with the request, or looks at its outcome alone.
+        // The request passes through. The outcome of a write is looked at.
         Passing { #[pin] future: F, write: Option<Write> },
-        // The response was at hand.
         Ready { response: Option<Response<CacheBody<B>>> },
-        // A flight is under way.
-        Waiting { waiting: Waiting<B> },
+        Waiting { waiting: WaitingFuture<B> },
     }
 }
 
@@ -46,7 +44,7 @@ impl<F, B> ResponseFuture<F, B> {
         Self { state: State::Ready { response: Some(response) } }
     }
 
-    pub(super) const fn waiting(waiting: Waiting<B>) -> Self {
+    pub(super) const fn waiting(waiting: WaitingFuture<B>) -> Self {
         Self { state: State::Waiting { waiting } }
     }
 }
@@ -56,7 +54,7 @@ where
     F: Future<Output = Result<Response<B>, E>>,
     E: Into<BoxError>,
 {
-    type Output = Answered<B>;
+    type Output = CallResult<B>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
@@ -68,12 +66,8 @@ where
                 Poll::Ready(result.map(|response| response.map(CacheBody::passed)))
             }
             StateProject::Ready { response } => {
-                #[allow(
-                    clippy::expect_used,
-                    reason = "a future that has ended is not polled again"
-                )]
-                let response =
-                    response.take().expect("a future that has ended is not polled again");
+                #[allow(clippy::expect_used, reason = "a completed future is not polled again")]
+                let response = response.take().expect("a completed future is not polled again");
                 Poll::Ready(Ok(response))
             }
             StateProject::Waiting { waiting } => waiting.as_mut().poll(cx),

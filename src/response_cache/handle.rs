@@ -2,12 +2,12 @@ use std::{fmt, sync::Arc};
 
 use http::Uri;
 
-use super::{Snapshot, events, store::Store};
+use super::{ResponseCacheSnapshot, events, store::Store};
 
-/// Forgets what was kept, and shows how much there is. It outlives the layer, and clones are cheap.
+/// Invalidates stored responses, and shows how many there are. Clones are cheap and outlive the layer.
 ///
-/// What it invalidates is invalidated for every credential, at once, and for the requests that are on their way: what they
-/// bring is for those who wait for it and is not kept.
+/// An invalidation takes effect at once and for every credential. It also applies to fetches in flight: their waiters get the
+/// response, which is not stored.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,7 +18,7 @@ use super::{Snapshot, events, store::Store};
 ///     .endpoint("GET /api/v2/users/{id}/roles", |config| config.ttl(Duration::from_secs(60)))?;
 /// let handle = layer.handle();
 ///
-/// // A webhook says that the user was changed: `/api/v2/users/auth0|123` and its roles, however they were written.
+/// // A webhook reports a change: this invalidates `/api/v2/users/auth0|123` and its roles, percent-encoded or not.
 /// handle.invalidate("id", "auth0|123");
 /// assert_eq!(handle.snapshot().entries(), 0);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
@@ -35,29 +35,29 @@ impl ResponseCacheHandle {
         Self { store }
     }
 
-    /// Invalidates the responses of every endpoint whose pattern has a parameter of this name, with this value in its
-    /// place: `invalidate("id", "auth0|123")` for `/api/v2/users/{id}`. The value is the plain one; paths are compared
+    /// Invalidates the responses of all endpoints whose pattern has a parameter of this name, with this value:
+    /// `invalidate("id", "auth0|123")` for `/api/v2/users/{id}`. The value is not percent-encoded; the paths are compared
     /// without their percent-encoding.
     pub fn invalidate(&self, parameter: &str, value: &str) {
-        self.store.generations.invalidate(self.store.secret.parameter(parameter, value));
+        self.store.generations.invalidate(self.store.hash_key.parameter(parameter, value));
         events::invalidated("parameter");
     }
 
-    /// Invalidates the responses of this resource: of the same server and path, with any query.
+    /// Invalidates the responses of a resource: of the same server and path, with any query.
     pub fn invalidate_uri(&self, uri: &Uri) {
-        self.store.generations.invalidate(self.store.secret.resource(uri, None));
+        self.store.generations.invalidate(self.store.hash_key.resource(uri, None));
         events::invalidated("uri");
     }
 
-    /// Forgets everything.
+    /// Removes all responses.
     pub fn clear(&self) {
         self.store.clear();
         events::invalidated("all");
     }
 
-    /// What there is now. It settles the cache's books first, so take it by the second and not by the request.
+    /// The present size and use. It runs the cache's pending work first: call it every few seconds, not for each request.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> ResponseCacheSnapshot {
         self.store.counts.snapshot(self.store.size())
     }
 }

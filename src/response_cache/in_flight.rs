@@ -1,98 +1,147 @@
-//! The flights that are under way, and what they do to what is kept.
+//! The fetches in flight, and where their outcomes are awaited.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    request::Asked,
-    generations::{Marks, Standing},
-    stored::Kept,
-    key::Key,
-    landing::Landing,
-    outcome::Outcome,
-    store::{Entry, Store},
+    cache_control::Accepts,
+    generations::{Generations, Validity, Version},
+    key::LookupKey,
+    stored::CompleteResponse,
 };
-use crate::{classify::Classification, response_cache::AfterFailure};
+use crate::{
+    Error,
+    classify::ErrorClass,
+    extensions::Deadline,
+    single_flight::{Abandoned, Outcome, Publisher, Waiter},
+};
 
-/// For how long an endpoint's request that brought nothing to keep lets the next ones go by themselves.
-const UNKEPT_FOR: Duration = Duration::from_secs(60);
+/// How long after its limit a fetch may publish its outcome: its runtime may only be slow.
+const GRACE: Duration = Duration::from_secs(1);
 
-/// The flights, for one that begins or ends.
-pub(super) struct Flights<'a> {
-    store: &'a Store,
-    under_way: MutexGuard<'a, HashMap<Key, Landing>>,
+/// The longest limit, so that adding to it cannot overflow the clock.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The fetches in flight, by lookup key.
+#[derive(Default)]
+pub(super) struct InFlight(Mutex<HashMap<LookupKey, PendingFetch>>);
+
+/// The fetches in flight, locked.
+pub(super) struct Locked<'a>(MutexGuard<'a, HashMap<LookupKey, PendingFetch>>);
+
+/// A fetch in flight, as its waiters see it.
+#[derive(Clone)]
+pub(super) struct PendingFetch {
+    pub(super) waiter: Waiter<Fetched>,
+    pub(super) version: Version,
+    pub(super) limit: Limit,
 }
 
-// === impl Flights ===
+/// How a fetch ended.
+#[derive(Clone)]
+pub(super) enum Fetched {
+    /// A response for all waiters. Its class, if it is a failure.
+    Response(Arc<CompleteResponse>, Option<ErrorClass>),
+    /// A response for the leader alone. Its class, if it is a failure.
+    NotShared(Option<ErrorClass>),
+    /// No response. The class of the failure, if it is known.
+    Failed(Error, Option<ErrorClass>),
+}
 
-impl<'a> Flights<'a> {
-    pub(super) const fn new(
-        store: &'a Store,
-        under_way: MutexGuard<'a, HashMap<Key, Landing>>,
-    ) -> Self {
-        Self { store, under_way }
+/// When a fetch is given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) at: Instant,
+    /// Whether it is the deadline of the call that began the fetch: another call may have more time.
+    is_of_leader: bool,
+}
+
+// === impl InFlight ===
+
+impl InFlight {
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+// === impl Locked ===
+
+impl Locked<'_> {
+    /// The fetch that a request can join: pending, not overtaken by an invalidation, and recent enough.
+    pub(super) fn find(
+        &self,
+        key: LookupKey,
+        accepts: Accepts,
+        generations: &Generations,
+        now: Instant,
+    ) -> Option<PendingFetch> {
+        let fetch = self.0.get(&key).filter(|fetch| fetch.waiter.is_expected(now))?;
+        let is_accepted = accepts.age(now.saturating_duration_since(fetch.version.sent_at));
+        let is_valid = generations.validity(&fetch.version) == Validity::Valid;
+        (is_accepted && is_valid).then(|| fetch.clone())
     }
 
-    /// The flight that a request can join: it is under way, was not overtaken by an invalidation, and is as new as it is to be.
-    pub(super) fn under_way(&self, asked: &Asked, now: Instant) -> Option<Landing> {
-        let landing = self.under_way.get(&asked.key).filter(|landing| landing.is_expected(now))?;
-        let is_accepted = asked.wish.accepts_age(now.saturating_duration_since(landing.asked));
-        let standing = self.store.generations.standing(&landing.marks);
-        (is_accepted && standing == Standing::Current).then(|| landing.clone())
+    pub(super) fn insert(&mut self, key: LookupKey, fetch: PendingFetch) {
+        self.0.insert(key, fetch);
     }
 
-    pub(super) fn begin(&mut self, key: Key, landing: Landing) {
-        self.under_way.insert(key, landing);
-    }
-
-    /// Takes note that a flight has ended. Another may have taken its place since.
-    pub(super) fn end(&mut self, key: &Key, passengers: &watch::Sender<Option<Outcome>>) {
-        if self.under_way.get(key).is_some_and(|landing| landing.is_of(passengers)) {
-            self.under_way.remove(key);
+    /// Removes a fetch, unless another has taken its place.
+    pub(super) fn remove(&mut self, key: LookupKey, publisher: &Publisher<Fetched>) {
+        if self.0.get(&key).is_some_and(|fetch| fetch.waiter.is_of(publisher)) {
+            self.0.remove(&key);
         }
     }
+}
 
-    /// Keeps a response, unless one that was asked for later is there, or it was invalidated on its way.
-    pub(super) fn keep(&self, key: Key, kept: Arc<Kept>) {
-        let standing = self.store.generations.standing(&kept.marks);
-        if standing != Standing::Gone && self.is_newest(&key, kept.asked) {
-            self.store.cache.insert(key, Entry::Kept(kept));
+// === impl PendingFetch ===
+
+impl PendingFetch {
+    /// Waits for the outcome, also of a fetch that never publishes one. `None` if it did not come until `give_up`.
+    pub(super) async fn outcome(&mut self, give_up: Option<Instant>) -> Option<Outcome<Fetched>> {
+        let overdue = self.limit.overdue();
+        match give_up.filter(|give_up| *give_up < overdue) {
+            Some(give_up) => self.waiter.outcome_until(give_up).await,
+            None => Some(self.waiter.outcome_until(overdue).await.unwrap_or(Err(Abandoned))),
         }
     }
+}
 
-    /// Takes note that a response is not to be kept.
-    pub(super) fn keep_nothing(&self, key: Key, asked: Instant, ttl: Duration, marks: Marks) {
-        if self.is_newest(&key, asked) {
-            let until = asked.checked_add(ttl.min(UNKEPT_FOR)).unwrap_or(asked);
-            self.store.cache.insert(key, Entry::Unkept { asked, until, marks });
-        }
-    }
+// === impl Fetched ===
 
-    /// What a failure means for what is kept.
-    pub(super) fn fail(&self, key: Key, asked: Instant, failure: &Classification, now: Instant) {
-        if !self.is_newest(&key, asked) {
-            return;
-        }
-        match AfterFailure::of(failure.class()) {
-            AfterFailure::Forget => {
-                // What was asked for earlier and is still on its way is not to bring it back: this says so, and nothing else.
-                let gone = Entry::Unkept { asked, until: asked, marks: Marks::none() };
-                self.store.cache.insert(key, gone);
+impl Fetched {
+    /// The class, if it is a failure of a known class.
+    pub(super) const fn failure(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Response(_, failure) | Self::NotShared(failure) | Self::Failed(_, failure) => {
+                *failure
             }
-            AfterFailure::ServeStale => {
-                if let Some(Entry::Kept(kept)) = self.store.cache.get(&key) {
-                    kept.hold.begin(failure, now);
-                }
-            }
+        }
+    }
+}
+
+// === impl Limit ===
+
+impl Limit {
+    pub(super) fn new(sent_at: Instant, timeout: Duration, deadline: Option<Deadline>) -> Self {
+        let at = sent_at + timeout.min(YEAR);
+        match deadline.map(Deadline::instant) {
+            Some(end) if end < at => Self { at: end, is_of_leader: true },
+            Some(_) | None => Self { at, is_of_leader: false },
         }
     }
 
-    fn is_newest(&self, key: &Key, asked: Instant) -> bool {
-        self.store.cache.get(key).is_none_or(|entry| entry.asked() <= asked)
+    /// When a fetch that has published nothing counts as abandoned: its runtime is not driven any more.
+    pub(super) fn overdue(&self) -> Instant {
+        self.at + GRACE
+    }
+
+    /// Whether the fetch is given up before a call with this deadline is.
+    pub(super) fn cuts_short(&self, deadline: Option<Deadline>) -> bool {
+        self.is_of_leader && deadline.is_none_or(|deadline| deadline.instant() > self.at)
     }
 }

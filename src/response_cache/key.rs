@@ -1,4 +1,4 @@
-//! What tells one kept response from another, without a credential being kept.
+//! The hashes that identify stored responses, so that no credential is stored.
 
 use std::{
     borrow::Cow,
@@ -6,38 +6,52 @@ use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::HOST, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Uri,
+    header::{HOST, InvalidHeaderName, VARY},
+    request::Parts,
+};
 use percent_encoding::percent_decode_str;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::credential::names_credential;
+use super::{
+    credential::names_credential,
+    memory::{NAME, names},
+};
 use crate::{extensions::token_scope::TokenScope, origin::usual_port};
 
-/// The key of the hash, which no other process and no other layer has: nobody can make two requests that it takes for one.
+/// The random key of all hashes of one cache. Nobody outside of the process can make two requests collide.
 #[derive(Clone)]
-pub(super) struct Secret([u8; 16]);
+pub(super) struct HashKey([u8; 16]);
 
-/// All that tells a request's response from others, hashed to 128 bits: nothing can be read from it, and as long as the
-/// secret is one, two that differ are taken for the same once in 2^128.
+/// A hash of all that tells a request's response from others. Two different requests collide once in 2^128.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key(pub(super) u128);
+pub(super) struct LookupKey(pub(super) u128);
 
-/// The hasher of a map by such keys: what is a hash already is not hashed again.
+/// The hasher of a map by lookup keys, which are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyHasher(u64);
 
-/// Something that responses have in common and can be invalidated by. Two that are taken for the same cost a fetch.
+/// A hash of something that responses are invalidated by. A collision costs a fetch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag(pub(super) u64);
 
-/// Collects fields, each so that its end is known.
-struct Print(SipHasher24);
+/// The requests that a response answers among those with its lookup key: the ones with the same values in the fields that
+/// `Vary` names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Variant {
+    names: Box<[HeaderName]>,
+    fingerprint: u128,
+}
 
-// === impl Secret ===
+/// A hash in progress. Each field is written with its length, so that no two sequences of fields collide.
+struct Fingerprint(SipHasher24);
 
-impl Secret {
+// === impl HashKey ===
+
+impl HashKey {
     pub(super) fn new() -> Self {
-        // The standard library's keys come from the system's generator of secrets.
+        // The standard library takes its keys from the system's random number generator.
         let random = RandomState::new();
         let mut key = [0; 16];
         key[..8].copy_from_slice(&random.hash_one(0).to_ne_bytes());
@@ -45,103 +59,100 @@ impl Secret {
         Self(key)
     }
 
-    /// The key of a `GET`. `owner` says whose response it is; where it is none, the fields that carry credentials do.
-    pub(super) fn key(&self, head: &Parts, chosen: &[HeaderName], owner: Option<&[u8]>) -> Key {
-        let mut print = self.print(0);
+    /// The lookup key of a `GET`. Without an `owner`, the header fields that carry credentials are hashed in its place.
+    pub(super) fn lookup_key(
+        &self,
+        head: &Parts,
+        chosen: &[HeaderName],
+        owner: Option<&[u8]>,
+    ) -> LookupKey {
+        let mut hash = self.fingerprint(0);
         let uri = &head.uri;
-        print.field(uri.scheme_str().unwrap_or("").as_bytes());
+        hash.field(uri.scheme_str().unwrap_or("").as_bytes());
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let (user, server) = authority.rsplit_once('@').unwrap_or(("", authority));
-        print.field(user.as_bytes());
-        print.without_case(server.as_bytes());
-        print.values(&head.headers, &HOST);
+        hash.field(user.as_bytes());
+        hash.lowercase(server.as_bytes());
+        hash.values(&head.headers, &HOST);
         let path = uri.path_and_query().map_or("", |path| path.as_str());
-        print.field(path.as_bytes());
-        // Clones of a layer share what is kept, and may have chosen others.
-        print.0.write_usize(chosen.len());
+        hash.field(path.as_bytes());
+        // Clones of a layer share one store and may have chosen other fields.
+        hash.0.write_usize(chosen.len());
         for name in chosen {
-            print.field(name.as_str().as_bytes());
-            print.values(&head.headers, name);
+            hash.field(name.as_str().as_bytes());
+            hash.values(&head.headers, name);
         }
         match owner {
             Some(owner) => {
-                print.0.write_u8(1);
-                print.field(owner);
+                hash.0.write_u8(1);
+                hash.field(owner);
             }
             None => {
-                print.0.write_u8(0);
-                print.credentials(&head.headers);
+                hash.0.write_u8(0);
+                hash.credentials(&head.headers);
             }
         }
-        // The token that a layer inside will attach.
-        head.extensions.get::<TokenScope>().hash(&mut print.0);
-        Key(print.end())
+        // The token that an inner layer will attach.
+        head.extensions.get::<TokenScope>().hash(&mut hash.0);
+        LookupKey(hash.finish())
     }
 
-    /// What the fields that a response varies by say in this request.
-    pub(super) fn variant(&self, names: &[HeaderName], headers: &HeaderMap) -> u128 {
-        let mut print = self.print(1);
-        for name in names {
-            print.values(headers, name);
-        }
-        print.end()
-    }
-
-    /// The resource itself: its server and its path, whatever the query and however it is percent-encoded.
+    /// The tag of a resource: its server and path, without the query and the percent-encoding.
     pub(super) fn resource(&self, uri: &Uri, headers: Option<&HeaderMap>) -> Tag {
-        let mut print = self.print(2);
+        let mut hash = self.fingerprint(2);
         match (uri.host(), headers) {
             (Some(host), _) => {
-                print.without_case(host.as_bytes());
+                hash.lowercase(host.as_bytes());
                 let port = uri.port_u16().or_else(|| usual_port(uri.scheme_str()?));
-                print.0.write_u16(port.unwrap_or(443));
+                hash.0.write_u16(port.unwrap_or(443));
             }
-            (None, Some(headers)) => print.values(headers, &HOST),
+            (None, Some(headers)) => hash.values(headers, &HOST),
             (None, None) => {}
         }
-        print.decoded(uri.path());
-        Tag(print.end() as u64)
+        hash.decoded(uri.path());
+        Tag(hash.finish() as u64)
     }
 
-    /// Whatever has this value in the place of this parameter.
+    /// The tag of a value of a path parameter.
     pub(super) fn parameter(&self, name: &str, value: &str) -> Tag {
-        let mut print = self.print(3);
-        print.field(name.as_bytes());
-        print.field(value.as_bytes());
-        Tag(print.end() as u64)
+        self.parameter_of(name, |hash| hash.field(value.as_bytes()))
     }
 
-    /// The same, of a value that is percent-encoded.
+    /// The tag of a percent-encoded value of a path parameter.
     pub(super) fn encoded_parameter(&self, name: &str, value: &str) -> Tag {
-        let mut print = self.print(3);
-        print.field(name.as_bytes());
-        print.decoded(value);
-        Tag(print.end() as u64)
+        self.parameter_of(name, |hash| hash.decoded(value))
     }
 
-    /// What is hashed for one purpose is never taken for what is hashed for another.
-    fn print(&self, purpose: u8) -> Print {
+    fn parameter_of(&self, name: &str, value: impl FnOnce(&mut Fingerprint)) -> Tag {
+        let mut hash = self.fingerprint(3);
+        hash.field(name.as_bytes());
+        value(&mut hash);
+        Tag(hash.finish() as u64)
+    }
+
+    /// Begins a hash. Hashes for different purposes do not collide.
+    fn fingerprint(&self, purpose: u8) -> Fingerprint {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write_u8(purpose);
-        Print(hasher)
+        Fingerprint(hasher)
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
+        f.write_str("HashKey")
     }
 }
 
-// === impl Key ===
+// === impl LookupKey ===
 
-impl fmt::Debug for Key {
+impl fmt::Debug for LookupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
+        f.write_str("LookupKey")
     }
 }
 
-impl Hash for Key {
+impl Hash for LookupKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0 as u64);
     }
@@ -163,15 +174,51 @@ impl Hasher for KeyHasher {
     }
 }
 
-// === impl Print ===
+// === impl Variant ===
 
-impl Print {
+impl Variant {
+    /// The variant of a response with these header fields to a request with those.
+    ///
+    /// # Errors
+    ///
+    /// An unreadable `Vary`: which requests the response answers is unknown.
+    pub(super) fn new(
+        key: &HashKey,
+        response: &HeaderMap,
+        request: &HeaderMap,
+    ) -> Result<Self, InvalidHeaderName> {
+        let names: Box<[HeaderName]> = names(response, &VARY).collect::<Result<_, _>>()?;
+        let fingerprint = Self::fingerprint(key, &names, request);
+        Ok(Self { names, fingerprint })
+    }
+
+    /// Whether the response answers a request with these header fields.
+    pub(super) fn matches(&self, key: &HashKey, request: &HeaderMap) -> bool {
+        self.names.is_empty() || Self::fingerprint(key, &self.names, request) == self.fingerprint
+    }
+
+    /// The bytes that it takes besides itself, nearly.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.names.iter().map(|name| NAME + name.as_str().len()).sum::<usize>();
+        size_of_val(&*self.names) + texts
+    }
+
+    fn fingerprint(key: &HashKey, names: &[HeaderName], headers: &HeaderMap) -> u128 {
+        let mut hash = key.fingerprint(1);
+        names.iter().for_each(|name| hash.values(headers, name));
+        hash.finish()
+    }
+}
+
+// === impl Fingerprint ===
+
+impl Fingerprint {
     fn field(&mut self, bytes: &[u8]) {
         self.0.write_usize(bytes.len());
         self.0.write(bytes);
     }
 
-    fn without_case(&mut self, bytes: &[u8]) {
+    fn lowercase(&mut self, bytes: &[u8]) {
         self.0.write_usize(bytes.len());
         bytes.iter().for_each(|byte| self.0.write_u8(byte.to_ascii_lowercase()));
     }
@@ -196,11 +243,11 @@ impl Print {
                 self.values(headers, name);
             }
         }
-        // No name is empty, so this is their end.
+        // No name is empty, so this marks the end.
         self.field(b"");
     }
 
-    fn end(self) -> u128 {
+    fn finish(self) -> u128 {
         self.0.finish128().as_u128()
     }
 }

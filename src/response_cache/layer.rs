@@ -3,8 +3,13 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use http::{HeaderName, request::Parts};
 use tower_layer::Layer;
 
-use super::{Config, ResponseCache, ResponseCacheHandle, shared::Rules, store::Store};
+use super::{
+    ResponseCache, ResponseCacheConfig, ResponseCacheHandle, events,
+    shared::{CachedEndpoint, Shared},
+    store::Store,
+};
 use crate::{
+    EndpointPattern,
     classify::{Classifier, Preset},
     clock::Clock,
     endpoint::Endpoints,
@@ -12,82 +17,81 @@ use crate::{
     metrics as meter,
 };
 
-/// Keeps the responses of chosen `GET`s, for each credential by itself.
+/// Caches the responses of chosen `GET` endpoints, per credential.
 ///
 /// The [module page](super) is its manual, with the defaults.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ResponseCacheLayer {
-    base: Config,
-    rules: Arc<Rules>,
+    base: ResponseCacheConfig,
+    shared: Arc<Shared>,
 }
 
 // === impl ResponseCacheLayer ===
 
 impl ResponseCacheLayer {
-    /// 64 MiB: the profiles of twenty to forty thousand users.
+    /// 64 MiB: the profiles of 20,000 to 40,000 users.
     pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
 
-    /// 256 KiB: many times the longest profile, and little enough that a list of all users does not push everything out.
+    /// 256 KiB: many times the longest profile, and little enough that a list of all users does not evict everything else.
     pub const DEFAULT_MAX_BODY_BYTES: usize = 256 << 10;
 
-    /// Ten minutes: the limit of a minute, or of an hour's last minutes, is outlived, and someone who was blocked does not
-    /// stay let in for long.
+    /// Ten minutes: long enough for a rate limit of a minute, or for the last minutes of an hourly one, and short enough that a
+    /// blocked user does not keep access for long.
     pub const DEFAULT_STALE_FOR: Duration = Duration::from_secs(600);
 
-    /// One second: longer than a server needs that is well, and not as long as a person notices.
+    /// One second: longer than a healthy server needs, and not long enough for a person to notice.
     pub const DEFAULT_STALE_WAIT: Duration = Duration::from_secs(1);
 
     /// Thirty seconds, as [`Stack::CALL_TIMEOUT`](crate::Stack::CALL_TIMEOUT).
     pub const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// An empty cache of [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES) for the requests of one client of an API. Until an
-    /// [`endpoint`](Self::endpoint) is named, everything passes through.
+    /// An empty cache of [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES) for the requests of one client. Until an
+    /// [`endpoint`](Self::endpoint) is added, all requests pass through.
     pub fn new() -> Self {
         Self::of(Self::DEFAULT_MAX_BYTES)
     }
 
-    /// The same, of so many bytes: those of bodies, header fields and the books about them. At the bound, what was used
-    /// least makes room.
+    /// An empty cache of this size, in bytes of bodies, header fields and what the cache itself needs. When it is full, the
+    /// least used responses are evicted.
     ///
     /// # Errors
     ///
-    /// Zero, which would keep nothing.
+    /// Zero, which would store nothing.
     pub fn with_max_bytes(max_bytes: u64) -> Result<Self, InvalidConfig> {
         match max_bytes {
-            0 => Err(InvalidConfig::new("cache size", "zero would keep nothing")),
+            0 => Err(InvalidConfig::new("cache size", "zero would store nothing")),
             max_bytes => Ok(Self::of(max_bytes)),
         }
     }
 
-    /// For how long after its time to live a response is served while the server refuses or is out. Zero serves none.
+    /// How long after its time to live a response may be served while the server is down. Zero: never.
     pub fn stale_for(self, stale_for: Duration) -> Self {
         self.base(|base| base.stale_for(stale_for))
     }
 
-    /// How long a caller that has a stale response waits for a new one: see [`Config::stale_wait`].
+    /// How long a call with a stale response waits for a fresh one: see [`ResponseCacheConfig::stale_wait`].
     pub fn stale_wait(self, stale_wait: Duration) -> Self {
         self.base(|base| base.stale_wait(stale_wait))
     }
 
-    /// The longest body that is kept. A longer one is passed on as it comes.
+    /// The longest body that is stored. A longer one is passed through.
     pub fn max_body_bytes(self, max_body_bytes: usize) -> Self {
         self.base(|base| base.max_body_bytes(max_body_bytes))
     }
 
-    /// Requests that differ in this header field get different responses: see [`Config::header`].
+    /// Requests that differ in this header field get different responses: see [`ResponseCacheConfig::header`].
     pub fn header(self, name: HeaderName) -> Self {
         self.base(|base| base.header(name))
     }
 
-    /// Says whose a request's response is, in the place of the header fields that carry credentials: the user's id, for
-    /// one, so that a user whose access token has changed finds what was kept. For a request of which it says nothing
-    /// those fields count.
+    /// Tells whose a request's response is, in place of the header fields that carry credentials. With the user's id, a user
+    /// whose access token has changed still finds the stored responses. Where it returns `None`, the header fields count.
     ///
-    /// **Two requests for which it says the same get each other's responses.** It gets the head as this layer sees it, with
-    /// the extensions. What the server says of one of their tokens (401, 403) is told to nobody with another, but what was kept
-    /// is forgotten for all of them: an answer for a user whom the server has turned away is not to be at hand, and the cost
-    /// is one request.
+    /// **Requests with the same value share responses.** The function gets the request's head as this layer sees it, with its
+    /// extensions. A 401 or 403 for one token is not passed to a caller with another token, but it removes the stored response
+    /// for all tokens with that value: after the server has rejected a user, nothing may be served to that user, at the cost of
+    /// one request.
     ///
     /// ```
     /// use tower_heed::ResponseCacheLayer;
@@ -102,37 +106,31 @@ impl ResponseCacheLayer {
     where
         F: for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
     {
-        self.rules(|rules| rules.owner = Some(Arc::new(credential)))
+        self.shared(|shared| shared.credential = Some(Arc::new(credential)))
     }
 
-    /// Says what a response means, where no other layer has said it.
+    /// Classifies responses that no other layer has classified.
     pub fn classifier(self, classifier: impl Classifier) -> Self {
-        self.rules(|rules| rules.classifier = Arc::new(classifier))
+        self.shared(|shared| shared.classifier = Arc::new(classifier))
     }
 
-    /// How long a request that callers share may take, from its beginning to the end of the body, whatever their own
-    /// deadlines. For the rest of a body that is too long to be kept, there is no limit but that of the call that reads it.
-    ///
-    /// # Errors
-    ///
-    /// Zero, which would fail every request.
-    pub fn fetch_timeout(self, fetch_timeout: Duration) -> Result<Self, InvalidConfig> {
-        if fetch_timeout.is_zero() {
-            return Err(InvalidConfig::new("fetch timeout", "zero would fail every request"));
-        }
-        Ok(self.rules(|rules| rules.fetch_timeout = fetch_timeout))
+    /// How long a fetch may take, from its start to the end of the body, whatever the deadlines of its waiters. The rest of a
+    /// body that is too long to be stored is limited by the deadline of its reader alone. Zero is raised to a millisecond.
+    pub fn fetch_timeout(self, fetch_timeout: Duration) -> Self {
+        let fetch_timeout = fetch_timeout.max(Duration::from_millis(1));
+        self.shared(|shared| shared.fetch_timeout = fetch_timeout)
     }
 
-    /// Where the time comes from.
+    /// The source of time.
     pub fn clock(self, clock: Clock) -> Self {
-        self.rules(|rules| rules.clock = clock)
+        self.shared(|shared| shared.clock = clock)
     }
 
-    /// Keeps the responses of the `GET`s that match `pattern`; see [`EndpointPattern`](crate::EndpointPattern) for the syntax. A pattern without a method
-    /// is for `GET` as well.
+    /// Caches the responses to the `GET`s that match `pattern`. A pattern of another method has no effect.
     ///
-    /// The closure gets what the layer has been given so far, so settings for all endpoints come before. It has to give a
-    /// [time to live](Config::ttl).
+    /// The closure starts from the layer's own settings as they are now: settings that are made later do not change it. It gives a
+    /// [time to live](ResponseCacheConfig::ttl), without which the requests pass through. An earlier pattern that matches the
+    /// same requests is replaced.
     ///
     /// ```
     /// use std::time::Duration;
@@ -140,58 +138,52 @@ impl ResponseCacheLayer {
     ///
     /// ResponseCacheLayer::new()
     ///     .stale_for(Duration::from_secs(3600))
-    ///     .endpoint("GET /api/v2/users/{id}", |config| config.ttl(Duration::from_secs(300)).override_no_store())?
-    ///     .endpoint("GET /.well-known/{*document}", |config| config.ttl(Duration::from_secs(3600)))?;
+    ///     .endpoint("GET /api/v2/users/{id}".parse()?, |config| {
+    ///         config.ttl(Duration::from_secs(300)).override_no_store()
+    ///     })
+    ///     .endpoint("GET /.well-known/{*document}".parse()?, |config| {
+    ///         config.ttl(Duration::from_secs(3600))
+    ///     });
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is no `[GET ]/path`, or that is there already, and a time to live that is missing or zero.
     pub fn endpoint(
-        mut self,
-        pattern: &str,
-        configure: impl FnOnce(Config) -> Config,
-    ) -> Result<Self, InvalidConfig> {
-        let path = match pattern.split_once(' ') {
-            None | Some(("GET", _)) => pattern.trim_start_matches("GET "),
-            Some(_) => {
-                let what = format!("endpoint pattern `{pattern}`");
-                return Err(InvalidConfig::new(what, "only responses to GET are kept"));
-            }
-        };
-        let pattern = format!("GET {path}");
-        let named = configure(self.base.clone()).named(&pattern)?;
-        let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern.parse()?, Some(named));
-        Ok(self)
+        self,
+        pattern: EndpointPattern,
+        configure: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig,
+    ) -> Self {
+        let endpoint = CachedEndpoint::new(&pattern, configure(self.base.clone()));
+        if endpoint.is_none() {
+            events::no_ttl(&pattern);
+        }
+        self.shared(|shared| shared.endpoints.insert(pattern, endpoint.map(Arc::new)))
     }
 
-    /// Invalidates what is kept, and shows how much there is.
+    /// Invalidates stored responses, and shows how many there are.
     #[must_use]
     pub fn handle(&self) -> ResponseCacheHandle {
-        ResponseCacheHandle::new(Arc::clone(&self.rules.store))
+        ResponseCacheHandle::new(Arc::clone(&self.shared.store))
     }
 
     fn of(max_bytes: u64) -> Self {
-        let rules = Rules {
+        let shared = Shared {
             endpoints: Endpoints::new(None),
-            owner: None,
+            credential: None,
             classifier: Arc::new(Preset::Standard),
             clock: Clock::default(),
             fetch_timeout: Self::DEFAULT_FETCH_TIMEOUT,
             store: Arc::new(Store::new(max_bytes)),
+            in_flight: Arc::default(),
         };
-        Self { base: Config::default(), rules: Arc::new(rules) }
+        Self { base: ResponseCacheConfig::default(), shared: Arc::new(shared) }
     }
 
-    fn base(mut self, change: impl FnOnce(Config) -> Config) -> Self {
+    fn base(mut self, change: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig) -> Self {
         self.base = change(self.base);
         self
     }
 
-    fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
-        change(Arc::make_mut(&mut self.rules));
+    fn shared(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
         self
     }
 }
@@ -207,6 +199,6 @@ impl<S> Layer<S> for ResponseCacheLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         meter::layered();
-        ResponseCache::new(inner, Arc::clone(&self.rules))
+        ResponseCache::new(inner, Arc::clone(&self.shared))
     }
 }

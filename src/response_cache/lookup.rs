@@ -1,4 +1,4 @@
-//! What a request has to do for its response: nothing, wait for a flight, or begin one.
+//! What to do for a request: respond, pass it through, wait for a fetch, or begin one.
 
 use std::sync::Arc;
 
@@ -7,92 +7,102 @@ use http::{Request, Response, StatusCode};
 use tokio::runtime::Handle;
 
 use super::{
-    CacheBody, request::Asked, waiter::Caller, events, fetch::Flight, shared::Rules, store::Found,
+    CacheBody, events, fetch::Fetch, request::CacheableRequest, shared::Shared, store::Found,
+    waiting::WaitingCall,
 };
-use crate::extensions::Deadline;
+use crate::{extensions::Deadline, single_flight::Running};
 
 #[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
-pub(super) enum Boarding<B> {
-    /// The response is at hand.
-    Answered(Response<CacheBody<B>>),
-    /// It sends its request by itself: what comes is not kept.
-    Passes,
-    /// It waits for a flight that another has begun.
-    Follows(Caller),
-    /// It begins a flight, and waits for it.
-    Leads(Flight, Caller),
+pub(super) enum Lookup<B> {
+    Respond(Response<CacheBody<B>>),
+    PassThrough,
+    /// The request waits for another call's fetch.
+    Join(WaitingCall),
+    /// The request begins a fetch, and waits for it.
+    Lead(Running<Fetch>, WaitingCall),
 }
 
-// === impl Boarding ===
+// === impl Lookup ===
 
-impl<B> Boarding<B> {
-    pub(super) fn of<Body>(rules: &Arc<Rules>, asked: Asked, request: &Request<Body>) -> Self {
-        let find = || rules.store.find(&asked, request.headers(), rules.clock.now());
+impl<B> Lookup<B> {
+    pub(super) fn new<Body>(
+        shared: &Arc<Shared>,
+        cacheable: CacheableRequest,
+        request: &Request<Body>,
+    ) -> Self {
+        let store = &shared.store;
+        let (key, accepts) = (cacheable.key, cacheable.directives.accepts);
+        let find = || store.find(key, accepts, request.headers(), shared.clock.now());
         let found = find();
-        if let Some(boarding) = Self::at_once(rules, &asked, &found) {
-            return boarding;
+        if let Some(lookup) = Self::without_fetch(shared, &cacheable, &found) {
+            return lookup;
         }
         if Handle::try_current().is_err() {
-            return Self::Passes;
+            return Self::PassThrough;
         }
-        let store = &rules.store;
-        let mut flights = store.flights();
+        let mut in_flight = shared.in_flight.lock();
         let stale = match find() {
-            Found::Stale(kept) => Some(kept),
+            Found::Stale(stored) => Some(stored),
             Found::Nothing => None,
-            Found::Fresh(_) | Found::Held(..) | Found::Unkept => {
-                // One has landed in between.
-                drop(flights);
-                return Self::of(rules, asked, request);
+            Found::Fresh(_) | Found::InCooldown(..) | Found::NotStored => {
+                // A fetch was completed in between.
+                drop(in_flight);
+                return Self::new(shared, cacheable, request);
             }
         };
         let deadline = Deadline::of(request);
-        let limit = request.extensions().get().copied();
-        let caller = |asked, landing, stale| {
-            let rules = Arc::clone(rules);
-            Caller { rules, asked, landing, stale, deadline, limit }
+        let pending = in_flight.find(key, accepts, &store.generations, shared.clock.now());
+        let (running, fetch) = match pending {
+            Some(fetch) => (None, fetch),
+            None => {
+                // A refresh continues in the background, so the call's deadline does not limit it.
+                let limit = deadline.filter(|_| stale.is_none());
+                let (running, fetch) = Fetch::begin(shared, &cacheable, request, limit);
+                in_flight.insert(key, fetch.clone());
+                (Some(running), fetch)
+            }
         };
-        if let Some(landing) = flights.under_way(&asked, rules.clock.now()) {
-            drop(flights);
-            store.counts.shared.add();
-            asked.named.meter.shared();
-            return Self::Follows(caller(asked, landing, stale));
+        drop(in_flight);
+        let own_deadline = request.extensions().get().copied();
+        let (shared, metrics) = (Arc::clone(shared), &cacheable.endpoint.metrics);
+        match running {
+            Some(_) => {
+                store.counts.misses.add();
+                metrics.miss();
+            }
+            None => {
+                store.counts.shared.add();
+                metrics.shared();
+            }
         }
-        let marks = store.generations.mark(asked.tags(rules, request));
-        // Where there is something to serve, the request goes on behind for as long as it takes.
-        let flight_deadline = deadline.filter(|_| stale.is_none());
-        let headers = request.headers().clone();
-        let (flight, landing) =
-            Flight::new(Arc::clone(rules), asked.clone(), headers, marks, flight_deadline);
-        flights.begin(asked.key, landing.clone());
-        drop(flights);
-        store.counts.misses.add();
-        asked.named.meter.miss();
-        Self::Leads(flight, caller(asked, landing, stale))
+        let call = WaitingCall { shared, request: cacheable, fetch, stale, deadline, own_deadline };
+        match running {
+            Some(running) => Self::Lead(running, call),
+            None => Self::Join(call),
+        }
     }
 
-    /// What there is to do without a flight.
-    fn at_once(rules: &Rules, asked: &Asked, found: &Found) -> Option<Self> {
-        let now = rules.clock.now();
-        let counts = &rules.store.counts;
+    /// What to do if no fetch is needed.
+    fn without_fetch(shared: &Shared, request: &CacheableRequest, found: &Found) -> Option<Self> {
+        let (counts, metrics) = (&shared.store.counts, &request.endpoint.metrics);
         match found {
-            Found::Fresh(kept) => {
+            Found::Fresh(stored) => {
                 counts.hits.add();
-                asked.named.meter.hit();
-                Some(Self::Answered(kept.respond(now, None)))
+                metrics.hit();
+                Some(Self::Respond(stored.respond(shared.clock.now(), None)))
             }
-            Found::Held(kept, class) => {
+            Found::InCooldown(stored, class) => {
                 counts.stale.add();
-                asked.named.meter.stale();
-                events::serves_stale(&asked.pattern, &asked.named, *class);
-                Some(Self::Answered(kept.respond(now, Some(*class))))
+                metrics.stale();
+                events::serving_stale(&request.endpoint, *class);
+                Some(Self::Respond(stored.respond(shared.clock.now(), Some(*class))))
             }
-            _ if asked.only_if_cached => {
-                let mut response = Response::new(CacheBody::kept(Bytes::new(), None));
+            _ if request.directives.only_if_cached => {
+                let mut response = Response::new(CacheBody::complete(Bytes::new(), None));
                 *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-                Some(Self::Answered(response))
+                Some(Self::Respond(response))
             }
-            Found::Unkept => Some(Self::Passes),
+            Found::NotStored => Some(Self::PassThrough),
             Found::Stale(_) | Found::Nothing => None,
         }
     }

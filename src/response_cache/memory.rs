@@ -1,4 +1,4 @@
-//! One piece of memory for all of a response, so that nothing keeps alive the buffers of the connection on which it came.
+//! One allocation for all of a stored response, so that it keeps no buffer of a connection alive.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use http::{
     header::{self, AGE, CONNECTION, InvalidHeaderName, SET_COOKIE},
 };
 
-/// Fields that are about the connection and are not kept ([RFC 9111 section 3.1]), besides those that `Connection` names.
+/// Fields of the connection, which are not stored ([RFC 9111 section 3.1]), besides those that `Connection` names.
 ///
 /// [RFC 9111 section 3.1]: https://www.rfc-editor.org/rfc/rfc9111#section-3.1
-const OF_THE_CONNECTION: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     header::TE,
     header::TRAILER,
@@ -22,37 +22,37 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// What a header map takes for each field that it has room for.
+/// The bytes that a header map takes for each field of its capacity.
 const FIELD: usize = 112;
 
-/// What a field's name takes besides its text, once it was copied.
+/// The bytes that a copied field name takes besides its text.
 pub(super) const NAME: usize = 32;
 
-/// Copies of what is kept of a response: its body, its fields, its trailers.
-pub(super) fn copies(
+/// Copies the body, the header fields and the trailers of a response, less what is not stored.
+pub(super) fn copy(
     body: &Bytes,
     headers: &HeaderMap,
     trailers: Option<&HeaderMap>,
 ) -> (Bytes, HeaderMap, Option<HeaderMap>) {
-    let of_trailers = trailers.into_iter().flat_map(HeaderMap::values);
-    let values = headers.values().chain(of_trailers).map(HeaderValue::len).sum::<usize>();
+    let trailer_values = trailers.into_iter().flat_map(HeaderMap::values);
+    let values = headers.values().chain(trailer_values).map(HeaderValue::len).sum::<usize>();
     let mut memory = Memory(Vec::with_capacity(body.len() + values));
     memory.0.extend_from_slice(body);
-    let without = not_kept(headers);
-    let places = memory.put(headers, &without);
-    let trailer_places = trailers.map(|trailers| memory.put(trailers, &without));
+    let excluded = excluded(headers);
+    let fields = memory.append(headers, &excluded);
+    let trailers = trailers.map(|trailers| memory.append(trailers, &excluded));
     let memory = Bytes::from(memory.0);
-    let trailers = trailer_places.map(|places| fields(&memory, places));
-    (memory.slice(..body.len()), fields(&memory, places), trailers)
+    let trailers = trailers.map(|fields| header_map(&memory, fields));
+    (memory.slice(..body.len()), header_map(&memory, fields), trailers)
 }
 
-/// The bytes that a header map takes, nearly: those of its table and of its texts.
+/// The bytes that a header map takes, nearly: its table and its texts.
 pub(super) fn bytes(map: &HeaderMap) -> usize {
     let texts = map.iter().map(|(name, value)| NAME + name.as_str().len() + value.len());
     map.capacity() * FIELD + texts.sum::<usize>()
 }
 
-/// The field names in a list.
+/// The field names in a field that is a list.
 pub(super) fn names<'a>(
     headers: &'a HeaderMap,
     of: &HeaderName,
@@ -63,11 +63,11 @@ pub(super) fn names<'a>(
     names.map(HeaderName::from_bytes)
 }
 
-/// One piece of memory that is being filled.
+/// The allocation while it is filled.
 struct Memory(Vec<u8>);
 
-/// A field, and where its value is in the memory.
-struct Place {
+/// A field, and the range of its value in the memory.
+struct Field {
     name: HeaderName,
     value: Range<usize>,
     is_sensitive: bool,
@@ -76,26 +76,26 @@ struct Place {
 // === impl Memory ===
 
 impl Memory {
-    fn put(&mut self, headers: &HeaderMap, without: &[HeaderName]) -> Vec<Place> {
-        let kept = headers.iter().filter(|(name, _)| !without.contains(name));
-        kept.map(|(name, value)| {
+    fn append(&mut self, headers: &HeaderMap, excluded: &[HeaderName]) -> Vec<Field> {
+        let stored = headers.iter().filter(|(name, _)| !excluded.contains(name));
+        let append = |(name, value): (&HeaderName, &HeaderValue)| {
             let start = self.0.len();
             self.0.extend_from_slice(value.as_bytes());
-            // A name of its own as well: one that came over HTTP/2 may be a piece of a buffer.
+            // The name is copied as well: over HTTP/2 it may be a slice of a buffer.
             let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or(name.clone());
-            Place { name, value: start..self.0.len(), is_sensitive: value.is_sensitive() }
-        })
-        .collect()
+            Field { name, value: start..self.0.len(), is_sensitive: value.is_sensitive() }
+        };
+        stored.map(append).collect()
     }
 }
 
-fn fields(memory: &Bytes, places: Vec<Place>) -> HeaderMap {
-    // With room for the age. A map that the server made too great to be copied is left with what fits.
-    let mut headers = HeaderMap::try_with_capacity(places.len() + 1).unwrap_or_default();
-    for place in places {
-        if let Ok(mut value) = HeaderValue::from_maybe_shared(memory.slice(place.value)) {
-            value.set_sensitive(place.is_sensitive);
-            if headers.try_append(place.name, value).is_err() {
+fn header_map(memory: &Bytes, fields: Vec<Field>) -> HeaderMap {
+    // With capacity for `Age`. A map that is too great to be copied keeps what fits.
+    let mut headers = HeaderMap::try_with_capacity(fields.len() + 1).unwrap_or_default();
+    for field in fields {
+        if let Ok(mut value) = HeaderValue::from_maybe_shared(memory.slice(field.value)) {
+            value.set_sensitive(field.is_sensitive);
+            if headers.try_append(field.name, value).is_err() {
                 break;
             }
         }
@@ -103,8 +103,8 @@ fn fields(memory: &Bytes, places: Vec<Place>) -> HeaderMap {
     headers
 }
 
-/// The fields that are not kept: those of the connection, the age, which is counted on, and cookies.
-fn not_kept(headers: &HeaderMap) -> Vec<HeaderName> {
+/// The fields that are not stored: those of the connection, `Age`, which is computed, and cookies.
+fn excluded(headers: &HeaderMap) -> Vec<HeaderName> {
     let named = names(headers, &CONNECTION).filter_map(Result::ok);
-    named.chain(OF_THE_CONNECTION).chain([AGE, SET_COOKIE]).collect()
+    named.chain(HOP_BY_HOP).chain([AGE, SET_COOKIE]).collect()
 }

@@ -1,8 +1,9 @@
-//! Keeps the responses of chosen `GET`s: one request for all who want the same, and an answer while the server is out.
+//! A cache for the responses of chosen `GET` endpoints: one fetch for concurrent requests, and stale responses while the server
+//! is down.
 //!
-//! Use it for what is read much more often than it changes and is asked for in every login: user profiles, roles, organizations,
-//! key sets. Do not use it for what has to be true at this moment, such as whether a token was revoked, nor as a cache that all
-//! requests go through: only the endpoints that are named are kept, each for as long as was said for it.
+//! Use it for data that is read much more often than it changes and that every login needs: user profiles, roles, organizations,
+//! key sets. Do not use it for data that must be true at this moment, such as whether a token was revoked, nor as a general
+//! HTTP cache: only the endpoints that you name are cached, each for the time that you give.
 //!
 //! # Example
 //!
@@ -16,14 +17,14 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
-//! // Gives the user's profile once, and then refuses.
-//! let sent = Arc::new(AtomicU32::new(0));
+//! // This server returns the user's profile once, and then 429.
+//! let attempts = Arc::new(AtomicU32::new(0));
 //! let api = service_fn(move |_: Request<Full<Bytes>>| {
-//!     let status = if sent.fetch_add(1, Ordering::Relaxed) == 0 { 200 } else { 429 };
+//!     let status = if attempts.fetch_add(1, Ordering::Relaxed) == 0 { 200 } else { 429 };
 //!     async move { Ok::<_, BoxError>(Response::builder().status(status).body(Full::<Bytes>::default())?) }
 //! });
 //! let cache = ResponseCacheLayer::new()
-//!     .endpoint("GET /api/v2/users/{id}", |config| config.ttl(Duration::from_secs(300)))?;
+//!     .endpoint("GET /api/v2/users/{id}".parse()?, |config| config.ttl(Duration::from_secs(300)));
 //! let handle = cache.handle();
 //! let client = ServiceBuilder::new().layer(cache).service(api);
 //!
@@ -32,252 +33,247 @@
 //! let fresh = client.clone().oneshot(profile()?).await?;
 //! assert_eq!(fresh.headers()["age"], "0");
 //!
-//! // Five minutes later the server is asked and refuses.
+//! // Five minutes later the response is stale, and its refresh is rate limited.
 //! tokio::time::advance(Duration::from_secs(300)).await;
 //! let response = client.clone().oneshot(profile()?).await?;
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.extensions().get::<Stale>().unwrap().class(), ErrorClass::RateLimited);
 //!
-//! // Whoever knows that the user has changed says so.
+//! // A webhook reports that the user has changed.
 //! handle.invalidate("id", "auth0|1");
 //! assert_eq!(client.oneshot(profile()?).await?.status(), 429);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # Whose response it is
+//! # Which requests share a response
 //!
-//! A response is for requests that have the same **method** (`GET`), the same **URI** with its query, the same **credential**,
-//! and the same values in the **fields that were chosen** ([`Config::header`]) and that the response's own `Vary` names. The
-//! credential is, by default,
+//! Requests share a response if they have the same method (`GET`), the same URI including the query, the same **credential**, and
+//! the same values in the header fields that you [choose](ResponseCacheConfig::header) and that the response's `Vary` names.
+//! By default, the credential is
 //!
-//! * every header field whose name says that it may tell who asks: `authorization`, `cookie`, and all that has `assertion`, `auth`,
-//!   `bearer`, `cert`, `credential`, `hmac`, `identity`, `impersonat`, `jwt`, `key`, `login`, `oidc`, `pass`, `principal`, `pwd`,
-//!   `saml`, `secret`, `session`, `signature`, `sudo`, `ticket`, `token` or `user` in it, but for `user-agent` and
-//!   `idempotency-key`; and every value that is marked [sensitive](http::HeaderValue::set_sensitive);
+//! * each header field whose name contains `assertion`, `auth`, `bearer`, `cert`, `cookie`, `credential`, `hmac`, `identity`,
+//!   `impersonat`, `jwt`, `key`, `login`, `oidc`, `pass`, `principal`, `pwd`, `saml`, `secret`, `session`, `signature`, `sudo`,
+//!   `ticket`, `token` or `user`, except `user-agent` and `idempotency-key`; and each value that is marked
+//!   [sensitive](http::HeaderValue::set_sensitive);
 //! * the user and password in the URI;
-//! * the [`TokenScope`](crate::token_cache::TokenScope) that says which token a layer inside will attach.
+//! * the [`TokenScope`](crate::token_cache::TokenScope) that selects the token of an inner layer.
 //!
-//! [`credential`](ResponseCacheLayer::credential) puts a function in the place of the fields: it is needed where they are others in
-//! each request (a signature, a token for one use), which would find nothing. Requests without any share: those that a layer
-//! inside gives the one token of this machine. **A tenant or a user that only some other field tells** (`x-tenant`) **has to be
-//! chosen**, or named in the server's `Vary`. Of responses that vary, the last one is kept; by a field that was chosen, each.
+//! A function given to [`credential`](ResponseCacheLayer::credential) replaces the header fields. You need it if they differ in
+//! each request, as a signature or a one-time token does: such requests would never share a response. Requests without a
+//! credential share responses: an inner layer gives them the same token.
 //!
-//! The body of a `GET` does not count: it has no meaning
+//! **Choose the header field that selects a tenant or a user** (`x-tenant`), unless the server names it in `Vary`. Of responses
+//! that differ by `Vary`, only the last is stored; of responses that differ by a chosen field, all are.
+//!
+//! The body of a `GET` is ignored, as it has no meaning
 //! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
 //!
-//! All of that is hashed to 128 bits by SipHash-2-4 with a random key of this cache, and nothing else of it is kept: no credential
-//! is in memory for longer than its request. That two requests are taken for one is as likely as to guess a key of 128 bits, and
-//! nobody can look for such a pair without it.
+//! The lookup key is a SipHash-2-4 of 128 bits, with a random key for each cache. The cache stores no credential. Two requests
+//! collide only by guessing the key.
 //!
-//! # What is kept
+//! # What is stored
 //!
-//! [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) is obeyed as by a private cache of one credential; `private`, `s-maxage`
-//! and section 3.5, which are about caches that users share, do not come into it. What the server says shortens what was
-//! configured and never lengthens it.
+//! The layer follows [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) as a private cache of one credential. `private`,
+//! `s-maxage` and section 3.5 are about shared caches and do not apply. The server's directives shorten the configured times and
+//! never lengthen them.
 //!
-//! | the response | |
+//! | the response | effect |
 //! |---|---|
-//! | has another status than 200, 203 or 204 | is not kept |
-//! | says `no-store` or `no-cache`, or is stale when it comes | is not kept, unless [`override_no_store`](Config::override_no_store) |
-//! | sets a cookie | is not kept, unless [`strip_set_cookie`](Config::strip_set_cookie) |
-//! | is [`Degraded`](crate::extensions::Degraded), made in the server's place by a layer inside | is not kept, as the failure that it stands for is not |
-//! | varies by `*` or by what cannot be read | is not kept |
-//! | is longer than [`max_body_bytes`](Config::max_body_bytes), breaks off, or has another length than it says | is not kept |
-//! | says `max-age` or `Expires` | is fresh until then (less its `Age`), and no longer than its [`ttl`](Config::ttl) |
-//! | says `must-revalidate` | is not served stale |
-//! | says `stale-if-error` | is served stale for that, and no longer than [`stale_for`](Config::stale_for) |
+//! | has another status than 200, 203 or 204 | not stored |
+//! | has `no-store` or `no-cache`, or is stale on arrival | not stored, unless [`override_no_store`](ResponseCacheConfig::override_no_store) |
+//! | sets a cookie | not stored, unless [`strip_set_cookie`](ResponseCacheConfig::strip_set_cookie) |
+//! | is [`Degraded`](crate::extensions::Degraded): an inner layer made it in the server's place | not stored, treated as the failure that it stands in for |
+//! | has `Vary: *` or an unreadable `Vary` | not stored |
+//! | is longer than [`max_body_bytes`](ResponseCacheConfig::max_body_bytes), breaks off, or contradicts its `Content-Length` | not stored |
+//! | has `max-age` or `Expires` | fresh until then (less its `Age`), and no longer than [`ttl`](ResponseCacheConfig::ttl) |
+//! | has `must-revalidate` | never served stale |
+//! | has `stale-if-error` | served stale for that time, and no longer than [`stale_for`](ResponseCacheConfig::stale_for) |
 //!
-//! | the request | |
+//! | the request | effect |
 //! |---|---|
-//! | says `no-cache` or `max-age=0` | is sent, and the next get what it brings |
-//! | says `max-age` or `min-fresh` | gets nothing older, or that is fresh for less, or that is stale |
-//! | says `only-if-cached` | gets what can be served without asking the server, or 504; it is never sent |
-//! | says `no-store`, or asks for a range, or has a condition (`If-None-Match`) | passes |
-//! | is made outside of a tokio runtime, and nothing is kept for it | passes |
+//! | has `no-cache` or `max-age=0` | sent; its response is stored |
+//! | has `max-age` or `min-fresh` | gets a fresh response that satisfies them, or is sent |
+//! | has `only-if-cached` | gets what can be served without the server, or 504; never sent |
+//! | has `no-store`, `Range`, `Upgrade` or a condition (`If-None-Match`) | passes through |
+//! | is made outside of a tokio runtime, and has no stored response | passes through |
 //!
-//! Responses out of the cache say their `Age`. They carry the fields that the server sent, less those of the connection, and no
-//! extension but [`Stale`]. There is no heuristic freshness, and nothing is validated by `ETag`: with a time to live that
-//! somebody has chosen, both add little. That is why `http-cache-semantics`, which is a full reading of the RFC, is not used
-//! here: what it decides by itself is what is to be configured here, and it keeps a copy of both messages' heads for it.
+//! A stored response has an `Age`, the header fields of the server except those of the connection, and no extension but
+//! [`Stale`].
 //!
-//! # One request for all
+//! There is no heuristic freshness and no validation by `ETag`: with a configured time to live, both add little. This is why
+//! the layer does not use `http-cache-semantics`, a complete implementation of the RFC: it decides by itself what is configured
+//! here, and keeps a copy of both messages' heads for it.
+//!
+//! # Single flight
 //!
 //! ```text
-//! first who asks ──► flight, on a task of its own ──────────► response: kept, and given to all who wait
-//! others ──────────► wait for it ──────────────────────────►  failure:  given to all who wait, kept for nobody
-//!                                                             not to be kept: the first has it; the others send theirs
+//! first request  ──► fetch, in a task of its own ──► response:     stored, and given to all waiters
+//! other requests ──► wait for the fetch          ──► failure:      given to all waiters, not stored
+//!                                                    not storable: given to the first; the others send their requests
 //! ```
 //!
-//! The failure of a flight is shared as well: ten thousand who wait for a server that is out make one request, and not ten
-//! thousand one after the other. Only of a failing answer whose body is longer than 256 KiB (and than `max_body_bytes`) each of
-//! them gets its own: it would have to be held in memory first, and whoever sends such is not to be trusted with that. After a
-//! response that is not to be kept, requests pass for a minute, or for the time to live if that is shorter, without waiting for
-//! one another.
+//! The waiters share a failure, too: ten thousand callers of a server that is down make one request. The exception is a failing
+//! response with a body of more than 256 KiB (and more than `max_body_bytes`), which each of them requests itself. After a
+//! response that cannot be stored, requests pass through without waiting for each other, for one minute or for the time to
+//! live, whichever is shorter.
 //!
-//! A flight has the deadline of the call that began it, so that the layers inside do not begin a wait that would pass it, and at
-//! most [`fetch_timeout`](ResponseCacheLayer::fetch_timeout). If it fails and some who waited have more time, one of them begins
-//! another, once. So does one of them if the runtime that carries the flight is gone, or drives it no more and the limit passed a
-//! second ago. A flight that refreshes what can be served stale has `fetch_timeout`, whatever the calls have.
+//! A fetch has the deadline of the call that begins it, so that no inner layer begins a wait beyond it, and at most
+//! [`fetch_timeout`](ResponseCacheLayer::fetch_timeout). The refresh of a response that can be served stale has `fetch_timeout`,
+//! whatever the call's deadline. If a deadline ends a fetch and some waiters have more time, one of them begins another, once.
+//! So does one of them if the fetch's runtime is shut down, or is not driven until a second after the limit.
 //!
-//! # While the server refuses or is out
+//! # While the server is down
 //!
-//! A response past its time to live is served, marked [`Stale`], for as long as `stale_for` if its refresh ends as
-//! `RateLimited`, `Throttled`, `Unavailable`, `Timeout`, `Connect`, `Interrupted` or `TokenUnavailable`
-//! ([`AfterFailure`](crate::response_cache::AfterFailure)), or takes longer than [`stale_wait`](Config::stale_wait). After such a failure
-//! the server is left alone for this response, for as long as it said or else for longer each time
-//! ([`TokenErrorKind`](crate::error::TokenErrorKind)), and readers get the stale one at once. Any other failure is how things are now: a 401,
-//! 403, 404 or 410 is passed on, and what was kept for that request is forgotten. An error of unknown meaning is passed on.
+//! Past its time to live and for `stale_for`, a response is served with the extension [`Stale`] if its refresh ends as
+//! `RateLimited`, `Throttled`, `Unavailable`, `Timeout`, `Connect`, `Interrupted` or `TokenUnavailable`, or takes longer than
+//! [`stale_wait`](ResponseCacheConfig::stale_wait). After such a failure there is a cooldown: for as long as the server asked, or
+//! else longer after each failure, the stale response is served without a request.
 //!
-//! # What is invalidated
+//! Any other failure is the resource's present state: a 401, 403, 404 or 410 is passed on, and the stored response is removed.
+//! An error of unknown class is passed on, and the stored response remains.
 //!
-//! * A `POST`, `PATCH`, `PUT`, `DELETE` or any other method that is not safe, if it succeeded, invalidates what is kept of **its own
-//!   path** ([RFC 9111 section 4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)), for every credential and every query. If
-//!   its outcome is not known (5xx, a time-out, a broken connection, a dropped call), what is kept is not fresh any more, and
-//!   still there if the server is out. What a write changes under other paths (`/users/{id}` and `/users/{id}/roles`) is for
-//!   the handle.
-//! * [`ResponseCacheHandle`] does the same by a parameter of the pattern, by URI, and all.
+//! # Invalidation
 //!
-//! A flight that was on its way then brings what was true before: it is for those who had joined it, and is not kept. Paths are
-//! compared without their percent-encoding, and as they are else. Writes by others, past this layer, are not seen.
+//! * A `POST`, `PATCH`, `PUT`, `DELETE` or other unsafe method that succeeds invalidates the responses of **its own path**, for
+//!   all credentials and queries ([RFC 9111 section 4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)). If its outcome is
+//!   unknown (5xx, a timeout, a broken connection, a dropped call), the responses become stale: they are refreshed, and still
+//!   served while the server is down. Use the handle for what a write changes under other paths (`/users/{id}` and
+//!   `/users/{id}/roles`).
+//! * [`ResponseCacheHandle`] invalidates by a parameter of the pattern, by URI, or everything.
 //!
-//! A write counts from the moment its answer comes: until then what is kept is served, and what was read meanwhile goes with it.
-//! What a server does only after it has answered (202, a replica that lags), or after the call has given up, no cache can see:
-//! what is read in between may be of before the write, and is kept for its time to live. The handle can say when it is done.
+//! A fetch that was in flight gets the state before the invalidation: its waiters receive the response, and it is not stored.
+//! Paths are compared without their percent-encoding, and otherwise literally. Writes that do not pass through this layer are not
+//! seen.
+//!
+//! A write takes effect when its response arrives: until then stored responses are served, and those that were stored meanwhile
+//! are invalidated with the others. If a server applies a write after its response (202, a lagging replica) or after the call
+//! was given up, responses from before may be stored for their time to live. Use the handle when the write is known to be done.
 //!
 //! # Defaults
 //!
 //! | setting | default | at the limit |
 //! |---|---|---|
-//! | [`with_max_bytes`](ResponseCacheLayer::with_max_bytes) | [64 MiB](ResponseCacheLayer::DEFAULT_MAX_BYTES) | what was used least makes room |
-//! | [`ttl`](Config::ttl) | none: it has to be given | the server is asked |
-//! | [`stale_for`](Config::stale_for) | [10 min](ResponseCacheLayer::DEFAULT_STALE_FOR) | the failure is passed on |
-//! | [`stale_wait`](Config::stale_wait) | [1 s](ResponseCacheLayer::DEFAULT_STALE_WAIT), or half of what is left until the deadline | the stale one is served, the request goes on |
-//! | [`max_body_bytes`](Config::max_body_bytes) | [256 KiB](ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES) | it is passed on as it comes |
-//! | [`fetch_timeout`](ResponseCacheLayer::fetch_timeout) | [30 s](ResponseCacheLayer::DEFAULT_FETCH_TIMEOUT), or the deadline of who began it | the flight fails as `Timeout` |
-//! | [`credential`](ResponseCacheLayer::credential) | the fields that may carry one | |
+//! | [`with_max_bytes`](ResponseCacheLayer::with_max_bytes) | [64 MiB](ResponseCacheLayer::DEFAULT_MAX_BYTES) | the least used responses are evicted |
+//! | [`ttl`](ResponseCacheConfig::ttl) | none: requests pass through until it is given | the response is refreshed |
+//! | [`stale_for`](ResponseCacheConfig::stale_for) | [10 min](ResponseCacheLayer::DEFAULT_STALE_FOR) | the failure is passed on |
+//! | [`stale_wait`](ResponseCacheConfig::stale_wait) | [1 s](ResponseCacheLayer::DEFAULT_STALE_WAIT), or half of the time until the deadline | the stale response is served, the fetch continues |
+//! | [`max_body_bytes`](ResponseCacheConfig::max_body_bytes) | [256 KiB](ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES) | the response passes through |
+//! | [`fetch_timeout`](ResponseCacheLayer::fetch_timeout) | [30 s](ResponseCacheLayer::DEFAULT_FETCH_TIMEOUT), or the deadline of the call that begins the fetch | the fetch fails as `Timeout` |
+//! | [`credential`](ResponseCacheLayer::credential) | the header fields that may carry one | |
 //! | [`header`](ResponseCacheLayer::header) | none | |
 //! | [`classifier`](ResponseCacheLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
-//! | [`clock`](ResponseCacheLayer::clock) | the machine's | |
+//! | [`clock`](ResponseCacheLayer::clock) | the system's | |
 //!
 //! # Cost
 //!
-//! What passes costs no allocation; a write to a path that is named, a hash of that path. A hit costs a hash of the key, a look-up
-//! in [`moka`](https://docs.rs/moka)'s concurrent map, and up to five allocations, for the header map. A flight is a task. What is
-//! kept is copied into one piece of memory, so that it keeps no buffer of a connection alive, and weighed with its header fields
-//! and the books about it; at the end of each flight the bound holds. Besides it there are up to 8 bytes for each KiB of it, which
-//! are taken off it, and what is on its way. There are no threads and no timers.
+//! A request that passes through costs no allocation; a write to a cached path costs a hash of that path. A hit costs a hash of
+//! the key, a lookup in [`moka`](https://docs.rs/moka)'s concurrent map, and up to five allocations for the header map. A fetch
+//! is a task.
+//!
+//! A stored response is copied into one allocation, so that it keeps no buffer of a connection alive. Its size includes its
+//! header fields and what the cache needs for it, and the bound holds at the end of each fetch. The invalidation counters take up
+//! to 8 bytes for each KiB of the bound, and are part of it. Responses in flight are not. There are no threads and no timers.
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's: which requests are answered from the cache is not known before the call. A call that is
-//! sent uses the readied instance. One that is answered or waits lets it go, with whatever it holds, and makes a clone ready if it
-//! has to send after all.
+//! `poll_ready` is the inner service's, because a hit is not known before the call. A call that is sent uses the ready instance.
+//! A call that is answered or waits releases it with whatever it holds, and makes a clone ready if it has to send after all.
 //!
 //! # Cancellation
 //!
-//! Dropping a call that passes drops the inner one. Dropping one that waits for a flight ends the waiting; the flight goes on, also
-//! if nobody waits or the call was never polled, and its response is kept. A client that panics fails the flight. A write that is dropped counts as one
-//! of unknown outcome.
+//! Dropping a call that passes through drops the inner call. Dropping a call that waits ends its wait. The fetch continues and
+//! its response is stored, even if no caller is left or the call was never polled. A panic of the client fails the fetch. A
+//! dropped write has an unknown outcome.
 //!
 //! # Cloning
 //!
-//! Clones of the layer, its services, their clones and its handles share one cache. Have a layer for each client: what two of them
-//! send inside is not known here. A setter changes one layer and none of its clones.
+//! Clones of the layer, its services, their clones and its handles share one cache. Use one layer for each client: the cache does
+//! not know what two clients send differently. A setter changes one layer and none of its clones.
 //!
 //! # Ordering
 //!
 //! * Outside of [`RetryOnRateLimit`](crate::RetryOnRateLimit), [`ThrottleLayer`](crate::ThrottleLayer) and
-//!   [`TokenCacheLayer`](crate::TokenCacheLayer): a hit needs none of them, and a flight is retried, held back and given its
-//!   token once for all. Inside of the token layer each new token would be another credential.
-//! * Outside of [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), which brings the meaning of a failure and sees each real answer.
-//! * Inside of the call's [`TimeoutLayer`](crate::TimeoutLayer), which bounds the waiting as well. The deadline of a call that waits
-//!   ends that call, not the flight; the phase of its error is `Headers`.
-//! * Inside of anything that makes errors of failing answers for its own sake. Rate-limit fields of a response that was kept are
-//!   old: have no layer outside that reads them.
+//!   [`TokenCacheLayer`](crate::TokenCacheLayer): a hit needs none of them, and a fetch is retried, queued and authorized once
+//!   for all waiters. Inside of the token layer each new token would be another credential.
+//! * Outside of [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), whose classification it uses and which sees each response of
+//!   the server.
+//! * Inside of the call's [`TimeoutLayer`](crate::TimeoutLayer), which also limits the wait. The deadline of a waiting call ends
+//!   that call, not the fetch. The phase of its error is `Headers`.
+//! * Inside of layers that turn failing responses into errors. The rate-limit fields of a stored response are outdated: do not
+//!   read them in an outer layer.
 //!
-//! A flight runs on a task of its own, in the span of the call that began it. It carries the extensions of that request.
+//! A fetch runs in a task of its own, in the span of the call that begins it, and carries the extensions of its request.
 //!
 //! # Errors
 //!
-//! * [`FetchFailed`], shared by all who waited for a flight that brought no response. Its source is the inner service's error, or
-//!   [`Elapsed`](crate::timeout::Elapsed), and its class is that of the source.
-//! * [`Elapsed`](crate::timeout::Elapsed), if the [`Deadline`](crate::extensions::Deadline) that the request brings passes while it waits.
-//! * The inner service's errors, unchanged, of what passes. The error of a [`CacheBody`] is the inner body's.
+//! * [`ErrorKind::FetchFailed`](crate::ErrorKind::FetchFailed), shared by the waiters of a fetch without a response. Its source
+//!   is the inner service's error or a timeout, and its class is that of the source.
+//! * [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), if the [`Deadline`](crate::extensions::Deadline) in the request's
+//!   extensions passes while it waits.
+//! * The inner service's errors, unchanged, for requests that pass through. The error of a [`CacheBody`] is the inner body's.
 //!
 //! # Panics
 //!
-//! A call panics if the inner service's `call` or the `credential` function does, and where it is made in a tokio runtime
-//! that has no timers.
+//! A call panics if the inner service's `call` or the `credential` function does, and in a tokio runtime without timers.
 //!
 //! # Events
 //!
-//! With the target `tower_heed::response_cache`; none has a path, a user or a credential in it:
+//! The target is `tower_heed::response_cache`. No event contains a path, a user or a credential.
 //!
 //! | level | message | fields |
 //! |---|---|---|
-//! | `DEBUG` | `response kept` | `endpoint`, `bytes`, `fresh_for` |
-//! | `DEBUG` | `response not kept` | `endpoint`, `reason` |
-//! | `DEBUG` | `a write has invalidated its resource` | `endpoint` |
-//! | `INFO` | `responses invalidated` | `what`: `parameter`, `uri` or `all` |
-//! | `INFO` | `the server answers again` | `endpoint` |
-//! | `WARN` | `serving stale responses`, at the first since it answered | `endpoint`, `class` |
-//! | `WARN` | `the server does not have its responses kept: each request is sent`, once for each endpoint | `endpoint`, `reason` |
+//! | `DEBUG` | `response stored` | `endpoint`, `bytes`, `fresh_for_ms` |
+//! | `DEBUG` | `response not stored` | `endpoint`, `reason` |
+//! | `DEBUG` | `resource invalidated by a write` | `endpoint` |
+//! | `INFO` | `responses invalidated` | `scope`: `parameter`, `uri` or `all` |
+//! | `INFO` | `server recovered` | `endpoint` |
+//! | `WARN` | `serving stale responses`, once until the server recovers | `endpoint`, `class` |
+//! | `WARN` | `the server forbids storing its responses, each request is sent`, once for each endpoint | `endpoint`, `reason` |
+//! | `WARN` | `endpoint without a time to live is not cached`, when the layer is configured | `endpoint` |
 
-// Where a request goes:
+// From the bottom up; a module imports those above it alone:
 //
-//   service    asked (what it asks for), key and credential (whose it is); write, if it may change something
-//   boarding   answered at once, or waits for a flight, or begins one; store, kept, memory, variant, hold: what is there
-//   flight     the one request for all: read (its body), outcome, landing (where that is waited for), flights (all of them)
-//   caller     one who waits
-//
-// What is invalidated: generations. What users hold: layer, config, handle, counts, body, future, stale, error.
+//   cache_control             the directives of requests and responses
+//   store_policy              whether a response is stored, and for how long it is used
+//   key, credential           the hashes that identify responses
+//   generations               which responses were invalidated
+//   stored, memory, store     the stored responses
+//   in_flight, fetch, waiting single flight
+//   lookup, write             what a request needs
+//   service, layer            the tower service; future, body, handle, config and others are parts of its face
 
-mod after_failure;
-mod request;
-mod lookup;
 mod body;
 mod cache_control;
-mod waiter;
 mod config;
-mod snapshot;
 mod credential;
-mod error;
 mod events;
 mod fetch;
-mod in_flight;
 mod future;
 mod generations;
 mod handle;
-mod hold;
-mod keep_rules;
-mod stored;
+mod in_flight;
 mod key;
-mod landing;
 mod layer;
+mod lookup;
 mod memory;
-mod not_kept;
-mod outcome;
-mod read;
-mod shared;
+mod request;
 mod service;
-mod store_policy;
+mod shared;
+mod snapshot;
 mod stale;
 mod store;
-mod variant;
+pub(crate) mod store_policy;
+mod stored;
+mod waiting;
 mod write;
 
-pub use after_failure::AfterFailure;
 pub use body::CacheBody;
-pub use cache_control::{CacheControl, age};
-pub use config::Config;
-pub use snapshot::Snapshot;
-pub use error::FetchFailed;
+pub use config::ResponseCacheConfig;
 pub use future::ResponseFuture;
 pub use handle::ResponseCacheHandle;
-pub use keep_rules::KeepRules;
 pub use layer::ResponseCacheLayer;
-pub use not_kept::NotKept;
 pub use service::ResponseCache;
-pub use store_policy::{ShelfLife, ShelfState};
+pub use snapshot::ResponseCacheSnapshot;
 pub use stale::Stale;
+use store_policy::AfterFailure;

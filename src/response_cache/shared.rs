@@ -1,35 +1,57 @@
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+//! What the services of a layer share: settings, and the store that the layer's clones and handles share as well.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use http::{Extensions, HeaderMap, StatusCode, request::Parts};
 
-use super::{config::Named, store::Store};
+use super::{ResponseCacheConfig, in_flight::InFlight, store::Store};
 use crate::{
-    classify::{Classification, Classifier},
+    BoxError, EndpointPattern, Error, ErrorKind,
+    classify::{Classification, Classifier, ErrorClass},
     clock::Clock,
     endpoint::Endpoints,
+    error::{Details, Phase},
     extensions::Degraded,
+    metrics::CacheMeter,
 };
 
-/// Says whose a request's response is.
-pub(super) type Owner = dyn for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync;
+/// Tells whose a request's response is.
+pub(super) type Credential = dyn for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync;
 
-/// What a layer, its services and their calls share.
 #[derive(Clone)]
-pub(super) struct Rules {
-    /// None for all that is not named.
-    pub(super) endpoints: Endpoints<Option<Arc<Named>>>,
-    pub(super) owner: Option<Arc<Owner>>,
+pub(super) struct Shared {
+    /// `None` for requests that pass through.
+    pub(super) endpoints: Endpoints<Option<Arc<CachedEndpoint>>>,
+    pub(super) credential: Option<Arc<Credential>>,
     pub(super) classifier: Arc<dyn Classifier>,
     pub(super) clock: Clock,
     pub(super) fetch_timeout: Duration,
     pub(super) store: Arc<Store>,
+    pub(super) in_flight: Arc<InFlight>,
 }
 
-// === impl Rules ===
+/// An endpoint whose responses are stored.
+#[derive(Debug)]
+pub(super) struct CachedEndpoint {
+    pub(super) pattern: Arc<str>,
+    pub(super) config: ResponseCacheConfig,
+    pub(super) metrics: CacheMeter,
+    /// Whether a warning was logged that the server forbids storing.
+    pub(super) has_warned: AtomicBool,
+    /// Whether stale responses were served since the server's last success.
+    pub(super) is_down: AtomicBool,
+}
 
-impl Rules {
-    /// What is wrong with this answer, if it is a failure: what a layer inside has said, or else the classifier says. One that was
-    /// made in the upstream's place is the failure that it stands for.
+// === impl Shared ===
+
+impl Shared {
+    /// The classification of a failing response: what an inner layer has found, or else the classifier. A response that stands in
+    /// for the upstream's is the failure that it stands in for.
     pub(super) fn failure(
         &self,
         status: StatusCode,
@@ -39,21 +61,63 @@ impl Rules {
         if let Some(found) = extensions.get::<Classification>() {
             return Some(found.clone());
         }
-        if let Some(mark) = extensions.get::<Degraded>() {
-            return Some(Classification::of_degraded(*mark));
+        if let Some(degraded) = extensions.get::<Degraded>() {
+            return Some(Classification::of_degraded(*degraded));
         }
         let now = || self.clock.system_time();
         Classification::of_response_when(&*self.classifier, status, headers, &now)
     }
 }
 
-impl fmt::Debug for Rules {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("Shared")
             .field("endpoints", &self.endpoints)
             .field("clock", &self.clock)
             .field("fetch_timeout", &self.fetch_timeout)
             .field("store", &self.store)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl CachedEndpoint ===
+
+impl CachedEndpoint {
+    /// `None` without a time to live.
+    pub(super) fn new(pattern: &EndpointPattern, config: ResponseCacheConfig) -> Option<Self> {
+        (!config.policy.ttl.is_zero()).then(|| Self {
+            pattern: pattern.as_str().into(),
+            config,
+            metrics: CacheMeter::new(pattern.as_str()),
+            has_warned: AtomicBool::new(false),
+            is_down: AtomicBool::new(false),
+        })
+    }
+
+    /// The error of a fetch that brought no response.
+    pub(super) fn fetch_failed(&self, source: impl Into<BoxError>) -> Error {
+        let source = source.into();
+        let classification = Classification::of_error(source.as_ref());
+        self.error(ErrorKind::FetchFailed, classification, Some(source))
+    }
+
+    /// The error of a fetch whose outcome nobody will hear.
+    pub(super) fn fetch_abandoned(&self) -> Error {
+        self.fetch_failed("its runtime was shut down or is not being driven")
+    }
+
+    pub(super) fn timed_out(&self, limit: Duration) -> Error {
+        let kind = ErrorKind::Timeout { limit, phase: Phase::Headers };
+        self.error(kind, Some(Classification::of_class(ErrorClass::Timeout)), None)
+    }
+
+    fn error(
+        &self,
+        kind: ErrorKind,
+        classification: Option<Classification>,
+        source: Option<BoxError>,
+    ) -> Error {
+        let endpoint = Some(Arc::clone(&self.pattern));
+        Error::new(kind, Details { classification, endpoint, source, ..Details::default() })
     }
 }

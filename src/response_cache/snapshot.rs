@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often what happened, since the layer was made.
+/// How often requests were answered in which way.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) hits: Count,
@@ -12,9 +12,9 @@ pub(super) struct Counts {
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
 
-/// How much is kept, and how often it was of use since the layer was made.
+/// The size of a response cache, and its use since the layer was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct ResponseCacheSnapshot {
     entries: u64,
     bytes: u64,
     hits: u64,
@@ -26,11 +26,10 @@ pub struct Snapshot {
 // === impl Counts ===
 
 impl Counts {
-    /// With the number of entries, and the bytes that they take.
-    pub(super) fn snapshot(&self, (entries, bytes): (u64, u64)) -> Snapshot {
+    pub(super) fn snapshot(&self, (entries, bytes): (u64, u64)) -> ResponseCacheSnapshot {
         let (hits, misses) = (self.hits.get(), self.misses.get());
         let (shared, stale) = (self.shared.get(), self.stale.get());
-        Snapshot { entries, bytes, hits, misses, shared, stale }
+        ResponseCacheSnapshot { entries, bytes, hits, misses, shared, stale }
     }
 }
 
@@ -46,40 +45,40 @@ impl Count {
     }
 }
 
-// === impl Snapshot ===
+// === impl ResponseCacheSnapshot ===
 
-impl Snapshot {
-    /// How many entries are kept. One that was invalidated or has expired counts until it is replaced or makes room.
+impl ResponseCacheSnapshot {
+    /// The number of entries. An invalidated or expired one counts until it is replaced or evicted.
     #[must_use]
     pub const fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// The bytes that they take, with the books about them.
+    /// The bytes of the entries, with what the cache itself needs for them.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Requests that a fresh response was there for.
+    /// Requests that were answered by a fresh response.
     #[must_use]
     pub const fn hits(&self) -> u64 {
         self.hits
     }
 
-    /// Requests that were sent because there was none.
+    /// Requests that were sent because there was no fresh response.
     #[must_use]
     pub const fn misses(&self) -> u64 {
         self.misses
     }
 
-    /// Requests that waited for one that was on its way.
+    /// Requests that waited for the fetch of another.
     #[must_use]
     pub const fn shared(&self) -> u64 {
         self.shared
     }
 
-    /// Requests that were served a stale response.
+    /// Requests that were answered by a stale response.
     #[must_use]
     pub const fn stale(&self) -> u64 {
         self.stale

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use crate::classify::ErrorClass;
 
-/// On a response out of the cache: it is past its time to live, and is served because the server could not be had.
+/// The extension of a stale response, which is served because the server is down.
 ///
-/// A response that is fresh carries none. Both have an `Age` header.
+/// A fresh response carries none. Both have an `Age` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale {
     age: Duration,
@@ -18,14 +18,14 @@ impl Stale {
         Self { age, class }
     }
 
-    /// How old the response is: the `Age` that it came with, and the time since just before it was asked for.
+    /// The age of the response: its `Age` on arrival, and the time since its request was sent.
     #[must_use]
     pub const fn age(&self) -> Duration {
         self.age
     }
 
-    /// Why it could not be refreshed: what the server's last answer means, or
-    /// [`Timeout`](ErrorClass::Timeout) where none came within [`stale_wait`](super::Config::stale_wait).
+    /// Why the response could not be refreshed: the class of the last failure, or [`Timeout`](ErrorClass::Timeout) if no response
+    /// came within [`stale_wait`](super::ResponseCacheConfig::stale_wait).
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         self.class

@@ -1,4 +1,4 @@
-//! Whether a response is kept, and for how long it answers for others.
+//! Whether a response is stored, and for how long it answers other requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,114 +7,197 @@ use http::{
     header::{SET_COOKIE, VARY},
 };
 
-use super::{KeepRules, NotKept};
-use crate::response_cache::{CacheControl, age};
+use super::cache_control::{Accepts, CacheControl, age};
+use crate::classify::ErrorClass;
 
-/// How long a response is used, counted from the moment before its request was sent.
+/// An endpoint's configured policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StorePolicy {
+    /// How long a response is fresh at most.
+    pub(super) ttl: Duration,
+    /// How long a stale response may be served while the server is down.
+    pub(super) stale_for: Duration,
+    /// Whether `Cache-Control` and `Expires` of responses are ignored.
+    pub(super) override_no_store: bool,
+    /// Whether a response that sets cookies is stored, without them.
+    pub(super) strip_set_cookie: bool,
+}
+
+/// Why a response is not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotStorable {
+    /// The status is none of 200, 203 and 204.
+    Status,
+    /// `no-store`.
+    NoStore,
+    /// `no-cache`, or stale on arrival: the server wants to be asked each time.
+    NoCache,
+    /// The response sets a cookie.
+    SetCookie,
+    /// `Vary: *`: the response depends on more than the request's header fields.
+    VaryAny,
+    /// The body is longer than the configured maximum.
+    TooLong,
+    /// The body ended before its announced length
+    /// ([RFC 9111 section 3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)).
+    Incomplete,
+}
+
+/// How long a stored response is used, counted from just before its request was sent.
 ///
 /// ```text
-/// asked for                     fresh_for                              fresh_for + stale_for
+/// request sent                      fresh_for                              fresh_for + stale_for
 /// ├──────────────────────────────────┼──────────────────────────────────────────┼──────────►
 ///               Fresh                            Stale                             Expired
-///           used as it is       used if the server refuses or is out            never used
+///            served                    served while the server is down           never served
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShelfLife {
+pub(super) struct FreshnessLifetime {
     age: Duration,
     fresh_for: Duration,
     stale_for: Duration,
 }
 
-/// What may be done with a response that was kept.
+/// What may be done with a stored response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ShelfState {
-    /// It answers for the server.
+pub(super) enum FreshnessState {
+    /// Served.
     Fresh,
-    /// It answers where the server refuses or is out.
+    /// Served while the server is down.
     Stale,
-    /// It answers nobody.
+    /// Never served.
     Expired,
 }
 
-// === impl ShelfLife ===
+/// What a failed refresh means for the stored response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The failure says nothing about the resource: the stale response may be served.
+    ServeStale,
+    /// The failure is the resource's present state: it is passed on, and the stored response is removed.
+    Remove,
+}
 
-impl ShelfLife {
-    /// How long this response is kept, or why it is not. `now` is the client's wall time.
+// === impl StorePolicy ===
+
+impl StorePolicy {
+    /// How long a response with this status and these header fields is used, or why it is not stored. `now` is the client's
+    /// wall time.
     ///
-    /// What the server says shortens what the user said and never lengthens it: the end of its freshness (`max-age`, or
-    /// `Expires`, less the `Age` that it came with) its `ttl`, and `must-revalidate` or `stale-if-error` its `stale_for`.
-    ///
-    /// # Errors
-    ///
-    /// It is not to be kept.
-    pub fn of_response(
-        rules: &KeepRules,
+    /// The server's directives shorten what is configured and never lengthen it: its freshness lifetime (less `Age`) the
+    /// `ttl`, and `must-revalidate` or `stale-if-error` the `stale_for`.
+    pub(super) fn lifetime(
+        &self,
         status: StatusCode,
         headers: &HeaderMap,
         now: SystemTime,
-    ) -> Result<Self, NotKept> {
+    ) -> Result<FreshnessLifetime, NotStorable> {
         if !matches!(status.as_u16(), 200 | 203 | 204) {
-            return Err(NotKept::Status);
+            return Err(NotStorable::Status);
         }
-        let said = match rules.overrides_no_store {
-            true => CacheControl::default(),
-            false => CacheControl::from_headers(headers),
+        let (directives, stated) = match self.override_no_store {
+            true => (CacheControl::default(), None),
+            false => {
+                let directives = CacheControl::from_headers(headers);
+                (directives, directives.lifetime(headers, now))
+            }
         };
-        if said.no_store() {
-            return Err(NotKept::NoStore);
+        if directives.no_store {
+            return Err(NotStorable::NoStore);
         }
-        if said.no_cache() {
-            return Err(NotKept::NoCache);
+        if directives.no_cache {
+            return Err(NotStorable::NoCache);
         }
-        if headers.contains_key(SET_COOKIE) && !rules.strips_set_cookie {
-            return Err(NotKept::SetCookie);
+        if headers.contains_key(SET_COOKIE) && !self.strip_set_cookie {
+            return Err(NotStorable::SetCookie);
         }
         if headers.get_all(VARY).iter().any(|vary| vary.as_bytes().contains(&b'*')) {
-            return Err(NotKept::VaryAny);
+            return Err(NotStorable::VaryAny);
         }
         let age = age(headers);
-        let lifetime = match rules.overrides_no_store {
-            true => None,
-            false => said.lifetime(headers, now),
-        };
-        let fresh_for = match lifetime {
-            Some(lifetime) => rules.ttl.min(lifetime.saturating_sub(age)),
-            None => rules.ttl,
-        };
+        let fresh_for = stated.map_or(self.ttl, |stated| self.ttl.min(stated.saturating_sub(age)));
         if fresh_for.is_zero() {
-            return Err(NotKept::NoCache);
+            return Err(NotStorable::NoCache);
         }
-        let stale_for = match said.must_revalidate() {
+        let stale_for = match directives.must_revalidate {
             true => Duration::ZERO,
-            false => said.stale_if_error().unwrap_or(Duration::MAX).min(rules.stale_for),
+            false => directives.stale_if_error.unwrap_or(Duration::MAX).min(self.stale_for),
         };
-        Ok(Self { age, fresh_for, stale_for })
+        Ok(FreshnessLifetime { age, fresh_for, stale_for })
     }
+}
 
-    /// What may be done with it when so much time has passed since just before its request was sent.
-    #[must_use]
-    pub fn state(&self, elapsed: Duration) -> ShelfState {
+// === impl NotStorable ===
+
+impl NotStorable {
+    /// The reason in snake case, as events show it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::NoStore => "no_store",
+            Self::NoCache => "no_cache",
+            Self::SetCookie => "set_cookie",
+            Self::VaryAny => "vary_any",
+            Self::TooLong => "too_long",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+// === impl FreshnessLifetime ===
+
+impl FreshnessLifetime {
+    /// The state `elapsed` after the request was sent.
+    pub(super) fn state(&self, elapsed: Duration) -> FreshnessState {
         if elapsed < self.fresh_for {
-            ShelfState::Fresh
+            FreshnessState::Fresh
         } else if elapsed < self.fresh_for.saturating_add(self.stale_for) {
-            ShelfState::Stale
+            FreshnessState::Stale
         } else {
-            ShelfState::Expired
+            FreshnessState::Expired
         }
     }
 
-    /// Its age then ([RFC 9111 section 4.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3)): the `Age` that it came
-    /// with, and all the time since, that of the exchange included. The server's clock does not come into it.
-    #[must_use]
-    pub const fn age(&self, elapsed: Duration) -> Duration {
+    /// Whether a request accepts the response while that is fresh.
+    pub(super) fn is_accepted(&self, accepts: Accepts, elapsed: Duration) -> bool {
+        let stays_fresh = match accepts {
+            Accepts::Fresh { min_fresh, .. } => {
+                self.state(elapsed.saturating_add(min_fresh)) == FreshnessState::Fresh
+            }
+            Accepts::Anything | Accepts::Nothing => true,
+        };
+        stays_fresh && accepts.age(self.age(elapsed))
+    }
+
+    /// The age ([RFC 9111 section 4.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3)): the `Age` on arrival, and the
+    /// time since the request was sent. The server's clock has no part in it.
+    pub(super) const fn age(&self, elapsed: Duration) -> Duration {
         self.age.saturating_add(elapsed)
     }
 
-    /// For how long it is fresh.
-    #[must_use]
-    pub const fn fresh_for(&self) -> Duration {
+    pub(super) const fn fresh_for(&self) -> Duration {
         self.fresh_for
+    }
+}
+
+// === impl AfterFailure ===
+
+impl AfterFailure {
+    /// What a failure of this class means for the stored response.
+    #[must_use]
+    pub const fn of(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::RateLimited
+            | ErrorClass::Timeout
+            | ErrorClass::Unavailable
+            | ErrorClass::Connect
+            | ErrorClass::Interrupted
+            | ErrorClass::Throttled
+            | ErrorClass::TokenUnavailable => Self::ServeStale,
+            ErrorClass::Unauthenticated | ErrorClass::Forbidden | ErrorClass::Rejected => {
+                Self::Remove
+            }
+        }
     }
 }
 
@@ -125,81 +208,81 @@ mod tests {
 
     use super::*;
 
-    const RULES: KeepRules =
-        KeepRules::new(Duration::from_secs(300)).stale_for(Duration::from_secs(600));
+    const POLICY: StorePolicy = StorePolicy {
+        ttl: Duration::from_secs(300),
+        stale_for: Duration::from_secs(600),
+        override_no_store: false,
+        strip_set_cookie: false,
+    };
 
-    fn life(
-        rules: &KeepRules,
+    fn lifetime(
+        policy: &StorePolicy,
         fields: &[(&'static str, &'static str)],
-    ) -> Result<(u64, u64), NotKept> {
+    ) -> Result<(u64, u64), NotStorable> {
         let headers = fields
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
-        let life = ShelfLife::of_response(
-            rules,
-            StatusCode::OK,
-            &headers.collect(),
-            SystemTime::UNIX_EPOCH,
-        )?;
+        let life = policy.lifetime(StatusCode::OK, &headers.collect(), SystemTime::UNIX_EPOCH)?;
         Ok((life.fresh_for.as_secs(), life.stale_for.as_secs()))
     }
 
     #[test]
-    fn what_the_server_says_shortens_and_never_lengthens() {
-        let of = |field| life(&RULES, &[("cache-control", field)]);
-        assert_eq!(life(&RULES, &[]), Ok((300, 600)));
+    fn the_servers_directives_shorten_and_never_lengthen() {
+        let of = |field| lifetime(&POLICY, &[("cache-control", field)]);
+        assert_eq!(lifetime(&POLICY, &[]), Ok((300, 600)));
         assert_eq!(of("private, max-age=60"), Ok((60, 600)));
         assert_eq!(of("max-age=4000, stale-if-error=9999"), Ok((300, 600)));
         assert_eq!(of("max-age=60, stale-if-error=30"), Ok((60, 30)));
         assert_eq!(of("max-age=60, must-revalidate"), Ok((60, 0)));
-        assert_eq!(life(&RULES, &[("cache-control", "max-age=60"), ("age", "20")]), Ok((40, 600)));
-        assert_eq!(life(&RULES, &[("cache-control", "s-maxage=5")]), Ok((300, 600)));
+        assert_eq!(of("s-maxage=5"), Ok((300, 600)));
+        let aged = [("cache-control", "max-age=60"), ("age", "20")];
+        assert_eq!(lifetime(&POLICY, &aged), Ok((40, 600)));
     }
 
     #[test]
-    fn what_may_not_be_kept_is_not() {
-        for (name, value, why) in [
-            ("cache-control", "no-store", NotKept::NoStore),
-            ("cache-control", "no-cache", NotKept::NoCache),
-            ("cache-control", "max-age=0", NotKept::NoCache),
-            ("expires", "0", NotKept::NoCache),
-            ("set-cookie", "sid=1", NotKept::SetCookie),
-            ("vary", "accept, *", NotKept::VaryAny),
+    fn a_response_that_may_not_be_stored_is_not() {
+        for (name, value, reason) in [
+            ("cache-control", "no-store", NotStorable::NoStore),
+            ("cache-control", "no-cache", NotStorable::NoCache),
+            ("cache-control", "max-age=0", NotStorable::NoCache),
+            ("expires", "0", NotStorable::NoCache),
+            ("set-cookie", "sid=1", NotStorable::SetCookie),
+            ("vary", "accept, *", NotStorable::VaryAny),
         ] {
-            assert_eq!(life(&RULES, &[(name, value)]), Err(why), "{name}: {value}");
+            assert_eq!(lifetime(&POLICY, &[(name, value)]), Err(reason), "{name}: {value}");
         }
         let stale = [("cache-control", "max-age=60"), ("age", "60")];
-        assert_eq!(life(&RULES, &stale), Err(NotKept::NoCache));
+        assert_eq!(lifetime(&POLICY, &stale), Err(NotStorable::NoCache));
         for status in [206, 301, 304, 404, 429, 500] {
             let status = StatusCode::from_u16(status).unwrap();
-            let kept =
-                ShelfLife::of_response(&RULES, status, &HeaderMap::new(), SystemTime::UNIX_EPOCH);
-            assert_eq!(kept, Err(NotKept::Status));
+            let stored = POLICY.lifetime(status, &HeaderMap::new(), SystemTime::UNIX_EPOCH);
+            assert_eq!(stored, Err(NotStorable::Status));
         }
     }
 
     #[test]
     fn an_override_is_for_what_it_names_alone() {
-        let overrides = RULES.override_no_store();
+        let overrides = StorePolicy { override_no_store: true, ..POLICY };
         let all = ("cache-control", "no-store, no-cache, max-age=0, must-revalidate");
-        assert_eq!(life(&overrides, &[all, ("expires", "-1")]), Ok((300, 600)));
-        assert_eq!(life(&overrides, &[("set-cookie", "sid=1")]), Err(NotKept::SetCookie));
-        assert_eq!(life(&overrides, &[("vary", "*")]), Err(NotKept::VaryAny));
-        let strips = RULES.strip_set_cookie();
-        assert_eq!(life(&strips, &[("set-cookie", "sid=1")]), Ok((300, 600)));
-        assert_eq!(life(&strips, &[all]), Err(NotKept::NoStore));
+        assert_eq!(lifetime(&overrides, &[all, ("expires", "-1")]), Ok((300, 600)));
+        let cookie = ("set-cookie", "sid=1");
+        assert_eq!(lifetime(&overrides, &[cookie]), Err(NotStorable::SetCookie));
+        assert_eq!(lifetime(&overrides, &[("vary", "*")]), Err(NotStorable::VaryAny));
+        let strips = StorePolicy { strip_set_cookie: true, ..POLICY };
+        assert_eq!(lifetime(&strips, &[cookie]), Ok((300, 600)));
+        assert_eq!(lifetime(&strips, &[all]), Err(NotStorable::NoStore));
     }
 
     proptest! {
         #[test]
-        fn a_response_is_fresh_then_stale_then_gone(ttl in 1_u64.., stale in 0_u64.., at in 0_u64..) {
+        fn a_response_is_fresh_then_stale_then_expired(ttl in 1_u64.., stale in 0_u64.., at in 0_u64..) {
             let seconds = Duration::from_secs;
-            let rules = KeepRules::new(seconds(ttl)).stale_for(seconds(stale));
-            let life = ShelfLife::of_response(&rules, StatusCode::OK, &HeaderMap::new(), SystemTime::UNIX_EPOCH);
+            let policy = StorePolicy { ttl: seconds(ttl), stale_for: seconds(stale), ..POLICY };
+            let life = policy.lifetime(StatusCode::OK, &HeaderMap::new(), SystemTime::UNIX_EPOCH);
             let expected = match at {
-                _ if at < ttl => ShelfState::Fresh,
-                _ if at - ttl < stale => ShelfState::Stale,
-                _ => ShelfState::Expired,
+                _ if at < ttl => FreshnessState::Fresh,
+                _ if at - ttl < stale => FreshnessState::Stale,
+                _ => FreshnessState::Expired,
             };
             prop_assert_eq!(life.unwrap().state(seconds(at)), expected);
         }

@@ -1,95 +1,174 @@
-//! A response in the cache.
+//! A stored response, and the complete response that it is made from.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header::AGE, response::Parts};
-use tokio::time::Instant;
-
-use super::{CacheBody, Stale, generations::Marks, hold::Hold, memory, variant::Variant};
-use crate::{
-    classify::ErrorClass,
-    response_cache::{ShelfLife, ShelfState},
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-/// What the cache's own books take for an entry, rounded up from what was measured.
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version as HttpVersion,
+    header::{AGE, SET_COOKIE},
+    response::Parts,
+};
+use tokio::time::Instant;
+
+use super::{
+    CacheBody, Stale,
+    cache_control::Accepts,
+    generations::Version,
+    key::{HashKey, Variant},
+    memory,
+    store_policy::{FreshnessLifetime, FreshnessState},
+};
+use crate::{
+    chance,
+    classify::{Classification, ErrorClass},
+    cooldown::Cooldown,
+    error::TokenErrorKind,
+};
+
+/// The bytes that the cache itself takes for an entry, rounded up from a measurement.
 const BOOKKEEPING: usize = 512;
 
-/// A response that is kept.
-pub(super) struct Kept {
+/// A response that was read to its end.
+pub(super) struct CompleteResponse {
+    pub(super) head: Parts,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
+    /// `None` if `Vary` is unreadable.
+    pub(super) variant: Option<Variant>,
+}
+
+/// A response in the store.
+pub(super) struct StoredResponse {
     status: StatusCode,
-    version: Version,
+    http_version: HttpVersion,
     headers: HeaderMap,
     body: Bytes,
     trailers: Option<HeaderMap>,
-    life: ShelfLife,
-    /// The moment before its request was sent.
-    pub(super) asked: Instant,
-    pub(super) marks: Marks,
+    lifetime: FreshnessLifetime,
+    pub(super) version: Version,
     pub(super) variant: Variant,
-    pub(super) hold: Hold,
+    cooldown: Mutex<RefreshCooldown>,
 }
 
-// === impl Kept ===
+/// The time after a failed refresh in which the server is not asked for the response.
+#[derive(Debug, Default)]
+struct RefreshCooldown {
+    failures: Cooldown,
+    until: Option<(Instant, ErrorClass)>,
+}
 
-impl Kept {
-    /// What is kept of a response.
-    pub(super) fn new(
-        head: &Parts,
-        body: &Bytes,
-        trailers: Option<&HeaderMap>,
-        life: ShelfLife,
-        asked: Instant,
-        marks: Marks,
-        variant: Variant,
-    ) -> Self {
-        let (body, headers, trailers) = memory::copies(body, &head.headers, trailers);
-        let (status, version, hold) = (head.status, head.version, Hold::default());
-        Self { status, version, headers, body, trailers, life, asked, marks, variant, hold }
+// === impl CompleteResponse ===
+
+impl CompleteResponse {
+    /// Whether it answers a request with these header fields.
+    pub(super) fn matches(&self, key: &HashKey, headers: &HeaderMap) -> bool {
+        self.variant.as_ref().is_none_or(|variant| variant.matches(key, headers))
     }
 
-    /// The bytes that it takes, nearly: those of its memory and of the tables around it.
+    /// The response for one of the waiters. Cookies are for the caller whose request was sent.
+    pub(super) fn respond<B>(&self, with_cookies: bool) -> Response<CacheBody<B>> {
+        let mut head = self.head.clone();
+        if !with_cookies {
+            head.headers.remove(SET_COOKIE);
+        }
+        let body = CacheBody::complete(self.body.clone(), self.trailers.clone());
+        Response::from_parts(head, body)
+    }
+
+    pub(super) fn into_response<B>(self) -> Response<CacheBody<B>> {
+        Response::from_parts(self.head, CacheBody::complete(self.body, self.trailers))
+    }
+}
+
+// === impl StoredResponse ===
+
+impl StoredResponse {
+    /// Copies what is stored of a response.
+    pub(super) fn new(
+        response: &CompleteResponse,
+        variant: Variant,
+        lifetime: FreshnessLifetime,
+        version: Version,
+    ) -> Self {
+        let head = &response.head;
+        let (body, headers, trailers) =
+            memory::copy(&response.body, &head.headers, response.trailers.as_ref());
+        Self {
+            status: head.status,
+            http_version: head.version,
+            headers,
+            body,
+            trailers,
+            lifetime,
+            version,
+            variant,
+            cooldown: Mutex::default(),
+        }
+    }
+
+    /// The bytes that it takes, nearly: its memory, and the tables around it.
     pub(super) fn weight(&self) -> usize {
         let trailers = self.trailers.as_ref().map_or(0, memory::bytes);
-        let apart = self.variant.bytes() + self.marks.bytes();
         let texts = self.body.len() + memory::bytes(&self.headers) + trailers;
+        let apart = self.variant.bytes() + self.version.bytes();
         texts + apart + size_of::<Self>() + BOOKKEEPING
     }
 
-    pub(super) fn state(&self, now: Instant) -> ShelfState {
-        self.life.state(now.saturating_duration_since(self.asked))
+    pub(super) fn state(&self, now: Instant) -> FreshnessState {
+        self.lifetime.state(self.elapsed(now))
     }
 
-    /// Whether it will still be fresh then.
-    pub(super) fn stays_fresh(&self, now: Instant, span: Duration) -> bool {
-        let elapsed = now.saturating_duration_since(self.asked).saturating_add(span);
-        self.life.state(elapsed) == ShelfState::Fresh
-    }
-
-    pub(super) fn age(&self, now: Instant) -> Duration {
-        self.life.age(now.saturating_duration_since(self.asked))
+    /// Whether a request accepts it while it is fresh.
+    pub(super) fn is_accepted(&self, accepts: Accepts, now: Instant) -> bool {
+        self.lifetime.is_accepted(accepts, self.elapsed(now))
     }
 
     pub(super) const fn fresh_for(&self) -> Duration {
-        self.life.fresh_for()
+        self.lifetime.fresh_for()
     }
 
-    /// It as a response, with its age, and marked where it is stale.
+    /// The response, with its age, and marked if it is stale.
     pub(super) fn respond<B>(
         &self,
         now: Instant,
         stale: Option<ErrorClass>,
     ) -> Response<CacheBody<B>> {
-        let age = self.age(now);
-        let mut response = Response::new(CacheBody::kept(self.body.clone(), self.trailers.clone()));
+        let age = self.lifetime.age(self.elapsed(now));
+        let body = CacheBody::complete(self.body.clone(), self.trailers.clone());
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
-        *response.version_mut() = self.version;
+        *response.version_mut() = self.http_version;
         *response.headers_mut() = self.headers.clone();
-        let shown = HeaderValue::from(age.as_secs());
-        drop(response.headers_mut().try_insert(AGE, shown));
+        let age_field = HeaderValue::from(age.as_secs());
+        drop(response.headers_mut().try_insert(AGE, age_field));
         if let Some(class) = stale {
             response.extensions_mut().insert(Stale::new(age, class));
         }
         response
+    }
+
+    /// Begins a cooldown: for as long as the server asked, or else longer with each failure.
+    pub(super) fn begin_cooldown(&self, failure: &Classification, now: Instant) {
+        let class = failure.class();
+        let kind = match failure.retry_after() {
+            Some(_) => TokenErrorKind::RateLimited,
+            None => TokenErrorKind::of_class(class),
+        };
+        let mut cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = cooldown.failures.after(kind, failure.retry_after(), chance::draw());
+        cooldown.until = Some((now + wait, class));
+    }
+
+    /// The class of the failure that began the cooldown, while it lasts.
+    pub(super) fn in_cooldown(&self, now: Instant) -> Option<ErrorClass> {
+        let cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
+        cooldown.until.filter(|(until, _)| now < *until).map(|(_, class)| class)
+    }
+
+    fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.version.sent_at)
     }
 }

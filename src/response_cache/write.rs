@@ -1,80 +1,77 @@
-//! A request that may change a resource, and what its response means for what is kept of it.
+//! A request that may change a resource, and what its outcome means for the stored responses.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 use http::{Method, Request, Response};
 
-use super::{events, key::Tag, shared::Rules};
+use super::{
+    events,
+    key::Tag,
+    shared::{CachedEndpoint, Shared},
+};
 use crate::{
     BoxError,
     classify::{Classification, ErrorClass},
 };
 
-/// A write that is on its way. Dropped before its response came, it leaves open whether anything was changed.
+/// A write in flight. Dropped before its response, it may or may not have changed the resource.
 #[derive(Debug)]
 pub(super) struct Write {
-    rules: Arc<Rules>,
-    pattern: Arc<str>,
+    shared: Arc<Shared>,
+    endpoint: Arc<CachedEndpoint>,
     resource: Tag,
-    is_settled: bool,
+    has_ended: bool,
 }
 
 // === impl Write ===
 
 impl Write {
-    /// This request, if it may change a resource of which something may be kept.
-    pub(super) fn of<B>(rules: &Arc<Rules>, request: &Request<B>) -> Option<Self> {
+    /// `None` unless the request may change a resource whose responses are stored.
+    pub(super) fn new<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Self> {
         if request.method().is_safe() {
             return None;
         }
         let uri = request.uri();
-        let endpoint = rules.endpoints.get(&Method::GET, uri.path());
-        let pattern = endpoint.config().as_ref().and(endpoint.shared_pattern())?;
-        let resource = rules.store.secret.resource(uri, Some(request.headers()));
-        Some(Self { rules: Arc::clone(rules), pattern, resource, is_settled: false })
+        let endpoint = shared.endpoints.get(&Method::GET, uri.path()).config().clone()?;
+        let resource = shared.store.hash_key.resource(uri, Some(request.headers()));
+        Some(Self { shared: Arc::clone(shared), endpoint, resource, has_ended: false })
     }
 
     pub(super) fn end<B>(mut self, result: &Result<Response<B>, BoxError>) {
-        self.is_settled = true;
+        self.has_ended = true;
         let failure = match result {
-            Ok(response) => self.failure(response),
-            Err(error) => Some(of_error(error.as_ref())),
-        };
-        match failure {
-            None => {
-                self.rules.store.generations.invalidate(self.resource);
-                events::overwritten(&self.pattern);
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers());
+                self.shared.failure(status, headers, response.extensions())
             }
-            Some(class) if was_carried_out_perhaps(class) => self.doubt(),
+            // An error of unknown class may have come after the write.
+            Err(error) => Classification::of_error(error.as_ref())
+                .or_else(|| Some(Classification::of_class(ErrorClass::Interrupted))),
+        };
+        match failure.map(|failure| failure.class()) {
+            None => {
+                self.shared.store.generations.invalidate(self.resource);
+                events::written(&self.endpoint);
+            }
+            Some(class) if may_have_written(class) => self.suspect(),
             Some(_) => {}
         }
     }
 
-    fn failure<B>(&self, response: &Response<B>) -> Option<ErrorClass> {
-        let (status, headers) = (response.status(), response.headers());
-        let failure = self.rules.failure(status, headers, response.extensions());
-        failure.map(|failure| failure.class())
-    }
-
-    fn doubt(&self) {
-        self.rules.store.generations.doubt(self.resource);
+    fn suspect(&self) {
+        self.shared.store.generations.suspect(self.resource);
     }
 }
 
 impl Drop for Write {
     fn drop(&mut self) {
-        if !self.is_settled {
-            self.doubt();
+        if !self.has_ended {
+            self.suspect();
         }
     }
 }
 
-/// An error of which nothing is known may have come after the write.
-fn of_error(error: &(dyn Error + 'static)) -> ErrorClass {
-    Classification::of_error(error).map_or(ErrorClass::Interrupted, |failure| failure.class())
-}
-
-const fn was_carried_out_perhaps(class: ErrorClass) -> bool {
+const fn may_have_written(class: ErrorClass) -> bool {
     match class {
         ErrorClass::Timeout | ErrorClass::Unavailable | ErrorClass::Interrupted => true,
         ErrorClass::RateLimited

@@ -39,8 +39,7 @@ fn answers(
 fn layer(max_bytes: u64) -> ResponseCacheLayer {
     ResponseCacheLayer::with_max_bytes(max_bytes)
         .unwrap()
-        .endpoint("/users/{id}", |config| config.ttl(Duration::from_secs(3600)))
-        .unwrap()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(3600)))
 }
 
 #[test]

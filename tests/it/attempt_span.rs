@@ -392,8 +392,7 @@ async fn a_response_that_became_an_error_inside_has_a_class_and_no_status() {
 async fn a_cache_outside_has_one_span_for_a_fetch_and_one_inside_has_a_span_for_every_call() {
     let cache = || {
         tower_heed::ResponseCacheLayer::new()
-            .endpoint("/users/{id}", |config| config.ttl(Duration::from_secs(60)))
-            .unwrap()
+            .endpoint("/users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)))
     };
     async fn three<S>(client: S)
     where

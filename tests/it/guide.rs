@@ -11,12 +11,12 @@ use std::{
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
+    __internals::AfterFailure,
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack,
     classify::{AuthStatus, Classification, ErrorClass, ResponseHead},
     error::find,
     extensions::Degraded,
     fallback::UpstreamUnavailable,
-    response_cache::AfterFailure,
     retry::{Decision, Limits, Progress, Repeatable},
     throttle::limiter::Quota,
 };
@@ -98,7 +98,7 @@ async fn session(class: ErrorClass) -> &'static str {
 fn stale(class: ErrorClass) -> &'static str {
     match AfterFailure::of(class) {
         AfterFailure::ServeStale => "served",
-        _ => "forgotten",
+        AfterFailure::Remove => "forgotten",
     }
 }
 

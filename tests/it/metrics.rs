@@ -186,8 +186,7 @@ async fn the_cache_counts_hits_misses_shared_flights_and_stale_responses() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);
     let layer = tower_heed::ResponseCacheLayer::new()
-        .endpoint("/users/{id}", |config| config.ttl(Duration::from_secs(60)))
-        .unwrap();
+        .endpoint("GET /users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)));
     let mut client = layer.layer(inner);
     let name =
         |outcome| format!("{CACHE_REQUESTS}{{endpoint=GET /users/{{id}},outcome={outcome}}}");

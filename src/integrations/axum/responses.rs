@@ -4,6 +4,7 @@ use axum_core::response::{IntoResponse, Response};
 
 use super::UpstreamError;
 use crate::{
+    Error,
     body::ReplayError,
     classify::ClassifiedError,
     detach::NotQueued,
@@ -31,6 +32,7 @@ macro_rules! responses {
 responses![
     ClassifiedError,
     Elapsed,
+    Error,
     InvalidConfig,
     NotQueued,
     OriginRefused,
@@ -41,7 +43,5 @@ responses![
 ];
 
 #[cfg(feature = "response-cache")]
-responses![crate::response_cache::FetchFailed];
-
 #[cfg(feature = "client-credentials")]
 responses![crate::oauth::MalformedToken];

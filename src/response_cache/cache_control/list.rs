@@ -1,26 +1,25 @@
 //! The grammar of a field that is a list.
 
-/// The members of a list, at commas that are not within quotes.
+/// The members of a list: split at commas outside of quotes.
 pub(super) fn split_list(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quotes = Quotes::default();
     field.split(move |byte| quotes.are_closed_after(*byte) && *byte == b',')
 }
 
-/// A `token` ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+/// Whether a text is a `token` ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
 pub(super) fn is_token(text: &[u8]) -> bool {
-    let is_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_of_one)
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_tchar)
 }
 
-/// A `quoted-string` ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)): its quotes are closed at
-/// its end and not before.
+/// Whether a text is a `quoted-string` ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)).
 pub(super) fn is_quoted(text: &[u8]) -> bool {
     let mut quotes = Quotes::default();
     let closed = text.iter().position(|byte| quotes.are_closed_after(*byte));
     text.len() > 1 && closed == Some(text.len() - 1)
 }
 
-/// Whether the bytes of a field are within quotes, from its beginning on.
+/// Whether a position in a field is within quotes.
 #[derive(Default)]
 struct Quotes {
     are_open: bool,

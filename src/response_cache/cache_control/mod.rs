@@ -1,4 +1,4 @@
-//! What a message says about caching: `Cache-Control`, `Expires` and `Age`.
+//! The directives of `Cache-Control`, with `Expires` and `Age`.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,54 +11,53 @@ use self::list::{is_quoted, is_token, split_list};
 use crate::headers::date::{http_date, unix_nanos};
 
 mod list;
+mod request;
 
-/// At most this many `Cache-Control` fields are read: real messages have one or two, and a header map may hold thousands.
+pub(super) use request::{Accepts, RequestDirectives};
+
+/// The number of `Cache-Control` fields that are read. Real messages have one or two; a header map may hold thousands.
 const MAX_FIELDS: usize = 16;
 
-/// At most this many bytes of each field are read.
+/// The number of bytes of each field that are read.
 const MAX_FIELD_LEN: usize = 4096;
 
-/// The longest delta that is reported, 2^31 s:
-/// [RFC 9111 section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2) has a receiver take a greater one for it.
+/// The longest delta that is reported, 2^31 s. A longer one is treated as this
+/// ([RFC 9111 section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2)).
 const MAX_DELTA: Duration = Duration::from_secs(1 << 31);
 
-/// The directives of `Cache-Control` that a private cache can act on, of a request or of a response
+/// The directives that a private cache acts on, of a request or of a response
 /// ([RFC 9111 section 5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
 ///
-/// Names are compared without case. A directive whose argument cannot be read, or that is there twice, counts as the
-/// strictest that it could be. `no-cache="field"` counts as `no-cache`, which the RFC allows. A field that is no list of
-/// directives (a quote that is not closed, semicolons or spaces in the place of commas) counts as `no-store`, and so do
-/// more fields, or longer ones, than anybody means to send: what is in them is not known. `s-maxage`, `public`, `private`
-/// and `proxy-revalidate` are for caches that several users share, and so is what the RFC says about `Authorization`.
-///
-/// ```
-/// use std::time::Duration;
-/// use http::HeaderMap;
-/// use tower_heed::response_cache::CacheControl;
-///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("cache-control", "private, Max-Age=\"60\", must-revalidate".parse().unwrap());
-/// let said = CacheControl::from_headers(&headers);
-/// assert_eq!(said.max_age(), Some(Duration::from_secs(60)));
-/// assert!(said.must_revalidate() && !said.no_store());
-/// ```
+/// * Names are case-insensitive.
+/// * A directive that is repeated or has an unreadable argument is treated as the strictest that it could be.
+/// * `no-cache="field"` is treated as `no-cache`, which the RFC allows.
+/// * A field that is not a list of directives (an unclosed quote, semicolons or spaces instead of commas), too many fields
+///   and too long fields are treated as `no-store`.
+/// * `s-maxage`, `public`, `private` and `proxy-revalidate` are for shared caches and are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheControl {
-    no_store: bool,
-    no_cache: bool,
-    must_revalidate: bool,
-    only_if_cached: bool,
-    max_age: Option<Duration>,
-    min_fresh: Option<Duration>,
-    stale_if_error: Option<Duration>,
+pub(super) struct CacheControl {
+    /// The message must not be stored, nor used for another request.
+    pub(super) no_store: bool,
+    /// In a request: no stored response may answer it. In a response: it may not be reused without validation.
+    pub(super) no_cache: bool,
+    /// In a response: it must not be used once it is stale, not even while the server is down.
+    pub(super) must_revalidate: bool,
+    /// In a request: a stored response or 504.
+    pub(super) only_if_cached: bool,
+    /// In a request: the greatest acceptable age. In a response: the age from which it is stale.
+    pub(super) max_age: Option<Duration>,
+    /// In a request: how long the response must stay fresh at least.
+    pub(super) min_fresh: Option<Duration>,
+    /// How long a stale response may be used while the server fails
+    /// ([RFC 5861 section 4](https://www.rfc-editor.org/rfc/rfc5861#section-4)).
+    pub(super) stale_if_error: Option<Duration>,
 }
 
 // === impl CacheControl ===
 
 impl CacheControl {
     /// Reads the `Cache-Control` fields of a message.
-    #[must_use]
-    pub fn from_headers(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let mut found = Self::default();
         for (index, value) in headers.get_all(CACHE_CONTROL).iter().enumerate() {
             let field = value.as_bytes();
@@ -73,55 +72,10 @@ impl CacheControl {
         found
     }
 
-    /// The message is not to be kept, nor used for anybody else.
-    #[must_use]
-    pub const fn no_store(&self) -> bool {
-        self.no_store
-    }
-
-    /// In a request: nothing that was kept is to answer it. In a response: nothing may be answered with it before the server
-    /// was asked again.
-    #[must_use]
-    pub const fn no_cache(&self) -> bool {
-        self.no_cache
-    }
-
-    /// In a response: it is not to be used once it is stale, not even while the server cannot be reached.
-    #[must_use]
-    pub const fn must_revalidate(&self) -> bool {
-        self.must_revalidate
-    }
-
-    /// In a request: it is to be answered with what was kept, or with 504.
-    #[must_use]
-    pub const fn only_if_cached(&self) -> bool {
-        self.only_if_cached
-    }
-
-    /// In a request: the greatest age that is accepted. In a response: the age from which it is stale.
-    #[must_use]
-    pub const fn max_age(&self) -> Option<Duration> {
-        self.max_age
-    }
-
-    /// In a request: for how long the response is to stay fresh at least.
-    #[must_use]
-    pub const fn min_fresh(&self) -> Option<Duration> {
-        self.min_fresh
-    }
-
-    /// For how long a stale response may be used while the server fails
-    /// ([RFC 5861 section 4](https://www.rfc-editor.org/rfc/rfc5861#section-4)).
-    #[must_use]
-    pub const fn stale_if_error(&self) -> Option<Duration> {
-        self.stale_if_error
-    }
-
-    /// The age from which a response with these headers is stale, if they say one: `max-age`, or else `Expires` less `Date`
-    /// ([RFC 9111 section 4.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1)). `now` is the client's wall time, in the
-    /// place of a `Date` that is missing. An `Expires` that is no date is in the past.
-    #[must_use]
-    pub fn lifetime(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    /// The freshness lifetime that a response states: `max-age`, or else `Expires` less `Date`
+    /// ([RFC 9111 section 4.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1)). `now` is the client's wall time and
+    /// stands in for a missing `Date`. An `Expires` that is not a date is in the past.
+    pub(super) fn lifetime(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         if self.max_age.is_some() {
             return self.max_age;
         }
@@ -144,10 +98,10 @@ impl CacheControl {
             Some(at) => (directive[..at].trim_ascii(), Some(directive[at + 1..].trim_ascii())),
             None => (directive, None),
         };
-        let is_whole = argument.is_none_or(|text| is_token(text) || is_quoted(text));
-        // What it was to say is not known: it might be this.
-        self.no_store |= !is_token(name) || !is_whole;
-        let span = || argument.and_then(delta).unwrap_or(Duration::ZERO);
+        // A malformed directive may have been meant as `no-store`.
+        let is_well_formed = argument.is_none_or(|text| is_token(text) || is_quoted(text));
+        self.no_store |= !is_token(name) || !is_well_formed;
+        let delta = argument.and_then(delta);
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("no-store") {
             self.no_store = true;
@@ -158,28 +112,27 @@ impl CacheControl {
         } else if is("only-if-cached") {
             self.only_if_cached = true;
         } else if is("max-age") {
-            shorten(&mut self.max_age, span());
+            shorten(&mut self.max_age, delta);
         } else if is("min-fresh") {
             // The strictest is the longest.
-            self.min_fresh =
-                self.min_fresh.max(Some(argument.and_then(delta).unwrap_or(MAX_DELTA)));
+            self.min_fresh = self.min_fresh.max(Some(delta.unwrap_or(MAX_DELTA)));
         } else if is("stale-if-error") {
-            shorten(&mut self.stale_if_error, span());
+            shorten(&mut self.stale_if_error, delta);
         }
     }
 }
 
-/// How old a response was when it came, by its `Age` field; zero if that is missing or cannot be read.
-#[must_use]
-pub fn age(headers: &HeaderMap) -> Duration {
+/// The `Age` of a response; zero if it is missing or unreadable.
+pub(super) fn age(headers: &HeaderMap) -> Duration {
     headers.get(AGE).and_then(|age| delta(age.as_bytes())).unwrap_or(Duration::ZERO)
 }
 
-fn shorten(span: &mut Option<Duration>, other: Duration) {
+fn shorten(span: &mut Option<Duration>, other: Option<Duration>) {
+    let other = other.unwrap_or(Duration::ZERO);
     *span = Some(span.map_or(other, |span| span.min(other)));
 }
 
-/// `delta-seconds`, in quotes or without.
+/// `delta-seconds`, quoted or not.
 fn delta(argument: &[u8]) -> Option<Duration> {
     let argument = argument.trim_ascii();
     let unquoted = argument.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
@@ -206,7 +159,7 @@ mod tests {
             .collect()
     }
 
-    fn said(field: &'static str) -> CacheControl {
+    fn read(field: &'static str) -> CacheControl {
         CacheControl::from_headers(&headers(&[("cache-control", field)]))
     }
 
@@ -214,18 +167,18 @@ mod tests {
     fn directives_are_found_wherever_they_stand() {
         let mut both = headers(&[("cache-control", "private")]);
         both.append("cache-control", HeaderValue::from_static(" , no-store"));
-        assert!(CacheControl::from_headers(&both).no_store());
-        assert!(said("NO-STORE").no_store());
-        assert!(said("no-cache=\"set-cookie, x\", only-if-cached").no_cache());
-        assert!(said("max-age=1,no-cache=\"a\\\", b\",only-if-cached").only_if_cached());
-        assert!(!said("ext=\"no-store, x\"").no_store());
-        assert!(!said("no-storeroom, x-no-store").no_store());
-        assert_eq!(said(""), CacheControl::default());
+        assert!(CacheControl::from_headers(&both).no_store);
+        assert!(read("NO-STORE").no_store);
+        assert!(read("no-cache=\"set-cookie, x\", only-if-cached").no_cache);
+        assert!(read("max-age=1,no-cache=\"a\\\", b\",only-if-cached").only_if_cached);
+        assert!(!read("ext=\"no-store, x\"").no_store);
+        assert!(!read("no-storeroom, x-no-store").no_store);
+        assert_eq!(read(""), CacheControl::default());
     }
 
     #[test]
-    fn an_age_that_cannot_be_read_is_none_at_all() {
-        let seconds = |field| said(field).max_age().map(|age| age.as_secs());
+    fn an_unreadable_delta_is_the_strictest() {
+        let seconds = |field| read(field).max_age.map(|age| age.as_secs());
         assert_eq!(seconds("max-age=60"), Some(60));
         assert_eq!(seconds("max-age=60, max-age=5"), Some(5));
         assert_eq!(seconds("max-age=99999999999999999999999"), Some(1 << 31));
@@ -233,26 +186,26 @@ mod tests {
             assert_eq!(seconds(wrong), Some(0), "{wrong}");
         }
         assert_eq!(seconds("s-maxage=60"), None);
-        let fresh = |field| said(field).min_fresh().map(|span| span.as_secs());
+        let fresh = |field| read(field).min_fresh.map(|span| span.as_secs());
         assert_eq!(fresh("min-fresh=60, min-fresh=5"), Some(60));
         assert_eq!(fresh("min-fresh=soon"), Some(1 << 31));
     }
 
     #[test]
-    fn what_is_too_long_to_be_read_is_not_stored() {
+    fn too_many_or_too_long_fields_are_no_store() {
         let mut many = HeaderMap::new();
         for _ in 0..=MAX_FIELDS {
             many.append("cache-control", HeaderValue::from_static("private"));
         }
-        assert!(CacheControl::from_headers(&many).no_store());
+        assert!(CacheControl::from_headers(&many).no_store);
         let long = HeaderValue::from_str(&"x".repeat(MAX_FIELD_LEN + 1)).unwrap();
         let long = HeaderMap::from_iter([(CACHE_CONTROL, long)]);
-        assert!(CacheControl::from_headers(&long).no_store());
+        assert!(CacheControl::from_headers(&long).no_store);
     }
 
-    /// A quote that nobody closes hid what stood behind it.
+    /// An unclosed quote must not hide what follows it.
     #[test]
-    fn what_is_no_list_of_directives_is_not_stored() {
+    fn a_field_that_is_not_a_list_of_directives_is_no_store() {
         for broken in [
             "max-age=60, x=\"a, no-store",
             "max-age=\"1, no-store",
@@ -269,9 +222,9 @@ mod tests {
         ] {
             let value = HeaderValue::from_bytes(broken.as_bytes()).unwrap();
             let headers = HeaderMap::from_iter([(CACHE_CONTROL, value)]);
-            assert!(CacheControl::from_headers(&headers).no_store(), "{broken}");
+            assert!(CacheControl::from_headers(&headers).no_store, "{broken}");
         }
-        for whole in [
+        for well_formed in [
             "",
             " ,, private ,",
             "max-age = 60",
@@ -279,12 +232,12 @@ mod tests {
             "x=\"a\\\"b, no-store\", private",
             "x='a'",
         ] {
-            assert!(!said(whole).no_store(), "{whole}");
+            assert!(!read(well_formed).no_store, "{well_formed}");
         }
     }
 
     #[test]
-    fn expires_counts_from_the_date_where_no_age_is_said() {
+    fn expires_counts_from_the_date_where_no_age_is_read() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let life = |fields: &[(&'static str, &'static str)]| {
             let headers = headers(fields);
@@ -300,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_is_a_number_of_seconds_or_nothing() {
+    fn the_age_is_a_number_of_seconds_or_zero() {
         assert_eq!(age(&headers(&[("age", "12")])), Duration::from_secs(12));
         assert_eq!(age(&headers(&[("age", "soon")])), Duration::ZERO);
         assert_eq!(age(&headers(&[])), Duration::ZERO);

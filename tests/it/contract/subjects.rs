@@ -111,8 +111,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
 fn kept() -> tower_heed::ResponseCacheLayer {
     let minute = Duration::from_secs(60);
     tower_heed::ResponseCacheLayer::new()
-        .endpoint("GET /users/{id}", |config| config.ttl(minute))
-        .unwrap()
+        .endpoint("GET /users/{id}".parse().unwrap(), |config| config.ttl(minute))
 }
 
 /// The adapter around a probe that takes the place of a reqwest client.

@@ -14,8 +14,7 @@ async fn fill(max_bytes: u64, profiles: usize, body: usize) -> (u64, ResponseCac
     });
     let layer = ResponseCacheLayer::with_max_bytes(max_bytes)
         .unwrap()
-        .endpoint(USER, |config| config.ttl(3_600 * SECOND))
-        .unwrap();
+        .endpoint(user(), |config| config.ttl(3_600 * SECOND));
     let handle = layer.handle();
     let mut client = client(&layer, &api);
     let mut most = 0;

@@ -11,7 +11,7 @@ async fn changes_are_logged_once_and_name_the_pattern_alone() {
     let mut client = client(&layer, &api);
     let secret = || with_headers("/users/sesame", &[("authorization", "Bearer sesame")]);
     send(&mut client, secret()).await.unwrap();
-    assert_eq!(events.named("response kept").len(), 1);
+    assert_eq!(events.named("response stored").len(), 1);
     advance(60 * SECOND).await;
     api.answers(429, &[("retry-after", "5")]);
     for _ in 0..3 {
@@ -26,9 +26,9 @@ async fn changes_are_logged_once_and_name_the_pattern_alone() {
     advance(10 * SECOND).await;
     api.answers(200, &[]);
     send(&mut client, secret()).await.unwrap();
-    assert_eq!(events.named("the server answers again").len(), 1);
+    assert_eq!(events.named("server recovered").len(), 1);
     send(&mut client, of("PATCH", "/users/sesame")).await.unwrap();
-    assert_eq!(events.named("a write has invalidated its resource").len(), 1);
+    assert_eq!(events.named("resource invalidated by a write").len(), 1);
     layer.handle().invalidate("id", "sesame");
     assert_eq!(events.named("responses invalidated").len(), 1);
     assert!(!events.text().contains("sesame"), "{}", events.text());
@@ -43,8 +43,8 @@ async fn an_endpoint_that_keeps_nothing_is_warned_of_once() {
     for user in 0..3 {
         send(&mut client, get(&format!("/users/{user}"))).await.unwrap();
     }
-    assert_eq!(events.named("response not kept").len(), 3);
-    let warned = events.named("the server does not have its responses kept: each request is sent");
+    assert_eq!(events.named("response not stored").len(), 3);
+    let warned = events.named("the server forbids storing its responses, each request is sent");
     assert_eq!(warned.len(), 1);
     assert_eq!(warned[0].field("reason"), Some("no_store"));
 }

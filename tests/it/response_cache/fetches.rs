@@ -1,10 +1,6 @@
 //! One request for all who want the same.
 
-use tower_heed::{
-    classify::{Classification, ErrorClass, ResponseHead},
-    error::find,
-    response_cache::FetchFailed,
-};
+use tower_heed::classify::{Classification, ErrorClass, ResponseHead};
 
 use super::*;
 
@@ -71,7 +67,7 @@ async fn a_panic_hurts_nobody_for_longer_than_its_flight() {
     }
     for call in calls {
         let error = call.await.unwrap().unwrap_err();
-        assert!(find::<FetchFailed>(error.as_ref()).is_some());
+        assert!(is_fetch_failed(&error));
     }
     assert_eq!(api.sends(), 1);
     api.answers(200, &[]);
@@ -87,7 +83,7 @@ async fn a_classifier_that_panics_fails_the_flight() {
     let calls = [spawn(&client, get("/users/1")).await, spawn(&client, get("/users/1")).await];
     for call in calls {
         let error = call.await.unwrap().unwrap_err();
-        assert!(find::<FetchFailed>(error.as_ref()).is_some());
+        assert!(is_fetch_failed(&error));
     }
     assert_eq!(api.sends(), 1);
 }
@@ -172,7 +168,7 @@ async fn those_who_waited_for_what_is_not_kept_send_at_once_and_the_next_do_not_
 #[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_is_given_up() {
     let api = Api::new().taking(3_600 * SECOND);
-    let layer = layer().fetch_timeout(5 * SECOND).unwrap();
+    let layer = layer().fetch_timeout(5 * SECOND);
     let mut client = client(&layer, &api);
     let begun = tokio::time::Instant::now();
     let error = send(&mut client, get("/users/1")).await.unwrap_err();
@@ -225,6 +221,6 @@ fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
         }
         assert_eq!(api.sends(), 2, "one begins another for all");
         let error = tokio::time::timeout(40 * SECOND, leader).await.unwrap().unwrap_err();
-        assert!(find::<FetchFailed>(error.as_ref()).is_some());
+        assert!(is_fetch_failed(&error));
     });
 }

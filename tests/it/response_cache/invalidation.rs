@@ -168,10 +168,8 @@ async fn what_was_read_while_a_write_was_on_its_way_goes_with_its_answer() {
 async fn the_handle_invalidates_by_user_by_uri_and_all() {
     let api = Api::new();
     let layer = layer()
-        .endpoint("/users/{id}/roles", |config| config.ttl(60 * SECOND))
-        .unwrap()
-        .endpoint("/orgs/{org}", |config| config.ttl(60 * SECOND))
-        .unwrap();
+        .endpoint("/users/{id}/roles".parse().unwrap(), |config| config.ttl(60 * SECOND))
+        .endpoint("/orgs/{org}".parse().unwrap(), |config| config.ttl(60 * SECOND));
     let handle = layer.handle();
     let mut client = client(&layer, &api);
     let paths = [

@@ -102,7 +102,7 @@ async fn a_chosen_field_counts_by_its_name() {
     let api = telling();
     let of = |name| {
         let named = ResponseCacheLayer::clone(&BASE).header(HeaderName::from_static(name));
-        named.endpoint(USER, |config| config.ttl(60 * SECOND)).unwrap()
+        named.endpoint(user(), |config| config.ttl(60 * SECOND))
     };
     static BASE: std::sync::LazyLock<ResponseCacheLayer> =
         std::sync::LazyLock::new(ResponseCacheLayer::new);
@@ -167,7 +167,7 @@ async fn requests_that_ask_for_something_else_do_not_share() {
 async fn a_field_that_was_chosen_tells_requests_apart_and_another_does_not() {
     let tenants = ["one", "other"].map(|tenant| with_headers("/users/1", &[("x-tenant", tenant)]));
     let chosen = ResponseCacheLayer::new().header(HeaderName::from_static("x-tenant"));
-    let chosen = chosen.endpoint(USER, |config| config.ttl(60 * SECOND)).unwrap();
+    let chosen = chosen.endpoint(user(), |config| config.ttl(60 * SECOND));
     assert_apart(&chosen, &tenants).await;
     let config = with(|config| config.header(HeaderName::from_static("x-tenant")));
     assert_apart(&config, &tenants).await;

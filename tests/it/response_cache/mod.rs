@@ -29,8 +29,9 @@ use http_body_util::{BodyExt, Full};
 use tokio::{task::JoinHandle, time::sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
-    BoxError, ResponseCacheLayer,
-    response_cache::{CacheBody, Config, ResponseCache, Stale},
+    BoxError, EndpointPattern, Error, ErrorKind, ResponseCacheLayer,
+    error::find,
+    response_cache::{CacheBody, ResponseCache, ResponseCacheConfig, Stale},
 };
 
 use crate::support::{
@@ -39,7 +40,6 @@ use crate::support::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-const USER: &str = "/users/{id}";
 
 type Answered = Result<Response<CacheBody<Body>>, BoxError>;
 type Script = dyn Fn(&Request<Body>) -> Result<Response<Body>, BoxError> + Send + Sync;
@@ -126,13 +126,17 @@ impl Service<Request<Body>> for Api {
     }
 }
 
+fn user() -> EndpointPattern {
+    "GET /users/{id}".parse().unwrap()
+}
+
 /// A cache of users for a minute.
 fn layer() -> ResponseCacheLayer {
     with(|config| config)
 }
 
-fn with(configure: impl FnOnce(Config) -> Config) -> ResponseCacheLayer {
-    ResponseCacheLayer::new().endpoint(USER, |config| configure(config.ttl(60 * SECOND))).unwrap()
+fn with(configure: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig) -> ResponseCacheLayer {
+    ResponseCacheLayer::new().endpoint(user(), |config| configure(config.ttl(60 * SECOND)))
 }
 
 fn client(layer: &ResponseCacheLayer, api: &Api) -> ResponseCache<Api> {
@@ -189,6 +193,10 @@ async fn spawn(
     let task = tokio::spawn(async move { send(&mut client, request).await });
     tokio::task::yield_now().await;
     task
+}
+
+fn is_fetch_failed(error: &BoxError) -> bool {
+    find::<Error>(error.as_ref()).is_some_and(|error| *error.kind() == ErrorKind::FetchFailed)
 }
 
 async fn advance(span: Duration) {

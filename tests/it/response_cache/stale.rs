@@ -4,15 +4,14 @@ use std::io;
 
 use http::Extensions;
 use tokio::time::Instant;
-use tower_heed::{
-    classify::ErrorClass, clock::Clock, error::find, extensions::Degraded,
-    response_cache::FetchFailed,
-};
+use tower_heed::{classify::ErrorClass, clock::Clock, extensions::Degraded};
 
 use super::*;
 
 /// A client with a response of `/users/1` that is stale now, and served at once while it is refreshed behind or refused.
-async fn stale(configure: impl FnOnce(Config) -> Config) -> (ResponseCache<Api>, Api) {
+async fn stale(
+    configure: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig,
+) -> (ResponseCache<Api>, Api) {
     let api = Api::new();
     let mut client = client(&with(configure), &api);
     text(&mut client, "/users/1").await;
@@ -108,7 +107,7 @@ async fn an_error_of_unknown_meaning_is_passed_on_and_nothing_is_concluded() {
     let (mut client, api) = stale(|config| config).await;
     api.becomes(|_| Err("who knows".into()));
     let error = send(&mut client, get("/users/1")).await.unwrap_err();
-    assert!(find::<FetchFailed>(error.as_ref()).is_some());
+    assert!(is_fetch_failed(&error));
     api.answers(503, &[]);
     assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
 }
