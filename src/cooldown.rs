@@ -16,7 +16,7 @@ const MAX_JITTER: Duration = Duration::from_secs(30);
 
 /// How many fetches have failed since the last success. [`TokenErrorKind`] has the table of the waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cooldown {
+pub(crate) struct Cooldown {
     short: u32,
     long: u32,
 }
@@ -27,7 +27,7 @@ impl Cooldown {
     /// Counts a failure, and returns how long no fetch begins after it. Jitter lengthens a wait and never shortens it.
     ///
     /// `jitter` is drawn evenly from 0.0..1.0, anew for each failure.
-    pub fn after(
+    pub(crate) fn after(
         &mut self,
         kind: TokenErrorKind,
         retry_after: Option<Duration>,
@@ -56,7 +56,7 @@ impl Cooldown {
     }
 
     /// Forgets all failures, after a success.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 }

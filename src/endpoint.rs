@@ -71,6 +71,10 @@ pub struct Endpoints<T> {
     entries: Vec<(EndpointPattern, T)>,
 }
 
+/// Where the settings for a request are: kept where the [`Endpoint`] itself would borrow them for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointIndex(Option<usize>);
+
 /// The settings for a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint<'a, T> {
@@ -304,29 +308,44 @@ impl<T> Endpoints<T> {
 
     /// The settings for a request with this method and path.
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
-        match self.entries.iter().find(|(pattern, _)| pattern.matches(method, path)) {
-            Some((pattern, config)) => Endpoint { pattern: Some(&pattern.text), config },
-            None => Endpoint { pattern: None, config: &self.base },
-        }
+        self.at(self.find(method, path))
     }
 
     /// Calls `each` with the name and the value of every parameter in the pattern that such a request matches.
     #[cfg(feature = "response-cache")]
     pub fn each_parameter(&self, method: &Method, path: &str, each: impl FnMut(&str, &str)) {
-        let mut patterns = self.entries.iter().map(|(pattern, _)| pattern);
-        if let Some(found) = patterns.find(|pattern| pattern.matches(method, path)) {
-            found.shape.walk(path, each);
+        if let EndpointIndex(Some(index)) = self.find(method, path) {
+            self.entries[index].0.shape.walk(path, each);
         }
     }
 
     /// The settings for `request`.
     #[inline]
     pub fn of<B>(&self, request: &Request<B>) -> Endpoint<'_, T> {
+        self.at(self.index_of(request))
+    }
+
+    /// Where the settings for `request` are. The index is valid until the next `insert`.
+    #[inline]
+    pub fn index_of<B>(&self, request: &Request<B>) -> EndpointIndex {
         // Most layers have no endpoints: then nothing of the request is looked at.
         if self.entries.is_empty() {
-            return Endpoint { pattern: None, config: &self.base };
+            return EndpointIndex(None);
         }
-        self.get(request.method(), request.uri().path())
+        self.find(request.method(), request.uri().path())
+    }
+
+    /// The settings that an index stands for.
+    #[inline]
+    pub fn at(&self, index: EndpointIndex) -> Endpoint<'_, T> {
+        match index.0.and_then(|index| self.entries.get(index)) {
+            Some((pattern, config)) => Endpoint { pattern: Some(&pattern.text), config },
+            None => Endpoint { pattern: None, config: &self.base },
+        }
+    }
+
+    fn find(&self, method: &Method, path: &str) -> EndpointIndex {
+        EndpointIndex(self.entries.iter().position(|(pattern, _)| pattern.matches(method, path)))
     }
 
     /// The settings of requests that match no pattern.

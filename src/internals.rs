@@ -2,6 +2,6 @@
 
 #![allow(missing_docs, reason = "for the crate's own tests")]
 
-pub use crate::endpoint::{Endpoint, Endpoints};
+pub use crate::endpoint::{Endpoint, EndpointIndex, Endpoints};
 #[cfg(feature = "response-cache")]
 pub use crate::response_cache::store_policy::AfterFailure;

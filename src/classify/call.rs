@@ -4,26 +4,26 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::{
-    events,
-    session::{Evidence, Point},
-    shared::{Place, Shared},
+    Classification, ErrorClass, events,
+    layer::Settings,
+    session::{Evidence, Generation},
 };
 use crate::{
-    classify::{Classification, ErrorClass},
+    endpoint::EndpointIndex,
     extensions::{Deadline, Recovery, TokenReplaced},
 };
 
-/// What is remembered of a request until its answer comes.
+/// What the layer keeps of a request until its response arrives.
 #[derive(Debug)]
 pub(super) struct Call {
-    shared: Arc<Shared>,
-    place: Place,
-    sent: Point,
-    recovers: bool,
+    settings: Arc<Settings>,
+    endpoint: EndpointIndex,
+    sent: Generation,
+    is_recovery: bool,
     deadline: Option<Deadline>,
 }
 
-/// How much of the body of an answer that becomes an error is read.
+/// How much of a failing response's body is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) bytes: usize,
@@ -34,68 +34,74 @@ pub(super) struct Bounds {
 
 impl Call {
     #[inline(always)]
-    pub(super) fn of<B>(shared: &Arc<Shared>, request: &Request<B>) -> Self {
-        let place = shared.place(request);
-        let (config, _) = shared.at(place);
+    pub(super) fn of<B>(settings: &Arc<Settings>, request: &Request<B>) -> Self {
+        let endpoint = settings.endpoints.index_of(request);
+        let config = settings.endpoints.at(endpoint).config();
+        let is_recovery =
+            settings.handler.is_some() && request.extensions().get::<Recovery>().is_some();
         Self {
-            place,
-            sent: shared.session.now(),
-            // While the handler runs nothing starts it, so the mark is for what it leaves running.
-            recovers: shared.handler.is_some() && request.extensions().get::<Recovery>().is_some(),
+            endpoint,
+            sent: settings.session.generation(),
+            is_recovery,
             deadline: config.error_for_status.then(|| Deadline::of(request)).flatten(),
-            shared: Arc::clone(shared),
+            settings: Arc::clone(settings),
         }
     }
 
-    /// What the answer means; none for a success.
+    /// Classifies the response and reports it to the session.
     #[inline(always)]
-    pub(super) fn answered<B>(&self, answer: &Response<B>) -> Option<Classification> {
-        let (config, endpoint) = self.shared.at(self.place);
-        let now = || self.shared.clock.system_time();
-        let status = answer.status();
+    pub(super) fn on_response<B>(&self, response: &Response<B>) -> Option<Classification> {
+        let config = self.settings.endpoints.at(self.endpoint).config();
+        let (status, headers) = (response.status(), response.headers());
+        let now = || self.settings.clock.system_time();
         let Some(failure) =
-            Classification::of_response_when(&*config.classifier, status, answer.headers(), &now)
+            Classification::of_response_when(&*config.classifier, status, headers, &now)
         else {
             self.observe(Evidence::Accepted);
             return None;
         };
-        // The token cache has replaced what was rejected, so this says nothing about what is in use now.
-        let replaced = answer.extensions().get::<TokenReplaced>().is_some();
-        self.refused(&failure, endpoint, replaced);
+        // A rejected token that has been replaced says nothing about the one now in use.
+        let is_replaced = response.extensions().get::<TokenReplaced>().is_some();
+        self.on_failure(&failure, is_replaced);
         Some(failure)
     }
 
     #[cold]
-    fn refused(&self, failure: &Classification, endpoint: Option<&str>, replaced: bool) {
+    fn on_failure(&self, failure: &Classification, is_replaced: bool) {
         if failure.class() == ErrorClass::RateLimited {
-            events::rate_limited(failure, endpoint);
+            events::rate_limited(failure, self.settings.endpoints.at(self.endpoint).pattern());
         }
-        self.observe(if replaced { Evidence::Nothing } else { Evidence::of(failure) });
+        self.observe(if is_replaced { Evidence::Nothing } else { Evidence::of(failure) });
     }
 
-    pub(super) fn failed(&self, error: &(dyn Error + 'static)) {
+    pub(super) fn on_error(&self, error: &(dyn Error + 'static)) {
         self.observe(
             Classification::of_error(error).as_ref().map_or(Evidence::Nothing, Evidence::of),
         );
     }
 
-    /// How much of a failing answer's body is read; none if the answer stays an answer.
+    /// How much of the body to read, if the failing response is to become an error.
     pub(super) fn bounds(&self) -> Option<Bounds> {
-        let (config, _) = self.shared.at(self.place);
+        let config = self.settings.endpoints.at(self.endpoint).config();
         config.error_for_status.then(|| {
-            let own = self.shared.clock.now().checked_add(config.error_body_wait);
+            let own = self.settings.clock.now().checked_add(config.error_body_wait);
             let deadline = self.deadline.map(Deadline::instant);
             let until = own.into_iter().chain(deadline).min();
             Bounds { bytes: config.error_body_bytes, until }
         })
     }
 
+    /// The pattern of the endpoint.
+    pub(super) fn pattern(&self) -> Option<Arc<str>> {
+        self.settings.endpoints.at(self.endpoint).shared_pattern()
+    }
+
     #[inline]
     fn observe(&self, evidence: Evidence) {
-        if self.shared.at(self.place).0.public {
+        if self.settings.endpoints.at(self.endpoint).config().public {
             return;
         }
-        let handler = self.shared.handler.as_ref().filter(|_| !self.recovers);
-        self.shared.session.observe(evidence, self.sent, handler);
+        let handler = self.settings.handler.as_ref().filter(|_| !self.is_recovery);
+        self.settings.session.observe(evidence, self.sent, handler);
     }
 }

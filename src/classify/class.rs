@@ -1,35 +1,40 @@
-//! What a failing answer means.
+//! Classes of failures.
 
 use std::fmt;
 
-/// What a failing answer or error *means*, whatever the provider spelled.
+/// What a failing response or error *means*, whichever way the provider spells it.
 ///
-/// A success has no class. The words are the same in logs, metrics and code.
+/// A success has no class. The names are the same in logs, metrics and code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// The server refused because of a limit: 429, 420, or a status that the answer itself says is a limit. The request
-    /// was not carried out. Never an authentication failure.
+    /// The server rejected the request because of a rate limit: 429, 420, or a status that the response itself calls a limit.
+    /// The request was not carried out. Never an authentication failure.
     RateLimited,
-    /// The credentials were not accepted: 401, and 422 in Clerk's dialect.
+    /// The credentials were not accepted: 401, and 422 from Clerk.
     Unauthenticated,
     /// The credentials were accepted and do not allow this: 403.
     Forbidden,
-    /// Nothing came in time: 408, 504, a time limit of ours, `io::ErrorKind::TimedOut`. It may have been carried out.
+    /// Nothing arrived in time: 408, 504, a time limit of this crate, `io::ErrorKind::TimedOut`. The request may have been
+    /// carried out.
     Timeout,
-    /// The server cannot do it now: 425 and every other 5xx. It may have been carried out.
+    /// The server cannot do it now: 425 and every other 5xx. The request may have been carried out.
     Unavailable,
-    /// No connection was made, or the server refused the stream unprocessed: the request never left.
+    /// No connection was made, or the server rejected the stream unprocessed: the request was never sent.
     Connect,
-    /// The connection broke half way. It may have been carried out.
+    /// The connection broke half way. The request may have been carried out.
     Interrupted,
-    /// The server does not want this request: every other 4xx.
+    /// The server does not accept this request: every other 4xx.
     Rejected,
-    /// Refused here, before sending, because the wait for a turn would have been too long, or the background queue is full.
+    /// Not sent: no permit would come in time, or the background queue is full.
     Throttled,
-    /// Not sent, because no token could be had for it.
+    /// Not sent: no token was available.
     TokenUnavailable,
 }
+
+/// A set of classes, one bit for each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Classes(u16);
 
 // === impl ErrorClass ===
 
@@ -47,7 +52,7 @@ impl ErrorClass {
         Self::TokenUnavailable,
     ];
 
-    /// The class in snake case, as it stands in events and metrics.
+    /// The class in snake case, as in events and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -68,5 +73,56 @@ impl ErrorClass {
 impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+// === impl Classes ===
+
+impl Classes {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn with(self, class: ErrorClass) -> Self {
+        Self(self.0 | bit(class))
+    }
+
+    pub(crate) const fn without(self, class: ErrorClass) -> Self {
+        Self(self.0 & !bit(class))
+    }
+
+    pub(crate) const fn contains(self, class: ErrorClass) -> bool {
+        self.0 & bit(class) != 0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+const fn bit(class: ErrorClass) -> u16 {
+    1 << class as u16
+}
+
+impl fmt::Debug for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(ErrorClass::ALL.iter().filter(|class| self.contains(**class)))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_is_put_in_and_taken_out_alone() {
+        for class in ErrorClass::ALL {
+            let one = Classes::NONE.with(class);
+            for other in ErrorClass::ALL {
+                assert_eq!(one.contains(other), class == other, "{class} and {other}");
+            }
+            assert_eq!(format!("{one:?}"), format!("{{{class:?}}}"));
+            assert!(one.without(class).is_empty());
+        }
     }
 }

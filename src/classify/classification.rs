@@ -10,8 +10,7 @@ use http::{HeaderMap, StatusCode};
 use super::{Classifier, ErrorClass, ResponseHead, transport};
 use crate::{
     error::{
-        self, ClassifiedError, Elapsed, NotQueued, Obstacle, Throttled, TokenError,
-        UpstreamUnavailable, as_a, chain,
+        self, Elapsed, NotQueued, Obstacle, Throttled, TokenError, UpstreamUnavailable, as_a, chain,
     },
     headers::{Outcome, RateLimit},
 };
@@ -185,5 +184,5 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
     if let Some(error) = as_a::<UpstreamUnavailable>(error) {
         return Some(error.classification().clone());
     }
-    as_a::<ClassifiedError>(error).map(|error| error.classification().clone())
+    None
 }

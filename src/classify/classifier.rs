@@ -1,4 +1,4 @@
-//! Who says what an answer means: the standard reading, the providers' own, and a user's.
+//! Classifiers: the standard one, the providers', and a user's own.
 
 use std::{cell::OnceCell, fmt, time::SystemTime};
 
@@ -7,10 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::ErrorClass;
 use crate::headers::{RateLimit, is_aws_throttling};
 
-/// The head of an answer, as a [`Classifier`] sees it.
-///
-/// The rate-limit headers are read when they are asked for, so that an answer which is plain from its status costs no
-/// more than that.
+/// The head of a response, as a [`Classifier`] sees it.
 pub struct ResponseHead<'a> {
     status: StatusCode,
     headers: &'a HeaderMap,
@@ -18,53 +15,51 @@ pub struct ResponseHead<'a> {
     rate_limit: OnceCell<Option<RateLimit>>,
 }
 
-/// Says what an answer means.
+/// Tells what a response means.
 ///
-/// A classifier of your own decides about the answers it knows and leaves the rest to a [`Preset`]:
+/// A classifier of your own handles the responses it knows and leaves the rest to a [`Preset`]:
 ///
 /// ```
 /// use http::StatusCode;
-/// use tower_heed::classify::{ResponseHead, Classifier, ErrorClass, Preset};
+/// use tower_heed::classify::{Classifier, ErrorClass, Preset, ResponseHead};
 ///
-/// /// A gateway that answers 418 while it starts.
+/// /// A gateway that responds 418 while it starts.
 /// struct OurGateway;
 ///
 /// impl Classifier for OurGateway {
-///     fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
-///         match answer.status() {
+///     fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass> {
+///         match head.status() {
 ///             StatusCode::IM_A_TEAPOT => Some(ErrorClass::Unavailable),
-///             _ => Preset::Standard.classify(answer),
+///             _ => Preset::Standard.classify(head),
 ///         }
 ///     }
 /// }
 /// ```
 ///
-/// So does a closure: `|answer: &ResponseHead<'_>| ..`.
+/// A closure is a classifier too: `|head: &ResponseHead<'_>| ..`.
 ///
-/// One answer is not its to give: a 429 that it calls an authentication failure stays
-/// [`RateLimited`](ErrorClass::RateLimited).
+/// A 429 that a classifier calls an authentication failure stays [`RateLimited`](ErrorClass::RateLimited).
 pub trait Classifier: Send + Sync + 'static {
-    /// The class of this answer; none for a success.
-    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass>;
+    /// The class of the response; `None` for a success.
+    fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass>;
 }
 
-/// The readings that come with the crate.
+/// The classifiers that come with the crate.
 ///
 /// All follow the status codes of RFC 9110 and RFC 6585, and differ where the providers do:
 ///
 /// | preset | 403 | 422 |
 /// |---|---|---|
-/// | `Standard`, `GitHub` | a limit where the answer says so itself, by an exhausted quota or `Retry-After` | `Rejected` |
-/// | `Auth0`, `Okta` | `Forbidden`: their limits are always 429 | `Rejected` |
+/// | `Standard`, `GitHub` | a rate limit if the response says so, by an exhausted quota or `Retry-After` | `Rejected` |
+/// | `Auth0`, `Okta` | `Forbidden`: their rate limits are always 429 | `Rejected` |
 /// | `Clerk` | `Forbidden` | `Unauthenticated` |
 ///
-/// Clerk's 422 is the reading of its own
-/// [front-end SDK](https://github.com/clerk/javascript/pull/8649). An endpoint that takes forms answers 422 to a form
-/// that is wrong, which signs nobody out: give that endpoint `Standard`.
+/// For 422 `Clerk` does as Clerk's [front-end SDK](https://github.com/clerk/javascript/pull/8649). An endpoint that takes
+/// forms responds 422 to an invalid form, which signs nobody out: give that endpoint `Standard`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
-    /// What the standards say, and AWS's throttling codes.
+    /// The standards, and AWS's throttling codes.
     #[default]
     Standard,
     /// [Auth0](https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy).
@@ -80,7 +75,7 @@ pub enum Preset {
 // === impl ResponseHead ===
 
 impl<'a> ResponseHead<'a> {
-    /// `now` is asked for the client's wall time, at most once, when the headers have to be read.
+    /// `now` reads the client's wall time. It is called at most once, if the headers have to be read.
     pub(super) const fn new(
         status: StatusCode,
         headers: &'a HeaderMap,
@@ -101,8 +96,7 @@ impl<'a> ResponseHead<'a> {
         self.headers
     }
 
-    /// What the headers say about a limit. They are read when this is first asked, so ask after the status has not
-    /// settled it: most answers are successes.
+    /// What the headers say about a rate limit. They are read at the first call, so look at the status first.
     #[must_use]
     pub fn rate_limit(&self) -> Option<&RateLimit> {
         self.rate_limit.get_or_init(|| self.read_rate_limit()).as_ref()
@@ -132,20 +126,20 @@ impl<C> Classifier for C
 where
     C: Fn(&ResponseHead<'_>) -> Option<ErrorClass> + Send + Sync + 'static,
 {
-    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
-        self(answer)
+    fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass> {
+        self(head)
     }
 }
 
 // === impl Preset ===
 
 impl Classifier for Preset {
-    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
+    fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass> {
         let forbidden_may_be_a_limit = matches!(self, Self::Standard | Self::GitHub);
-        let names_a_limit = || answer.rate_limit().is_some_and(RateLimit::marks_refusal);
-        Some(match answer.status.as_u16() {
+        let names_a_limit = || head.rate_limit().is_some_and(RateLimit::marks_refusal);
+        Some(match head.status.as_u16() {
             ..=399 => return None,
-            400.. if is_aws_throttling(answer.headers) => ErrorClass::RateLimited,
+            400.. if is_aws_throttling(head.headers) => ErrorClass::RateLimited,
             429 | 420 => ErrorClass::RateLimited,
             401 => ErrorClass::Unauthenticated,
             403 if forbidden_may_be_a_limit && names_a_limit() => ErrorClass::RateLimited,

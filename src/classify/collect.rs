@@ -1,7 +1,8 @@
-//! Turning a failing answer into an error: the beginning of its body is read, within bounds of bytes and time.
+//! Turns a failing response into an error, with the beginning of its body.
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -10,22 +11,29 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{ClassifiedError, call::Bounds};
+use super::{Classification, call::Bounds};
 use crate::{
+    Error, ErrorKind,
     body::{CollectBounded, Ending, collect_bounded},
-    classify::Classification,
+    error::Details,
 };
 
 pin_project! {
     pub(super) struct Collect<B> {
-        head: Option<(Classification, response::Parts)>,
+        head: Option<Head>,
         #[pin]
         body: CollectBounded<Until<B>>,
     }
 }
 
+struct Head {
+    classification: Classification,
+    endpoint: Option<Arc<str>>,
+    parts: response::Parts,
+}
+
 pin_project! {
-    /// A body that breaks off at `end`. What has come before is not lost.
+    /// A body that breaks off at `end`, so that what arrived before is not lost.
     struct Until<B> {
         #[pin]
         body: B,
@@ -35,29 +43,43 @@ pin_project! {
     }
 }
 
-/// The body failed or was late: which of them is of no use to anyone.
+/// The body failed or was late.
 struct BrokenOff;
 
 // === impl Collect ===
 
 impl<B: Body> Collect<B> {
-    pub(super) fn new(failure: Classification, answer: Response<B>, bounds: Bounds) -> Self {
-        let (head, body) = answer.into_parts();
+    pub(super) fn new(
+        classification: Classification,
+        endpoint: Option<Arc<str>>,
+        response: Response<B>,
+        bounds: Bounds,
+    ) -> Self {
+        let (parts, body) = response.into_parts();
         let body = Until { body, end: bounds.until, timer: None };
-        Self { head: Some((failure, head)), body: collect_bounded(body, bounds.bytes) }
+        Self {
+            head: Some(Head { classification, endpoint, parts }),
+            body: collect_bounded(body, bounds.bytes),
+        }
     }
 }
 
 impl<B: Body> Future for Collect<B> {
-    type Output = ClassifiedError;
+    type Output = Error;
 
     #[allow(clippy::expect_used, reason = "a future that was ready is not polled again")]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ClassifiedError> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Error> {
         let this = self.project();
         let (body, ending) = ready!(this.body.poll(cx)).into_parts();
-        let (failure, head) = this.head.take().expect("`Collect` polled after it was ready");
-        let is_whole = matches!(ending, Ending::Complete);
-        Poll::Ready(ClassifiedError::new(failure, head, body, is_whole))
+        let head = this.head.take().expect("`Collect` polled after it was ready");
+        let kind = ErrorKind::Response { is_body_complete: matches!(ending, Ending::Complete) };
+        let details = Details {
+            classification: Some(head.classification),
+            endpoint: head.endpoint,
+            response: Some(Response::from_parts(head.parts, body)),
+            source: None,
+        };
+        Poll::Ready(Error::new(kind, details))
     }
 }
 

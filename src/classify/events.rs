@@ -1,39 +1,54 @@
-//! The events of this layer, with the fields that the module page lists. None holds a URL or a header's own text.
+//! The events of this layer. None holds a URL or the text of a header.
 
-use super::AuthStatus;
-use crate::classify::Classification;
+use std::time::Duration;
 
-/// One for each refusal by a limit.
+use super::{AuthStatus, Classification};
+
 pub(super) fn rate_limited(failure: &Classification, endpoint: Option<&str>) {
     let limit = failure.rate_limit();
     tracing::warn!(
+        target: "tower_heed::classify",
         class = failure.class().as_str(),
         status = failure.status().map(|status| status.as_u16()),
         endpoint,
         limit = limit.and_then(|limit| limit.limit()),
         remaining = limit.and_then(|limit| limit.remaining()),
-        reset = limit.and_then(|limit| limit.reset()).map(|wait| wait.as_secs_f64()),
-        retry_after = limit.and_then(|limit| limit.retry_after()).map(|wait| wait.as_secs_f64()),
-        wait = failure.retry_after().map(|wait| wait.as_secs_f64()),
+        reset_ms = limit.and_then(|limit| limit.reset()).map(millis),
+        retry_after_ms = limit.and_then(|limit| limit.retry_after()).map(millis),
+        wait_ms = failure.retry_after().map(millis),
         "rate limited"
     );
 }
 
 pub(super) fn status_changed(from: AuthStatus, to: AuthStatus) {
-    let (from, to) = (from.as_str(), to.as_str());
-    if to == AuthStatus::Unauthenticated.as_str() {
-        tracing::warn!(from, to, "auth status changed");
-    } else if from == AuthStatus::Unauthenticated.as_str() {
-        tracing::info!(from, to, "auth status changed");
-    } else {
-        tracing::debug!(from, to, "auth status changed");
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "tower_heed::classify",
+                from = from.as_str(),
+                to = to.as_str(),
+                "auth status changed"
+            )
+        };
+    }
+    match (from, to) {
+        (_, AuthStatus::Unauthenticated) => event!(warn),
+        (AuthStatus::Unauthenticated, _) => event!(info),
+        _ => event!(debug),
     }
 }
 
 pub(super) fn no_runtime() {
-    tracing::error!("the unauthenticated handler was not started: no tokio runtime on this thread");
+    tracing::error!(
+        target: "tower_heed::classify",
+        "the unauthenticated handler was not started: no tokio runtime on this thread"
+    );
 }
 
 pub(super) fn handler_panicked() {
-    tracing::error!("the unauthenticated handler panicked");
+    tracing::error!(target: "tower_heed::classify", "the unauthenticated handler panicked");
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use super::{call::Call, collect::Collect};
 use crate::BoxError;
 
 pin_project! {
-    /// The answer with its meaning, or [`ClassifiedError`](super::ClassifiedError).
+    /// The future of [`ErrorClassify`](super::ErrorClassify).
     pub struct ResponseFuture<F, B> {
         pub(super) call: Call,
         #[pin]
@@ -23,10 +23,10 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     pub(super) enum State<F, B> {
-        /// The request is on its way.
-        Sent { #[pin] inner: F },
-        /// It failed, and the beginning of its body is read.
-        Failed { collect: Pin<Box<Collect<B>>> },
+        /// The request is in flight.
+        InFlight { #[pin] inner: F },
+        /// The response is a failure, and the beginning of its body is read.
+        Collecting { collect: Pin<Box<Collect<B>>> },
     }
 }
 
@@ -45,30 +45,30 @@ where
         let mut this = self.project();
         loop {
             let inner = match this.state.as_mut().project() {
-                StateProj::Sent { inner } => inner,
-                StateProj::Failed { collect } => {
+                StateProj::InFlight { inner } => inner,
+                StateProj::Collecting { collect } => {
                     return Poll::Ready(Err(ready!(collect.as_mut().poll(cx)).into()));
                 }
             };
             let polled = inner.poll(cx);
-            let failed = match &polled {
-                Poll::Ready(Ok(answer)) => this.call.answered(answer),
+            let failure = match &polled {
+                Poll::Ready(Ok(response)) => this.call.on_response(response),
                 Poll::Ready(Err(_)) | Poll::Pending => None,
             };
-            let Some(failure) = failed else {
+            let Some(failure) = failure else {
                 return polled.map_err(|error| {
                     let error = error.into();
-                    this.call.failed(&*error);
+                    this.call.on_error(&*error);
                     error
                 });
             };
-            let mut answer = ready!(polled).map_err(Into::into)?;
+            let mut response = ready!(polled).map_err(Into::into)?;
             let Some(bounds) = this.call.bounds() else {
-                answer.extensions_mut().insert(failure);
-                return Poll::Ready(Ok(answer));
+                response.extensions_mut().insert(failure);
+                return Poll::Ready(Ok(response));
             };
-            let collect = Collect::new(failure, answer, bounds);
-            this.state.set(State::Failed { collect: Box::pin(collect) });
+            let collect = Collect::new(failure, this.call.pattern(), response, bounds);
+            this.state.set(State::Collecting { collect: Box::pin(collect) });
         }
     }
 }

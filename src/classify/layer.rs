@@ -1,91 +1,102 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Config, ErrorClassify, SessionStatus, shared::Shared};
-use crate::{classify::Classifier, clock::Clock, error::InvalidConfig};
+use super::{
+    Classifier, ClassifyConfig, ErrorClassify, SessionStatus,
+    tracker::{Handler, Tracker},
+};
+use crate::{EndpointPattern, clock::Clock, endpoint::Endpoints};
 
-/// Says what each answer means, and keeps the session's [`AuthStatus`](super::AuthStatus).
+/// Tells what each response means, and tracks the session's [`AuthStatus`](super::AuthStatus).
 ///
-/// The [module page](super) has the table of the status and what happens on a sign-out.
+/// The [module page](super) has the table of the status, and what happens on a sign-out.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct ErrorClassifyLayer {
-    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+}
+
+/// What a layer, its services and their calls share.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) endpoints: Endpoints<ClassifyConfig>,
+    pub(super) clock: Clock,
+    pub(super) session: Arc<Tracker>,
+    pub(super) handler: Option<Handler>,
 }
 
 // === impl ErrorClassifyLayer ===
 
 impl ErrorClassifyLayer {
     /// A layer with the defaults of the [module page](super), and a session of its own.
-    #[must_use]
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared::new()) }
+        let settings = Settings {
+            endpoints: Endpoints::new(ClassifyConfig::default()),
+            clock: Clock::default(),
+            session: Arc::new(Tracker::new()),
+            handler: None,
+        };
+        Self { settings: Arc::new(settings) }
     }
 
-    /// Says what an answer means; a [`Preset`](crate::classify::Preset), or your own.
-    #[must_use]
+    /// Sets what tells the meaning of a response: a [`Preset`](super::Preset), or a classifier of your own.
     pub fn classifier(self, classifier: impl Classifier) -> Self {
-        self.base(|base| base.classifier(classifier))
+        self.base(|config| config.classifier(classifier))
     }
 
-    /// Turns failing answers into `Err(`[`ClassifiedError`](super::ClassifiedError)`)`.
-    #[must_use]
+    /// Turns failing responses into an `Err` of the kind [`ErrorKind::Response`](crate::ErrorKind::Response).
     pub fn error_for_status(self) -> Self {
-        self.base(Config::error_for_status)
+        self.base(ClassifyConfig::error_for_status)
     }
 
-    /// The most of a failing answer's body that becomes part of the error, in bytes; the rest is not read.
-    #[must_use]
+    /// Sets how many bytes of a failing response's body become part of the error, at most; the rest is not read.
     pub fn error_body_bytes(self, max: usize) -> Self {
-        self.base(|base| base.error_body_bytes(max))
+        self.base(|config| config.error_body_bytes(max))
     }
 
-    /// The most time for reading that, counted from the head of the answer; the
-    /// [`Deadline`](crate::extensions::Deadline) may end it earlier. What has come by then becomes part of the error.
-    #[must_use]
+    /// Sets how long that body is read, at most, counted from the head of the response. The
+    /// [`Deadline`](crate::extensions::Deadline) may end it earlier. What has arrived by then becomes part of the error.
     pub fn error_body_wait(self, max: Duration) -> Self {
-        self.base(|base| base.error_body_wait(max))
+        self.base(|config| config.error_body_wait(max))
     }
 
-    /// Gives the requests that match `pattern` a configuration of their own; see
-    /// [`EndpointPattern`](crate::EndpointPattern) for the syntax. It starts as the layer's is at this line.
+    /// Gives the requests that match `pattern` settings of their own.
+    ///
+    /// They start from the layer's settings at this call; later setters of the layer do not change them.
     ///
     /// ```
     /// use tower_heed::{ErrorClassifyLayer, classify::Preset};
     ///
     /// ErrorClassifyLayer::new()
     ///     .classifier(Preset::Clerk)
-    ///     .endpoint("POST /v1/users", |config| config.classifier(Preset::Standard))?
-    ///     .endpoint("GET /health", |config| config.public())?;
+    ///     .endpoint("POST /v1/users".parse()?, |config| config.classifier(Preset::Standard))
+    ///     .endpoint("GET /health".parse()?, |config| config.public());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is malformed or there already.
-    pub fn endpoint<F>(mut self, pattern: &str, configure: F) -> Result<Self, InvalidConfig>
-    where
-        F: FnOnce(Config) -> Config,
-    {
-        let config = configure(self.shared.base.clone());
-        Arc::make_mut(&mut self.shared).insert(pattern, config)?;
-        Ok(self)
+    pub fn endpoint(
+        mut self,
+        pattern: EndpointPattern,
+        configure: impl FnOnce(ClassifyConfig) -> ClassifyConfig,
+    ) -> Self {
+        let endpoints = &mut Arc::make_mut(&mut self.settings).endpoints;
+        endpoints.insert(pattern, configure(endpoints.base().clone()));
+        self
     }
 
-    /// Takes the time from `clock`: resets that are given as dates are measured against its wall time.
-    #[must_use]
+    /// Sets the clock. Resets that are dates are compared with its wall time.
     pub fn clock(mut self, clock: Clock) -> Self {
-        Arc::make_mut(&mut self.shared).clock = clock;
+        Arc::make_mut(&mut self.settings).clock = clock;
         self
     }
 
     /// Runs `handler` once for each change into [`Unauthenticated`](super::AuthStatus::Unauthenticated).
     ///
-    /// It runs on a task of its own, spawned by the answer that brought the change about, which is not delayed. It is
-    /// never run twice at a time, and never started by a request that it sends itself. It is not run again while the
-    /// status stays as it is, so it is the place to try more than once. The [module page](super#recovery) says more.
+    /// It runs on a task of its own and does not delay the response. It never runs twice at a time, and no request that it
+    /// sends starts it. It does not run again while the status stays `Unauthenticated`, so it should itself try more than once.
+    /// The [module page](super#recovery) says more.
     ///
-    /// A client for the handler's own requests is made from this layer *before* it gets the handler:
+    /// Make the client for the handler's own requests from this layer *before* it gets the handler:
     ///
     /// ```
     /// use http::{Request, Response};
@@ -109,26 +120,25 @@ impl ErrorClassifyLayer {
     ///     })
     ///     .layer(http);
     /// ```
-    #[must_use]
     pub fn on_unauthenticated<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Arc::new(move || Box::pin(handler()) as _);
-        Arc::make_mut(&mut self.shared).handler = Some(handler);
+        Arc::make_mut(&mut self.settings).handler = Some(handler);
         self
     }
 
-    /// The status of the session, to look at and to wait for its changes.
+    /// The status of the session.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
-        SessionStatus::new(self.shared.session.subscribe())
+        SessionStatus::new(self.settings.session.subscribe())
     }
 
-    fn base(mut self, change: impl FnOnce(Config) -> Config) -> Self {
-        let shared = Arc::make_mut(&mut self.shared);
-        shared.base = change(shared.base.clone());
+    fn base(mut self, change: impl FnOnce(ClassifyConfig) -> ClassifyConfig) -> Self {
+        let base = Arc::make_mut(&mut self.settings).endpoints.base_mut();
+        *base = change(base.clone());
         self
     }
 }
@@ -143,6 +153,17 @@ impl<S> Layer<S> for ErrorClassifyLayer {
     type Service = ErrorClassify<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ErrorClassify::new(inner, Arc::clone(&self.shared))
+        ErrorClassify::new(inner, Arc::clone(&self.settings))
+    }
+}
+
+// === impl Settings ===
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("endpoints", &self.endpoints)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
     }
 }

@@ -7,22 +7,24 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseFuture, call::Call, future::State, shared::Shared};
+use super::{ResponseFuture, call::Call, future::State, layer::Settings};
 use crate::BoxError;
 
-/// The service that [`ErrorClassifyLayer`](super::ErrorClassifyLayer) makes.
+/// The service of [`ErrorClassifyLayer`](super::ErrorClassifyLayer).
 #[derive(Clone, Debug)]
 pub struct ErrorClassify<S> {
     inner: S,
-    shared: Arc<Shared>,
+    settings: Arc<Settings>,
 }
 
 // === impl ErrorClassify ===
 
 impl<S> ErrorClassify<S> {
-    pub(super) const fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
     }
+
+    inner_accessors!();
 }
 
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for ErrorClassify<S>
@@ -39,10 +41,10 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    // A stack has one place for it. In line, the request is copied once less.
+    // Inlined, the request is copied once less.
     #[inline(always)]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let call = Call::of(&self.shared, &request);
-        ResponseFuture { call, state: State::Sent { inner: self.inner.call(request) } }
+        let call = Call::of(&self.settings, &request);
+        ResponseFuture { call, state: State::InFlight { inner: self.inner.call(request) } }
     }
 }

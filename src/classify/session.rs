@@ -1,61 +1,61 @@
-//! What the answers say about the session, and when recovery is due. Pure: no lock, no clock, no handler.
+//! What responses say about the session, and when a recovery starts.
 
 use super::AuthStatus;
 use crate::classify::{Classification, ErrorClass};
 
-/// What one answer says about the session.
+/// What one response says about the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
     /// The credentials were accepted.
     Accepted,
-    /// The API limits, fails or is out of reach; it says nothing about the credentials.
+    /// The API rate limits, fails or cannot be reached. That says nothing about the credentials.
     Trouble,
     /// The credentials were rejected.
     SignedOut,
-    /// Nothing at all.
+    /// Nothing.
     Nothing,
 }
 
-/// A point in the session's order of events: it counts the changes after which older answers are out of date.
+/// Counts the changes of the session after which older responses are out of date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Point(u64);
+pub(super) struct Generation(u64);
 
 /// The state of one session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     status: AuthStatus,
-    now: Point,
-    /// When it last became unauthenticated. A success of a request sent before then proves nothing about now.
-    signed_out: Point,
-    /// When the credentials may last have been replaced: at the end of a sign-out, or of a run of the handler. A
-    /// rejection of a request sent before then is about the old ones.
-    renewed: Point,
-    /// The present sign-out has had no run of the handler yet.
-    due: bool,
-    running: bool,
+    generation: Generation,
+    /// The last sign-out. A success of a request sent before it does not end it.
+    signed_out: Generation,
+    /// The last time that the credentials may have been replaced: the end of a sign-out, or of a run of the handler. A rejection
+    /// of a request sent before it is about the old ones.
+    renewed: Generation,
+    /// Whether the handler has yet to run for the present sign-out.
+    is_due: bool,
+    is_running: bool,
 }
 
-/// What can be known of a [`Session`] without its lock.
+/// The part of a [`Session`] that is read without its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot {
     status: AuthStatus,
-    now: Point,
-    startable: bool,
+    generation: Generation,
+    is_startable: bool,
 }
 
-/// What came of one piece of evidence.
+/// The effects of one piece of evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Step {
     /// The status before and after, if it changed.
     pub(super) change: Option<(AuthStatus, AuthStatus)>,
-    /// The handler is to be started now.
-    pub(super) start: bool,
+    /// Whether the handler starts now.
+    pub(super) starts: bool,
 }
 
 // === impl Evidence ===
 
 impl Evidence {
-    /// What this failure says. A success says [`Accepted`](Self::Accepted).
+    /// What a failure says.
     pub(super) fn of(failure: &Classification) -> Self {
         Self::of_class(failure.class(), failure.cause())
     }
@@ -69,7 +69,7 @@ impl Evidence {
             | ErrorClass::Connect
             | ErrorClass::Interrupted
             | ErrorClass::Throttled => Self::Trouble,
-            // A gateway may answer so before it looks at the credentials, and an API after it accepted them.
+            // A gateway responds so before it looks at the credentials, and an API after it has accepted them.
             ErrorClass::Forbidden | ErrorClass::Rejected => Self::Nothing,
             ErrorClass::TokenUnavailable => match cause {
                 None | Some(ErrorClass::TokenUnavailable) => Self::Nothing,
@@ -82,18 +82,24 @@ impl Evidence {
 // === impl Session ===
 
 impl Session {
-    /// Takes in what the answer to a request that was sent at `sent` says. The handler is started only if `may_start`.
-    pub(super) fn observe(&mut self, evidence: Evidence, sent: Point, may_start: bool) -> Step {
+    /// Takes in what the response to a request says that was sent in the generation `sent`. The handler starts only if
+    /// `may_start`.
+    pub(super) fn observe(
+        &mut self,
+        evidence: Evidence,
+        sent: Generation,
+        may_start: bool,
+    ) -> Step {
         use AuthStatus::{Active, Degraded, Unauthenticated, Unknown};
 
         let before = self.status;
-        let mut start = false;
+        let mut starts = false;
         match (evidence, before) {
             (Evidence::Accepted, Unauthenticated) if sent < self.signed_out => {}
             (Evidence::Accepted, Unauthenticated) => {
                 self.status = Active;
-                self.due = false;
-                self.renewed = self.tick();
+                self.is_due = false;
+                self.renewed = self.next_generation();
             }
             (Evidence::Accepted, Unknown | Active | Degraded) => self.status = Active,
             (Evidence::Trouble, Unknown | Active) => self.status = Degraded,
@@ -101,38 +107,42 @@ impl Session {
             (Evidence::SignedOut, _) => {
                 if before != Unauthenticated {
                     self.status = Unauthenticated;
-                    self.due = true;
-                    self.signed_out = self.tick();
+                    self.is_due = true;
+                    self.signed_out = self.next_generation();
                 }
-                start = may_start && self.startable();
-                if start {
-                    self.due = false;
-                    self.running = true;
+                starts = may_start && self.is_startable();
+                if starts {
+                    self.is_due = false;
+                    self.is_running = true;
                 }
             }
             (Evidence::Trouble, Degraded | Unauthenticated) | (Evidence::Nothing, _) => {}
         }
         let change = (self.status != before).then_some((before, self.status));
-        Step { change, start }
+        Step { change, starts }
     }
 
-    /// The handler's run has ended, whichever way.
+    /// The handler has returned, panicked, or was dropped.
     pub(super) fn run_ended(&mut self) {
-        self.running = false;
-        self.renewed = self.tick();
+        self.is_running = false;
+        self.renewed = self.next_generation();
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot { status: self.status, now: self.now, startable: self.startable() }
+        Snapshot {
+            status: self.status,
+            generation: self.generation,
+            is_startable: self.is_startable(),
+        }
     }
 
-    fn startable(&self) -> bool {
-        self.due && !self.running
+    fn is_startable(&self) -> bool {
+        self.is_due && !self.is_running
     }
 
-    fn tick(&mut self) -> Point {
-        self.now = Point(self.now.0.saturating_add(1));
-        self.now
+    fn next_generation(&mut self) -> Generation {
+        self.generation = Generation(self.generation.0.saturating_add(1));
+        self.generation
     }
 }
 
@@ -143,11 +153,11 @@ impl Snapshot {
         self.status
     }
 
-    pub(super) const fn now(self) -> Point {
-        self.now
+    pub(super) const fn generation(self) -> Generation {
+        self.generation
     }
 
-    /// Whether `evidence` would leave the session as it is, whenever its request was sent.
+    /// Whether `evidence` changes nothing, whenever its request was sent.
     pub(super) fn is_settled(self, evidence: Evidence, may_start: bool) -> bool {
         match evidence {
             Evidence::Accepted => self.status == AuthStatus::Active,
@@ -155,7 +165,7 @@ impl Snapshot {
                 matches!(self.status, AuthStatus::Degraded | AuthStatus::Unauthenticated)
             }
             Evidence::SignedOut => {
-                self.status == AuthStatus::Unauthenticated && !(may_start && self.startable)
+                self.status == AuthStatus::Unauthenticated && !(may_start && self.is_startable)
             }
             Evidence::Nothing => true,
         }
@@ -169,7 +179,7 @@ impl Snapshot {
             AuthStatus::Degraded => 2,
             AuthStatus::Unauthenticated => 3,
         };
-        self.now.0 << 3 | (self.startable as u64) << 2 | status
+        self.generation.0 << 3 | (self.is_startable as u64) << 2 | status
     }
 
     pub(super) const fn unpack(word: u64) -> Self {
@@ -179,7 +189,7 @@ impl Snapshot {
             2 => AuthStatus::Degraded,
             _ => AuthStatus::Unauthenticated,
         };
-        Self { status, now: Point(word >> 3), startable: word & 4 != 0 }
+        Self { status, generation: Generation(word >> 3), is_startable: word & 4 != 0 }
     }
 }
 

@@ -1,24 +1,35 @@
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+//! The session that services share, and the task that runs its handler.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
 };
 
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     AuthStatus, events,
-    handler::{self, Handler},
-    session::{Evidence, Point, Session, Snapshot, Step},
+    session::{Evidence, Generation, Session, Snapshot, Step},
 };
+
+/// The closure given to [`on_unauthenticated`](super::ErrorClassifyLayer::on_unauthenticated).
+pub(super) type Handler = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// One session, shared by all services of a layer and of its clones.
 #[derive(Debug)]
 pub(super) struct Tracker {
-    /// The session's [`Snapshot`], so that an answer that changes nothing takes no lock.
+    /// The session's [`Snapshot`], so that a response that changes nothing takes no lock.
     word: AtomicU64,
     session: Mutex<Session>,
     status: watch::Sender<AuthStatus>,
 }
+
+/// Ends a run when the handler returns, panics, or is dropped with its runtime.
+struct Run(Arc<Tracker>);
 
 // === impl Tracker ===
 
@@ -36,26 +47,26 @@ impl Tracker {
         self.status.subscribe()
     }
 
-    /// The moment to remember with a request that is sent now.
+    /// The generation of a request that is sent now.
     #[inline]
-    pub(super) fn now(&self) -> Point {
-        self.snapshot().now()
+    pub(super) fn generation(&self) -> Generation {
+        self.snapshot().generation()
     }
 
-    /// Takes in what the answer to a request says that was sent at `sent`, and starts the handler if that is due.
+    /// Takes in what the response to a request says that was sent in the generation `sent`, and starts the handler if it is due.
     #[inline]
     pub(super) fn observe(
         self: &Arc<Self>,
         evidence: Evidence,
-        sent: Point,
+        sent: Generation,
         handler: Option<&Handler>,
     ) {
         if !self.snapshot().is_settled(evidence, handler.is_some()) {
-            self.take_in(evidence, sent, handler);
+            self.apply(evidence, sent, handler);
         }
     }
 
-    fn take_in(self: &Arc<Self>, evidence: Evidence, sent: Point, handler: Option<&Handler>) {
+    fn apply(self: &Arc<Self>, evidence: Evidence, sent: Generation, handler: Option<&Handler>) {
         let startable = handler.map(|handler| (handler, Handle::try_current()));
         let may_start = matches!(startable, Some((_, Ok(_))));
         let step = self.step(evidence, sent, may_start);
@@ -65,20 +76,20 @@ impl Tracker {
                 events::no_runtime();
             }
         }
-        if let (true, Some((handler, Ok(runtime)))) = (step.start, startable) {
-            handler::start(self, handler, &runtime);
+        if let (true, Some((handler, Ok(runtime)))) = (step.starts, startable) {
+            let run = Run(Arc::clone(self));
+            let handler = Arc::clone(handler);
+            // The handler is called on its task, so that it does not delay the response.
+            drop(runtime.spawn(async move {
+                let _run = run;
+                handler().await;
+            }));
         }
     }
 
-    pub(super) fn run_ended(&self) {
-        let mut session = self.lock();
-        session.run_ended();
-        self.publish(&session);
-    }
-
-    /// The step is made inside the watch channel's own lock, so that receivers see the changes in their order, and are
-    /// woken when no lock is held.
-    fn step(&self, evidence: Evidence, sent: Point, may_start: bool) -> Step {
+    /// Changes the session inside the watch channel's own lock, so that receivers see the changes in order and are woken when no
+    /// lock is held.
+    fn step(&self, evidence: Evidence, sent: Generation, may_start: bool) -> Step {
         let mut step = Step::default();
         self.status.send_if_modified(|status| {
             let mut session = self.lock();
@@ -101,5 +112,18 @@ impl Tracker {
 
     fn lock(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Run ===
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            events::handler_panicked();
+        }
+        let mut session = self.0.lock();
+        session.run_ended();
+        self.0.publish(&session);
     }
 }

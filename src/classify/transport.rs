@@ -1,11 +1,11 @@
-//! What the errors below HTTP mean: those of `std::io`, tokio, tower, and by feature hyper, hyper-util, h2 and reqwest.
+//! Classes of errors below HTTP: of `std::io`, tokio, tower, and by feature of hyper, hyper-util, h2 and reqwest.
 
 use std::{error::Error, io};
 
 use super::ErrorClass;
 use crate::error::as_a;
 
-/// The class of this one error, its sources left aside.
+/// The class of this error alone, without its sources.
 pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     if let Some(error) = as_a::<io::Error>(error) {
         return of_io(error.kind());
@@ -28,11 +28,11 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     None
 }
 
-/// Whether this is an error of the connection for which no narrower class is known.
+/// Whether this is an error of the connection without a class of its own.
 pub(super) fn is_transport(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "hyper")]
     if let Some(error) = as_a::<hyper::Error>(error) {
-        // A user error is the caller's own: its request body failed, or its header was wrong.
+        // A user error is the caller's: its request body failed, or a header was wrong.
         return !error.is_user();
     }
     #[cfg(not(feature = "hyper"))]
@@ -44,7 +44,7 @@ fn of_io(kind: io::ErrorKind) -> Option<ErrorClass> {
     use io::ErrorKind as Kind;
     match kind {
         Kind::ConnectionRefused | Kind::AddrNotAvailable => Some(ErrorClass::Connect),
-        // The first three also end connections that stood, and this error does not say which it was.
+        // The first three also end established connections.
         Kind::HostUnreachable
         | Kind::NetworkUnreachable
         | Kind::NetworkDown
@@ -61,15 +61,14 @@ fn of_io(kind: io::ErrorKind) -> Option<ErrorClass> {
 #[cfg(feature = "hyper")]
 fn of_hyper(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     if let Some(error) = as_a::<hyper_util::client::legacy::Error>(error) {
-        // Everything that goes wrong before the connection stands, name resolution included.
+        // Any failure before the connection is established, name resolution included.
         return error.is_connect().then_some(ErrorClass::Connect);
     }
     let error = as_a::<hyper::Error>(error)?;
     if error.is_timeout() {
         return Some(ErrorClass::Timeout);
     }
-    // This connection stood. An established one may end in `HostUnreachable` and the like when a router on the way says
-    // so, and the request may have been carried out by then.
+    // This connection was established. A router may end it with `HostUnreachable` and the like, after the request was carried out.
     if let Some(io) = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>) {
         return of_io(io.kind()).map(|class| match class {
             ErrorClass::Connect => ErrorClass::Interrupted,
@@ -85,17 +84,17 @@ fn of_hyper(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
 
 #[cfg(feature = "http2")]
 fn of_h2(error: &h2::Error) -> Option<ErrorClass> {
-    // RFC 9113 section 8.7: REFUSED_STREAM guarantees that the request has not been processed.
+    // RFC 9113 section 8.7: after REFUSED_STREAM the request has not been processed.
     if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
         return Some(ErrorClass::Connect);
     }
     (error.is_io() || error.is_reset() || error.is_go_away()).then_some(ErrorClass::Interrupted)
 }
 
-/// Only what the errors below it do not say: its time limits have an error of their own, which is private.
+/// What the errors below it do not say: reqwest's error of a time limit is private.
 #[cfg(feature = "reqwest")]
 fn of_reqwest(error: &reqwest::Error) -> Option<ErrorClass> {
-    // Asked first: a limit that ran out while there was no connection yet is both.
+    // Comes first: a timeout while connecting is both.
     if error.is_connect() {
         return Some(ErrorClass::Connect);
     }

@@ -5,6 +5,11 @@
 
 use std::{borrow::Cow, convert::Infallible, error::Error, fmt, io, sync::Arc};
 
+use bytes::Bytes;
+use http::Response;
+
+use crate::classify::Classification;
+
 /// A boxed error, the same type as tower's.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
@@ -21,6 +26,14 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(error).find_map(as_a)
+}
+
+/// The first failing response that was made an [`Error`](super::Error), in the chain of `error` and its sources.
+pub(crate) fn failing_response<'a>(
+    error: &'a (dyn Error + 'static),
+) -> Option<(&'a Classification, &'a Response<Bytes>)> {
+    let mut links = chain(error).filter_map(as_a::<super::Error>);
+    links.find_map(|error| Some((error.classification()?, error.response()?)))
 }
 
 /// This error as a `T`, be it one itself or a `Box<T>` or `Arc<T>`, which are errors as well and have the source of the `T` as

@@ -3,7 +3,6 @@
 //! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
 //! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
 
-mod classified;
 mod elapsed;
 #[expect(clippy::module_inception, reason = "the type is what the module is about")]
 mod error;
@@ -16,13 +15,12 @@ mod token;
 mod token_kind;
 mod unavailable;
 
-pub use classified::ClassifiedError;
 pub use elapsed::Elapsed;
 #[allow(unused_imports, reason = "the layers are converted one by one")]
 pub(crate) use error::Details;
 pub use error::Error;
 pub use find::{BoxError, InvalidConfig, find};
-pub(crate) use find::{as_a, chain};
+pub(crate) use find::{as_a, chain, failing_response};
 pub use kind::{ErrorKind, NotQueuedReason, NotReplayable};
 pub use not_queued::{NotQueued, Obstacle};
 pub use phase::Phase;

@@ -58,7 +58,7 @@ impl TokenError {
     }
 
     /// What an error of a source or of its client says: the `TokenError` in it, if there is one, else its class, and the status
-    /// and the wait if it is an [answer](crate::classify::ClassifiedError), with the error below.
+    /// and the wait if it is an [failing response](crate::ErrorKind::Response), with the error below.
     #[must_use]
     pub fn of_source(error: impl Into<BoxError>) -> Self {
         let error = error.into();

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
 use crate::error::{as_a, chain};
 use crate::{
     classify::{Classification, ErrorClass},
-    error::{ClassifiedError, TokenError, TokenErrorKind, UpstreamUnavailable},
+    error::{self, TokenError, TokenErrorKind, UpstreamUnavailable},
 };
 
 /// The class of an answer that has to do with credentials: [`Unauthenticated`](ErrorClass::Unauthenticated) or
@@ -30,8 +30,12 @@ pub(crate) fn of_answer(
 /// The same of an error: of it and of all that is below it, since an error around another may be classed for itself.
 pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     chain(error).find_map(|link| {
-        if let Some(error) = as_a::<ClassifiedError>(link) {
-            return of_answer(error.classification(), error.status(), error.headers());
+        if let Some(error) = as_a::<error::Error>(link) {
+            let found = error.classification()?;
+            return match error.response() {
+                Some(response) => of_answer(found, response.status(), response.headers()),
+                None => of_classification(found),
+            };
         }
         if let Some(error) = as_a::<UpstreamUnavailable>(link) {
             return of_classification(error.classification());

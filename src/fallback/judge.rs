@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
+use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::{call::Call, config::Then};
 use crate::{
     classify::{Classification, Classifier, ErrorClass, Preset},
-    error::{ClassifiedError, as_a, chain},
+    error::{self, as_a, chain},
     fallback::denial,
 };
 
@@ -49,16 +50,17 @@ impl Call {
     /// What an error means here; none for one of unknown meaning.
     pub(super) fn failed(&self, error: &(dyn Error + 'static)) -> Option<Failed> {
         let found = Classification::of_error(error)?;
-        let answers = || chain(error).filter_map(as_a::<ClassifiedError>);
+        let answers =
+            || chain(error).filter_map(as_a::<error::Error>).filter_map(error::Error::response);
         // An answer that became an error is read by this layer's classifier as well.
-        let own = |error: &ClassifiedError| {
-            let found = self.read(&*self.rules.classifier, error.status(), error.headers())?;
-            denial::of_answer(&found, error.status(), error.headers())
+        let own = |answer: &Response<Bytes>| {
+            let found = self.read(&*self.rules.classifier, answer.status(), answer.headers())?;
+            denial::of_answer(&found, answer.status(), answer.headers())
         };
         let status = match found.class() {
             // That of the issuer's answer, which is never passed on.
             ErrorClass::TokenUnavailable => None,
-            _ => found.status().or_else(|| answers().next().map(ClassifiedError::status)),
+            _ => found.status().or_else(|| answers().next().map(Response::status)),
         };
         Some(
             self.judge(found, status, |_| {

@@ -13,7 +13,7 @@ use crate::{
     BoxError,
     classify::{Classification, Preset},
     clock::Clock,
-    error::{ClassifiedError, TokenErrorKind, find},
+    error::{TokenErrorKind, failing_response},
     oauth::{MalformedToken, OAuthError, TokenResponse},
     token_cache::{Token, TokenError},
 };
@@ -79,7 +79,7 @@ where
 
 /// What an error of the endpoint's client says. One that holds the answer says what that does.
 fn of_client(dialect: Dialect, error: BoxError) -> TokenError {
-    let body = find::<ClassifiedError>(error.as_ref()).map(|answer| answer.body().clone());
+    let body = failing_response(&*error).map(|(_, response)| response.body().clone());
     let error = TokenError::of_source(error);
     match body {
         Some(body) => (dialect.described)(error, &body),

@@ -7,7 +7,7 @@ use super::{Config, RetryOutcome, events, layer::Rules, saved::Sent};
 use crate::{
     BoxError, chance,
     classify::Classification,
-    error::{ClassifiedError, find},
+    error::failing_response,
     extensions::{Attempt, Deadline, TokenReplaced},
     metrics::Meter,
     retry::{Cost, Decision, Progress, Repeatable, Stopped, Taken},
@@ -218,8 +218,8 @@ impl Pause {
 fn token_was_replaced<RB>(result: &Result<Response<RB>, BoxError>) -> bool {
     let (status, extensions) = match result {
         Ok(response) => (response.status(), response.extensions()),
-        Err(error) => match find::<ClassifiedError>(error.as_ref()) {
-            Some(error) => (error.status(), error.extensions()),
+        Err(error) => match failing_response(&**error) {
+            Some((_, response)) => (response.status(), response.extensions()),
             None => return false,
         },
     };

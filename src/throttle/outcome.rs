@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 use super::layer::Rules;
 use crate::{
     classify::{Classification, ErrorClass},
-    error::{ClassifiedError, find},
+    error::failing_response,
     headers::{Bucket, RateLimit},
     throttle::limiter::Answer,
 };
@@ -43,9 +43,9 @@ impl<'a> End<'a> {
 
     /// The error may be an answer of which a layer inside has made one.
     pub(super) fn of_error(rules: &Rules, error: &'a (dyn Error + 'static)) -> Self {
-        if let Some(error) = find::<ClassifiedError>(error) {
-            let answer = of_failure(rules, error.classification(), error.headers());
-            return Self::of_bucket(answer, error.headers());
+        if let Some((failure, response)) = failing_response(error) {
+            let answer = of_failure(rules, failure, response.headers());
+            return Self::of_bucket(answer, response.headers());
         }
         match Classification::of_error(error).map(|found| found.class()) {
             Some(ErrorClass::Connect | ErrorClass::TokenUnavailable | ErrorClass::Throttled) => {

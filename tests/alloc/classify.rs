@@ -37,8 +37,8 @@ fn allocations(layer: &ErrorClassifyLayer, status: StatusCode) -> u64 {
 #[test]
 fn a_success_costs_no_allocation() {
     let layer = ErrorClassifyLayer::new();
-    let with_endpoint = layer.clone().endpoint("PATCH /{*path}", |config| config).unwrap();
-    let with_two = with_endpoint.clone().endpoint("/{*path}", |config| config).unwrap();
+    let with_endpoint = layer.clone().endpoint("PATCH /{*path}".parse().unwrap(), |config| config);
+    let with_two = with_endpoint.clone().endpoint("/{*path}".parse().unwrap(), |config| config);
     let with_handler = layer.clone().on_unauthenticated(|| async {});
     for layer in [layer.clone(), layer.error_for_status(), with_endpoint, with_two, with_handler] {
         assert_eq!(allocations(&layer, StatusCode::OK), 0);

@@ -12,9 +12,9 @@ use http::Request;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
+    BoxError, Error, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     TokenCacheLayer,
-    classify::{AuthStatus, ClassifiedError, ErrorClass},
+    classify::{AuthStatus, ErrorClass},
     error::find,
     retry::RetryOutcome,
     timeout::{Elapsed, Phase},
@@ -95,8 +95,8 @@ async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
     watch.respond(401, REJECTED);
 
     let Err(error) = send(&mut client).await else { panic!("a success") };
-    let error = find::<ClassifiedError>(error.as_ref()).unwrap();
-    assert_eq!(error.class(), ErrorClass::Unauthenticated);
+    let error = find::<Error>(error.as_ref()).unwrap();
+    assert_eq!(error.class(), Some(ErrorClass::Unauthenticated));
     assert_eq!(watch.sends(), 2);
     assert_eq!(status.get(), AuthStatus::Unauthenticated);
 }

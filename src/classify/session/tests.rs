@@ -11,7 +11,7 @@ fn session(status: AuthStatus) -> Session {
         Degraded => Trouble,
         Unauthenticated => SignedOut,
     };
-    let _ = session.observe(evidence, Point(0), true);
+    let _ = session.observe(evidence, Generation(0), true);
     assert_eq!(session.status, status);
     session
 }
@@ -28,10 +28,10 @@ fn the_table_of_the_module_page_holds() {
     for (before, afters) in table {
         for (evidence, after) in [Accepted, Trouble, SignedOut, Nothing].into_iter().zip(afters) {
             let mut session = session(before);
-            let step = session.observe(evidence, session.now, true);
+            let step = session.observe(evidence, session.generation, true);
             assert_eq!(session.status, after, "{before} and {evidence:?}");
             assert_eq!(step.change, (before != after).then_some((before, after)));
-            assert_eq!(step.start, before != Unauthenticated && after == Unauthenticated);
+            assert_eq!(step.starts, before != Unauthenticated && after == Unauthenticated);
         }
     }
 }
@@ -63,14 +63,14 @@ fn a_class_says_what_the_module_page_says() {
 #[test]
 fn a_change_during_a_run_is_handled_by_the_first_rejection_after_it() {
     let mut session = session(Unauthenticated);
-    let _ = session.observe(Accepted, session.now, true);
-    let during = session.now;
+    let _ = session.observe(Accepted, session.generation, true);
+    let during = session.generation;
     let step = session.observe(SignedOut, during, true);
-    assert_eq!(step, Step { change: Some((Active, Unauthenticated)), start: false });
+    assert_eq!(step, Step { change: Some((Active, Unauthenticated)), starts: false });
     session.run_ended();
-    assert!(!session.observe(SignedOut, during, true).start, "sent before the run had ended");
-    assert!(session.observe(SignedOut, session.now, true).start);
-    assert!(!session.observe(SignedOut, session.now, true).start, "already running");
+    assert!(!session.observe(SignedOut, during, true).starts, "sent before the run had ended");
+    assert!(session.observe(SignedOut, session.generation, true).starts);
+    assert!(!session.observe(SignedOut, session.generation, true).starts, "already running");
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
@@ -78,7 +78,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 }
 
 proptest! {
-    /// Answers in any order, to requests sent at any earlier moment, with runs that end at any time.
+    /// Responses in any order, to requests sent at any earlier time, with runs that end at any time.
     #[test]
     fn one_run_for_one_sign_out_whatever_the_order_of_responses(
         events in vec((evidence(), 0_u64..8, any::<bool>(), any::<bool>()), 0..200),
@@ -92,19 +92,19 @@ proptest! {
             }
             let before = session.snapshot();
             prop_assert_eq!(Snapshot::unpack(before.pack()), before);
-            let sent = Point(before.now.0.saturating_sub(age));
+            let sent = Generation(before.generation.0.saturating_sub(age));
             let step = session.observe(evidence, sent, may_start);
             if before.is_settled(evidence, may_start) {
                 prop_assert_eq!(step, Step::default());
                 prop_assert_eq!(session.snapshot(), before);
             }
             sign_outs += usize::from(matches!(step.change, Some((_, Unauthenticated))));
-            starts += usize::from(step.start);
+            starts += usize::from(step.starts);
             prop_assert!(starts <= sign_outs, "{} runs for {} sign-outs", starts, sign_outs);
-            prop_assert!(!(step.start && running), "two runs at a time");
+            prop_assert!(!(step.starts && running), "two runs at a time");
             prop_assert!(evidence == SignedOut || session.status != Unauthenticated
                 || before.status == Unauthenticated, "signed out by {:?}", evidence);
-            running |= step.start;
+            running |= step.starts;
         }
     }
 }

@@ -6,7 +6,6 @@ use super::UpstreamError;
 use crate::{
     Error,
     body::ReplayError,
-    classify::ClassifiedError,
     detach::NotQueued,
     error::InvalidConfig,
     fallback::UpstreamUnavailable,
@@ -30,7 +29,6 @@ macro_rules! responses {
 }
 
 responses![
-    ClassifiedError,
     Elapsed,
     Error,
     InvalidConfig,

@@ -29,7 +29,7 @@ fn layer() -> ErrorClassifyLayer {
 #[tokio::test]
 async fn a_refusal_is_logged_with_what_its_headers_said() {
     let events = Events::record();
-    let layer = layer().endpoint("GET /api/v2/users/{id}", |config| config).unwrap();
+    let layer = layer().endpoint("GET /api/v2/users/{id}".parse().unwrap(), |config| config);
     let api = layer.layer(scripted(|_| answer(429, AUTH0)));
     drop(api.oneshot(get("/api/v2/users/auth0%7C1?fields=email")).await.unwrap());
 
@@ -41,9 +41,9 @@ async fn a_refusal_is_logged_with_what_its_headers_said() {
         ("endpoint", "GET /api/v2/users/{id}"),
         ("limit", "1000"),
         ("remaining", "0"),
-        ("reset", "30.0"),
-        ("retry_after", "12.0"),
-        ("wait", "30.0"),
+        ("reset_ms", "30000"),
+        ("retry_after_ms", "12000"),
+        ("wait_ms", "30000"),
     ] {
         assert_eq!(event.field(field), Some(value), "{field}");
     }

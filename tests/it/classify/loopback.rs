@@ -16,8 +16,8 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    ErrorClassifyLayer,
-    classify::{AuthStatus::*, ClassifiedError, ErrorClass, Preset},
+    Error, ErrorClassifyLayer, ErrorKind,
+    classify::{AuthStatus::*, ErrorClass, Preset},
 };
 
 use crate::support::events::Events;
@@ -77,27 +77,28 @@ async fn a_provider_s_refusal_is_logged_and_becomes_an_error_with_its_body() {
     let idp = Idp::builder().endpoint_limit(USER, limit).start().await;
     let layer = ErrorClassifyLayer::new()
         .error_for_status()
-        .endpoint(USER, |config| config.classifier(Preset::Auth0))
-        .unwrap();
+        .endpoint(USER.parse().unwrap(), |config| config.classifier(Preset::Auth0));
     let client = layer.layer(Client::builder(TokioExecutor::new()).build_http());
     let token = idp.issue_token();
     client.clone().oneshot(get_user(&idp, &token)).await.unwrap();
 
     let events = Events::record();
     let error = client.oneshot(get_user(&idp, &token)).await.unwrap_err();
-    let error = error.downcast_ref::<ClassifiedError>().unwrap();
-    assert_eq!((error.class(), error.status().as_u16()), (ErrorClass::RateLimited, 429));
-    let body: serde_json::Value = serde_json::from_slice(error.body()).unwrap();
+    let error = error.downcast_ref::<Error>().unwrap();
+    assert_eq!(error.class(), Some(ErrorClass::RateLimited));
+    let response = error.response().unwrap();
+    assert_eq!(response.status(), 429);
+    let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(body["errorCode"], "too_many_requests");
-    assert!(error.body_is_whole());
-    let wait = error.classification().retry_after().unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Response { is_body_complete: true, .. }));
+    let wait = error.retry_after().unwrap();
     assert!(wait <= Duration::from_secs(60), "{wait:?}");
 
     let [event] = &events.named("rate limited")[..] else { panic!("{}", events.text()) };
     assert_eq!(event.field("endpoint"), Some(USER));
     assert_eq!((event.field("limit"), event.field("remaining")), (Some("1"), Some("0")));
-    let reset: f64 = event.field("reset").unwrap().parse().unwrap();
-    assert!((0.0..=60.0).contains(&reset), "{reset}");
+    let reset: u64 = event.field("reset_ms").unwrap().parse().unwrap();
+    assert!(reset <= 60_000, "{reset}");
     assert!(!events.text().contains(&token));
     assert_eq!(layer.status().get(), Degraded);
 }

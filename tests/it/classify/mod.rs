@@ -1,6 +1,5 @@
 //! `ErrorClassifyLayer`, and what responses and errors mean.
 
-mod answers;
 mod classifier;
 mod errors;
 mod events;
@@ -8,6 +7,7 @@ mod events;
 mod hyper;
 mod loopback;
 mod recovery;
+mod responses;
 mod status;
 mod storm;
 mod tokens;

@@ -9,7 +9,7 @@ use tower_heed::{
     ErrorClassifyLayer,
     classify::{
         AuthStatus::{self, *},
-        ClassifiedError, Preset,
+        Preset,
     },
     error::find,
     extensions::TokenReplaced,
@@ -185,10 +185,12 @@ async fn who_waits_for_a_status_sees_it_whenever_it_came_and_a_dropped_wait_miss
 
 #[tokio::test]
 async fn a_public_endpoint_says_nothing_about_the_session() {
-    let layer = ErrorClassifyLayer::new().endpoint("GET /200", |config| config.public()).unwrap();
+    let layer =
+        ErrorClassifyLayer::new().endpoint("GET /200".parse().unwrap(), |config| config.public());
     assert_eq!(after(&layer, &[401, 200]).await, Unauthenticated);
     assert_eq!(after(&layer, &[204]).await, Active);
-    let layer = ErrorClassifyLayer::new().endpoint("/401", |config| config.public()).unwrap();
+    let layer =
+        ErrorClassifyLayer::new().endpoint("/401".parse().unwrap(), |config| config.public());
     assert_eq!(after(&layer, &[401]).await, Unknown);
 }
 
@@ -238,7 +240,13 @@ async fn the_rejection_of_a_token_that_has_been_replaced_is_no_sign_out() {
         assert_eq!(after(&layer, &[200]).await, Active);
         let replaced = match layer.layer(api.clone()).oneshot(get("/")).await {
             Ok(response) => response.extensions().get().copied(),
-            Err(error) => find::<ClassifiedError>(&*error).unwrap().extensions().get().copied(),
+            Err(error) => find::<tower_heed::Error>(&*error)
+                .unwrap()
+                .response()
+                .unwrap()
+                .extensions()
+                .get()
+                .copied(),
         };
         assert_eq!(replaced, Some(TokenReplaced), "the layers outside can act on it");
         assert_eq!(layer.status().get(), Active);

@@ -4,7 +4,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tower_heed::{
     BoxError, FallbackLayer,
-    classify::{Classification, ClassifiedError, ErrorClass},
+    classify::{Classification, ErrorClass},
     error::{TokenErrorKind, find},
     token_cache::TokenError,
 };
@@ -77,11 +77,12 @@ async fn it_has_the_class_of_what_it_stands_for() {
 #[tokio::test(start_paused = true)]
 async fn an_error_in_a_box_of_its_own_or_shared_is_what_is_in_it() {
     for status in [401, 429, 503] {
-        let error =
-            || async { as_error(answer(status, &[])).await.downcast::<ClassifiedError>().unwrap() };
+        let error = || async {
+            as_error(answer(status, &[])).await.downcast::<tower_heed::Error>().unwrap()
+        };
         let errors: [BoxError; 4] = [
             Box::new(error().await),
-            Box::new(Arc::<ClassifiedError>::from(error().await)),
+            Box::new(Arc::<tower_heed::Error>::from(error().await)),
             Box::new(Arc::<dyn Error + Send + Sync>::from(error().await as BoxError)),
             Wrapper(Box::new(error().await)).into(),
         ];
@@ -89,7 +90,7 @@ async fn an_error_in_a_box_of_its_own_or_shared_is_what_is_in_it() {
             let outcome = outcome_of(&FallbackLayer::fail_closed(), "/", Err(error)).await;
             let found = unavailable(&outcome);
             assert_eq!(found.classification().status().unwrap(), status, "{index}");
-            assert!(find::<ClassifiedError>(found).is_some(), "{index}");
+            assert!(find::<tower_heed::Error>(found).is_some(), "{index}");
         }
     }
     let refused = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));

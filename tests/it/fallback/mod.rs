@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
-    classify::{Classification, ClassifiedError, Classifier, ErrorClass, Preset},
+    classify::{Classification, Classifier, ErrorClass, Preset},
     error::find,
     extensions::Degraded,
     fallback::{FallbackBody, UpstreamUnavailable},
@@ -97,7 +97,7 @@ async fn as_error_by(reader: impl Classifier, response: Response<Body>) -> BoxEr
     let mut client =
         ErrorClassifyLayer::new().classifier(reader).error_for_status().layer(upstream);
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
-    assert!(error.is::<ClassifiedError>());
+    assert!(error.is::<tower_heed::Error>());
     error
 }
 

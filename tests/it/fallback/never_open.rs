@@ -16,9 +16,7 @@ use proptest::{
 };
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
-    classify::{
-        Classification, ClassifiedError, ErrorClass, ErrorClass as Class, Preset, ResponseHead,
-    },
+    classify::{Classification, ErrorClass, ErrorClass as Class, Preset, ResponseHead},
     error::TokenErrorKind,
     token_cache::TokenError,
 };
@@ -175,7 +173,7 @@ async fn build(failure: &Failure) -> BoxError {
         Failure::InIo(kind, below) => io::Error::new(*kind, Box::pin(build(below)).await).into(),
         Failure::InBox(_, head) if is_success(head.0) => ProbeError("unknown").into(),
         Failure::InBox(kind, head) => {
-            let error = as_error(response(head)).await.downcast::<ClassifiedError>().unwrap();
+            let error = as_error(response(head)).await.downcast::<tower_heed::Error>().unwrap();
             io::Error::new(*kind, error).into()
         }
         Failure::Shared(below) => {

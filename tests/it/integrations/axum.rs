@@ -27,7 +27,7 @@ use tower_heed::{
     BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, Stack,
     ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayError, ReplayableBody},
-    classify::{Classification, ClassifiedError, ErrorClass},
+    classify::{Classification, ErrorClass},
     detach::{NotQueued, Obstacle},
     error::TokenErrorKind,
     error::{InvalidConfig, find},
@@ -239,7 +239,7 @@ async fn our_errors_are_responses_by_themselves() {
     }
     assert_eq!(response::<Elapsed>(&elapsed().await), 504);
     assert_eq!(response::<Throttled>(&throttled("9").await), 503);
-    assert_eq!(response::<ClassifiedError>(&classified(401, &[]).await), 502);
+    assert_eq!(response::<tower_heed::Error>(&classified(401, &[]).await), 502);
     assert_eq!(response::<TokenError>(&token(TokenErrorKind::RateLimited, None)), 503);
     assert_eq!(response::<UpstreamUnavailable>(&closed(429, &[]).await), 503);
     assert_eq!(response::<OriginRefused>(&origin_refused().await), 500);

@@ -5,8 +5,8 @@ use std::{io, time::Duration};
 use http::{Method, Request, StatusCode};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
-    classify::{Classification, ClassifiedError, Classifier, ErrorClass, Preset, ResponseHead},
+    BoxError, Error, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
+    classify::{Classification, Classifier, ErrorClass, Preset, ResponseHead},
     extensions::Idempotent,
     retry::Stopped,
 };
@@ -159,8 +159,8 @@ async fn a_refusal_that_was_made_an_error_is_waited_for_as_told() {
         .layer(ErrorClassifyLayer::new().error_for_status())
         .service(api.clone());
     let error = ServiceExt::<Request<Body>>::oneshot(client, post()).await.unwrap_err();
-    let error = error.downcast::<ClassifiedError>().unwrap();
-    assert_eq!((error.class(), api.count()), (ErrorClass::Rejected, 2));
+    let error = error.downcast::<Error>().unwrap();
+    assert_eq!((error.class(), api.count()), (Some(ErrorClass::Rejected), 2));
     assert!((7..=8).contains(&api.gaps()[0].as_secs()), "{:?}", api.gaps());
 }
 
