@@ -5,3 +5,6 @@
 pub use crate::endpoint::{Endpoint, EndpointIndex, Endpoints};
 #[cfg(feature = "response-cache")]
 pub use crate::response_cache::store_policy::AfterFailure;
+pub use crate::throttle::limiter::{
+    Availability, Observation, Permit, Quota, Reading, Reset, Snapshot,
+};

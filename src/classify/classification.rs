@@ -9,9 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{Classifier, ErrorClass, ResponseHead, transport};
 use crate::{
-    error::{
-        self, Elapsed, NotQueued, Obstacle, Throttled, TokenError, UpstreamUnavailable, as_a, chain,
-    },
+    error::{self, Elapsed, NotQueued, Obstacle, TokenError, UpstreamUnavailable, as_a, chain},
     headers::{Outcome, RateLimit},
 };
 
@@ -97,6 +95,10 @@ impl Classification {
         Self { class, cause: None, status: None, rate_limit: None, retry_after: None }
     }
 
+    pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
     /// The upstream's failure behind a response that a fallback made.
     #[cfg(feature = "response-cache")]
     pub(crate) fn of_degraded(mark: crate::extensions::Degraded) -> Self {
@@ -168,12 +170,6 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
             status: error.status(),
             retry_after: error.retry_after(),
             ..Classification::of_class(ErrorClass::TokenUnavailable)
-        });
-    }
-    if let Some(error) = as_a::<Throttled>(error) {
-        return Some(Classification {
-            retry_after: error.retry_after(),
-            ..Classification::of_class(ErrorClass::Throttled)
         });
     }
     if let Some(error) = as_a::<NotQueued>(error) {

@@ -10,13 +10,11 @@ mod find;
 mod kind;
 mod not_queued;
 mod phase;
-mod throttled;
 mod token;
 mod token_kind;
 mod unavailable;
 
 pub use elapsed::Elapsed;
-#[allow(unused_imports, reason = "the layers are converted one by one")]
 pub(crate) use error::Details;
 pub use error::Error;
 pub use find::{BoxError, InvalidConfig, find};
@@ -24,7 +22,6 @@ pub(crate) use find::{as_a, chain, failing_response};
 pub use kind::{ErrorKind, NotQueuedReason, NotReplayable};
 pub use not_queued::{NotQueued, Obstacle};
 pub use phase::Phase;
-pub use throttled::Throttled;
 pub use token::TokenError;
 pub use token_kind::TokenErrorKind;
 pub use unavailable::UpstreamUnavailable;

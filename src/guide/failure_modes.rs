@@ -20,7 +20,7 @@
 //! | the **connection is refused**, or there is no route | any request is sent again, since it never left | the client's error, class `Connect` |
 //! | the connection **breaks half way** | a repeatable request is sent again; a `POST` may have been processed | the client's error, class `Interrupted` |
 //! | it is **down for an hour** | the [budget](crate::retry::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first attempt, once the budget is spent |
-//! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) is not begun; an unreadable value is ignored; `ThrottleLayer` tries again after an hour at most (`max_hold`) | the response at once, with the server's wait |
+//! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) is not begun; an unreadable value is ignored; `ThrottleLayer` tries again after an hour at most (`max_block`) | the response at once, with the server's wait |
 //! | it is down and there is a `ResponseCacheLayer` | a stale response is served, marked `Stale`, for `stale_for` (10 min) | a success |
 //!
 //! # Class by class

@@ -16,7 +16,7 @@
 //! | [`tower_heed_detached_pending`](DETACHED_PENDING) | gauge | `endpoint` | requests taken on that have not come to an end |
 //!
 //! Requests that the throttle has nothing to do with are not among them: those to endpoints that are
-//! [exempt](crate::throttle::Config::exempt), and those of keys for which there is no room.
+//! [exempt](crate::throttle::ThrottleConfig::exempt), and those of keys for which there is no room.
 //!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so that no
 //! caller can make a server's worth of time series; requests without one are [`other`](OTHER). Each count of a request to

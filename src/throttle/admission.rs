@@ -1,4 +1,4 @@
-//! One call at the quota of its key, from its arrival to its answer.
+//! The admission of one request by the quota of its key.
 
 use std::{mem, sync::Arc, task::Waker, time::Duration};
 
@@ -6,14 +6,13 @@ use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    Config,
-    effects::After,
-    events,
-    key::{Address, Key, Part},
-    keys::Table,
-    layer::Rules,
-    outcome::End,
-    queue::{Called, Seat},
+    ThrottleConfig, events,
+    key::{Key, KeyFn, Part},
+    keys::{Keys, Table},
+    layer::Shared,
+    limiter::{Observation, Permit},
+    outcome::AttemptOutcome,
+    queue::{Notified, Position},
     routes::Route,
 };
 use crate::{
@@ -21,120 +20,114 @@ use crate::{
     extensions::{Priority, ambient},
     headers::Bucket,
     metrics::Meter,
-    throttle::limiter::{Answer, Ticket},
 };
 
-/// One call at the quota of its key. Dropping it gives back what it has, and wakes those who can use it.
+/// The admission of one request by the quota of its key, from its arrival to its response. Dropping it gives back what it has, and
+/// wakes the requests that can use it.
 #[derive(Debug)]
-pub(super) struct Visit {
-    rules: Arc<Rules>,
-    place: usize,
-    /// The quota of its address, if its own is one of that one's buckets; else the same.
-    home: usize,
-    /// Where the server names buckets, or may do so.
+pub(super) struct Admission {
+    shared: Arc<Shared>,
+    at: Indexes,
+    /// The route, where the server names buckets or may do so.
     route: Option<Box<Route>>,
     stage: Stage,
     meter: Meter,
 }
 
+/// The slots that a request uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indexes {
+    /// The slot of the request's key.
+    pub(super) key: usize,
+    /// The slot whose quota it counts against: a bucket of its key, else the same.
+    pub(super) slot: usize,
+}
+
 #[derive(Debug)]
 enum Stage {
-    /// It has neither a turn nor a place in the line.
+    /// It has neither a permit nor a position in the queue.
     Arrived,
-    /// It waits for its turn.
-    Waiting(Seat),
-    /// It has its turn, and nothing was sent.
-    Called(Ticket),
-    /// The request is on its way.
-    Out(Ticket),
-    /// The answer was counted.
-    Over,
+    Queued(Position),
+    /// It has a permit, and nothing was sent.
+    Admitted(Permit),
+    InFlight(Permit),
+    /// The response was counted.
+    Done,
 }
 
-/// What became of the wait for a turn.
+/// The state of the wait for a permit.
 #[derive(Debug)]
-pub(super) enum Asked {
-    /// The turn has come.
-    Turn,
-    /// It comes too late: at this moment, if that is known.
+pub(super) enum PermitPoll {
+    Ready,
+    /// The permit comes too late: at this moment, if that is known.
     TooLate(Option<Instant>),
-    /// It is to be asked again when it is woken, and at this moment if one is named.
-    Wait(Option<Instant>),
+    /// Poll again when woken, and at this moment if there is one.
+    Pending(Option<Instant>),
 }
 
-// === impl Visit ===
+// === impl Admission ===
 
-impl Visit {
-    /// A call comes to the quota of its origin; none if there is no room for the key.
+impl Admission {
+    /// Enters a request at the quota of its origin; `None` if there is no room for the key.
     #[inline(always)]
-    pub(super) fn begin<B>(
-        rules: &Arc<Rules>,
-        endpoint: &Endpoint<'_, Config>,
+    pub(super) fn of_origin<B>(
+        shared: &Arc<Shared>,
+        endpoint: &Endpoint<'_, ThrottleConfig>,
         request: &Request<B>,
     ) -> Option<Self> {
         let part = Part::of(endpoint);
-        let address = Address::of_origin(request.uri(), request.headers(), part);
+        let key = Key::of_origin(request.uri(), request.headers(), part);
         let route = || Route::new(request.method(), endpoint.pattern(), request.uri().path());
-        Self::enter(rules, &address, route, Meter::of(endpoint))
+        Self::enter(shared, &key, route, Meter::of(endpoint))
     }
 
-    /// A call comes to the quota that `key` names, else to that of its origin.
-    pub(super) fn begin_at<B>(
-        key: &Key,
-        rules: &Arc<Rules>,
-        endpoint: &Endpoint<'_, Config>,
+    /// Enters a request at the quota that `key_fn` names, else at that of its origin.
+    pub(super) fn of_key<B>(
+        key_fn: &KeyFn,
+        shared: &Arc<Shared>,
+        endpoint: &Endpoint<'_, ThrottleConfig>,
         request: Request<B>,
     ) -> (Request<B>, Option<Self>) {
         let part = Part::of(endpoint);
         let (head, body) = request.into_parts();
-        let address = match key(&head) {
-            Some(owner) => Address::of_owner(owner, part),
-            None => Address::of_origin(&head.uri, &head.headers, part),
+        let key = match key_fn(&head) {
+            Some(owner) => Key::of_owner(owner, part),
+            None => Key::of_origin(&head.uri, &head.headers, part),
         };
         let route = || Route::new(&head.method, endpoint.pattern(), head.uri.path());
-        let visit = Self::enter(rules, &address, route, Meter::of(endpoint));
-        drop(address);
-        (Request::from_parts(head, body), visit)
+        let admission = Self::enter(shared, &key, route, Meter::of(endpoint));
+        drop(key);
+        (Request::from_parts(head, body), admission)
     }
 
+    #[inline]
     fn enter(
-        rules: &Arc<Rules>,
-        address: &Address<'_>,
+        shared: &Arc<Shared>,
+        key: &Key<'_>,
         route: impl FnOnce() -> Route,
         meter: Meter,
     ) -> Option<Self> {
-        let now = ambient::call_began().unwrap_or_else(|| rules.clock.now());
-        let mut after = After::default();
-        let mut table = rules.keys.lock();
-        let entered = table.enter(address, rules, &mut after).map(|home| {
-            let is_told_apart = table.slot(home).is_some_and(|slot| slot.tells_routes_apart());
+        let now = ambient::call_began().unwrap_or_else(|| shared.clock.now());
+        // The effects may panic, so the admission that releases the slots is made before they run.
+        Keys::with(shared, now, |table| {
+            let key = table.enter(key)?;
+            let is_told_apart = table.slot(key).is_some_and(|slot| slot.distinguishes_routes());
             let route = is_told_apart.then(|| Box::new(route()));
-            let bucket =
-                route.as_ref().and_then(|route| table.enter_bucket(home, route, rules, &mut after));
-            let place = bucket.unwrap_or(home);
-            let ticket = table.slot(place).and_then(|slot| slot.arrive(now));
-            (home, place, route, ticket.map_or(Stage::Arrived, Stage::Called))
-        });
-        drop(table);
-        let visit = entered.map(|(home, place, route, stage)| Self {
-            rules: Arc::clone(rules),
-            place,
-            home,
-            route,
-            stage,
-            meter,
-        });
-        // Code of others, which may panic: what was entered is left all the same.
-        after.run();
-        visit
+            let bucket = route.as_ref().and_then(|route| table.enter_bucket(key, route));
+            let slot = bucket.unwrap_or(key);
+            let permit = table.slot(slot).and_then(|slot| slot.acquire(now));
+            let stage = permit.map_or(Stage::Arrived, Stage::Admitted);
+            let at = Indexes { key, slot };
+            Some(Self { shared: Arc::clone(shared), at, route, stage, meter })
+        })
     }
 
-    pub(super) const fn has_turn(&self) -> bool {
-        matches!(self.stage, Stage::Called(_))
+    pub(super) const fn has_permit(&self) -> bool {
+        matches!(self.stage, Stage::Admitted(_))
     }
 
-    /// It has to wait, and the bucket of its route may be named until its turn comes.
-    pub(super) fn wait_on(&mut self, route: impl FnOnce() -> Route) {
+    /// Keeps the route of a request that must wait: its bucket may be named meanwhile.
+    pub(super) fn keep_route(&mut self, route: impl FnOnce() -> Route) {
         self.route.get_or_insert_with(|| Box::new(route()));
     }
 
@@ -142,169 +135,181 @@ impl Visit {
         &self.meter
     }
 
-    pub(super) fn rules(&self) -> &Arc<Rules> {
-        &self.rules
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The name of the key.
-    pub(super) fn key(&self) -> Arc<str> {
-        let mut table = self.rules.keys.lock();
-        table.slot(self.place).map_or_else(|| "".into(), |slot| Arc::clone(slot.name.shown()))
+    pub(super) fn key(&self, now: Instant) -> Arc<str> {
+        Keys::with(&self.shared, now, |table| {
+            let slot = table.slot(self.at.slot);
+            slot.map_or_else(|| "".into(), |slot| Arc::clone(slot.name.shown()))
+        })
     }
 
-    /// How long an answer takes.
-    pub(super) fn round_trip(&self) -> Duration {
-        let mut table = self.rules.keys.lock();
-        let known = table.slot(self.place).and_then(|slot| slot.quota.round_trip());
-        known.unwrap_or_default()
+    /// The average round trip of the key's requests; zero if it is not known.
+    pub(super) fn round_trip(&self, now: Instant) -> Duration {
+        Keys::with(&self.shared, now, |table| {
+            let slot = table.slot(self.at.slot);
+            slot.and_then(|slot| slot.quota.round_trip()).unwrap_or_default()
+        })
     }
 
-    /// Asks for the turn, in line with the others.
-    pub(super) fn ask(
+    /// Asks for a permit, in the queue.
+    pub(super) fn poll_permit(
         &mut self,
         now: Instant,
         priority: Priority,
-        end: Option<Instant>,
+        deadline: Option<Instant>,
         waker: &Waker,
-    ) -> Asked {
-        let mut after = After::default();
-        let mut table = self.rules.keys.lock();
-        if let (Some(route), true) = (&self.route, self.place == self.home) {
-            // Since it came, an answer may have named its bucket. It goes there, to the end of the line.
-            if let Some(place) = table.enter_bucket(self.home, route, &self.rules, &mut after) {
-                if let (Some(slot), Stage::Waiting(seat)) = (table.slot(self.home), &self.stage) {
-                    slot.leave(*seat, now, &mut after);
-                    self.stage = Stage::Arrived;
+    ) -> PermitPoll {
+        let (at, stage, route) = (&mut self.at, &mut self.stage, self.route.as_deref());
+        Keys::with(&self.shared, now, |table| {
+            if let Some(route) = route.filter(|_| at.slot == at.key) {
+                change_queue(table, at, stage, route);
+            }
+            let Some(mut slot) = table.slot_mut(at.slot) else { return PermitPoll::Ready };
+            let position = match stage {
+                Stage::Arrived => slot.join(priority, deadline, waker),
+                Stage::Queued(position) => *position,
+                Stage::Admitted(_) | Stage::InFlight(_) | Stage::Done => return PermitPoll::Ready,
+            };
+            *stage = Stage::Queued(position);
+            match slot.poll(position) {
+                Some(Notified::Permit(permit)) => {
+                    *stage = Stage::Admitted(permit);
+                    PermitPoll::Ready
                 }
-                self.place = place;
+                Some(Notified::TooLate(next)) => {
+                    *stage = Stage::Arrived;
+                    PermitPoll::TooLate(next)
+                }
+                None => PermitPoll::Pending(slot.wait(position, waker)),
             }
-        }
-        let Some(slot) = table.slot(self.place) else { return Asked::Turn };
-        let seat = match self.stage {
-            Stage::Arrived => slot.join(now, priority, end, waker, &mut after),
-            Stage::Waiting(seat) => seat,
-            Stage::Called(_) | Stage::Out(_) | Stage::Over => return Asked::Turn,
-        };
-        self.stage = Stage::Waiting(seat);
-        let asked = match slot.ask(seat, now, &mut after) {
-            Some(Called::Turn(ticket)) => {
-                self.stage = Stage::Called(ticket);
-                Asked::Turn
-            }
-            Some(Called::TooLate(next)) => {
-                self.stage = Stage::Arrived;
-                Asked::TooLate(next)
-            }
-            None => {
-                after.drop(slot.line.replace_waker(seat, waker));
-                Asked::Wait(slot.line.watch_of(seat))
-            }
-        };
-        drop(table);
-        after.run();
-        asked
+        })
     }
 
     /// The request is sent.
     pub(super) fn send(&mut self) {
         self.meter.sent();
-        self.stage = match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Called(ticket) => Stage::Out(ticket),
+        self.stage = match mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Admitted(permit) => Stage::InFlight(permit),
             stage => stage,
         };
     }
 
-    /// How the send ended. Nothing is left to be done when it is dropped.
-    pub(super) fn end(&mut self, end: &End<'_>) {
-        if matches!(end, End::Answer(answer, _) if answer.refused) {
+    /// Reports the outcome of the attempt. Dropping the admission does nothing after that.
+    pub(super) fn end(&mut self, outcome: &AttemptOutcome<'_>) {
+        if outcome.is_rate_limited() {
             self.meter.refused();
         }
-        self.leave(end);
+        self.leave(outcome);
     }
 
-    fn leave(&mut self, end: &End<'_>) {
-        let stage = mem::replace(&mut self.stage, Stage::Over);
-        if let Stage::Over = stage {
+    fn leave(&mut self, outcome: &AttemptOutcome<'_>) {
+        let stage = mem::replace(&mut self.stage, Stage::Done);
+        if let Stage::Done = stage {
             return;
         }
-        let now = self.rules.clock.now();
-        // Asked here, because a subscriber is code of others.
-        let teaches =
-            matches!(end, End::Answer(answer, _) if answer.refused || answer.readings[0].is_some());
-        let is_told = teaches && events::learning_is_logged();
-        let mut after = After::default();
-        let mut table = self.rules.keys.lock();
-        let counted = match (&stage, end) {
-            (Stage::Out(ticket), End::Answer(answer, bucket)) => {
-                let sent = ticket.sent();
-                let counted = self.counted(&mut table, now, answer, *bucket, &mut after);
-                let elsewhere = counted.filter(|counted| *counted != self.place);
-                if let Some(slot) = elsewhere.and_then(|place| table.slot(place)) {
-                    slot.counted(sent, now, answer, is_told, &mut after);
+        let now = self.shared.clock.now();
+        // A subscriber is foreign code, so it is asked before the lock is taken.
+        let is_logged = outcome.may_show_limit() && events::learning_is_logged();
+        Keys::with(&self.shared, now, |table| {
+            match stage {
+                Stage::InFlight(permit) => self.report(table, permit, outcome, is_logged),
+                Stage::Admitted(permit) => {
+                    if let Some(mut slot) = table.slot_mut(self.at.slot) {
+                        slot.release(permit);
+                    }
                 }
-                elsewhere
+                Stage::Queued(position) => {
+                    if let Some(mut slot) = table.slot_mut(self.at.slot) {
+                        slot.leave(position);
+                    }
+                }
+                Stage::Arrived | Stage::Done => {}
+            }
+            table.release(self.at.slot);
+            if self.at.key != self.at.slot {
+                table.release(self.at.key);
+            }
+        });
+    }
+
+    /// Reports the outcome to the quota that gave the permit, and to the one that the request was counted against.
+    #[inline]
+    fn report(
+        &self,
+        table: &mut Table<'_>,
+        permit: Permit,
+        outcome: &AttemptOutcome<'_>,
+        is_logged: bool,
+    ) {
+        if let AttemptOutcome::Response(seen, bucket) = outcome {
+            if let Some(elsewhere) = self.counted_elsewhere(table, seen, *bucket) {
+                if let Some(mut slot) = table.slot_mut(elsewhere) {
+                    slot.on_counted_here(permit.sent(), seen, is_logged);
+                }
+                if let Some(mut slot) = table.slot_mut(self.at.slot) {
+                    slot.on_counted_elsewhere(permit, seen);
+                }
+                return;
+            }
+        }
+        let Some(mut slot) = table.slot_mut(self.at.slot) else { return };
+        match outcome {
+            AttemptOutcome::Accepted => {
+                slot.slot.had_no_bucket = true;
+                slot.on_response(permit, &Observation::ACCEPTED, false);
+            }
+            AttemptOutcome::Response(seen, bucket) => {
+                slot.slot.had_no_bucket |= bucket.is_none();
+                slot.on_response(permit, seen, is_logged);
+            }
+            AttemptOutcome::Unsent => slot.on_unsent(permit),
+            AttemptOutcome::Lost => slot.on_lost(permit),
+        }
+    }
+
+    /// The slot that the request was counted against, if it is another one. A block of all buckets is passed on to all of them.
+    fn counted_elsewhere(
+        &self,
+        table: &mut Table<'_>,
+        seen: &Observation,
+        bucket: Option<Bucket<'_>>,
+    ) -> Option<usize> {
+        let wait = seen.retry_after.filter(|_| seen.rate_limited);
+        let counted_at = match (bucket, wait) {
+            (Some(Bucket::Named(name)), _) => {
+                table.name_bucket(self.at, self.route.as_deref(), name)
+            }
+            // A rate limit without a bucket comes from something that does not know of buckets.
+            (Some(Bucket::Global), Some(wait)) | (None, Some(wait)) => {
+                table.block_all(self.at.key, wait);
+                Some(self.at.key)
             }
             _ => None,
         };
-        if let Some(slot) = table.slot(self.place) {
-            match (stage, end) {
-                (Stage::Out(ticket), End::Answer(answer, _)) if counted.is_some() => {
-                    slot.answered_elsewhere(ticket, now, answer, &mut after);
-                }
-                (Stage::Out(ticket), End::Answer(answer, bucket)) => {
-                    slot.heard_of_no_bucket |= bucket.is_none();
-                    slot.answered(ticket, now, answer, is_told, &mut after);
-                }
-                (Stage::Out(ticket), End::Silent) => {
-                    slot.heard_of_no_bucket = true;
-                    slot.answered(ticket, now, &Answer::SILENT, false, &mut after);
-                }
-                (Stage::Out(ticket), End::Unsent) => slot.unsent(ticket, now, &mut after),
-                (Stage::Out(ticket), End::Lost) => slot.lost(ticket, now, &mut after),
-                (Stage::Called(ticket), _) => slot.pass_on(ticket, now, &mut after),
-                (Stage::Waiting(seat), _) => slot.leave(seat, now, &mut after),
-                (Stage::Arrived | Stage::Over, _) => {}
-            }
-        }
-        table.leave(self.place);
-        if self.home != self.place {
-            table.leave(self.home);
-        }
-        drop(table);
-        after.run();
+        counted_at.filter(|index| *index != self.at.slot)
     }
+}
 
-    /// Where the answer says that its request was counted. What it says of all buckets is told to all of them.
-    fn counted(
-        &self,
-        table: &mut Table,
-        now: Instant,
-        answer: &Answer,
-        bucket: Option<Bucket<'_>>,
-        after: &mut After,
-    ) -> Option<usize> {
-        let wait = answer.retry_after.filter(|_| answer.refused);
-        match (bucket, wait) {
-            (Some(Bucket::Named(name)), _) => {
-                let route = self.route.as_deref();
-                table.name_bucket(self.home, self.place, route, name, &self.rules, after)
-            }
-            // Whatever refused it knows of no bucket.
-            (Some(Bucket::Global), Some(wait)) | (None, Some(wait)) => {
-                table.hold_all(self.home, wait, now, after);
-                Some(self.home)
-            }
-            _ => None,
+impl Drop for Admission {
+    #[inline]
+    fn drop(&mut self) {
+        // Mostly its response has come.
+        if !matches!(self.stage, Stage::Done) {
+            self.leave(&AttemptOutcome::Lost);
         }
     }
 }
 
-impl Drop for Visit {
-    #[inline]
-    fn drop(&mut self) {
-        // Most often its answer has come.
-        if !matches!(self.stage, Stage::Over) {
-            self.leave(&End::Lost);
-        }
+/// Moves a request to the end of its bucket's queue, if a response has named its bucket since it arrived.
+fn change_queue(table: &mut Table<'_>, at: &mut Indexes, stage: &mut Stage, route: &Route) {
+    let Some(bucket) = table.enter_bucket(at.key, route) else { return };
+    if let (Some(mut slot), Stage::Queued(position)) = (table.slot_mut(at.key), &*stage) {
+        slot.leave(*position);
+        *stage = Stage::Arrived;
     }
+    at.slot = bucket;
 }

@@ -1,139 +1,114 @@
-//! Quotas of buckets that a server names: each origin, or whatever else has a quota, may have some.
+//! The quotas of buckets that a server names: any key may have some.
 
 use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
-use super::{effects::After, keys::Table, layer::Rules, routes::Route};
+use super::{admission::Indexes, keys::Table, routes::Route};
 
 /// Where a new bucket finds room.
 enum Room {
-    Further,
-    /// In the place of this one.
+    Another,
+    /// In the slot of this one.
     Instead(usize),
 }
 
-impl Table {
-    /// The place of the bucket that a request on this route is counted in, if one is known. It is to be left, as any place.
-    pub(super) fn enter_bucket(
-        &mut self,
-        home: usize,
-        route: &Route,
-        rules: &Rules,
-        after: &mut After,
-    ) -> Option<usize> {
-        let name = Arc::clone(self.slot(home)?.routes.as_ref()?.bucket(route)?);
-        let place = self.find_bucket(home, &name, rules, after)?;
-        self.enter_at(place);
-        Some(place)
+impl Table<'_> {
+    /// The index of the bucket that a request on this route is counted in, if one is known; to be released, as any index.
+    pub(super) fn enter_bucket(&mut self, key: usize, route: &Route) -> Option<usize> {
+        let name = Arc::clone(self.slot(key)?.routes.as_ref()?.bucket(route)?);
+        let index = self.find_bucket(key, &name)?;
+        self.retain(index);
+        Some(index)
     }
 
-    /// An answer to a request at `place` has named its bucket. From then on routes are told apart. Returns the place of that
-    /// one; none if there is no room.
+    /// A response has named the bucket of its request; from then on routes are told apart. Returns the bucket's index, `None` if
+    /// there is no room.
     pub(super) fn name_bucket(
         &mut self,
-        home: usize,
-        place: usize,
+        at: Indexes,
         route: Option<&Route>,
         name: &str,
-        rules: &Rules,
-        after: &mut After,
     ) -> Option<usize> {
-        // As before, which is nearly always so.
-        if self.slot(place)?.bucket.as_ref().is_some_and(|bucket| **bucket == *name) {
-            return Some(place);
+        // Most responses name the same bucket as the one before.
+        if self.slot(at.slot)?.bucket.as_ref().is_some_and(|bucket| **bucket == *name) {
+            return Some(at.slot);
         }
         let name = Arc::from(name);
-        let bucket = self.find_bucket(home, &name, rules, after)?;
-        let routes = self.slot(home)?.routes.get_or_insert_default();
+        let bucket = self.find_bucket(at.key, &name)?;
+        let routes = self.slot(at.key)?.routes.get_or_insert_default();
         if let Some(route) = route {
             routes.learn(route, &name);
         }
         Some(bucket)
     }
 
-    /// The server refuses the requests to all buckets for so long.
-    pub(super) fn hold_all(
-        &mut self,
-        home: usize,
-        wait: Duration,
-        now: Instant,
-        after: &mut After,
-    ) {
-        let Some(slot) = self.slot(home) else { return };
-        slot.hold(wait, now, after);
-        let buckets = slot.routes.as_ref().map_or_else(Vec::new, |routes| routes.buckets.clone());
-        for bucket in buckets {
-            if let Some(slot) = self.place_of(bucket).and_then(|place| self.slot(place)) {
-                slot.hold(wait, now, after);
+    /// Blocks a key and all its buckets.
+    pub(super) fn block_all(&mut self, key: usize, wait: Duration) {
+        let Some(mut slot) = self.slot_mut(key) else { return };
+        slot.block_for(wait);
+        let routes = slot.slot.routes.as_ref();
+        for bucket in routes.map_or_else(Vec::new, |routes| routes.buckets.clone()) {
+            if let Some(mut slot) = self.index_of(bucket).and_then(|index| self.slot_mut(index)) {
+                slot.block_for(wait);
             }
         }
     }
 
-    fn find_bucket(
-        &mut self,
-        home: usize,
-        name: &Arc<str>,
-        rules: &Rules,
-        after: &mut After,
-    ) -> Option<usize> {
-        let owner = self.slot(home)?.name.hash();
+    fn find_bucket(&mut self, key: usize, name: &Arc<str>) -> Option<usize> {
+        let owner = self.slot(key)?.name.hash();
         let hash = self.random().hash_one((owner, &**name));
-        let found = self.place_of(hash);
-        let is_listed = self.slot(home)?.routes.get_or_insert_default().buckets.contains(&hash);
+        let found = self.index_of(hash);
+        let is_listed = self.slot(key)?.routes.get_or_insert_default().buckets.contains(&hash);
         if is_listed && found.is_some() {
             return found;
         }
-        // It may be there and not be listed: what it is a bucket of was forgotten in between.
-        let room = if is_listed { Room::Further } else { self.room(home)? };
-        let place = match found {
-            Some(place) => place,
-            None => self.make_bucket(home, hash, name, &room, rules, after)?,
+        // A bucket that is there is not listed if its key was evicted in between.
+        let room = if is_listed { Room::Another } else { self.room(key)? };
+        let index = match found {
+            Some(index) => index,
+            None => self.make_bucket(key, hash, name, &room)?,
         };
         if !is_listed {
-            self.slot(home)?.routes.get_or_insert_default().buckets.push(hash);
+            self.slot(key)?.routes.get_or_insert_default().buckets.push(hash);
         }
-        Some(place)
+        Some(index)
     }
 
     fn make_bucket(
         &mut self,
-        home: usize,
+        key: usize,
         hash: u64,
         name: &Arc<str>,
         room: &Room,
-        rules: &Rules,
-        after: &mut After,
     ) -> Option<usize> {
-        let slot = self.slot(home)?;
-        let known = slot.name.bucket(hash, name);
-        let held = slot.quota.held_until();
-        let place = match room {
-            Room::Instead(place) => self.replace(*place, known, rules),
-            Room::Further => self.insert(known, rules, after)?,
+        let slot = self.slot(key)?;
+        let bucket = slot.name.bucket(hash, name);
+        let blocked_until = slot.quota.blocked_until();
+        let index = match room {
+            Room::Instead(index) => self.replace(*index, bucket),
+            Room::Another => self.insert(bucket)?,
         };
-        let slot = self.slot(place)?;
+        let slot = self.slot(index)?;
         slot.bucket = Some(Arc::clone(name));
-        if let Some(held) = held {
-            slot.quota.hold_until(held);
+        if let Some(until) = blocked_until {
+            slot.quota.block_until(until);
         }
-        Some(place)
+        Some(index)
     }
 
-    /// Room for one more bucket. Where there are too many, one that is idle goes; none if all are busy.
-    fn room(&mut self, home: usize) -> Option<Room> {
-        let Some(routes) = self.slot(home)?.routes.as_mut().filter(|routes| !routes.has_room())
+    /// Room for one more bucket: where there are too many, that of an idle one. `None` if all are in use.
+    fn room(&mut self, key: usize) -> Option<Room> {
+        let Some(routes) = self.slot(key)?.routes.as_mut().filter(|routes| !routes.has_room())
         else {
-            return Some(Room::Further);
+            return Some(Room::Another);
         };
         let mut buckets = mem::take(&mut routes.buckets);
         let idle = buckets.iter().position(|hash| {
-            let slot = self.place_of(*hash).and_then(|place| self.slot(place));
-            slot.is_none_or(|slot| slot.guests == 0)
+            let slot = self.index_of(*hash).and_then(|index| self.slot(index));
+            slot.is_none_or(|slot| slot.users == 0)
         });
-        let gone = idle.map(|at| buckets.remove(at));
-        self.slot(home)?.routes.as_mut()?.buckets = buckets;
-        let place = self.place_of(gone?);
-        Some(place.map_or(Room::Further, Room::Instead))
+        let evicted = idle.map(|at| buckets.remove(at));
+        self.slot(key)?.routes.as_mut()?.buckets = buckets;
+        let index = self.index_of(evicted?);
+        Some(index.map_or(Room::Another, Room::Instead))
     }
 }

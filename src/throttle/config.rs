@@ -2,17 +2,18 @@ use std::{sync::Arc, time::Duration};
 
 use crate::extensions::Priority;
 
-/// How the requests to one endpoint wait for their turns; what
-/// [`ThrottleLayer::endpoint`](super::ThrottleLayer::endpoint) hands to its closure. It starts as the layer's own.
+/// How the requests to one endpoint are queued and counted. [`ThrottleLayer::endpoint`](super::ThrottleLayer::endpoint) hands it to its
+/// closure, with the layer's own settings.
 #[derive(Clone, Debug)]
-pub struct Config {
+#[must_use]
+pub struct ThrottleConfig {
     sharing: Sharing,
     max_wait: Duration,
     priority: Priority,
     is_exempt: bool,
 }
 
-/// With whom an endpoint shares its quota.
+/// Which requests share a quota with those of an endpoint.
 #[derive(Clone, Debug)]
 pub(super) enum Sharing {
     Whole,
@@ -20,44 +21,44 @@ pub(super) enum Sharing {
     Named(Arc<str>),
 }
 
-// === impl Config ===
+// === impl ThrottleConfig ===
 
-impl Config {
-    /// Ninety seconds: what a quota counted by the minute can ask for, with room for those who are before in the line.
-    pub(super) const MAX_WAIT: Duration = Duration::from_secs(90);
+impl ThrottleConfig {
+    pub(super) const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(90);
 
-    /// The server counts these requests by themselves, at each origin.
-    #[must_use]
+    /// The server counts the requests to this endpoint separately, at each origin. Default: with all others of the key.
     pub fn own_quota(mut self) -> Self {
         self.sharing = Sharing::Own;
         self
     }
 
-    /// The server counts these requests together with those of all endpoints that share this name, at each origin.
-    #[must_use]
+    /// The server counts the requests to this endpoint together with those to all endpoints that share this name, at each origin.
+    /// Default: with all others of the key.
+    ///
+    /// The name appears in errors, events and snapshots.
     pub fn shared(mut self, name: &str) -> Self {
         self.sharing = Sharing::Named(name.into());
         self
     }
 
-    /// The longest wait for a turn, from the first poll of the call's future to the send. A request whose turn comes later
-    /// fails with [`Throttled`](super::Throttled), at once where that is known.
-    #[must_use]
+    /// The longest time that a request is queued, from the first poll of the call's future to the attempt. Default:
+    /// [90 seconds](super::ThrottleLayer::DEFAULT_MAX_WAIT).
+    ///
+    /// Any duration is valid. With [`Duration::ZERO`] a request is sent at once or fails with
+    /// [`Throttled`](crate::ErrorKind::Throttled). A [`Deadline`](crate::extensions::Deadline) that ends sooner takes precedence.
     pub const fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = max_wait;
         self
     }
 
-    /// Who goes first where several wait. The mark [`Priority`] says the same of one request, and goes before this.
-    #[must_use]
+    /// The priority of requests in the queue. Default: [`Priority::Normal`]. The extension [`Priority`] of a request takes precedence.
     pub const fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self
     }
 
-    /// These requests are sent as they come and their answers are not looked at: the server does not count them, or they
-    /// stay open for long.
-    #[must_use]
+    /// Requests to this endpoint are sent at once, and their responses are ignored: for endpoints that the server does not count, or
+    /// whose responses stay open for long. Default: off.
     pub const fn exempt(mut self) -> Self {
         self.is_exempt = true;
         self
@@ -67,11 +68,11 @@ impl Config {
         &self.sharing
     }
 
-    pub(super) const fn longest(&self) -> Duration {
+    pub(super) const fn longest_wait(&self) -> Duration {
         self.max_wait
     }
 
-    pub(super) const fn usual_priority(&self) -> Priority {
+    pub(super) const fn default_priority(&self) -> Priority {
         self.priority
     }
 
@@ -80,11 +81,11 @@ impl Config {
     }
 }
 
-impl Default for Config {
+impl Default for ThrottleConfig {
     fn default() -> Self {
         Self {
             sharing: Sharing::Whole,
-            max_wait: Self::MAX_WAIT,
+            max_wait: Self::DEFAULT_MAX_WAIT,
             priority: Priority::default(),
             is_exempt: false,
         }

@@ -1,74 +1,90 @@
-//! The events of this layer, with the fields that the module page lists. A key names no query, no user and no password.
+//! The events of this layer, with the fields that the module page lists. A key contains no query, no user and no password.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::effects::Notice;
-use crate::throttle::limiter::Kind;
+use super::LimiterKind;
 
 const TARGET: &str = "tower_heed::throttle";
 
-pub(super) fn log(notice: &Notice) {
-    match notice {
-        Notice::Held { key, wait } => tracing::debug!(
-            target: TARGET,
-            key = &**key,
-            wait_ms = wait.map(millis),
-            "requests are held back"
-        ),
-        Notice::Released { key, held, requests } => tracing::debug!(
-            target: TARGET,
-            key = &**key,
-            waited_ms = millis(*held),
-            requests,
-            "requests are no longer held back"
-        ),
-        Notice::Learnt { key, kind, limit } => tracing::info!(
-            target: TARGET,
-            key = &**key,
-            limiter = name(kind),
-            limit,
-            per_second = per_second(kind),
-            length_ms = length(kind).map(millis),
-            "learnt the server's limit"
-        ),
-        Notice::Full { max_keys } => tracing::warn!(
-            target: TARGET,
-            max_keys,
-            "no room for another key: its requests are sent as they come"
-        ),
+/// A change of state that is logged.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The first request is queued.
+    Queued { key: Arc<str>, wait: Option<Duration> },
+    /// The queue is empty again.
+    Drained { key: Arc<str>, waited: Duration, requests: u64 },
+    /// The server's limit was learned, or has changed.
+    Learned { key: Arc<str>, kind: LimiterKind, limit: Option<u64> },
+    /// All keys are in use, and there is another one.
+    TooManyKeys { max_keys: usize },
+}
+
+// === impl Event ===
+
+impl Event {
+    pub(super) fn emit(&self) {
+        match self {
+            Self::Queued { key, wait } => tracing::debug!(
+                target: TARGET,
+                key = &**key,
+                wait_ms = wait.map(millis),
+                "requests are queued"
+            ),
+            Self::Drained { key, waited, requests } => tracing::debug!(
+                target: TARGET,
+                key = &**key,
+                waited_ms = millis(*waited),
+                requests,
+                "requests are no longer queued"
+            ),
+            Self::Learned { key, kind, limit } => tracing::info!(
+                target: TARGET,
+                key = &**key,
+                limiter = name(kind),
+                limit,
+                per_second = per_second(kind),
+                window_ms = window(kind).map(millis),
+                "learned the server's limit"
+            ),
+            Self::TooManyKeys { max_keys } => tracing::warn!(
+                target: TARGET,
+                max_keys,
+                "too many keys: requests of a new key are not throttled"
+            ),
+        }
     }
 }
 
-/// Whether a change of a limit is logged at all.
+/// Whether `Event::Learned` is logged at all.
 pub(super) fn learning_is_logged() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::INFO)
 }
 
-/// Tells the span of the call, if it has the field.
-pub(super) fn waited(waited: Duration) {
+/// Records the time in the span of the call, if it has the field.
+pub(super) fn record_wait(waited: Duration) {
     tracing::Span::current().record("throttle_waited_ms", millis(waited));
 }
 
-const fn name(kind: &Kind) -> &'static str {
+const fn name(kind: &LimiterKind) -> &'static str {
     match kind {
-        Kind::Unknown => "unknown",
-        Kind::Learning => "learning",
-        Kind::FixedWindow { .. } => "fixed_window",
-        Kind::Window { .. } => "window",
-        Kind::Bucket { .. } => "bucket",
+        LimiterKind::Unknown => "unknown",
+        LimiterKind::Learning => "learning",
+        LimiterKind::FixedWindow { .. } => "fixed_window",
+        LimiterKind::SlidingWindow { .. } => "sliding_window",
+        LimiterKind::Bucket { .. } => "bucket",
     }
 }
 
-const fn per_second(kind: &Kind) -> Option<f64> {
+const fn per_second(kind: &LimiterKind) -> Option<f64> {
     match kind {
-        Kind::Bucket { per_second } => Some(*per_second),
+        LimiterKind::Bucket { per_second } => Some(*per_second),
         _ => None,
     }
 }
 
-const fn length(kind: &Kind) -> Option<Duration> {
+const fn window(kind: &LimiterKind) -> Option<Duration> {
     match kind {
-        Kind::FixedWindow { length } | Kind::Window { length } => *length,
+        LimiterKind::FixedWindow { length } | LimiterKind::SlidingWindow { length } => *length,
         _ => None,
     }
 }

@@ -8,17 +8,17 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{admission::Visit, outcome::End, queued::Held};
+use super::{admission::Admission, outcome::AttemptOutcome, queued::Queued};
 use crate::{BoxError, extensions::ambient::held_back};
 
 pin_project! {
-    /// The answer, or [`Throttled`](super::Throttled).
+    /// Resolves to the response, or to an [`Error`](crate::Error) of the kind [`Throttled`](crate::ErrorKind::Throttled).
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
     {
-        // Until the end of the send; none before it begins.
-        pub(super) visit: Option<Visit>,
+        // Present from the attempt to its end; never for a request that is not throttled.
+        pub(super) admission: Option<Admission>,
         #[pin]
         pub(super) state: State<S, B>,
     }
@@ -30,10 +30,9 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // The request is on its way. With a turn at hand a call begins here.
-        Sending { #[pin] future: S::Future },
-        // It is not its turn.
-        Holding { held: Pin<Box<Held<S, B>>> },
+        // The request is in flight: a call with a permit begins here.
+        InFlight { #[pin] future: S::Future },
+        Queued { queued: Pin<Box<Queued<S, B>>> },
     }
 }
 
@@ -51,25 +50,26 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProject::Sending { future } => {
+                StateProject::InFlight { future } => {
                     let polled = future.poll(cx);
                     if let Poll::Ready(Ok(response)) = &polled {
-                        if let Some(visit) = this.visit {
-                            visit.end(&End::of_answer(visit.rules(), response));
+                        if let Some(admission) = this.admission {
+                            admission
+                                .end(&AttemptOutcome::of_response(admission.shared(), response));
                         }
                     }
                     return polled.map_err(|error| {
                         let error = error.into();
-                        if let Some(visit) = this.visit {
-                            visit.end(&End::of_error(visit.rules(), &*error));
+                        if let Some(admission) = this.admission {
+                            admission.end(&AttemptOutcome::of_error(admission.shared(), &*error));
                         }
                         error
                     });
                 }
-                StateProject::Holding { held } => {
-                    let (future, visit) = ready!(held_back(held.as_mut().poll_send(cx)))?;
-                    *this.visit = Some(visit);
-                    State::Sending { future }
+                StateProject::Queued { queued } => {
+                    let (future, admission) = ready!(held_back(queued.as_mut().poll_send(cx)))?;
+                    *this.admission = Some(admission);
+                    State::InFlight { future }
                 }
             };
             this.state.set(next);

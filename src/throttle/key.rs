@@ -2,19 +2,22 @@
 
 use std::{
     borrow::Cow,
-    fmt,
+    fmt::{self, Write as _},
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
 
 use http::{HeaderMap, Uri, header::HOST, request::Parts};
 
-use super::{Config, config::Sharing};
+use super::{ThrottleConfig, config::Sharing};
 use crate::{endpoint::Endpoint, origin::usual_port};
+
+/// The longest name from outside that is kept for display. Longer ones are told apart all the same.
+const MAX_SHOWN: usize = 256;
 
 /// Which quota a request counts against: whose it is, and which part of it.
 #[derive(Debug)]
-pub(super) struct Address<'a> {
+pub(super) struct Key<'a> {
     owner: Owner<'a>,
     part: Part<'a>,
 }
@@ -25,7 +28,7 @@ enum Owner<'a> {
     Named(Cow<'a, str>),
 }
 
-/// Which part of an owner's quotas.
+/// A part of an owner's quotas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Part<'a> {
     Whole,
@@ -33,8 +36,25 @@ pub(super) enum Part<'a> {
     Shared(&'a str),
 }
 
-/// Says whose quota a request counts against; where it says nothing, its origin's.
-pub(super) type Key = Arc<dyn Fn(&Parts) -> Option<Cow<'_, str>> + Send + Sync>;
+/// Names the owner of the quota that a request counts against; `None` for its origin.
+pub(super) type KeyFn = Arc<dyn Fn(&Parts) -> Option<Cow<'_, str>> + Send + Sync>;
+
+/// A key, as it is kept and shown.
+#[derive(Debug)]
+pub(super) struct KeyName {
+    hash: u64,
+    shown: Arc<str>,
+    spelling: Option<Spelling>,
+}
+
+/// How a key was spelled when it was first seen. The next request mostly spells it the same, and comparing text is cheaper than
+/// parsing it.
+#[derive(Debug)]
+struct Spelling {
+    scheme: Option<Box<str>>,
+    owner: Box<str>,
+    part: Option<(u8, Box<str>)>,
+}
 
 /// Scheme, host and port; the host in lower case.
 struct Origin<'a> {
@@ -43,10 +63,10 @@ struct Origin<'a> {
     port: Option<u16>,
 }
 
-// === impl Address ===
+// === impl Key ===
 
-impl<'a> Address<'a> {
-    /// The origin that a request goes to. Where its address is a path alone, its `Host` names it.
+impl<'a> Key<'a> {
+    /// The origin of a request. Where its URI is a path, its `Host` names it.
     #[inline]
     pub(super) fn of_origin(uri: &'a Uri, headers: &'a HeaderMap, part: Part<'a>) -> Self {
         let authority = match uri.authority() {
@@ -61,7 +81,7 @@ impl<'a> Address<'a> {
         Self { owner: Owner::Named(name), part }
     }
 
-    /// With keyed chance, two addresses have the same in one of 2⁶⁴ cases, and would share a quota.
+    /// The hash that identifies a key: with a random state, two keys collide in one of 2⁶⁴ cases, and would share a quota.
     pub(super) fn hash(&self, random: &impl BuildHasher) -> u64 {
         let mut hasher = random.build_hasher();
         match &self.owner {
@@ -75,23 +95,17 @@ impl<'a> Address<'a> {
         hasher.finish()
     }
 
-    /// Its scheme, if it is an origin, and its owner, as they are written.
+    /// The scheme, if the owner is an origin, and the owner, as they are spelled.
     #[inline]
-    pub(super) fn owner(&self) -> (Option<&str>, &str) {
+    fn owner(&self) -> (Option<&str>, &str) {
         match &self.owner {
             Owner::Origin { scheme, authority } => (Some(scheme), authority),
             Owner::Named(name) => (None, name),
         }
     }
-
-    /// Which part of the owner's quotas, as it is written.
-    #[inline]
-    pub(super) fn part(&self) -> Option<(u8, &'a str)> {
-        self.part.tagged()
-    }
 }
 
-impl fmt::Display for Address<'_> {
+impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.owner {
             Owner::Origin { authority: "", .. } => f.write_str("no origin")?,
@@ -118,9 +132,8 @@ impl fmt::Display for Address<'_> {
 // === impl Part ===
 
 impl<'a> Part<'a> {
-    /// What of an owner's quotas the requests to an endpoint count against.
     #[inline]
-    pub(super) fn of(endpoint: &Endpoint<'a, Config>) -> Self {
+    pub(super) fn of(endpoint: &Endpoint<'a, ThrottleConfig>) -> Self {
         match endpoint.config().sharing() {
             Sharing::Whole => Self::Whole,
             Sharing::Own => endpoint.pattern().map_or(Self::Whole, Self::Endpoint),
@@ -128,6 +141,7 @@ impl<'a> Part<'a> {
         }
     }
 
+    #[inline]
     const fn tagged(self) -> Option<(u8, &'a str)> {
         match self {
             Self::Whole => None,
@@ -135,6 +149,66 @@ impl<'a> Part<'a> {
             Self::Shared(name) => Some((1, name)),
         }
     }
+}
+
+// === impl KeyName ===
+
+impl KeyName {
+    pub(super) fn of(key: &Key<'_>, hash: u64) -> Self {
+        Self { hash, shown: shorten(key.to_string()).into(), spelling: Spelling::of(key) }
+    }
+
+    /// The name of one of its buckets.
+    pub(super) fn bucket(&self, hash: u64, bucket: &str) -> Self {
+        let shown = shorten(format!("{} [{bucket}]", self.shown)).into();
+        Self { hash, shown, spelling: None }
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(super) const fn shown(&self) -> &Arc<str> {
+        &self.shown
+    }
+
+    /// Whether this key is spelled like the one that was first seen. If not, it may still be the same.
+    #[inline]
+    pub(super) fn is_spelled(&self, key: &Key<'_>) -> bool {
+        self.spelling.as_ref().is_some_and(|spelling| spelling.is(key))
+    }
+}
+
+// === impl Spelling ===
+
+impl Spelling {
+    /// `None` for a key with a password, or one that is long.
+    fn of(key: &Key<'_>) -> Option<Self> {
+        let (scheme, owner) = key.owner();
+        if owner.len() > MAX_SHOWN || owner.contains('@') {
+            return None;
+        }
+        let part = key.part.tagged().map(|(tag, part)| (tag, part.into()));
+        Some(Self { scheme: scheme.map(Into::into), owner: owner.into(), part })
+    }
+
+    #[inline]
+    fn is(&self, key: &Key<'_>) -> bool {
+        let (scheme, owner) = key.owner();
+        *self.owner == *owner
+            && self.scheme.as_deref() == scheme
+            && self.part.as_ref().map(|(tag, part)| (*tag, &**part)) == key.part.tagged()
+    }
+}
+
+fn shorten(mut name: String) -> String {
+    if name.len() > MAX_SHOWN {
+        let end = (0..=MAX_SHOWN).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+        name.truncate(end);
+        // Writing to a string does not fail.
+        let _ = name.write_char('…');
+    }
+    name
 }
 
 // === impl Origin ===
@@ -146,7 +220,7 @@ impl<'a> Origin<'a> {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 (host, port.parse().ok())
             }
-            // An address of version 6 in brackets.
+            // An IPv6 address in brackets.
             _ => (address, None),
         };
         let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -165,24 +239,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_origin_are_one_address_and_show_no_password() {
+    fn spellings_of_one_origin_are_one_key_and_show_no_password() {
         let (random, headers) = (RandomState::new(), HeaderMap::new());
-        let address = |uri: &'static str| {
-            let uri: &'static Uri = Box::leak(Box::new(Uri::from_static(uri)));
-            let address =
-                Address::of_origin(uri, Box::leak(Box::new(headers.clone())), Part::Whole);
-            (address.hash(&random), address.to_string())
+        let key = |uri: &'static str| {
+            let uri = Uri::from_static(uri);
+            let key = Key::of_origin(&uri, &headers, Part::Whole);
+            (key.hash(&random), key.to_string())
         };
-        let plain = address("https://id.example/users");
+        let plain = key("https://id.example/users");
         assert_eq!(plain.1, "https://id.example");
         for same in ["https://ID.example/", "https://id.example:443/", "https://u:pw@id.example/"] {
-            assert_eq!(address(same), plain, "{same}");
+            assert_eq!(key(same), plain, "{same}");
         }
         for other in ["http://id.example/", "https://id.example:8443/", "https://[::1]/", "/users"]
         {
-            assert_ne!(address(other).0, plain.0, "{other}");
+            assert_ne!(key(other).0, plain.0, "{other}");
         }
-        assert_eq!(address("https://[::1]:8443/").1, "https://[::1]:8443");
-        assert_eq!(address("/users").1, "no origin");
+        assert_eq!(key("https://[::1]:8443/").1, "https://[::1]:8443");
+        assert_eq!(key("/users").1, "no origin");
+    }
+
+    #[test]
+    fn a_long_name_is_shown_in_part_and_told_apart_all_the_same() {
+        let random = RandomState::new();
+        let long = |end: &str| Key::of_owner(("é".repeat(500) + end).into(), Part::Whole);
+        let (one, other) = (long("a"), long("b"));
+        assert_ne!(one.hash(&random), other.hash(&random));
+        assert!(KeyName::of(&one, 1).shown().len() <= MAX_SHOWN + 3);
+        assert!(!KeyName::of(&one, 1).is_spelled(&one));
     }
 }

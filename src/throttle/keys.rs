@@ -1,168 +1,195 @@
-//! The quotas of all keys, bounded in number.
+//! The slots of all keys, bounded in number.
 
+#[cfg(not(tower_heed_loom))]
+use std::sync::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher, RandomState},
     sync::PoisonError,
 };
 
+#[cfg(tower_heed_loom)]
+use loom::sync::Mutex;
+use tokio::time::Instant;
+
 use super::{
-    effects::{After, Notice},
-    key::Address,
-    layer::Rules,
-    name::Name,
-    slot::Slot,
-    sync::{Mutex, MutexGuard},
+    effects::Effects,
+    events::Event,
+    key::{Key, KeyName},
+    layer::Shared,
+    slot::{Slot, SlotMut},
 };
 
-/// The quotas of all keys, behind one short lock.
+/// The slots of all keys, behind one lock that is held briefly.
 #[derive(Debug, Default)]
-pub(super) struct Keys(Mutex<Table>);
+pub(super) struct Keys(Mutex<Slots>);
 
-/// As [`Keys`], locked.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    /// Never fewer: a place stays what it is as long as somebody knows it.
+struct Slots {
+    /// Slots are reused, never removed: an index stays valid while a call holds it.
     slots: Vec<Slot>,
-    places: HashMap<u64, usize, BuildHasherDefault<AsItIs>>,
+    indexes: HashMap<u64, usize, BuildHasherDefault<IsHash>>,
     random: RandomState,
-    /// Where the last request found its key: most often the next one's.
+    /// The index that the last request found: mostly the next one's too.
     last: usize,
-    /// Slots that somebody knows.
+    /// The number of slots with users.
     busy: usize,
-    /// Of the clock that goes round to find one that is not used any more.
+    /// The hand of the clock that finds a slot to evict.
     hand: usize,
     is_full: bool,
 }
 
-/// The keys are hashes already.
+/// The slots while they are locked, with the caller's settings and the effects of its changes.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    slots: &'a mut Slots,
+    shared: &'a Shared,
+    now: Instant,
+    effects: &'a mut Effects,
+}
+
+/// A hasher of keys that are hashes already.
 #[derive(Debug, Default)]
-struct AsItIs(u64);
+struct IsHash(u64);
 
 // === impl Keys ===
 
 impl Keys {
-    /// Held for a few lines, and never while code of others runs.
+    /// Locks the slots, updates them, unlocks them, and runs the effects.
     #[inline]
-    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn with<T>(
+        shared: &Shared,
+        now: Instant,
+        update: impl FnOnce(&mut Table<'_>) -> T,
+    ) -> T {
+        let mut effects = Effects::default();
+        let mut slots = shared.keys.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let updated = update(&mut Table { slots: &mut slots, shared, now, effects: &mut effects });
+        drop(slots);
+        effects.run();
+        updated
+    }
+
+    /// Reads every slot, in no order.
+    pub(super) fn read<T>(&self, read: impl FnMut(&Slot) -> T) -> Vec<T> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.slots.iter().map(read).collect()
     }
 }
 
 // === impl Table ===
 
-impl Table {
-    /// The place of a key, which stays its place until it is [left](Self::leave). None if there is no room.
+impl Table<'_> {
+    /// The index of a key's slot, to be [released](Self::release). `None` if there is no room.
     #[inline]
-    pub(super) fn enter(
-        &mut self,
-        address: &Address<'_>,
-        rules: &Rules,
-        after: &mut After,
-    ) -> Option<usize> {
-        let place = match self.slots.get(self.last) {
-            Some(slot) if slot.name.is_spelled(address) => self.last,
-            _ => self.find(address, rules, after)?,
+    pub(super) fn enter(&mut self, key: &Key<'_>) -> Option<usize> {
+        let index = match self.slots.slots.get(self.slots.last) {
+            Some(slot) if slot.name.is_spelled(key) => self.slots.last,
+            _ => self.find(key)?,
         };
-        self.last = place;
-        self.enter_at(place);
-        Some(place)
+        self.slots.last = index;
+        self.retain(index);
+        Some(index)
     }
 
-    pub(super) fn enter_at(&mut self, place: usize) {
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.used = true;
-            self.busy += usize::from(slot.guests == 0);
-            slot.guests += 1;
+    #[inline]
+    pub(super) fn retain(&mut self, index: usize) {
+        if let Some(slot) = self.slots.slots.get_mut(index) {
+            slot.was_used = true;
+            self.slots.busy += usize::from(slot.users == 0);
+            slot.users += 1;
         }
     }
 
-    /// The slot at a place that was entered.
     #[inline]
-    pub(super) fn slot(&mut self, place: usize) -> Option<&mut Slot> {
-        self.slots.get_mut(place)
-    }
-
-    #[inline]
-    pub(super) fn leave(&mut self, place: usize) {
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.guests = slot.guests.saturating_sub(1);
-            if slot.guests == 0 {
-                self.busy = self.busy.saturating_sub(1);
+    pub(super) fn release(&mut self, index: usize) {
+        if let Some(slot) = self.slots.slots.get_mut(index) {
+            slot.users = slot.users.saturating_sub(1);
+            if slot.users == 0 {
+                self.slots.busy = self.slots.busy.saturating_sub(1);
             }
         }
     }
 
-    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter()
+    #[inline]
+    pub(super) fn slot(&mut self, index: usize) -> Option<&mut Slot> {
+        self.slots.slots.get_mut(index)
     }
 
-    fn find(&mut self, address: &Address<'_>, rules: &Rules, after: &mut After) -> Option<usize> {
-        let hash = address.hash(&self.random);
-        if let Some(place) = self.places.get(&hash) {
-            return Some(*place);
-        }
-        self.insert(Name::of(address, hash), rules, after)
+    /// The slot, to change its quota and its queue.
+    #[inline]
+    pub(super) fn slot_mut(&mut self, index: usize) -> Option<SlotMut<'_>> {
+        let slot = self.slots.slots.get_mut(index)?;
+        Some(SlotMut { slot, effects: &mut *self.effects, now: self.now, asking: None })
     }
 
     pub(super) const fn random(&self) -> &RandomState {
-        &self.random
+        &self.slots.random
     }
 
-    /// Where the key with this hash is.
-    pub(super) fn place_of(&self, hash: u64) -> Option<usize> {
-        self.places.get(&hash).copied()
+    pub(super) fn index_of(&self, hash: u64) -> Option<usize> {
+        self.slots.indexes.get(&hash).copied()
     }
 
-    /// Puts a new key in the place of one that nobody knows.
-    pub(super) fn replace(&mut self, place: usize, name: Name, rules: &Rules) -> usize {
-        self.places.remove(&self.slots[place].name.hash());
-        self.places.insert(name.hash(), place);
-        self.slots[place] = Slot::new(name, rules.quota());
-        place
+    /// Puts a new key in the slot of one without users.
+    pub(super) fn replace(&mut self, index: usize, name: KeyName) -> usize {
+        let Slots { slots, indexes, .. } = &mut *self.slots;
+        indexes.remove(&slots[index].name.hash());
+        indexes.insert(name.hash(), index);
+        slots[index] = Slot::new(name, self.shared.new_quota());
+        index
     }
 
-    pub(super) fn insert(&mut self, name: Name, rules: &Rules, after: &mut After) -> Option<usize> {
-        let hash = name.hash();
-        let max_keys = rules.max_keys.get();
-        let place = if self.slots.len() < max_keys {
-            self.slots.push(Slot::new(name, rules.quota()));
-            self.places.insert(hash, self.slots.len() - 1);
-            self.slots.len() - 1
-        } else if let Some(place) = self.least_used() {
-            self.replace(place, name, rules)
+    /// Puts a new key in a new slot, or in the least recently used one. `None` if all are in use.
+    pub(super) fn insert(&mut self, name: KeyName) -> Option<usize> {
+        let max_keys = self.shared.max_keys.get();
+        let index = if self.slots.slots.len() < max_keys {
+            let index = self.slots.slots.len();
+            self.slots.indexes.insert(name.hash(), index);
+            self.slots.slots.push(Slot::new(name, self.shared.new_quota()));
+            index
+        } else if let Some(index) = self.slots.least_recently_used() {
+            self.replace(index, name)
         } else {
-            if !self.is_full {
-                self.is_full = true;
-                after.log(Notice::Full { max_keys });
+            if !self.slots.is_full {
+                self.slots.is_full = true;
+                self.effects.emit(Event::TooManyKeys { max_keys });
             }
             return None;
         };
-        self.is_full = false;
-        Some(place)
+        self.slots.is_full = false;
+        Some(index)
     }
 
-    /// A place that nobody knows and that was not used for as long as any, or nearly: the hand goes round and takes the
-    /// first that was not used since it came by.
-    fn least_used(&mut self) -> Option<usize> {
+    fn find(&mut self, key: &Key<'_>) -> Option<usize> {
+        let hash = key.hash(self.random());
+        self.index_of(hash).or_else(|| self.insert(KeyName::of(key, hash)))
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    /// A slot without users, about the least recently used: the clock's hand takes the first that was not used since it passed.
+    fn least_recently_used(&mut self) -> Option<usize> {
         if self.busy >= self.slots.len() {
             return None;
         }
         for _ in 0..2 * self.slots.len() {
-            let place = self.hand;
+            let index = self.hand;
             self.hand = (self.hand + 1) % self.slots.len();
-            let slot = &mut self.slots[place];
-            if slot.guests == 0 && !std::mem::take(&mut slot.used) {
-                return Some(place);
+            let slot = &mut self.slots[index];
+            if slot.users == 0 && !std::mem::take(&mut slot.was_used) {
+                return Some(index);
             }
         }
         None
     }
 }
 
-// === impl AsItIs ===
+// === impl IsHash ===
 
-impl Hasher for AsItIs {
+impl Hasher for IsHash {
     fn finish(&self) -> u64 {
         self.0
     }

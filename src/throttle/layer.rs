@@ -3,34 +3,32 @@ use std::{borrow::Cow, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use http::request::Parts;
 use tower_layer::Layer;
 
-use super::{Config, Throttle, ThrottleHandle, key::Key, keys::Keys};
+use super::{Throttle, ThrottleConfig, ThrottleHandle, key::KeyFn, keys::Keys, limiter::Quota};
 use crate::{
-    chance,
+    EndpointPattern, chance,
     classify::{Classifier, Preset},
     clock::Clock,
     endpoint::Endpoints,
-    error::InvalidConfig,
-    metrics as meter,
-    throttle::limiter::Quota,
+    metrics,
 };
 
-/// Holds requests back until the server will take them: at its limit, and not beyond.
+/// Queues requests until the server will accept them: at its limit, and not beyond.
 ///
 /// The [module page](super) is its manual, with the defaults.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ThrottleLayer {
-    rules: Arc<Rules>,
+    shared: Arc<Shared>,
 }
 
 /// What a layer, its services and their calls share.
 #[derive(Clone)]
-pub(super) struct Rules {
-    pub(super) endpoints: Endpoints<Config>,
-    pub(super) key: Option<Key>,
+pub(super) struct Shared {
+    pub(super) endpoints: Endpoints<ThrottleConfig>,
+    pub(super) key: Option<KeyFn>,
     pub(super) classifier: Arc<dyn Classifier>,
     pub(super) clock: Clock,
-    pub(super) max_hold: Duration,
+    pub(super) max_block: Duration,
     pub(super) max_keys: NonZeroUsize,
     pub(super) keys: Arc<Keys>,
 }
@@ -38,43 +36,52 @@ pub(super) struct Rules {
 // === impl ThrottleLayer ===
 
 impl ThrottleLayer {
-    /// Ninety seconds: what a quota counted by the minute can ask for, with room for those who are before in the line.
-    pub const DEFAULT_MAX_WAIT: Duration = Config::MAX_WAIT;
+    /// The default of [`max_wait`](Self::max_wait): 90 seconds, enough for a limit per minute and the requests ahead in the queue.
+    pub const DEFAULT_MAX_WAIT: Duration = ThrottleConfig::DEFAULT_MAX_WAIT;
 
-    /// A thousand: few clients talk to as many servers at a time. A key of which little is known takes about a kilobyte; of
-    /// one with counters the last requests are remembered, in a hundred kilobytes for each counter at most, and four of them.
+    /// The default of [`max_block`](Self::max_block): one hour.
+    pub const DEFAULT_MAX_BLOCK: Duration = Quota::DEFAULT_MAX_BLOCK;
+
+    /// The default of [`max_keys`](Self::max_keys): 1,000. A key takes about a kilobyte; one whose server shows counters up to a hundred
+    /// kilobytes for each counter, of which up to four are used.
     pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
-    /// A layer with the defaults, of which no quota is known.
+    /// A layer with the defaults, which knows of no limit yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The longest wait for a turn, from the first poll of the call's future to the send. A request whose turn comes later
-    /// fails with [`Throttled`](super::Throttled), at once where that is known.
+    /// The longest time that a request is queued, from the first poll of the call's future to the attempt. A request that would
+    /// wait longer fails with [`Throttled`](crate::ErrorKind::Throttled), at once where that is known.
+    ///
+    /// Any duration is valid. A [`Deadline`](crate::extensions::Deadline) that ends sooner takes precedence. Default:
+    /// [`DEFAULT_MAX_WAIT`](Self::DEFAULT_MAX_WAIT).
     pub fn max_wait(self, max_wait: Duration) -> Self {
-        self.rules(|rules| {
-            let base = rules.endpoints.base_mut();
+        self.with(|shared| {
+            let base = shared.endpoints.base_mut();
             *base = base.clone().max_wait(max_wait);
         })
     }
 
-    /// The longest that a server can have all requests of a key held back by one answer: when it is over, one request asks
-    /// again. Default: [`Quota::DEFAULT_MAX_HOLD`]. It holds for keys that are new from now on.
-    pub fn max_hold(self, max_hold: Duration) -> Self {
-        self.rules(|rules| rules.max_hold = max_hold)
-    }
-
-    /// How many keys are kept. At the cap a new key takes the place of one that was not used for long and has no request
-    /// waiting or under way; if there is none, the requests of the new key are sent as they come.
-    pub fn max_keys(self, max_keys: NonZeroUsize) -> Self {
-        self.rules(|rules| rules.max_keys = max_keys)
-    }
-
-    /// Says which quota a request counts against, in place of its origin: a tenant, a credential's name. Requests for which it
-    /// says nothing count against their origin's.
+    /// The longest time for which the server can block a key with one response: after it, one request probes. It applies to keys
+    /// that are first used from now on.
     ///
-    /// The key stands in errors, events and [snapshots](super::KeySnapshot), so it may not be a secret.
+    /// Any duration is valid. Default: [`DEFAULT_MAX_BLOCK`](Self::DEFAULT_MAX_BLOCK).
+    pub fn max_block(self, max_block: Duration) -> Self {
+        self.with(|shared| shared.max_block = max_block)
+    }
+
+    /// The most keys that are kept. When full, the least recently used key without requests is evicted for a new one; if every key
+    /// has requests queued or in flight, requests of the new key are not throttled. Default:
+    /// [`DEFAULT_MAX_KEYS`](Self::DEFAULT_MAX_KEYS).
+    pub fn max_keys(self, max_keys: NonZeroUsize) -> Self {
+        self.with(|shared| shared.max_keys = max_keys)
+    }
+
+    /// Names the quota that a request counts against, in place of its origin: a tenant, the name of a credential. Where the function
+    /// returns `None`, the request counts against its origin's. Default: the origin.
+    ///
+    /// The key appears in errors, events and [snapshots](super::ThrottleSnapshot), so it must not be a secret.
     ///
     /// ```
     /// use tower_heed::ThrottleLayer;
@@ -86,54 +93,53 @@ impl ThrottleLayer {
     where
         F: Fn(&Parts) -> Option<Cow<'_, str>> + Send + Sync + 'static,
     {
-        self.rules(|rules| rules.key = Some(Arc::new(key)))
+        self.with(|shared| shared.key = Some(Arc::new(key)))
     }
 
-    /// Says which answers are refusals because of a limit, where no other layer has said it.
+    /// Decides which responses are rate limited, where no layer inside has classified them. Default:
+    /// [`Preset::Standard`].
     pub fn classifier(self, classifier: impl Classifier) -> Self {
-        self.rules(|rules| rules.classifier = Arc::new(classifier))
+        self.with(|shared| shared.classifier = Arc::new(classifier))
     }
 
-    /// Where the time comes from.
+    /// The source of the time. Default: the machine's clocks.
     pub fn clock(self, clock: Clock) -> Self {
-        self.rules(|rules| rules.clock = clock)
+        self.with(|shared| shared.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` rules of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
+    /// Gives the requests that match `pattern` settings of their own.
     ///
-    /// The closure gets what the layer has been given so far, so settings for all endpoints come before.
+    /// The closure gets the layer's settings at the time of this call: settings for all endpoints come first, and later ones do not
+    /// change this endpoint.
     ///
     /// ```
     /// use tower_heed::{ThrottleLayer, extensions::Priority};
     ///
     /// ThrottleLayer::new()
-    ///     .endpoint("POST /oauth/token", |config| config.own_quota().priority(Priority::High))?
-    ///     .endpoint("GET /search/{*rest}", |config| config.shared("search"))?
-    ///     .endpoint("GET /events", |config| config.exempt())?;
+    ///     .endpoint("POST /oauth/token".parse()?, |config| config.own_quota().priority(Priority::High))
+    ///     .endpoint("GET /search/{*rest}".parse()?, |config| config.shared("search"))
+    ///     .endpoint("GET /events".parse()?, |config| config.exempt());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is no `[METHOD ]/path`, or that is there already. The error names it.
     pub fn endpoint(
-        mut self,
-        pattern: &str,
-        configure: impl FnOnce(Config) -> Config,
-    ) -> Result<Self, InvalidConfig> {
-        let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern.parse()?, configure(endpoints.base().clone()));
-        Ok(self)
+        self,
+        pattern: EndpointPattern,
+        configure: impl FnOnce(ThrottleConfig) -> ThrottleConfig,
+    ) -> Self {
+        self.with(|shared| {
+            let config = configure(shared.endpoints.base().clone());
+            shared.endpoints.insert(pattern, config);
+        })
     }
 
     /// Shows what is known of each key.
     #[must_use]
     pub fn handle(&self) -> ThrottleHandle {
-        ThrottleHandle::new(Arc::clone(&self.rules.keys), self.rules.clock.clone())
+        ThrottleHandle::new(Arc::clone(&self.shared.keys), self.shared.clock.clone())
     }
 
-    fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
-        change(Arc::make_mut(&mut self.rules));
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
         self
     }
 }
@@ -142,40 +148,40 @@ impl<S> Layer<S> for ThrottleLayer {
     type Service = Throttle<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        meter::layered();
-        Throttle::new(inner, Arc::clone(&self.rules))
+        metrics::layered();
+        Throttle::new(inner, Arc::clone(&self.shared))
     }
 }
 
-// === impl Rules ===
+// === impl Shared ===
 
-impl Rules {
-    /// That of a new key.
-    pub(super) fn quota(&self) -> Quota {
-        Quota::new().max_hold(self.max_hold).chance(chance::draw().to_bits())
+impl Shared {
+    /// The quota of a new key.
+    pub(super) fn new_quota(&self) -> Quota {
+        Quota::new().max_block(self.max_block).seed(chance::draw().to_bits())
     }
 }
 
-impl Default for Rules {
+impl Default for Shared {
     fn default() -> Self {
         Self {
-            endpoints: Endpoints::new(Config::default()),
+            endpoints: Endpoints::new(ThrottleConfig::default()),
             key: None,
             classifier: Arc::new(Preset::Standard),
             clock: Clock::default(),
-            max_hold: Quota::DEFAULT_MAX_HOLD,
+            max_block: Quota::DEFAULT_MAX_BLOCK,
             max_keys: ThrottleLayer::DEFAULT_MAX_KEYS,
             keys: Arc::default(),
         }
     }
 }
 
-impl fmt::Debug for Rules {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("Shared")
             .field("endpoints", &self.endpoints)
             .field("clock", &self.clock)
-            .field("max_hold", &self.max_hold)
+            .field("max_block", &self.max_block)
             .field("max_keys", &self.max_keys)
             .finish_non_exhaustive()
     }

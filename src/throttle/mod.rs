@@ -1,10 +1,10 @@
-//! Holds requests back until the server will take them: at its limit, and not beyond.
+//! Queues requests until the server will accept them: at its limit, and not beyond.
 //!
-//! Use it around every client of an API that has limits and that several callers share: all of them know together what is
-//! left, wait for their turns in order, and go on when the limit lets them. Where nothing is known of a limit it starts with a
-//! few requests at a time and lets more go with every one that succeeds. Do not use it for a client whose requests the server
-//! does not count, or in place of [`RetryOnRateLimit`](crate::RetryOnRateLimit): a limit that others use as well, or that
-//! is not shown, is met by a refusal now and then, and that layer sends again.
+//! Use it around each client of an API that has limits. All callers that share the layer know what is left, wait for a permit in order,
+//! and continue when the limit allows. Where no limit is known it starts with a few concurrent requests and allows more with each success.
+//!
+//! Do not use it for an API that does not count requests, or instead of [`RetryOnRateLimit`](crate::RetryOnRateLimit): a limit that is
+//! shared with other processes or not announced is still exceeded now and then, and that layer sends again.
 //!
 //! # Example
 //!
@@ -17,7 +17,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
-//! // Lets two requests through and says when there will be more.
+//! // Accepts two requests and says when there will be more.
 //! let count = Arc::new(AtomicU32::new(0));
 //! let api = service_fn(move |_: Request<()>| {
 //!     let left = 1_u32.saturating_sub(count.fetch_add(1, Ordering::Relaxed));
@@ -35,71 +35,66 @@
 //! for _ in 0..3 {
 //!     client.clone().oneshot(Request::get("https://id.example/users/1").body(())?).await?;
 //! }
-//! // The third was not refused: it was not sent before it would be taken.
+//! // The third was queued until the server would accept it.
 //! assert!((Instant::now() - start).as_secs() >= 7);
 //! assert_eq!(handle.snapshot()[0].key(), "https://id.example");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What shares a quota
+//! # Which requests share a quota
 //!
-//! Requests of one *key*: by default those to one origin, since most servers count all requests of a client together.
+//! Requests with the same *key*: by default those to one origin, since most servers count all requests of a client together.
 //!
-//! | to have | use |
+//! | for | use |
 //! |---|---|
-//! | an endpoint with a quota of its own | [`Config::own_quota`] |
-//! | several endpoints that share one | [`Config::shared`] with the same name |
-//! | a quota for each tenant or credential | [`ThrottleLayer::key`] |
-//! | an endpoint that is not counted | [`Config::exempt`] |
+//! | an endpoint with a quota of its own | [`ThrottleConfig::own_quota`] |
+//! | several endpoints that share one | [`ThrottleConfig::shared`] with the same name |
+//! | a quota per tenant or credential | [`ThrottleLayer::key`] |
+//! | an endpoint that is not counted | [`ThrottleConfig::exempt`] |
 //!
-//! Within a key, the requests that the server counts in a *bucket* which it names have a quota of their own:
-//! [`Bucket`](crate::headers::Bucket) lists the headers (Discord's buckets, GitHub's resources). An answer that names one is counted
-//! there, and so are all further requests on its route, which is the method and the endpoint's pattern, or else the first
-//! segment of the path; where answers on one route name different buckets, it is told apart by up to four more segments. A
-//! refusal that names no bucket, or says that it is for all of them, holds the whole key for as long as it asks. 64 routes and 64
-//! buckets of a key are kept, and each bucket counts as one of [`max_keys`](ThrottleLayer::max_keys).
+//! Some servers name the *bucket* in which they counted a request ([`Bucket`](crate::headers::Bucket) lists the headers of Discord,
+//! GitHub and others). Each bucket has a quota of its own within its key. A response that names a bucket is counted there, and so are
+//! further requests on the same route: the method and the endpoint's pattern, or else the first segment of the path. Where responses on
+//! one route name different buckets, up to four more segments tell them apart. A 429 that names no bucket, or says that it is global,
+//! blocks the whole key. A key keeps 64 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).
 //!
-//! What is known of a key, and how its next turn is found, is [`policy::quota`](crate::throttle::limiter), which is a function of
-//! its arguments and tried out by itself. This layer tells it of each send and each answer and does the waiting. An answer is
-//! a refusal if another layer has left a [`Classification`](crate::classify::Classification) on it that says so, or else if
-//! the [classifier](ThrottleLayer::classifier) does. An error that says that the request never left (a refused connection, no
-//! token, a limit of ours further inside) gives its turn back at once: to leave a server that is down alone is the retry's business.
-//! Any other error without an answer, and a future that is dropped, leave it open whether the server counted the request.
+//! A response is rate limited if an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside says so, or else the
+//! [classifier](ThrottleLayer::classifier). An error which says that the request never left (a refused connection, no token) gives its
+//! permit back. After any other error, and for a dropped future, it is unknown whether the server counted the request.
 //!
-//! # The line
+//! [How the throttle finds the limit](https://docs.rs/crate/tower-heed/latest/source/docs/throttle.md) says what it learns from the
+//! responses and how close it comes.
 //!
-//! Where no turn is at hand, requests wait in line, the highest [`Priority`](crate::extensions::Priority) first and each priority
-//! in the order of coming. **Of four turns that are given while several priorities wait, three go to the highest, and the
-//! fourth to whoever has waited longest**: a login passes a bulk job, and the bulk job gets on.
+//! # The queue
+//!
+//! Without a permit a request is queued, the highest [`Priority`](crate::extensions::Priority) first and in order of arrival within a
+//! priority. **While several priorities are queued, three of four permits go to the highest, and the fourth to the request that has
+//! waited longest**: a login passes a bulk job, and the bulk job still proceeds.
 //!
 //! ```text
-//!   call ──── a turn is at hand, and nobody waits ───────────────────────────────┐
-//!     │ else: the instance that was made ready is let go                         │
+//!   call ──── a permit is available, and the queue is empty ─────────────────────┐
+//!     │ else: the ready instance is dropped                                      │
 //!     ▼                                                                          ▼
-//!   waiting ───── its turn has come ─────► readying ── a clone is ready ──────► sending ──► the answer,
-//!     │                                                                                    as it is
-//!     └─ it comes after the deadline or max_wait ──► Throttled, at once
+//!   queued ────── it has a permit ────────► readying ── a clone is ready ──────► in flight ──► response
+//!     │
+//!     └─ the permit comes after the deadline or max_wait ──► Throttled, at once
 //! ```
 //!
-//! A request that waits has to have its turn while there is time for its answer: twice as long before its deadline as answers of
-//! this key take on the average, and with half of its time left to wait at least. One that is sent later would take the turn of
-//! the next and hear nothing, and where more come than the server lets through, that would be so of nearly all.
+//! A queued request needs its permit early enough for the response: twice the average round trip before its deadline, but at least half
+//! of its time remains for the wait. It fails at once if enough requests of its priority are queued ahead to use every permit before its
+//! deadline. This is certain only for windows whose limit and length are known; for a bucket, or without counters, the request waits.
 //!
-//! Behind a line that is too long a request fails at once as well: if its window's limit and length are known, as many as there
-//! can be turns until its time is over wait before it in its own priority, and they wait as long as it would, or to a tenth. Where
-//! the server keeps a bucket or shows no counter, how many turns there will be is not certain, and it waits for its time to end.
-//!
-//! One of those who wait watches the time for all; an answer, a loss or a dropped waiter calls whoever can go. Nobody asks in
-//! a loop, and nothing runs on a task of its own.
+//! One queued request has the timer; a response, a lost request or a dropped waiter wakes whichever request can go. Nothing is polled
+//! in a loop, and no task is spawned.
 //!
 //! # Defaults
 //!
 //! | setting | default | at the limit |
 //! |---|---|---|
-//! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::extensions::Deadline), less the time for its answer | [`Throttled`], nothing was sent |
-//! | [`max_hold`](ThrottleLayer::max_hold) | [one hour](crate::throttle::limiter::Quota::DEFAULT_MAX_HOLD) | one request asks again |
-//! | [`max_keys`](ThrottleLayer::max_keys) | [1,000](ThrottleLayer::DEFAULT_MAX_KEYS) | a key that is idle makes room; if all have requests waiting or under way, those of the new key are sent as they come |
+//! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::extensions::Deadline) less the time for its response | [`Throttled`](crate::ErrorKind::Throttled); nothing was sent |
+//! | [`max_block`](ThrottleLayer::max_block) | [one hour](ThrottleLayer::DEFAULT_MAX_BLOCK) | one request probes |
+//! | [`max_keys`](ThrottleLayer::max_keys) | [1,000](ThrottleLayer::DEFAULT_MAX_KEYS) | the least recently used idle key is evicted; if all are busy, requests of a new key are not throttled |
 //! | [`key`](ThrottleLayer::key) | the origin | |
 //! | [`classifier`](ThrottleLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`clock`](ThrottleLayer::clock) | the machine's | |
@@ -107,53 +102,49 @@
 //!
 //! # Cost
 //!
-//! With a turn at hand: no allocation once the key is known, and a short lock at the send and another at the answer, whose
-//! rate-limit headers are read in between, outside of it. A request that waits is boxed, and where the server
-//! names buckets, so is the route of each.
+//! With a permit available: no allocation once the key is known, and two brief locks. The rate-limit headers are read outside of the
+//! lock. A queued request costs an allocation, and so does the route of each request where the server names buckets.
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's: which key a request has is not known before the call. A call whose turn is at hand uses
-//! the readied instance. One that must wait lets it go, with whatever it holds, and makes a clone ready when its turn has
-//! come, so that no permit of a concurrency limit is held in the line. If its deadline or `max_wait` is over by then, it fails with
-//! [`Throttled`] and is not sent.
+//! `poll_ready` is the inner service's, since the key of a request is not known before the call. A call with a permit uses the ready
+//! instance. A queued call drops it, with whatever it holds, and makes a clone ready once it has a permit, so that it holds no permit of
+//! a concurrency limit in the queue. If its deadline or `max_wait` ends meanwhile, it fails with
+//! [`Throttled`](crate::ErrorKind::Throttled).
 //!
 //! # Cancellation
 //!
-//! A dropped call gives its place in the line back at once. A turn that it had and did not use goes to the next, or back. If its request
-//! was on the way, the server may have counted it or not, and the quota takes that into account.
+//! Dropping a call gives up its position in the queue. An unused permit goes to the next request, or back. A request in flight may or
+//! may not be counted by the server, and the quota allows for both.
 //!
-//! A future that is kept and not polled may hold up the others: if it is the one that watches the time, until the next answer
-//! or the next request, and if it was given a turn that all wait for, for a second. Poll what you have begun, or drop it.
+//! A future that is kept and not polled can delay others: until the next response or request if it has the timer, and for a second if it
+//! has a permit that all wait for. Poll what you have started, or drop it.
 //!
 //! # Cloning
 //!
-//! Clones of the layer, its services and their clones share what is known of all keys, and the lines. A setter changes one
-//! layer and none of its clones.
+//! Clones of the layer, its services and their clones share all quotas and queues. A setter changes one layer and none of its clones.
 //!
 //! # Ordering
 //!
-//! * [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **outside**: each send takes its own turn, and a refused one goes to the
-//!   end of the line. The two do not wait twice: when the retry's wait is over, so is what the throttle held for the same
-//!   refusal. A [`Throttled`] is retried within the retry's own bounds.
-//! * A [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the wait as well, and its deadline keeps a request from a
-//!   wait that would be in vain; one **inside** bounds the send alone. Have one inside: a request that hangs holds
-//!   up nobody for more than a second, but it counts as under way.
-//! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that each answer brings its meaning; with
-//!   `error_for_status` the answer is found in its error.
-//! * [`TokenCacheLayer`](crate::TokenCacheLayer) goes **inside**: a token that is good before a long wait may have ended after
-//!   it.
+//! * [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **outside**: each attempt takes its own permit, and a rate-limited one goes to the
+//!   end of the queue. The two do not wait twice: both waits for the same response end together. A
+//!   [`Throttled`](crate::ErrorKind::Throttled) request is retried within the retry's own bounds.
+//! * A [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the queue wait too, and its deadline prevents hopeless waits; one
+//!   **inside** bounds the attempt. Have one inside: a hanging request delays nothing for more than a second, but counts as in flight.
+//! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that each response comes classified; with `error_for_status`
+//!   the response is found in its error.
+//! * [`TokenCacheLayer`](crate::TokenCacheLayer) goes **inside**: a token may expire in the queue.
 //!
 //! # Errors
 //!
-//! * [`Throttled`], if the turn does not come by the deadline or within `max_wait`; at once where that is known. It is found
-//!   through any wrapping by [`find`](crate::error::find), and its class is
-//!   [`Throttled`](crate::classify::ErrorClass::Throttled).
+//! * An [`Error`](crate::Error) of the kind [`Throttled`](crate::ErrorKind::Throttled) and the class
+//!   [`Throttled`](crate::classify::ErrorClass::Throttled), if no permit comes by the deadline or within `max_wait`; at once where that
+//!   is known. [`retry_after`](crate::Error::retry_after) is the time until a permit may come, if known.
 //! * The inner service's errors, unchanged.
 //!
 //! # Panics
 //!
-//! The future panics when it has to watch the time outside of a tokio runtime that has its timers enabled.
+//! The future panics if it needs the timer outside of a tokio runtime with timers enabled.
 //!
 //! # Events
 //!
@@ -161,15 +152,14 @@
 //!
 //! | level | message | fields |
 //! |---|---|---|
-//! | `DEBUG` | `requests are held back` | `key`, `wait_ms` if it is known |
-//! | `DEBUG` | `requests are no longer held back` | `key`, `waited_ms` since the first of them, `requests` |
-//! | `INFO` | `learnt the server's limit` | `key`, `limiter`, `limit`, `per_second` or `length_ms` |
-//! | `WARN` | `no room for another key: its requests are sent as they come` | `max_keys` |
+//! | `DEBUG` | `requests are queued` | `key`, `wait_ms` if it is known |
+//! | `DEBUG` | `requests are no longer queued` | `key`, `waited_ms` since the first of them, `requests` |
+//! | `INFO` | `learned the server's limit` | `key`, `limiter`, `limit`, `per_second` or `window_ms` |
+//! | `WARN` | `too many keys: requests of a new key are not throttled` | `max_keys` |
 //!
-//! With the feature `metrics`, sends, refusals, waits and the length of the line are counted as well, by endpoint: see the
-//! module `metrics`.
+//! With the feature `metrics`, attempts, rate-limited responses, queue waits and queue lengths are counted by endpoint.
 //!
-//! A span around the call that declares a field `throttle_waited_ms` gets the time that the request waited for its turn.
+//! A span around the call that declares the field `throttle_waited_ms` gets the time that the request was queued.
 
 mod admission;
 mod buckets;
@@ -180,10 +170,9 @@ mod future;
 mod key;
 mod keys;
 mod layer;
-pub mod limiter;
+pub(crate) mod limiter;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
-mod name;
 mod outcome;
 mod queue;
 mod queued;
@@ -191,11 +180,10 @@ mod routes;
 mod service;
 mod slot;
 mod snapshot;
-mod sync;
 
-pub use crate::error::Throttled;
-pub use config::Config;
+pub use config::ThrottleConfig;
 pub use future::ResponseFuture;
 pub use layer::ThrottleLayer;
+pub use limiter::LimiterKind;
 pub use service::Throttle;
-pub use snapshot::{KeySnapshot, ThrottleHandle};
+pub use snapshot::{ThrottleHandle, ThrottleSnapshot};

@@ -1,8 +1,8 @@
-//! The line under every order in which threads can take its lock; `scripts/loom` runs it.
+//! The queue under every order in which threads can take its lock; `scripts/loom` runs it.
 //!
-//! All of a visit is real here, from its arrival to its answer: the table, the line, the quota. No timer ever fires, so that who
-//! is not called by others waits for ever, which is a deadlock that `loom` reports. Nothing is known of the server, and while
-//! no answer was a success one alone may be out.
+//! All of an admission is real, from arrival to response: the slots, the queue, the quota. No timer ever fires, so a request that is
+//! not woken by others waits for ever, which loom reports as a deadlock. Nothing is known of the server, and before the first success a
+//! single request may be in flight.
 
 use std::{future::poll_fn, task::Poll};
 
@@ -18,74 +18,74 @@ use loom::{
 };
 
 use super::{
-    admission::{Asked, Visit},
-    layer::Rules,
-    outcome::End,
+    admission::{Admission, PermitPoll},
+    layer::Shared,
+    limiter::{Observation, Reading},
+    outcome::AttemptOutcome,
 };
-use crate::{headers::Bucket, throttle::limiter::Answer};
+use crate::headers::Bucket;
 
-/// What callers share: the layer's rules, and how many have a turn.
+/// What callers share: the layer's settings, and the number of requests in flight.
 #[derive(Clone)]
 struct World {
-    rules: std::sync::Arc<Rules>,
-    out: Arc<AtomicUsize>,
+    shared: std::sync::Arc<Shared>,
+    in_flight: Arc<AtomicUsize>,
 }
 
 // === impl World ===
 
 impl World {
     fn new() -> Self {
-        Self { rules: std::sync::Arc::default(), out: Arc::new(AtomicUsize::new(0)) }
+        Self { shared: std::sync::Arc::default(), in_flight: Arc::new(AtomicUsize::new(0)) }
     }
 
-    fn arrive(&self) -> Visit {
+    fn arrive(&self) -> Admission {
         let request = Request::get("https://id.example/users").body(()).unwrap();
-        let endpoint = self.rules.endpoints.of(&request);
-        Visit::begin(&self.rules, &endpoint, &request).unwrap()
+        let endpoint = self.shared.endpoints.of(&request);
+        Admission::of_origin(&self.shared, &endpoint, &request).unwrap()
     }
 
-    /// Asks once.
-    fn ask(&self, visit: &mut Visit, cx: &std::task::Context<'_>) -> Poll<()> {
-        if visit.has_turn() {
+    fn poll(&self, admission: &mut Admission, cx: &std::task::Context<'_>) -> Poll<()> {
+        if admission.has_permit() {
             return Poll::Ready(());
         }
-        match visit.ask(self.rules.clock.now(), Default::default(), None, cx.waker()) {
-            Asked::Turn => Poll::Ready(()),
-            Asked::Wait(_) => Poll::Pending,
-            Asked::TooLate(_) => panic!("it has no time limit"),
+        let now = self.shared.clock.now();
+        match admission.poll_permit(now, Default::default(), None, cx.waker()) {
+            PermitPoll::Ready => Poll::Ready(()),
+            PermitPoll::Pending(_) => Poll::Pending,
+            PermitPoll::TooLate(_) => panic!("it has no deadline"),
         }
     }
 
-    /// Waits for its turn, takes it, and hands it back with this end. Returns how many others were out.
-    fn call(&self, end: &End<'_>) -> usize {
-        let mut visit = self.arrive();
-        block_on(poll_fn(|cx| self.ask(&mut visit, cx)));
-        visit.send();
-        let others = self.out.fetch_add(1, SeqCst);
-        self.out.fetch_sub(1, SeqCst);
-        visit.end(end);
+    /// Waits for a permit, sends, and ends with this outcome. Returns how many others were in flight.
+    fn call(&self, outcome: &AttemptOutcome<'_>) -> usize {
+        let mut admission = self.arrive();
+        block_on(poll_fn(|cx| self.poll(&mut admission, cx)));
+        admission.send();
+        let others = self.in_flight.fetch_add(1, SeqCst);
+        self.in_flight.fetch_sub(1, SeqCst);
+        admission.end(outcome);
         others
     }
 
-    /// Asks for a turn and is dropped, whether it has got it or not.
+    /// Asks for a permit and is dropped, whether it has one or not.
     fn give_up(&self) {
-        let mut visit = self.arrive();
+        let mut admission = self.arrive();
         block_on(poll_fn(|cx| {
-            let _asked = self.ask(&mut visit, cx);
+            let _polled = self.poll(&mut admission, cx);
             Poll::Ready(())
         }));
-        drop(visit);
+        drop(admission);
     }
 
-    /// Does it on another thread.
     fn spawn(&self, act: impl FnOnce(&Self) + 'static) -> thread::JoinHandle<()> {
         let world = self.clone();
         thread::spawn(move || act(&world))
     }
 }
 
-fn accepted() -> End<'static> {
-    End::Answer(Answer::default(), None)
+fn accepted() -> AttemptOutcome<'static> {
+    AttemptOutcome::Response(Observation::default(), None)
 }
 
 #[test]
@@ -95,18 +95,18 @@ fn two_callers_are_served_in_every_order() {
         let other = world.spawn(|world| assert!(world.call(&accepted()) <= 1));
         assert!(world.call(&accepted()) <= 1);
         other.join().unwrap();
-        // And the next one is as well.
+        // And so is the next one.
         world.call(&accepted());
     });
 }
 
 #[test]
-fn one_alone_is_out_and_everybody_is_served_in_every_order() {
+fn a_single_request_is_in_flight_and_all_are_served_in_every_order() {
     model(|| {
         let world = World::new();
-        let others =
-            [(), ()].map(|()| world.spawn(|world| assert_eq!(world.call(&End::Unsent), 0)));
-        assert_eq!(world.call(&End::Unsent), 0);
+        let others = [(), ()]
+            .map(|()| world.spawn(|world| assert_eq!(world.call(&AttemptOutcome::Unsent), 0)));
+        assert_eq!(world.call(&AttemptOutcome::Unsent), 0);
         for other in others {
             other.join().unwrap();
         }
@@ -114,32 +114,31 @@ fn one_alone_is_out_and_everybody_is_served_in_every_order() {
 }
 
 #[test]
-fn the_turn_of_one_who_is_dropped_goes_to_the_next_in_every_order() {
+fn the_permit_of_a_dropped_call_goes_to_the_next_in_every_order() {
     model(|| {
         let world = World::new();
         let dropped = world.spawn(World::give_up);
-        let other = world.spawn(|world| assert_eq!(world.call(&End::Unsent), 0));
-        assert_eq!(world.call(&End::Unsent), 0);
+        let other = world.spawn(|world| assert_eq!(world.call(&AttemptOutcome::Unsent), 0));
+        assert_eq!(world.call(&AttemptOutcome::Unsent), 0);
         dropped.join().unwrap();
         other.join().unwrap();
     });
 }
 
 #[test]
-fn one_who_waits_goes_over_to_its_bucket_in_every_order() {
-    const READING: crate::throttle::limiter::Reading =
-        crate::throttle::limiter::Reading { name: 1, limit: Some(9), remaining: 8, reset: None };
+fn a_queued_request_moves_to_its_bucket_in_every_order() {
+    const READING: Reading = Reading { name: 1, limit: Some(9), remaining: 8, reset: None };
     model(|| {
         let world = World::new();
         let named = || {
             let readings = [Some(READING), None, None, None];
-            End::Answer(Answer { readings, ..Answer::default() }, Some(Bucket::Named("bucket")))
+            let seen = Observation { readings, ..Observation::default() };
+            AttemptOutcome::Response(seen, Some(Bucket::Named("bucket")))
         };
         let other = world.spawn(move |world| assert!(world.call(&named()) <= 1));
         assert!(world.call(&named()) <= 1);
         other.join().unwrap();
-        let keys = world.rules.keys.lock();
-        assert_eq!(keys.slots().count(), 2);
-        assert!(keys.slots().all(|slot| slot.guests == 0 && slot.line.is_empty()));
+        let idle = world.shared.keys.read(|slot| slot.users == 0 && slot.queue.is_empty());
+        assert_eq!(idle, [true, true]);
     });
 }

@@ -1,51 +1,49 @@
-//! What the end of a send says about the quota.
+//! What the outcome of an attempt says about the quota.
 
 use std::error::Error;
 
 use http::{HeaderMap, Response, StatusCode};
 
-use super::layer::Rules;
+use super::{layer::Shared, limiter::Observation};
 use crate::{
     classify::{Classification, ErrorClass},
     error::failing_response,
     headers::{Bucket, RateLimit},
-    throttle::limiter::Answer,
 };
 
-/// How a send ended.
+/// The outcome of an attempt.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
     reason = "it lives for one step, and a box would cost each call an allocation"
 )]
-pub(super) enum End<'a> {
-    /// It was accepted, and nothing was said of a limit: most answers.
-    Silent,
-    /// What the answer says, and of which bucket.
-    Answer(Answer, Option<Bucket<'a>>),
-    /// It never left, so the server cannot have counted it.
+pub(super) enum AttemptOutcome<'a> {
+    /// A success without rate-limit headers: most responses.
+    Accepted,
+    /// What the response says, and of which bucket.
+    Response(Observation, Option<Bucket<'a>>),
+    /// The request never left, so the server cannot have counted it.
     Unsent,
-    /// Nobody knows whether the server counted it.
+    /// It is unknown whether the server counted the request.
     Lost,
 }
 
-// === impl End ===
+// === impl AttemptOutcome ===
 
-impl<'a> End<'a> {
+impl<'a> AttemptOutcome<'a> {
     #[inline]
-    pub(super) fn of_answer<B>(rules: &Rules, response: &'a Response<B>) -> Self {
+    pub(super) fn of_response<B>(shared: &Shared, response: &'a Response<B>) -> Self {
         let headers = response.headers();
         match response.extensions().get::<Classification>() {
-            Some(found) => Self::of_bucket(of_failure(rules, found, headers), headers),
-            None => Self::of_head(rules, response.status(), headers),
+            Some(found) => Self::of_failure(shared, found, headers),
+            None => Self::of_head(shared, response.status(), headers),
         }
     }
 
-    /// The error may be an answer of which a layer inside has made one.
-    pub(super) fn of_error(rules: &Rules, error: &'a (dyn Error + 'static)) -> Self {
+    /// The error may be a response that a layer inside has made an error of.
+    pub(super) fn of_error(shared: &Shared, error: &'a (dyn Error + 'static)) -> Self {
         if let Some((failure, response)) = failing_response(error) {
-            let answer = of_failure(rules, failure, response.headers());
-            return Self::of_bucket(answer, response.headers());
+            return Self::of_failure(shared, failure, response.headers());
         }
         match Classification::of_error(error).map(|found| found.class()) {
             Some(ErrorClass::Connect | ErrorClass::TokenUnavailable | ErrorClass::Throttled) => {
@@ -55,29 +53,40 @@ impl<'a> End<'a> {
         }
     }
 
-    fn of_head(rules: &Rules, status: StatusCode, headers: &'a HeaderMap) -> Self {
-        let now = || rules.clock.system_time();
-        let classifier = &*rules.classifier;
+    pub(super) const fn is_rate_limited(&self) -> bool {
+        matches!(self, Self::Response(seen, _) if seen.rate_limited)
+    }
+
+    /// Whether the response may show a limit that was not known.
+    pub(super) const fn may_show_limit(&self) -> bool {
+        matches!(self, Self::Response(seen, _) if seen.rate_limited || seen.readings[0].is_some())
+    }
+
+    fn of_head(shared: &Shared, status: StatusCode, headers: &'a HeaderMap) -> Self {
+        let now = || shared.clock.system_time();
+        let classifier = &*shared.classifier;
         if let Some(failure) = Classification::of_response_when(classifier, status, headers, &now) {
-            return Self::of_bucket(of_failure(rules, &failure, headers), headers);
+            return Self::of_failure(shared, &failure, headers);
         }
-        // The date of an answer that counts nothing is not worth the reading.
+        // The date of a response without counters is not worth reading.
         match RateLimit::from_headers_when(headers, now) {
             Some(limit) => {
-                Self::of_bucket(Answer::new(false, headers, Some(&limit), now()), headers)
+                Self::of_bucket(Observation::new(false, headers, Some(&limit), now()), headers)
             }
-            None => Self::Silent,
+            None => Self::Accepted,
         }
     }
 
-    /// An answer that says nothing of a limit says nothing of a bucket.
-    fn of_bucket(answer: Answer, headers: &'a HeaderMap) -> Self {
-        let says = answer.refused || answer.readings[0].is_some();
-        Self::Answer(answer, if says { Bucket::from_headers(headers) } else { None })
+    fn of_failure(shared: &Shared, failure: &Classification, headers: &'a HeaderMap) -> Self {
+        let is_rate_limited = failure.class() == ErrorClass::RateLimited;
+        let now = shared.clock.system_time();
+        let seen = Observation::new(is_rate_limited, headers, failure.rate_limit(), now);
+        Self::of_bucket(seen, headers)
     }
-}
 
-fn of_failure(rules: &Rules, failure: &Classification, headers: &HeaderMap) -> Answer {
-    let is_refused = failure.class() == ErrorClass::RateLimited;
-    Answer::new(is_refused, headers, failure.rate_limit(), rules.clock.system_time())
+    /// A response that says nothing of a limit says nothing of a bucket.
+    fn of_bucket(seen: Observation, headers: &'a HeaderMap) -> Self {
+        let names_limit = seen.rate_limited || seen.readings[0].is_some();
+        Self::Response(seen, if names_limit { Bucket::from_headers(headers) } else { None })
+    }
 }

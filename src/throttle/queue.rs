@@ -1,4 +1,4 @@
-//! Who waits for a turn of one quota, and who is next.
+//! The requests that wait for a permit of one quota, and their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,190 +8,192 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{extensions::Priority, throttle::limiter::Ticket};
+use super::limiter::Permit;
+use crate::extensions::Priority;
 
-/// The priorities there are.
-const CLASSES: usize = 3;
+const PRIORITIES: usize = 3;
 
-/// Every so many turns that are given while several priorities wait, one goes to whoever has waited longest.
+/// While several priorities are queued, every fourth permit goes to the request that has waited longest.
 const OLDEST_EVERY: u32 = 4;
 
-/// Those who wait for a turn, in the order of their priorities and of their coming.
+/// The requests that wait for a permit, by priority and then by arrival.
 ///
-/// One of them, the *watchman*, has a timer; the others sleep until they are called.
+/// One of them, the *timer owner*, has a timer; the others sleep until they are notified.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct Queue {
     /// The highest priority first.
-    classes: [BTreeMap<u64, Waiter>; CLASSES],
-    ends: BTreeSet<(Instant, u64)>,
-    called: BTreeMap<u64, Called>,
+    waiting: [BTreeMap<u64, Waiter>; PRIORITIES],
+    deadlines: BTreeSet<(Instant, u64)>,
+    notified: BTreeMap<u64, Notified>,
     arrivals: u64,
-    turns: u32,
-    watchman: Option<(Seat, Instant)>,
+    /// Permits given while several priorities were queued.
+    permits: u32,
+    timer: Option<(Position, Instant)>,
 }
 
-/// A place in the line.
+/// A position in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
+pub(super) struct Position {
     number: u64,
-    class: usize,
+    priority: usize,
 }
 
-/// What a waiter is called for.
+/// Why a request has left the queue.
 #[derive(Debug)]
-pub(super) enum Called {
-    /// It may send.
-    Turn(Ticket),
-    /// Its time is over, or its turn is known to come after that: at this moment, if that is known.
+pub(super) enum Notified {
+    Permit(Permit),
+    /// No permit comes before its deadline: the next one comes at this moment, if that is known.
     TooLate(Option<Instant>),
 }
 
 #[derive(Debug)]
 struct Waiter {
     waker: Waker,
-    end: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
-// === impl Line ===
+// === impl Queue ===
 
-impl Line {
+impl Queue {
     pub(super) fn len(&self) -> usize {
-        self.classes.iter().map(BTreeMap::len).sum()
+        self.waiting.iter().map(BTreeMap::len).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.classes.iter().all(BTreeMap::is_empty)
+        self.waiting.iter().all(BTreeMap::is_empty)
     }
 
-    pub(super) fn join(&mut self, priority: Priority, end: Option<Instant>, waker: Waker) -> Seat {
-        let class = match priority {
+    pub(super) fn join(
+        &mut self,
+        priority: Priority,
+        deadline: Option<Instant>,
+        waker: Waker,
+    ) -> Position {
+        let priority = match priority {
             Priority::High => 0,
             Priority::Normal => 1,
             Priority::Low => 2,
         };
         let number = self.arrivals;
         self.arrivals += 1;
-        self.classes[class].insert(number, Waiter { waker, end });
-        self.ends.extend(end.map(|end| (end, number)));
-        Seat { number, class }
+        self.waiting[priority].insert(number, Waiter { waker, deadline });
+        self.deadlines.extend(deadline.map(|deadline| (deadline, number)));
+        Position { number, priority }
     }
 
-    /// Whom to wake from now on. Gives the waker back that is not needed any more.
-    pub(super) fn replace_waker(&mut self, seat: Seat, waker: &Waker) -> Option<Waker> {
-        let waiter = self.classes[seat.class].get_mut(&seat.number)?;
+    /// Returns the waker that is no longer needed.
+    pub(super) fn replace_waker(&mut self, at: Position, waker: &Waker) -> Option<Waker> {
+        let waiter = self.waiting[at.priority].get_mut(&at.number)?;
         if waiter.waker.will_wake(waker) {
             return None;
         }
         Some(mem::replace(&mut waiter.waker, waker.clone()))
     }
 
-    /// What the waiter was called for, if it was.
-    pub(super) fn take_call(&mut self, seat: Seat) -> Option<Called> {
-        self.called.remove(&seat.number)
+    pub(super) fn take_notified(&mut self, at: Position) -> Option<Notified> {
+        self.notified.remove(&at.number)
     }
 
-    /// Takes a waiter out that was not called.
-    pub(super) fn leave(&mut self, seat: Seat) -> Option<Waker> {
-        let waiter = self.classes[seat.class].remove(&seat.number)?;
-        if let Some(end) = waiter.end {
-            self.ends.remove(&(end, seat.number));
+    /// Removes a request that was not notified.
+    pub(super) fn leave(&mut self, at: Position) -> Option<Waker> {
+        let waiter = self.waiting[at.priority].remove(&at.number)?;
+        if let Some(deadline) = waiter.deadline {
+            self.deadlines.remove(&(deadline, at.number));
         }
-        if self.watchman.is_some_and(|(watchman, _)| watchman == seat) {
-            self.watchman = None;
+        if self.timer.is_some_and(|(owner, _)| owner == at) {
+            self.timer = None;
         }
         Some(waiter.waker)
     }
 
-    /// Calls the next for its turn.
-    pub(super) fn call_next(&mut self, ticket: Ticket) -> Result<(Seat, Waker), Ticket> {
-        let Some(seat) = self.next() else { return Err(ticket) };
-        let Some(waker) = self.leave(seat) else { return Err(ticket) };
-        self.called.insert(seat.number, Called::Turn(ticket));
-        Ok((seat, waker))
+    /// Gives the permit to the next request, or back.
+    pub(super) fn admit_next(&mut self, permit: Permit) -> Result<(Position, Waker), Permit> {
+        let Some(at) = self.next() else { return Err(permit) };
+        let Some(waker) = self.leave(at) else { return Err(permit) };
+        self.notified.insert(at.number, Notified::Permit(permit));
+        Ok((at, waker))
     }
 
-    /// Calls one whose time is over at `moment`, if there is one: it cannot have its turn before `next`.
-    pub(super) fn call_late(
+    /// Rejects one request whose deadline is not after `moment`: no permit comes before `next`.
+    pub(super) fn reject_late(
         &mut self,
         moment: Instant,
         next: Option<Instant>,
-    ) -> Option<(Seat, Waker)> {
-        let (_, number) = *self.ends.first().filter(|(end, _)| *end <= moment)?;
-        let class = self.classes.iter().position(|class| class.contains_key(&number))?;
-        let seat = Seat { number, class };
-        let waker = self.leave(seat)?;
-        self.called.insert(number, Called::TooLate(next));
-        Some((seat, waker))
+    ) -> Option<(Position, Waker)> {
+        let (_, number) = *self.deadlines.first().filter(|(deadline, _)| *deadline <= moment)?;
+        let priority = self.waiting.iter().position(|waiting| waiting.contains_key(&number))?;
+        self.reject(Position { number, priority }, next)
     }
 
-    /// Whether at least so many of those before it in its own priority will wait until that moment, if they get no turn.
+    /// Rejects a request: no permit comes before `next`.
+    pub(super) fn reject(
+        &mut self,
+        at: Position,
+        next: Option<Instant>,
+    ) -> Option<(Position, Waker)> {
+        let waker = self.leave(at)?;
+        self.notified.insert(at.number, Notified::TooLate(next));
+        Some((at, waker))
+    }
+
+    /// Whether `permits` requests of its priority are ahead that would wait until `moment`.
     ///
-    /// Those of other priorities do not count: who of them comes first is only known in the end. Only the last ones of a line
-    /// that is far too long are looked at, since they wait longest.
-    pub(super) fn has_before(&self, seat: Seat, turns: u64, until: Instant) -> bool {
-        let class = &self.classes[seat.class];
-        let Ok(turns) = usize::try_from(turns) else { return false };
-        if class.len() <= turns || !class.contains_key(&seat.number) {
+    /// Those of other priorities do not count: which of them are served first is only known in the end. Of a queue that is far too
+    /// long only the last ones are looked at, since they wait longest.
+    pub(super) fn has_ahead(&self, at: Position, permits: u64, moment: Instant) -> bool {
+        let waiting = &self.waiting[at.priority];
+        let Ok(permits) = usize::try_from(permits) else { return false };
+        if waiting.len() <= permits || !waiting.contains_key(&at.number) {
             return false;
         }
-        let before = class.range(..seat.number).rev().take(turns.saturating_mul(2));
-        let stay = before.filter(|(_, waiter)| waiter.end.is_none_or(|end| end >= until));
-        stay.take(turns).count() == turns
+        let ahead = waiting.range(..at.number).rev().take(permits.saturating_mul(2));
+        let stay =
+            ahead.filter(|(_, waiter)| waiter.deadline.is_none_or(|deadline| deadline >= moment));
+        stay.take(permits).count() == permits
     }
 
-    /// Calls a waiter that cannot have its turn before `until`.
-    pub(super) fn call_in_vain(&mut self, seat: Seat, until: Instant) -> Option<(Seat, Waker)> {
-        let waker = self.leave(seat)?;
-        self.called.insert(seat.number, Called::TooLate(Some(until)));
-        Some((seat, waker))
+    /// The moment of the timer, if this request owns it.
+    pub(super) fn timer_of(&self, at: Position) -> Option<Instant> {
+        self.timer.filter(|(owner, _)| *owner == at).map(|(_, until)| until)
     }
 
-    /// Until when the waiter at this seat has to watch the time.
-    pub(super) fn watch_of(&self, seat: Seat) -> Option<Instant> {
-        self.watchman.filter(|(watchman, _)| *watchman == seat).map(|(_, until)| until)
-    }
-
-    /// Whether it is time to ask for a turn again.
+    /// Whether it is time to ask for a permit again.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.watchman.is_none_or(|(_, until)| until <= now)
+        self.timer.is_none_or(|(_, until)| until <= now)
     }
 
-    /// Has somebody watch the time until the next turn, or until the first who waits has to give up. Returns who has to be
-    /// told.
-    pub(super) fn set_watch(&mut self, now: Instant, next: Instant) -> Option<(Seat, Waker)> {
-        let until = self.ends.first().map_or(next, |(end, _)| next.min(*end));
-        match self.watchman {
-            // Woken too early, it looks again. That costs less than to wake it now.
-            Some((_, watched)) if now < watched && watched <= until => None,
-            Some((watchman, _)) => self.appoint(watchman, until),
-            None => self.appoint(self.oldest()?, until),
-        }
+    /// Sets the timer to `next` or to the first deadline, whichever comes first. Returns its owner if it must be woken.
+    pub(super) fn set_timer(&mut self, now: Instant, next: Instant) -> Option<(Position, Waker)> {
+        let until = self.deadlines.first().map_or(next, |(deadline, _)| next.min(*deadline));
+        let owner = match self.timer {
+            // To be woken too early and to look again costs less than to be woken now.
+            Some((_, set)) if now < set && set <= until => return None,
+            Some((owner, _)) => owner,
+            None => self.oldest()?,
+        };
+        self.timer = Some((owner, until));
+        let waiter = self.waiting[owner.priority].get(&owner.number)?;
+        Some((owner, waiter.waker.clone()))
     }
 
-    fn appoint(&mut self, seat: Seat, until: Instant) -> Option<(Seat, Waker)> {
-        self.watchman = Some((seat, until));
-        let waiter = self.classes[seat.class].get(&seat.number)?;
-        Some((seat, waiter.waker.clone()))
-    }
-
-    fn next(&mut self) -> Option<Seat> {
-        let highest = self.firsts().next()?;
-        if self.firsts().nth(1).is_none() {
+    fn next(&mut self) -> Option<Position> {
+        let highest = self.heads().next()?;
+        if self.heads().nth(1).is_none() {
             return Some(highest);
         }
-        self.turns = (self.turns + 1) % OLDEST_EVERY;
-        if self.turns == 0 { self.oldest() } else { Some(highest) }
+        self.permits = (self.permits + 1) % OLDEST_EVERY;
+        if self.permits == 0 { self.oldest() } else { Some(highest) }
     }
 
-    fn oldest(&self) -> Option<Seat> {
-        self.firsts().min_by_key(|seat| seat.number)
+    fn oldest(&self) -> Option<Position> {
+        self.heads().min_by_key(|at| at.number)
     }
 
-    /// The first of each priority that waits, the highest first.
-    fn firsts(&self) -> impl Iterator<Item = Seat> {
-        self.classes.iter().enumerate().filter_map(|(class, waiters)| {
-            let (number, _) = waiters.first_key_value()?;
-            Some(Seat { number: *number, class })
+    /// The first request of each priority, the highest priority first.
+    fn heads(&self) -> impl Iterator<Item = Position> {
+        self.waiting.iter().enumerate().filter_map(|(priority, waiting)| {
+            let (number, _) = waiting.first_key_value()?;
+            Some(Position { number: *number, priority })
         })
     }
 }

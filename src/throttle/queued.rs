@@ -1,4 +1,4 @@
-//! A call that is held back until its turn comes.
+//! A call that is queued until it has a permit.
 
 use std::{
     pin::Pin,
@@ -13,181 +13,199 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
 use super::{
-    Config, Throttled,
-    admission::{Asked, Visit},
+    ThrottleConfig,
+    admission::{Admission, PermitPoll},
     events,
     routes::Route,
 };
 use crate::{
-    BoxError,
+    BoxError, Error, ErrorKind,
+    classify::{Classification, ErrorClass},
     endpoint::Endpoint,
+    error::Details,
     extensions::{Deadline, Priority},
     metrics::{InLine, Meter},
 };
 
 pin_project! {
-    /// A call that is held back until its turn comes, and then until the service is ready.
-    pub(super) struct Held<S, B> {
+    /// A call that is queued until it has a permit, and then until the service is ready.
+    pub(super) struct Queued<S, B> {
         service: S,
         // Taken when it is sent.
-        outgoing: Option<(Request<B>, Visit)>,
-        patience: Patience,
-        step: Step,
-        // Of the one that watches the time for all who wait.
+        outgoing: Option<(Request<B>, Admission)>,
+        wait: Wait,
+        has_permit: bool,
+        // Of the request that owns the queue's timer.
         #[pin]
         timer: Option<Sleep>,
     }
 }
 
-/// So many times as long as an answer takes on the average is left to a send that has waited for its turn. With less it would most
-/// likely run out of time on its way, and its turn would be gone for those behind it.
-const LEFT_FOR_ANSWER: u32 = 2;
+/// The time reserved for the response of a queued request, in average round trips. With less it would most likely miss its deadline
+/// in flight, and its permit would be lost for the requests behind it.
+const RESERVED_ROUND_TRIPS: u32 = 2;
 
 /// How long a call can wait.
-struct Patience {
+struct Wait {
     priority: Priority,
     deadline: Option<Deadline>,
-    /// What the answer takes of the time until the deadline.
-    reserve: Duration,
+    /// The part of the time until the deadline that is reserved for the response.
+    reserved: Duration,
     max_wait: Duration,
     endpoint: Option<Arc<str>>,
-    /// When it began to wait: at its first poll, since a future that is not polled waits for nothing.
+    /// When it began: at the first poll, since a future that is not polled waits for nothing.
     since: Option<Instant>,
-    /// From then on, until its turn has come.
-    in_line: Option<InLine>,
+    /// Counts the call as queued while it waits.
+    counted: Option<InLine>,
 }
 
-#[derive(Clone, Copy)]
-enum Step {
-    Waiting,
-    Readying,
-}
+// === impl Queued ===
 
-// === impl Held ===
-
-impl<S, B> Held<S, B> {
+impl<S, B> Queued<S, B> {
     pub(super) fn new(
         service: S,
         request: Request<B>,
-        mut visit: Visit,
-        endpoint: &Endpoint<'_, Config>,
+        mut admission: Admission,
+        endpoint: &Endpoint<'_, ThrottleConfig>,
     ) -> Pin<Box<Self>> {
         let marked = request.extensions().get::<Priority>().copied();
-        let patience = Patience {
-            priority: marked.unwrap_or(endpoint.config().usual_priority()),
+        let wait = Wait {
+            priority: marked.unwrap_or(endpoint.config().default_priority()),
             deadline: Deadline::of(&request),
-            reserve: Duration::ZERO,
-            max_wait: endpoint.config().longest(),
+            reserved: Duration::ZERO,
+            max_wait: endpoint.config().longest_wait(),
             endpoint: endpoint.shared_pattern(),
             since: None,
-            in_line: None,
+            counted: None,
         };
-        visit.wait_on(|| Route::new(request.method(), endpoint.pattern(), request.uri().path()));
-        let outgoing = Some((request, visit));
-        Box::pin(Self { service, outgoing, patience, step: Step::Waiting, timer: None })
+        admission
+            .keep_route(|| Route::new(request.method(), endpoint.pattern(), request.uri().path()));
+        let outgoing = Some((request, admission));
+        Box::pin(Self { service, outgoing, wait, has_permit: false, timer: None })
     }
 
-    /// Sends the request once its turn has come and the service is ready.
+    /// Sends the request once it has a permit and the service is ready.
     pub(super) fn poll_send(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(S::Future, Visit), BoxError>>
+    ) -> Poll<Result<(S::Future, Admission), BoxError>>
     where
         S: Service<Request<B>>,
         S::Error: Into<BoxError>,
     {
         let mut this = self.project();
         #[allow(clippy::expect_used, reason = "a future that has ended is not polled again")]
-        let (_, visit) =
+        let (_, admission) =
             this.outgoing.as_mut().expect("a future that has ended is not polled again");
-        while let Step::Waiting = this.step {
-            let now = visit.rules().clock.now();
-            let (priority, end) = this.patience.begin(now, visit);
-            match visit.ask(now, priority, end, cx.waker()) {
-                // It came in time and was not taken in time.
-                Asked::Turn if end.is_some_and(|end| end <= now) => {
-                    let error = this.patience.run_out(visit, now, None);
-                    *this.outgoing = None;
-                    return Poll::Ready(Err(error.into()));
+        if !*this.has_permit {
+            if let Err(error) = ready!(this.wait.poll_permit(admission, this.timer.as_mut(), cx)) {
+                *this.outgoing = None;
+                return Poll::Ready(Err(error.into()));
+            }
+            this.timer.set(None);
+            *this.has_permit = true;
+        }
+        let readied = ready!(this.service.poll_ready(cx));
+        #[allow(clippy::expect_used, reason = "it was there above")]
+        let (request, mut admission) = this.outgoing.take().expect("it was there above");
+        // From here on an unused permit goes to the next request, whether this future is kept or not.
+        readied.map_err(Into::into)?;
+        let now = admission.shared().clock.now();
+        if this.wait.end(now).is_some_and(|end| end <= now) {
+            return Poll::Ready(Err(this.wait.error(&admission, now, None).into()));
+        }
+        admission.send();
+        Poll::Ready(Ok((this.service.call(request), admission)))
+    }
+}
+
+// === impl Wait ===
+
+impl Wait {
+    /// Waits for the permit, with the timer if this request owns it.
+    fn poll_permit(
+        &mut self,
+        admission: &mut Admission,
+        mut timer: Pin<&mut Option<Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            let now = admission.shared().clock.now();
+            self.begin(now, admission);
+            let end = self.end(now);
+            match admission.poll_permit(now, self.priority, end, cx.waker()) {
+                // The permit came in time and was not taken in time.
+                PermitPoll::Ready if end.is_some_and(|end| end <= now) => {
+                    self.finish(admission.meter(), now);
+                    return Poll::Ready(Err(self.error(admission, now, None)));
                 }
-                Asked::Turn => {
-                    this.patience.end(visit.meter(), now);
-                    this.timer.set(None);
-                    *this.step = Step::Readying;
+                PermitPoll::Ready => {
+                    self.finish(admission.meter(), now);
+                    return Poll::Ready(Ok(()));
                 }
-                Asked::TooLate(next) => {
-                    let error = this.patience.run_out(visit, now, next);
-                    *this.outgoing = None;
-                    return Poll::Ready(Err(error.into()));
+                PermitPoll::TooLate(next) => {
+                    self.finish(admission.meter(), now);
+                    return Poll::Ready(Err(self.error(admission, now, next)));
                 }
-                Asked::Wait(None) => {
-                    this.timer.set(None);
+                PermitPoll::Pending(None) => {
+                    timer.set(None);
                     return Poll::Pending;
                 }
-                Asked::Wait(Some(at)) => {
-                    match this.timer.as_mut().as_pin_mut() {
+                PermitPoll::Pending(Some(at)) => {
+                    match timer.as_mut().as_pin_mut() {
                         Some(timer) if timer.deadline() == at => {}
                         Some(timer) => timer.reset(at),
-                        None => this.timer.set(Some(sleep_until(at))),
+                        None => timer.set(Some(sleep_until(at))),
                     }
-                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+                    if let Some(timer) = timer.as_mut().as_pin_mut() {
                         ready!(timer.poll(cx));
                     }
                 }
             }
         }
-        let readied = ready!(this.service.poll_ready(cx));
-        #[allow(clippy::expect_used, reason = "it was there above")]
-        let (request, mut visit) = this.outgoing.take().expect("it was there above");
-        // From here on its turn goes to the next if it is not used, whether this future is kept or not.
-        readied.map_err(Into::into)?;
-        let now = visit.rules().clock.now();
-        if this.patience.begin(now, &visit).1.is_some_and(|end| end <= now) {
-            return Poll::Ready(Err(this.patience.throttled(&visit, now, None).into()));
-        }
-        visit.send();
-        Poll::Ready(Ok((this.service.call(request), visit)))
     }
-}
 
-// === impl Patience ===
+    /// Begins the wait, at the first call.
+    fn begin(&mut self, now: Instant, admission: &Admission) {
+        if self.since.is_some() {
+            return;
+        }
+        self.since = Some(now);
+        self.counted = Some(admission.meter().line_up());
+        if let Some(deadline) = self.deadline {
+            // Half of the time stays for the wait: responses may have become faster, and without an attempt that is never learned.
+            let half = deadline.remaining(now) / 2;
+            self.reserved = (admission.round_trip(now) * RESERVED_ROUND_TRIPS).min(half);
+        }
+    }
 
-impl Patience {
-    /// The end of the wait, which begins when this is first asked.
-    fn begin(&mut self, now: Instant, visit: &Visit) -> (Priority, Option<Instant>) {
-        let since = *self.since.get_or_insert_with(|| {
-            self.in_line = Some(visit.meter().line_up());
-            if let Some(deadline) = self.deadline {
-                // Half of its time is for the wait all the same: answers may have become faster, and without a send nobody learns it.
-                let half = deadline.remaining(now) / 2;
-                self.reserve = (visit.round_trip() * LEFT_FOR_ANSWER).min(half);
-            }
-            now
-        });
+    /// When the wait ends at the latest.
+    fn end(&self, now: Instant) -> Option<Instant> {
+        let since = self.since.unwrap_or(now);
         let longest = since.checked_add(self.max_wait);
         let deadline = self.deadline.map(Deadline::instant);
-        let latest = deadline.map(|deadline| deadline.checked_sub(self.reserve).unwrap_or(since));
-        (self.priority, longest.into_iter().chain(latest).min())
+        let latest = deadline.map(|deadline| deadline.checked_sub(self.reserved).unwrap_or(since));
+        longest.into_iter().chain(latest).min()
     }
 
     fn waited(&self, now: Instant) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    fn end(&mut self, meter: &Meter, now: Instant) {
+    fn finish(&mut self, meter: &Meter, now: Instant) {
         let waited = self.waited(now);
-        self.in_line = None;
+        self.counted = None;
         meter.waited(waited);
-        events::waited(waited);
+        events::record_wait(waited);
     }
 
-    fn run_out(&mut self, visit: &Visit, now: Instant, next: Option<Instant>) -> Throttled {
-        self.end(visit.meter(), now);
-        self.throttled(visit, now, next)
-    }
-
-    fn throttled(&self, visit: &Visit, now: Instant, next: Option<Instant>) -> Throttled {
+    fn error(&self, admission: &Admission, now: Instant, next: Option<Instant>) -> Error {
         let retry_after = next.map(|next| next.saturating_duration_since(now));
-        Throttled::new(visit.key(), self.endpoint.clone(), self.waited(now), retry_after)
+        let kind = ErrorKind::Throttled { key: admission.key(now), waited: self.waited(now) };
+        let classification =
+            Classification::of_class(ErrorClass::Throttled).with_retry_after(retry_after);
+        let endpoint = self.endpoint.clone();
+        let classification = Some(classification);
+        Error::new(kind, Details { classification, endpoint, ..Details::default() })
     }
 }

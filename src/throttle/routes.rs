@@ -1,42 +1,48 @@
-//! Which of a server's buckets a request is counted in, as its answers have said.
+//! Which of a server's buckets a request is counted in, by the responses so far.
 
 use std::sync::Arc;
 
 use http::Method;
 
-/// Of a path no more segments are looked at.
+/// The most levels of a route that are told apart.
 const DEPTH: usize = 5;
 
-/// More routes of one origin are not kept: the oldest goes.
+/// The most routes of a key; the oldest is dropped.
 const MAX_ROUTES: usize = 64;
 
-/// More buckets of one origin are not kept: one that is idle goes.
+/// The most buckets of a key; an idle one is evicted.
 const MAX_BUCKETS: usize = 64;
 
-/// The way to an endpoint, at each level of detail: method and pattern or first segment, then a segment more at a time, and then
-/// its end. What looks like an identifier is as good as any other.
+/// The route of a request, as a hash at each level of detail: the method with the pattern or the first segment, then a segment more at
+/// a time, then the end of the path. Identifiers are all alike.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Route {
     levels: [u64; DEPTH],
     len: usize,
 }
 
-/// The routes of which the bucket is known.
+/// The routes whose bucket is known.
 ///
-/// A route is as short as it can be: `GET /repos` stands for all below it, until two answers name different buckets. From then on
-/// those below are told apart by a segment more.
+/// A route is as short as possible: `GET /repos` stands for all below it, until two responses name different buckets. From then on
+/// the routes below are told apart by one more segment.
+///
+/// ```text
+///   GET /repos/a/b  ◀── core            GET /repos  ─▶ core
+///   GET /search/users  ◀── search       GET /search ─▶ several ─┬─ /search/users ─▶ search
+///   GET /search/code  ◀── code_search                           └─ /search/code  ─▶ code_search
+/// ```
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     known: Vec<(u64, Known)>,
     oldest: usize,
-    /// Of the buckets that have a quota.
+    /// The hashes of the buckets that have a slot.
     pub(super) buckets: Vec<u64>,
 }
 
 #[derive(Debug)]
 enum Known {
     Bucket(Arc<str>),
-    /// Several: the next level tells.
+    /// The next level tells several buckets apart.
     Several,
 }
 
@@ -58,7 +64,7 @@ impl Route {
             route.push(hash);
         }
         if route.len < DEPTH {
-            // This path itself, and none below it: no segment is written so.
+            // The end of the path: no segment is spelled like this.
             route.push(add(hash, "/"));
         }
         route
@@ -77,7 +83,7 @@ impl Route {
 // === impl Routes ===
 
 impl Routes {
-    /// The bucket that a request on this route is counted in, if it is known.
+    /// The bucket of a request on this route, if it is known.
     pub(super) fn bucket(&self, route: &Route) -> Option<&Arc<str>> {
         for level in route.levels() {
             match self.known(*level)? {
@@ -88,17 +94,17 @@ impl Routes {
         None
     }
 
-    /// An answer has named the bucket of this route.
+    /// A response has named the bucket of this route.
     pub(super) fn learn(&mut self, route: &Route, name: &Arc<str>) {
         let last = route.len - 1;
         for (at, level) in route.levels().iter().enumerate() {
-            let place = self.known.iter().position(|(known, _)| known == level);
-            let Some(place) = place else {
+            let index = self.known.iter().position(|(known, _)| known == level);
+            let Some(index) = index else {
                 return self.insert(*level, Known::Bucket(Arc::clone(name)));
             };
-            match &mut self.known[place].1 {
+            match &mut self.known[index].1 {
                 Known::Bucket(known) if known == name => return,
-                // It was renamed.
+                // The bucket was renamed.
                 Known::Bucket(known) if at == last => {
                     *known = Arc::clone(name);
                     return;
@@ -109,7 +115,7 @@ impl Routes {
         }
     }
 
-    /// Whether a further bucket can have a quota.
+    /// Whether there is room for another bucket.
     pub(super) fn has_room(&self) -> bool {
         self.buckets.len() < MAX_BUCKETS
     }
@@ -128,7 +134,7 @@ impl Routes {
     }
 }
 
-/// It has a digit, and is no version.
+/// Whether a segment has a digit and is no version.
 fn is_identifier(segment: &str) -> bool {
     let is_version = segment
         .strip_prefix('v')
@@ -136,7 +142,7 @@ fn is_identifier(segment: &str) -> bool {
     !is_version && segment.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// FNV-1a: paths are the client's own.
+/// FNV-1a, since paths are the client's own.
 fn add(hash: u64, text: &str) -> u64 {
     let bytes = text.bytes().chain([0]);
     bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -169,7 +175,7 @@ mod tests {
         learn(&mut routes, "/search/users", "search");
         learn(&mut routes, "/search/code", "code_search");
         assert_eq!(bucket(&routes, "/search/code"), Some("code_search"));
-        assert_eq!(bucket(&routes, "/search/users"), None, "what it was is not certain any more");
+        assert_eq!(bucket(&routes, "/search/users"), None, "its bucket is no longer certain");
         learn(&mut routes, "/search/users", "search");
         assert_eq!(bucket(&routes, "/search/users"), Some("search"));
         assert_eq!(bucket(&routes, "/search/code"), Some("code_search"));
@@ -199,7 +205,6 @@ mod tests {
             learn(&mut routes, "/channels", "all");
         }
         assert_eq!(bucket(&routes, "/channels/2/messages"), Some("messages"));
-        // It was known to be one of several, and never of which.
         assert_eq!(bucket(&routes, "/channels/2"), Some("channel"));
         assert_eq!(bucket(&routes, "/channels"), Some("all"));
     }

@@ -7,22 +7,24 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{ResponseFuture, admission::Visit, future::State, layer::Rules, queued::Held};
+use super::{ResponseFuture, admission::Admission, future::State, layer::Shared, queued::Queued};
 use crate::BoxError;
 
 /// The service that [`ThrottleLayer`](super::ThrottleLayer) makes. The [module](super) is the manual.
 #[derive(Clone, Debug)]
 pub struct Throttle<S> {
     inner: S,
-    rules: Arc<Rules>,
+    shared: Arc<Shared>,
 }
 
 // === impl Throttle ===
 
 impl<S> Throttle<S> {
-    pub(super) const fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+    pub(super) const fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
     }
+
+    inner_accessors!();
 }
 
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for Throttle<S>
@@ -38,29 +40,29 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    // A stack has one place for it. In line, the request is copied once less.
+    // Inlined into the stack, the call copies the request once less.
     #[inline(always)]
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let endpoint = self.rules.endpoints.of(&request);
-        let mut visit = None;
+        let endpoint = self.shared.endpoints.of(&request);
+        let mut admission = None;
         if !endpoint.config().is_exempt() {
-            match &self.rules.key {
-                None => visit = Visit::begin(&self.rules, &endpoint, &request),
+            match &self.shared.key {
+                None => admission = Admission::of_origin(&self.shared, &endpoint, &request),
                 Some(key) => {
-                    (request, visit) = Visit::begin_at(key, &self.rules, &endpoint, request);
+                    (request, admission) = Admission::of_key(key, &self.shared, &endpoint, request);
                 }
             }
         }
-        if let Some(visit) = visit.take_if(|visit| !visit.has_turn()) {
-            // The instance that was made ready goes, with whatever it holds: nothing is sent for now.
+        if let Some(admission) = admission.take_if(|admission| !admission.has_permit()) {
+            // The ready instance is dropped with whatever it holds: nothing is sent for now.
             let unready = self.inner.clone();
             drop(mem::replace(&mut self.inner, unready));
-            let held = Held::new(self.inner.clone(), request, visit, &endpoint);
-            return ResponseFuture { visit: None, state: State::Holding { held } };
+            let queued = Queued::new(self.inner.clone(), request, admission, &endpoint);
+            return ResponseFuture { admission: None, state: State::Queued { queued } };
         }
-        if let Some(visit) = &mut visit {
-            visit.send();
+        if let Some(admission) = &mut admission {
+            admission.send();
         }
-        ResponseFuture { visit, state: State::Sending { future: self.inner.call(request) } }
+        ResponseFuture { admission, state: State::InFlight { future: self.inner.call(request) } }
     }
 }

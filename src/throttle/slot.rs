@@ -1,281 +1,304 @@
 //! What all callers of one key share.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{
+    mem::{self, Discriminant},
+    sync::Arc,
+    task::Waker,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
-    effects::{After, Notice},
-    name::Name,
-    queue::{Called, Line, Seat},
+    LimiterKind,
+    effects::Effects,
+    events::Event,
+    key::KeyName,
+    limiter::{Availability, Observation, Permit, Quota},
+    queue::{Notified, Position, Queue},
     routes::Routes,
 };
-use crate::{
-    extensions::Priority,
-    throttle::limiter::{Answer, Kind, Quota, Ticket, Turn},
-};
+use crate::extensions::Priority;
 
-/// Callers come one after the other, and so do the ends of their waits. A turn that is free only because those before give up
-/// in this part of the wait, a tenth, is not worth it.
+/// Requests come one after the other, and so do their deadlines. A permit that is only left over because requests ahead give up in
+/// this part of the wait, a tenth, is not worth waiting for.
 const LAST_PART: u32 = 10;
 
-/// What all callers of one key share: its quota, and the line of those who wait.
+/// What all callers of one key share: its quota, and the queue for it.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) name: Name,
+    pub(super) name: KeyName,
     pub(super) quota: Quota,
-    pub(super) line: Line,
-    /// The calls that know this slot: none is left alone.
-    pub(super) guests: usize,
-    /// Used since the hand of the clock passed.
-    pub(super) used: bool,
-    /// Of the buckets that its answers have named.
+    pub(super) queue: Queue,
+    /// The calls that hold the index of this slot: a slot with users is not evicted.
+    pub(super) users: usize,
+    /// Used since the clock's hand passed.
+    pub(super) was_used: bool,
+    /// The routes of the buckets that responses have named.
     pub(super) routes: Option<Box<Routes>>,
-    /// An answer has named none.
-    pub(super) heard_of_no_bucket: bool,
-    /// It is a bucket itself, of this name.
+    /// Whether a response has named no bucket.
+    pub(super) had_no_bucket: bool,
+    /// The name of the bucket that this is the slot of.
     pub(super) bucket: Option<Arc<str>>,
-    held: Option<Held>,
-    told: Option<(mem::Discriminant<Kind>, Option<u64>)>,
+    backlog: Option<Backlog>,
+    logged: Option<(Discriminant<LimiterKind>, Option<u64>)>,
 }
 
-/// Requests are being held back.
+/// A time in which requests are queued.
 #[derive(Debug)]
-struct Held {
+struct Backlog {
     since: Instant,
     requests: u64,
-    is_told: bool,
+    is_logged: bool,
+}
+
+/// A slot at one moment, with the effects of its changes.
+#[derive(Debug)]
+pub(super) struct SlotMut<'a> {
+    pub(super) slot: &'a mut Slot,
+    pub(super) effects: &'a mut Effects,
+    pub(super) now: Instant,
+    /// The request that asks: it is not woken, since it sees the result.
+    pub(super) asking: Option<Position>,
 }
 
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(name: Name, quota: Quota) -> Self {
-        let line = Line::default();
+    pub(super) fn new(name: KeyName, quota: Quota) -> Self {
         Self {
             name,
             quota,
-            line,
-            guests: 0,
-            used: true,
+            queue: Queue::default(),
+            users: 0,
+            was_used: true,
             routes: None,
-            heard_of_no_bucket: false,
+            had_no_bucket: false,
             bucket: None,
-            held: None,
-            told: None,
+            backlog: None,
+            logged: None,
         }
     }
 
-    /// Whether it matters on which route a request is: the server names buckets, or nothing was heard of it.
+    /// Whether the route of a request matters: the server names buckets, or nothing is known of it.
     #[inline]
-    pub(super) const fn tells_routes_apart(&self) -> bool {
-        self.routes.is_some() || !self.heard_of_no_bucket
+    pub(super) const fn distinguishes_routes(&self) -> bool {
+        self.routes.is_some() || !self.had_no_bucket
     }
 
-    /// A turn at once, if nobody waits and there is one.
+    /// Takes a permit if nothing is queued and there is one.
     #[inline]
-    pub(super) fn arrive(&mut self, now: Instant) -> Option<Ticket> {
-        if !self.line.is_empty() {
+    pub(super) fn acquire(&mut self, now: Instant) -> Option<Permit> {
+        if !self.queue.is_empty() {
             return None;
         }
-        match self.quota.next_turn(now) {
-            Turn::Now(ticket) => Some(ticket),
-            Turn::At(_) | Turn::AfterAnswer { .. } => None,
+        match self.quota.acquire(now) {
+            Availability::Now(permit) => Some(permit),
+            Availability::At(_) | Availability::AfterResponse { .. } => None,
         }
     }
+}
 
+// === impl SlotMut ===
+
+impl SlotMut<'_> {
     pub(super) fn join(
         &mut self,
-        now: Instant,
         priority: Priority,
-        end: Option<Instant>,
-        waker: &std::task::Waker,
-        after: &mut After,
-    ) -> Seat {
-        let seat = self.line.join(priority, end, waker.clone());
-        after.is_asked_by(seat);
-        let held = self.held.get_or_insert(Held { since: now, requests: 0, is_told: false });
-        held.requests += 1;
-        let next = self.serve(now, after);
-        if let Some(end) = end {
-            self.give_up(seat, end, now, after);
+        deadline: Option<Instant>,
+        waker: &Waker,
+    ) -> Position {
+        let at = self.slot.queue.join(priority, deadline, waker.clone());
+        self.asking = Some(at);
+        let first = Backlog { since: self.now, requests: 0, is_logged: false };
+        self.slot.backlog.get_or_insert(first).requests += 1;
+        let next = self.serve();
+        if let Some(deadline) = deadline {
+            self.reject_hopeless(at, deadline);
         }
-        if let Some(held) = self.held.as_mut().filter(|held| !held.is_told) {
-            held.is_told = true;
-            let wait = next.map(|at| at.saturating_duration_since(now));
-            after.log(Notice::Held { key: Arc::clone(self.name.shown()), wait });
+        if let Some(backlog) = self.slot.backlog.as_mut().filter(|backlog| !backlog.is_logged) {
+            backlog.is_logged = true;
+            let wait = next.map(|next| next.saturating_duration_since(self.now));
+            let key = Arc::clone(self.slot.name.shown());
+            self.effects.emit(Event::Queued { key, wait });
         }
-        seat
+        at
     }
 
-    /// Calls a newcomer that waits in vain: those before it are as many as there can be turns until its time is over, and
-    /// they stay until then, or nearly.
-    fn give_up(&mut self, seat: Seat, end: Instant, now: Instant, after: &mut After) {
-        let last_part = end.saturating_duration_since(now) / LAST_PART;
-        let until = end.checked_sub(last_part).unwrap_or(end);
-        let Some(turns) = self.quota.turns_before(end, now) else { return };
-        if self.line.has_before(seat, turns, until) {
-            after.wake(self.line.call_in_vain(seat, until));
+    /// Rejects a new request if those ahead would use every permit before its deadline and wait until then, or nearly.
+    fn reject_hopeless(&mut self, at: Position, deadline: Instant) {
+        let last_part = deadline.saturating_duration_since(self.now) / LAST_PART;
+        let until = deadline.checked_sub(last_part).unwrap_or(deadline);
+        let Some(permits) = self.slot.quota.max_permits_before(deadline, self.now) else { return };
+        if self.slot.queue.has_ahead(at, permits, until) {
+            let rejected = self.slot.queue.reject(at, Some(until));
+            self.wake(rejected);
         }
     }
 
-    /// What the waiter is called for, if it is.
-    pub(super) fn ask(&mut self, seat: Seat, now: Instant, after: &mut After) -> Option<Called> {
-        after.is_asked_by(seat);
-        if let Some(called) = self.line.take_call(seat) {
-            return Some(called);
+    /// What the request was notified of, if it was.
+    pub(super) fn poll(&mut self, at: Position) -> Option<Notified> {
+        self.asking = Some(at);
+        if let notified @ Some(_) = self.slot.queue.take_notified(at) {
+            return notified;
         }
-        if !self.line.is_due(now) {
+        if !self.slot.queue.is_due(self.now) {
             return None;
         }
-        self.serve(now, after);
-        self.line.take_call(seat)
+        self.serve();
+        self.slot.queue.take_notified(at)
     }
 
-    /// A waiter goes, called or not. A turn that it got goes to the next.
-    pub(super) fn leave(&mut self, seat: Seat, now: Instant, after: &mut After) {
-        match self.line.take_call(seat) {
-            Some(Called::Turn(ticket)) => self.pass_on(ticket, now, after),
-            Some(Called::TooLate(_)) => {}
-            None => after.drop(self.line.leave(seat)),
+    /// Keeps the waker, and returns the moment of the timer if this request owns it.
+    pub(super) fn wait(&mut self, at: Position, waker: &Waker) -> Option<Instant> {
+        if let Some(old) = self.slot.queue.replace_waker(at, waker) {
+            self.effects.drop(old);
         }
-        self.serve(now, after);
+        self.slot.queue.timer_of(at)
     }
 
-    /// A turn was not used: nothing was sent.
-    pub(super) fn pass_on(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
-        match self.line.call_next(ticket) {
-            Ok(called) => after.wake(Some(called)),
-            Err(ticket) => self.quota.on_unsent(ticket, now),
+    /// Removes a request. A permit that it was given goes to the next.
+    pub(super) fn leave(&mut self, at: Position) {
+        match self.slot.queue.take_notified(at) {
+            Some(Notified::Permit(permit)) => self.hand_on(permit),
+            Some(Notified::TooLate(_)) => {}
+            None => {
+                if let Some(waker) = self.slot.queue.leave(at) {
+                    self.effects.drop(waker);
+                }
+            }
         }
-        self.serve(now, after);
+        self.serve();
     }
 
-    /// With `is_told`, what is learnt from the answer is logged.
+    /// Gives an unused permit to the next request, or back.
+    pub(super) fn release(&mut self, permit: Permit) {
+        self.hand_on(permit);
+        self.serve();
+    }
+
     #[inline]
-    pub(super) fn answered(
-        &mut self,
-        ticket: Ticket,
-        now: Instant,
-        answer: &Answer,
-        is_told: bool,
-        after: &mut After,
-    ) {
-        self.quota.on_answer(ticket, now, answer);
-        if is_told {
-            self.tell(now, after);
-        }
-        self.serve(now, after);
+    pub(super) fn on_response(&mut self, permit: Permit, seen: &Observation, is_logged: bool) {
+        self.slot.quota.on_response(permit, self.now, seen);
+        self.learned(is_logged);
     }
 
-    /// The request never left: another may take its turn.
-    pub(super) fn unsent(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
-        self.quota.on_unsent(ticket, now);
-        self.serve(now, after);
+    /// The response to a request with a permit of another slot says that it was counted here.
+    pub(super) fn on_counted_here(&mut self, sent: Instant, seen: &Observation, is_logged: bool) {
+        self.slot.quota.on_response_elsewhere(sent, self.now, seen);
+        self.learned(is_logged);
     }
 
-    /// It was counted elsewhere.
-    pub(super) fn answered_elsewhere(
-        &mut self,
-        ticket: Ticket,
-        now: Instant,
-        answer: &Answer,
-        after: &mut After,
-    ) {
-        if answer.refused {
-            self.quota.on_unsent(ticket, now);
+    /// The response to a request with a permit of this slot says that it was counted elsewhere.
+    pub(super) fn on_counted_elsewhere(&mut self, permit: Permit, seen: &Observation) {
+        if seen.rate_limited {
+            self.slot.quota.on_unsent(permit, self.now);
         } else {
-            let accepted = Answer { readings: Default::default(), ..*answer };
-            self.quota.on_answer(ticket, now, &accepted);
+            let accepted = Observation { readings: Default::default(), ..*seen };
+            self.slot.quota.on_response(permit, self.now, &accepted);
         }
-        self.serve(now, after);
+        self.serve();
     }
 
-    /// Nothing is taken for so long.
-    pub(super) fn hold(&mut self, wait: Duration, now: Instant, after: &mut After) {
-        self.quota.hold(wait, now);
-        self.serve(now, after);
+    pub(super) fn on_unsent(&mut self, permit: Permit) {
+        self.slot.quota.on_unsent(permit, self.now);
+        self.serve();
     }
 
-    /// One that took its turn elsewhere was counted here.
-    pub(super) fn counted(
-        &mut self,
-        sent: Instant,
-        now: Instant,
-        answer: &Answer,
-        is_told: bool,
-        after: &mut After,
-    ) {
-        self.quota.on_answer_elsewhere(sent, now, answer);
-        if is_told {
-            self.tell(now, after);
+    pub(super) fn on_lost(&mut self, permit: Permit) {
+        self.slot.quota.on_lost(permit, self.now);
+        self.serve();
+    }
+
+    pub(super) fn block_for(&mut self, wait: Duration) {
+        self.slot.quota.block_for(wait, self.now);
+        self.serve();
+    }
+
+    fn hand_on(&mut self, permit: Permit) {
+        match self.slot.queue.admit_next(permit) {
+            Ok(admitted) => self.wake(Some(admitted)),
+            Err(permit) => self.slot.quota.on_unsent(permit, self.now),
         }
-        self.serve(now, after);
     }
 
-    pub(super) fn lost(&mut self, ticket: Ticket, now: Instant, after: &mut After) {
-        self.quota.on_lost(ticket, now);
-        self.serve(now, after);
+    fn wake(&mut self, waiter: Option<(Position, Waker)>) {
+        match waiter {
+            Some((at, waker)) if self.asking == Some(at) => self.effects.drop(waker),
+            Some((_, waker)) => self.effects.wake(waker),
+            None => {}
+        }
     }
 
-    /// Calls all whose turn has come and all for whom it comes too late, and has one of the others watch the time. Returns
-    /// when the next turn comes, where that is known and somebody waits for it.
+    /// Logs the limit if it has changed, and serves the queue.
     #[inline]
-    fn serve(&mut self, now: Instant, after: &mut After) -> Option<Instant> {
-        // Most often nobody waits.
-        if self.held.is_none() && self.line.is_empty() {
+    fn learned(&mut self, is_logged: bool) {
+        if is_logged {
+            self.log_limit();
+        }
+        self.serve();
+    }
+
+    /// Admits and rejects all requests that can be, and sets the timer for the others. Returns when the next permit comes, if that is
+    /// known and a request waits for it.
+    #[inline]
+    fn serve(&mut self) -> Option<Instant> {
+        // On the fast path nothing is queued.
+        if self.slot.backlog.is_none() && self.slot.queue.is_empty() {
             return None;
         }
-        self.serve_line(now, after)
+        self.serve_queue()
     }
 
-    fn serve_line(&mut self, now: Instant, after: &mut After) -> Option<Instant> {
-        while let late @ Some(_) = self.line.call_late(now, None) {
-            after.wake(late);
-        }
+    fn serve_queue(&mut self) -> Option<Instant> {
+        let now = self.now;
+        self.reject_late(now, None);
         let mut known = None;
-        while !self.line.is_empty() {
-            let next = match self.quota.next_turn(now) {
-                Turn::Now(ticket) => {
-                    match self.line.call_next(ticket) {
-                        Ok(called) => after.wake(Some(called)),
-                        Err(ticket) => self.quota.on_unsent(ticket, now),
-                    }
+        while !self.slot.queue.is_empty() {
+            let next = match self.slot.quota.acquire(now) {
+                Availability::Now(permit) => {
+                    self.hand_on(permit);
                     continue;
                 }
-                Turn::At(at) => {
+                Availability::At(at) => {
                     known = Some(at);
-                    while let late @ Some(_) = self.line.call_late(at, known) {
-                        after.wake(late);
-                    }
+                    self.reject_late(at, known);
                     at
                 }
-                Turn::AfterAnswer { or_at } => or_at,
+                Availability::AfterResponse { or_at } => or_at,
             };
-            // A moment that has passed would be watched for without end.
+            // A timer in the past would fire without end.
             let next = next.max(now.checked_add(Duration::from_millis(1)).unwrap_or(now));
-            after.wake(self.line.set_watch(now, next));
+            let owner = self.slot.queue.set_timer(now, next);
+            self.wake(owner);
             break;
         }
-        if self.line.is_empty() {
-            if let Some(Held { since, requests, is_told: true }) = self.held.take() {
-                let held = now.saturating_duration_since(since);
-                let key = Arc::clone(self.name.shown());
-                after.log(Notice::Released { key, held, requests });
+        if self.slot.queue.is_empty() {
+            if let Some(Backlog { since, requests, is_logged: true }) = self.slot.backlog.take() {
+                let waited = now.saturating_duration_since(since);
+                let key = Arc::clone(self.slot.name.shown());
+                self.effects.emit(Event::Drained { key, waited, requests });
             }
         }
         known
     }
 
-    /// Logs what the limit is, if it was not what it is.
-    fn tell(&mut self, now: Instant, after: &mut After) {
-        let snapshot = self.quota.snapshot(now);
+    fn reject_late(&mut self, moment: Instant, next: Option<Instant>) {
+        while let rejected @ Some(_) = self.slot.queue.reject_late(moment, next) {
+            self.wake(rejected);
+        }
+    }
+
+    fn log_limit(&mut self) {
+        let snapshot = self.slot.quota.snapshot(self.now);
         let found = Some((mem::discriminant(&snapshot.kind), snapshot.limit));
-        let is_news = self.told != found && snapshot.limit.is_some();
-        if is_news || matches!(snapshot.kind, Kind::Bucket { .. }) && self.told != found {
-            let key = Arc::clone(self.name.shown());
-            after.log(Notice::Learnt { key, kind: snapshot.kind, limit: snapshot.limit });
-            self.told = found;
+        let is_shown =
+            snapshot.limit.is_some() || matches!(snapshot.kind, LimiterKind::Bucket { .. });
+        if is_shown && self.slot.logged != found {
+            let key = Arc::clone(self.slot.name.shown());
+            let (kind, limit) = (snapshot.kind, snapshot.limit);
+            self.effects.emit(Event::Learned { key, kind, limit });
+            self.slot.logged = found;
         }
     }
 }

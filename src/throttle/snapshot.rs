@@ -1,10 +1,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::keys::Keys;
-use crate::{
-    clock::Clock,
-    throttle::limiter::{self, Kind},
+use super::{
+    keys::Keys,
+    limiter::{LimiterKind, Snapshot},
 };
+use crate::clock::Clock;
 
 /// Shows what is known of each key, for a status page. It outlives the layer.
 #[derive(Clone)]
@@ -15,10 +15,10 @@ pub struct ThrottleHandle {
 
 /// What was known of one key at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeySnapshot {
+pub struct ThrottleSnapshot {
     key: Arc<str>,
-    quota: limiter::Snapshot,
-    queue: usize,
+    quota: Snapshot,
+    queued: usize,
 }
 
 // === impl ThrottleHandle ===
@@ -28,18 +28,15 @@ impl ThrottleHandle {
         Self { keys, clock }
     }
 
-    /// What is known of every key now, in no order. All callers wait while it is taken, so take it by the second and not by
-    /// the request.
+    /// What is known of every key now, in no order. It locks out all callers, so take one per second rather than per request.
     #[must_use]
-    pub fn snapshot(&self) -> Vec<KeySnapshot> {
+    pub fn snapshot(&self) -> Vec<ThrottleSnapshot> {
         let now = self.clock.now();
-        let table = self.keys.lock();
-        let of_slot = |slot: &super::slot::Slot| KeySnapshot {
+        self.keys.read(|slot| ThrottleSnapshot {
             key: Arc::clone(slot.name.shown()),
             quota: slot.quota.snapshot(now),
-            queue: slot.line.len(),
-        };
-        table.slots().map(of_slot).collect()
+            queued: slot.queue.len(),
+        })
     }
 }
 
@@ -49,53 +46,53 @@ impl fmt::Debug for ThrottleHandle {
     }
 }
 
-// === impl KeySnapshot ===
+// === impl ThrottleSnapshot ===
 
-impl KeySnapshot {
-    /// The name of the key: the origin, and what the layer was told to tell it apart by; of a bucket that the server names, that
-    /// and the bucket in brackets.
+impl ThrottleSnapshot {
+    /// The name of the key: the origin or the name that [`key`](super::ThrottleLayer::key) returned, then the endpoint pattern or
+    /// `(shared name)`, then the server's bucket as `[bucket]`.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// What kind of limiter the server seems to keep.
+    /// The kind of limiter that the server seems to have.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> LimiterKind {
         self.quota.kind
     }
 
-    /// How many requests it lets through at once or in a window, if known.
+    /// How many requests the limiter lets through at once or in a window, if known.
     #[must_use]
     pub const fn limit(&self) -> Option<u64> {
         self.quota.limit
     }
 
-    /// How many may be sent now, if the server shows a counter.
+    /// How many requests may be sent now, if the server shows a counter.
     #[must_use]
     pub const fn remaining(&self) -> Option<u64> {
         self.quota.remaining
     }
 
-    /// When more comes back, from the moment of the snapshot, if known.
+    /// When more comes back, counted from the snapshot, if known.
     #[must_use]
     pub const fn reset(&self) -> Option<Duration> {
         self.quota.reset
     }
 
-    /// How many requests a second the limit comes to in the long run, if that is known.
+    /// The limit in requests per second in the long run, if known.
     #[must_use]
     pub fn rate(&self) -> Option<f64> {
         self.quota.rate()
     }
 
-    /// How many requests wait for their turn.
+    /// How many requests are queued.
     #[must_use]
-    pub const fn queue(&self) -> usize {
-        self.queue
+    pub const fn queued(&self) -> usize {
+        self.queued
     }
 
-    /// How many are out, or may be: those that were given up a moment ago may still arrive at the server.
+    /// How many requests are in flight, including those that were dropped a moment ago and may still arrive at the server.
     #[must_use]
     pub const fn in_flight(&self) -> u64 {
         self.quota.in_flight

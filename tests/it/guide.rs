@@ -12,13 +12,12 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     __internals::AfterFailure,
-    BoxError, ErrorClassifyLayer, FallbackLayer, Stack,
+    BoxError, ErrorClassifyLayer, FallbackLayer, Stack, ThrottleLayer,
     classify::{AuthStatus, Classification, ErrorClass, ResponseHead},
     error::find,
     extensions::Degraded,
     fallback::UpstreamUnavailable,
     retry::{Decision, Limits, Progress, Repeatable},
-    throttle::limiter::Quota,
 };
 
 use crate::support::{
@@ -151,8 +150,8 @@ fn the_defaults_that_are_written_out_are_those_of_the_code() {
         let stale_for = tower_heed::ResponseCacheLayer::DEFAULT_STALE_FOR;
         says(&format!("`stale_for` ({} min)", stale_for.as_secs() / 60));
     }
-    assert_eq!(Quota::DEFAULT_MAX_HOLD, Duration::from_secs(3600));
-    says("after an hour at most (`max_hold`)");
+    assert_eq!(ThrottleLayer::DEFAULT_MAX_BLOCK, Duration::from_secs(3600));
+    says("after an hour at most (`max_block`)");
     // The README has these two in words.
     assert_eq!(Stack::SEND_TIMEOUT, Duration::from_secs(10));
     assert_eq!(Stack::CALL_TIMEOUT, Duration::from_secs(30));

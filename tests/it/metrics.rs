@@ -64,7 +64,7 @@ where
 async fn the_throttle_counts_sends_refusals_waits_and_who_waits() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);
-    let layer = ThrottleLayer::new().endpoint("GET /users/{id}", |config| config).unwrap();
+    let layer = ThrottleLayer::new().endpoint("GET /users/{id}".parse().unwrap(), |config| config);
     let mut client = layer.layer(inner);
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, get("/elsewhere")).await.unwrap();

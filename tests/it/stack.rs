@@ -168,7 +168,8 @@ async fn one_refusal_holds_the_other_calls() {
 #[tokio::test(start_paused = true)]
 async fn the_throttle_can_be_configured() {
     let (probe, watch) = probe(4);
-    let throttle = ThrottleLayer::new().endpoint("/{*path}", |config| config.exempt()).unwrap();
+    let throttle =
+        ThrottleLayer::new().endpoint("/{*path}".parse().unwrap(), |config| config.exempt());
     let handle = throttle.handle();
     let retry = RetryOnRateLimit::new().max_retries(0);
     let mut client = Stack::new().retry(retry).throttle(throttle).layer(probe);

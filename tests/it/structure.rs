@@ -205,7 +205,10 @@ fn an_import_of_another_layer_is_noticed() {
         seen("use crate::{error::find, retry::{A, b::C}, timeout::D};"),
         ["retry::A", "retry::b"]
     );
-    assert_eq!(seen("let x = crate::throttle::Config::new();"), ["throttle::Config"]);
+    assert_eq!(
+        seen("let x = crate::throttle::ThrottleConfig::new();"),
+        ["throttle::ThrottleConfig"]
+    );
     assert_eq!(seen("use crate::classify::{ErrorClass, session::Session};"), ["classify::session"]);
     assert!(seen("use crate::{classify::{Classification, ErrorClass}, error::{A, B}};").is_empty());
     assert!(

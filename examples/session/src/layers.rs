@@ -33,7 +33,7 @@ pub struct Sessions {
 impl Sessions {
     pub fn new() -> Result<Self, BoxError> {
         let throttle = ThrottleLayer::new()
-            .endpoint("POST /sessions/{id}/touch", |config| config.own_quota())?;
+            .endpoint("POST /sessions/{id}/touch".parse()?, |config| config.own_quota());
         Ok(Self { throttle, timeout: TimeoutLayer::new(PATIENCE)? })
     }
 

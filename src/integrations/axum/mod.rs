@@ -79,7 +79,7 @@
 //! [`NotQueued`]: crate::detach::NotQueued
 //! [`OriginRefused`]: crate::token_cache::OriginRefused
 //! [`ReplayError`]: crate::body::ReplayError
-//! [`Throttled`]: crate::throttle::Throttled
+//! [`Throttled`]: crate::ErrorKind::Throttled
 //! [`TokenError`]: crate::token_cache::TokenError
 //! [`UpstreamUnavailable`]: crate::fallback::UpstreamUnavailable
 

@@ -9,7 +9,6 @@ use crate::{
     detach::NotQueued,
     error::InvalidConfig,
     fallback::UpstreamUnavailable,
-    throttle::Throttled,
     timeout::Elapsed,
     token_cache::{OriginRefused, TokenError},
 };
@@ -35,11 +34,9 @@ responses![
     NotQueued,
     OriginRefused,
     ReplayError,
-    Throttled,
     TokenError,
     UpstreamUnavailable,
 ];
 
-#[cfg(feature = "response-cache")]
 #[cfg(feature = "client-credentials")]
 responses![crate::oauth::MalformedToken];

@@ -1,25 +1,25 @@
-//! What is left, from answers that come in any order.
+//! What is left of a limit, from responses that come in any order.
 
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-/// Readings that may each be the newest are kept up to this many.
+/// The most readings kept that may each be the newest.
 const MAX: usize = 64;
 
-/// What is left, as the answers say that were counted last.
+/// What is left, by the responses that may have been counted last.
 ///
-/// Which of two answers was counted last cannot be told if the one was on its way while the other was. So of all that may be
-/// the last, the least holds: those that came back after the latest of them left.
+/// With requests in flight concurrently we cannot know which was counted last, so the lowest value wins: of the responses that
+/// came after the latest of them was sent.
 ///
 /// ```text
-///   A ├────────┤             was counted before C, for certain: A no longer counts
-///   B      ├───────────┤     before or after C: the lesser of B and C holds
+///   A ├────────┤             certainly counted before C: A no longer counts
+///   B      ├───────────┤     before or after C: the lower of B and C holds
 ///   C            ├────────┤  the latest to be sent
 /// ```
 #[derive(Debug, Default)]
 pub(super) struct Level {
-    /// When they came and what they said, those left out that a later and lesser one makes needless.
+    /// When they came and what they said, without those that a later and lower one makes redundant.
     recent: VecDeque<(Instant, u64)>,
     latest_sent: Option<Instant>,
 }
@@ -32,7 +32,7 @@ impl Level {
         self.latest_sent = None;
     }
 
-    /// Only so much is left, whatever comes.
+    /// Replaces all readings.
     pub(super) fn set(&mut self, left: u64, now: Instant) {
         self.clear();
         self.recent.push_back((now, left));
@@ -52,12 +52,11 @@ impl Level {
         }
     }
 
-    /// How many are left.
     pub(super) fn left(&self) -> u64 {
         self.recent.front().map_or(0, |(_, left)| *left)
     }
 
-    /// When the reading came that says so.
+    /// When the reading came that `left` is from.
     pub(super) fn at(&self) -> Option<Instant> {
         self.recent.front().map(|(at, _)| *at)
     }

@@ -1,4 +1,4 @@
-//! What one answer says about the quota.
+//! What one response says about the quota.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -9,56 +9,55 @@ use http::HeaderMap;
 
 use crate::headers::{RateLimit, ServerClock, Window};
 
-/// How many counters of one answer are heeded; the rest are passed over.
+/// The most counters of one response that are used.
 pub(super) const MAX_READINGS: usize = 4;
 
-/// What one answer says about the quota.
+/// What one response says about the quota.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Answer {
-    /// Whether the server refused the request for asking too much.
-    pub refused: bool,
-    /// The first counters of the headers.
+pub struct Observation {
+    /// Whether the server rejected the request because of a limit.
+    pub rate_limited: bool,
+    /// The first counters in the headers.
     pub readings: [Option<Reading>; MAX_READINGS],
-    /// The explicit delay of a refusal.
+    /// The explicit delay of a rate-limited response.
     pub retry_after: Option<Duration>,
-    /// The server's `Date`; none if the answer has lain in a cache.
+    /// The server's `Date`; `None` if the response was stored in a cache.
     pub date: Option<SystemTime>,
 }
 
-/// One counter, as an answer gives it.
+/// One counter in a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// Tells the counters of one server apart: a hash of their names.
+    /// Identifies the counter among those of one server: a hash of its names.
     pub name: u64,
     /// How many requests a window lets through.
     pub limit: Option<u64>,
     /// How many of them are left.
     pub remaining: u64,
-    /// When it starts anew.
+    /// When it resets.
     pub reset: Option<Reset>,
 }
 
-/// When a counter starts anew.
+/// When a counter resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Reset {
     /// At this moment by the server's clock.
     At(SystemTime),
-    /// So long after the answer.
+    /// This long after the response.
     In(Duration),
 }
 
-// === impl Answer ===
+// === impl Observation ===
 
-impl Answer {
-    /// An answer that was accepted and says nothing.
-    pub(crate) const SILENT: Self =
-        Self { refused: false, readings: [None; MAX_READINGS], retry_after: None, date: None };
+impl Observation {
+    /// A success without rate-limit headers.
+    pub(crate) const ACCEPTED: Self =
+        Self { rate_limited: false, readings: [None; MAX_READINGS], retry_after: None, date: None };
 
-    /// What the headers of an answer say, given what was read from them about its limit. `now` is the client's own clock.
+    /// Reads the headers, given what was parsed of them. `now` is the client's own clock.
     #[must_use]
     pub fn new(
-        refused: bool,
+        rate_limited: bool,
         headers: &HeaderMap,
         limit: Option<&RateLimit>,
         now: SystemTime,
@@ -70,14 +69,14 @@ impl Answer {
         for (slot, reading) in readings.iter_mut().zip(shown) {
             *slot = Some(reading);
         }
-        Self { refused, readings, retry_after: limit.and_then(RateLimit::retry_after), date }
+        Self { rate_limited, readings, retry_after: limit.and_then(RateLimit::retry_after), date }
     }
 }
 
 // === impl Reading ===
 
 impl Reading {
-    /// None for a window that does not say what is left.
+    /// `None` for a window that does not say what is left.
     fn of(window: &Window, date: Option<SystemTime>) -> Option<Self> {
         let mut name = DefaultHasher::new();
         (window.family(), window.name()).hash(&mut name);

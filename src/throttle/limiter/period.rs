@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// Limits are set by people: so many a second, a minute, an hour.
+/// Round lengths: people set limits by the second, the minute, the hour.
 const ROUND_MILLIS: [u64; 22] = [
     10, 20, 50, 100, 200, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 20_000, 30_000,
     60_000, 120_000, 300_000, 600_000, 900_000, 3_600_000, 86_400_000,
 ];
 
-/// Those of them that most servers keep to.
+/// The round lengths that most servers use.
 const USUAL_MILLIS: [u64; 14] = [
     100, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 900_000,
     3_600_000, 86_400_000,
 ];
 
-/// Between the longest time after which nothing had come back and the shortest after which something had.
+/// An interval: from the longest time after which nothing had come back to the shortest after which something had.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Period {
     longer_than: Duration,
@@ -27,7 +27,8 @@ impl Period {
     /// Nothing had come back after this time.
     pub(super) fn not_yet(&mut self, after: Duration) {
         self.longer_than = self.longer_than.max(after);
-        // Both cannot be: the limiter was changed, or its windows do not begin with a request. What was waited in vain counts.
+        // The bounds contradict each other if the limiter was changed, or if its windows do not begin with a request. A wait in
+        // vain is the stronger evidence.
         if self.at_most.is_some_and(|most| most <= self.longer_than) {
             self.at_most = None;
         }
@@ -44,7 +45,7 @@ impl Period {
         self.longer_than
     }
 
-    /// The time after which a unit is taken to be back: a round one if there is one in the interval, else all of it.
+    /// The best guess: the longest round length in the interval, else its upper bound.
     pub(super) fn length(&self) -> Option<Duration> {
         let most = self.at_most?;
         let round = ROUND_MILLIS.iter().rev().map(|millis| Duration::from_millis(*millis));
@@ -52,7 +53,7 @@ impl Period {
         Some(inside.next().unwrap_or(most))
     }
 
-    /// The time to try next: the next usual one, and not what is known to be long enough.
+    /// The length to try next: the next usual one, and no more than is known to be long enough.
     pub(super) fn next_attempt(&self) -> Duration {
         let least = self.longer_than.saturating_add(self.longer_than / 50);
         let mut usual = USUAL_MILLIS.iter().map(|millis| Duration::from_millis(*millis));
@@ -60,7 +61,7 @@ impl Period {
         self.length().map_or(next, |length| length.min(next))
     }
 
-    /// How uncertain it is; `None` if there is no upper bound.
+    /// The width of the interval; `None` without an upper bound.
     pub(super) fn width(&self) -> Option<Duration> {
         Some(self.at_most?.saturating_sub(self.longer_than))
     }

@@ -5,193 +5,188 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Answer, Kind, Reading, Reset, Snapshot, Ticket, Turn, Verdict, View,
-    contention::Crowd,
-    counter::Counter,
-    headerless::{Heard, Silent},
+    Availability, LimiterKind, Observation, Permit, Reading, Reset, Snapshot, Verdict, View,
+    contention::Contention,
+    counter::{Counter, Report},
+    headerless::{Headerless, RoundTrip},
     in_flight::InFlight,
     later,
     observation::MAX_READINGS,
-    streak::Refusals,
+    streak::Streak,
 };
 use crate::headers::ServerClock;
 
-/// A round trip is not taken to last longer.
+/// The longest round trip that counts for the average.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// The quota that all callers of one key share.
 #[derive(Debug)]
 pub struct Quota {
-    max_hold: Duration,
-    flight: InFlight,
+    max_block: Duration,
+    in_flight: InFlight,
     clock: ServerClock,
-    /// How long a round trip takes, on the average of the last ones.
+    /// The moving average of the round trips.
     rtt: Option<Duration>,
-    /// The server named this moment.
-    hold: Option<Instant>,
+    /// No request is sent before this moment, by the server.
+    blocked_until: Option<Instant>,
     counters: Vec<Counter>,
-    silent: Silent,
-    refusals: Refusals,
-    crowd: Crowd,
+    headerless: Headerless,
+    streak: Streak,
+    contention: Contention,
 }
 
 // === impl Quota ===
 
 impl Quota {
-    /// No wait is longer than this, whatever the server says.
-    pub const DEFAULT_MAX_HOLD: Duration = Duration::from_secs(3_600);
+    /// The default of [`max_block`](Self::max_block): one hour.
+    pub const DEFAULT_MAX_BLOCK: Duration = Duration::from_secs(3_600);
 
-    /// What is added to each moment at which something comes back: timers and clocks are no more exact.
+    /// The time added to each moment at which something comes back: timers and clocks are no more exact.
     pub const MARGIN: Duration = Duration::from_millis(2);
 
     /// A quota of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            max_hold: Self::DEFAULT_MAX_HOLD,
-            flight: InFlight::default(),
+            max_block: Self::DEFAULT_MAX_BLOCK,
+            in_flight: InFlight::default(),
             clock: ServerClock::new(),
             rtt: None,
-            hold: None,
+            blocked_until: None,
             counters: Vec::new(),
-            silent: Silent::default(),
-            refusals: Refusals::default(),
-            crowd: Crowd::new(0),
+            headerless: Headerless::default(),
+            streak: Streak::default(),
+            contention: Contention::new(0),
         }
     }
 
-    /// No wait is longer than this, whatever the server says: when it is over, one request asks again.
+    /// The longest wait, whatever the server says: after it, one request probes.
     #[must_use]
-    pub const fn max_hold(mut self, max_hold: Duration) -> Self {
-        self.max_hold = max_hold;
+    pub const fn max_block(mut self, max_block: Duration) -> Self {
+        self.max_block = max_block;
         self
     }
 
-    /// A number drawn by chance, from which others who share the limit have drawn another: it spreads what they send in time.
+    /// The seed of the jitter; each process that shares the limit needs another one.
     #[must_use]
-    pub fn chance(mut self, chance: u64) -> Self {
-        self.crowd = Crowd::new(chance);
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.contention = Contention::new(seed);
         self
     }
 
-    /// Takes a turn if there is one.
-    pub fn next_turn(&mut self, now: Instant) -> Turn {
-        self.flight.expire(now);
+    /// Takes a permit if there is one.
+    pub fn acquire(&mut self, now: Instant) -> Availability {
+        self.in_flight.expire(now);
         let view = self.view(now);
-        let verdict = match self.hold {
-            Some(hold) if now < hold => Verdict::At(hold),
-            _ => self.ask(&view),
+        let verdict = match self.blocked_until {
+            Some(until) if now < until => Verdict::At(until),
+            _ => self.check(&view),
         };
-        match self.crowd.turn(now, verdict) {
+        match self.contention.check(now, verdict) {
             Verdict::Go => {
-                self.counters.iter_mut().for_each(|counter| counter.sent(now));
-                self.silent.sent(now);
-                self.crowd.sent(now);
-                Turn::Now(self.flight.take(now))
+                self.counters.iter_mut().for_each(|counter| counter.on_sent(now));
+                self.headerless.on_sent(now);
+                self.contention.on_sent(now);
+                Availability::Now(self.in_flight.add(now))
             }
-            Verdict::At(at) => Turn::At(
-                at.min(later(now, self.max_hold)).max(later(now, Duration::from_millis(1))),
+            Verdict::At(at) => Availability::At(
+                at.min(later(now, self.max_block)).max(later(now, Duration::from_millis(1))),
             ),
-            Verdict::Answer => match self.flight.next_expiry() {
-                Some(at) => Turn::AfterAnswer { or_at: at },
-                None => Turn::At(later(now, Self::MARGIN)),
+            Verdict::AfterResponse => match self.in_flight.next_expiry() {
+                Some(at) => Availability::AfterResponse { or_at: at },
+                None => Availability::At(later(now, Self::MARGIN)),
             },
         }
     }
 
-    /// An answer came to a request that took this turn.
-    #[allow(clippy::needless_pass_by_value, reason = "a ticket is used up")]
-    pub fn on_answer(&mut self, ticket: Ticket, now: Instant, answer: &Answer) {
-        let sent = ticket.sent();
-        self.flight.answered(&ticket);
-        self.refusals.heard(sent, now, answer.refused);
+    /// The request of this permit was answered.
+    #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
+    pub fn on_response(&mut self, permit: Permit, now: Instant, seen: &Observation) {
+        let sent = permit.sent();
+        self.in_flight.on_response(&permit);
+        self.streak.on_response(sent, now, seen.rate_limited);
         let rtt = now.saturating_duration_since(sent).min(SLOW);
         self.rtt = Some(self.rtt.map_or(rtt, |known| (known * 7 + rtt) / 8));
-        if let Some(date) = answer.date {
+        if let Some(date) = seen.date {
             self.clock.on_answer(sent, now, date);
         }
-        if let Some(wait) = answer.retry_after.filter(|_| answer.refused) {
-            self.hold(wait, now);
+        if let Some(wait) = seen.retry_after.filter(|_| seen.rate_limited) {
+            self.block_for(wait, now);
         }
-        let (mut explained, mut foreign) = (false, false);
-        for reading in answer.readings.iter().flatten() {
-            explained |= reading.remaining == 0;
-            let view = self.view(now);
-            foreign |= self.read(&view, sent, answer, reading);
+        let (mut is_explained, mut is_foreign) = (false, false);
+        for reading in seen.readings.iter().flatten() {
+            is_explained |= reading.remaining == 0;
+            is_foreign |= self.read(now, sent, seen, reading);
         }
-        let heard = Heard {
-            sent,
-            received: now,
-            retry_after: answer.retry_after.map(|wait| wait.min(self.max_hold)),
-        };
-        if !answer.refused {
-            self.crowd.accepted(sent, now);
-            if !self.crowd.is_met() {
-                self.silent.accepted(&heard);
+        let retry_after = seen.retry_after.map(|wait| wait.min(self.max_block));
+        let trip = RoundTrip { sent, received: now, retry_after };
+        if !seen.rate_limited {
+            self.contention.on_accepted(sent, now);
+            if !self.contention.is_detected() {
+                self.headerless.on_accepted(&trip);
             }
             return;
         }
-        if !explained && !self.crowd.is_met() {
-            // A refusal with units left is another limit's, one that is not shown.
-            self.silent.refused(&heard);
+        if !is_explained && !self.contention.is_detected() {
+            // A rejection with units left comes from another limit, one that is not shown.
+            self.headerless.on_rate_limited(&trip);
         }
-        let foreign = if foreign { 1.0 } else { self.silent.is_at_a_loss() };
-        self.crowd.refused(sent, now, foreign, answer.retry_after);
-        if self.crowd.is_met() {
-            self.silent = Silent::default();
+        let foreign = if is_foreign { 1.0 } else { self.headerless.contention() };
+        self.contention.on_rate_limited(sent, now, foreign, seen.retry_after);
+        if self.contention.is_detected() {
+            self.headerless = Headerless::default();
         }
     }
 
-    /// An answer came to a request that took its turn elsewhere, and says that it was counted here.
-    pub fn on_answer_elsewhere(&mut self, sent: Instant, now: Instant, answer: &Answer) {
-        let ticket = self.flight.take(sent);
-        self.on_answer(ticket, now, answer);
+    /// A request with a permit of another quota was answered, and the response says that it was counted here.
+    pub fn on_response_elsewhere(&mut self, sent: Instant, now: Instant, seen: &Observation) {
+        let permit = self.in_flight.add(sent);
+        self.on_response(permit, now, seen);
     }
 
-    /// The server takes nothing for so long, whatever the counters say.
-    pub fn hold(&mut self, wait: Duration, now: Instant) {
-        self.hold_until(later(now, wait.min(self.max_hold)));
+    /// The server rejects all requests for this long, whatever the counters say.
+    pub fn block_for(&mut self, wait: Duration, now: Instant) {
+        self.block_until(later(now, wait.min(self.max_block)));
     }
 
-    pub(crate) fn hold_until(&mut self, hold: Instant) {
-        self.hold = Some(self.hold.map_or(hold, |held| held.max(hold)));
+    pub(crate) fn block_until(&mut self, until: Instant) {
+        self.blocked_until = Some(self.blocked_until.map_or(until, |known| known.max(until)));
     }
 
-    pub(crate) const fn held_until(&self) -> Option<Instant> {
-        self.hold
+    pub(crate) const fn blocked_until(&self) -> Option<Instant> {
+        self.blocked_until
     }
 
-    /// No answer came and none will come: nobody knows whether the server counted it.
-    #[allow(clippy::needless_pass_by_value, reason = "a ticket is used up")]
-    pub fn on_lost(&mut self, ticket: Ticket, now: Instant) {
-        self.silent.lost(ticket.sent(), now);
-        self.flight.lost(&ticket);
+    /// No response will come: it is unknown whether the server counted the request.
+    #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
+    pub fn on_lost(&mut self, permit: Permit, now: Instant) {
+        self.headerless.on_lost(permit.sent(), now);
+        self.in_flight.on_lost(&permit);
     }
 
-    /// The request of this turn never left, so the server cannot have counted it: its unit is there again at once.
-    #[allow(clippy::needless_pass_by_value, reason = "a ticket is used up")]
-    pub fn on_unsent(&mut self, ticket: Ticket, now: Instant) {
-        self.flight.unsent(&ticket);
-        self.counters.iter_mut().for_each(|counter| counter.unsent(ticket.sent()));
-        self.silent.unsent(now);
+    /// The request never left, so the server cannot have counted it: its unit is available at once.
+    #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
+    pub fn on_unsent(&mut self, permit: Permit, now: Instant) {
+        self.in_flight.on_unsent(&permit);
+        self.counters.iter_mut().for_each(|counter| counter.on_unsent(permit.sent()));
+        self.headerless.on_unsent(now);
     }
 
-    /// How many turns there can be at most from now to a moment, if that is certain: as long as the server keeps to what it has
-    /// shown.
+    /// The most permits that there can be until a moment, if that is certain as long as the server behaves as it has so far.
     ///
-    /// It is for windows: those that end at a moment which the server names and has kept to, and those of a length that was found
-    /// out. None for anything else: that the rate of a bucket is no higher is never known, and a limit that is not shown may be any.
+    /// It is certain for windows: those that end when the server said, and those whose length was learned. `None` for anything else:
+    /// a bucket may refill faster than it seems to, and a limit that is not shown may be any.
     #[must_use]
-    pub fn turns_before(&self, moment: Instant, now: Instant) -> Option<u64> {
-        if self.hold.is_some_and(|hold| moment <= hold) {
+    pub fn max_permits_before(&self, moment: Instant, now: Instant) -> Option<u64> {
+        if self.blocked_until.is_some_and(|until| moment <= until) {
             return Some(0);
         }
         let view = self.view(now);
-        let turns = |counter: &Counter| counter.turns_before(moment, &view, &self.clock);
-        self.counters.iter().filter_map(turns).min()
+        let permits = |counter: &Counter| counter.max_permits_before(moment, &view, &self.clock);
+        self.counters.iter().filter_map(permits).min()
     }
 
-    /// How long it is from a send to its answer, on the average of the last ones and a second at most; none before the first.
+    /// The average round trip, at most a second; `None` before the first response.
     pub(crate) const fn round_trip(&self) -> Option<Duration> {
         self.rtt
     }
@@ -200,41 +195,44 @@ impl Quota {
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let view = self.view(now);
-        let tightest =
+        let counters =
             self.counters.iter().map(|counter| (counter.left(&view, &self.clock), counter.kind()));
-        let tightest = tightest.min_by_key(|((_, left, _), _)| *left);
-        let held = self.hold.filter(|hold| *hold > now);
-        let (kind, limit, remaining, at) = match tightest {
+        let blocked_until = self.blocked_until.filter(|until| *until > now);
+        let (kind, limit, remaining, at) = match counters.min_by_key(|((_, left, _), _)| *left) {
             Some(((limit, left, at), kind)) => (kind, Some(limit), Some(left), Some(at)),
-            None => (self.silent.kind(), self.silent.limit(), None, None),
+            None => (self.headerless.kind(), self.headerless.limit(), None, None),
         };
-        let reset = held.or(at).map(|at| at.saturating_duration_since(now));
-        Snapshot { kind, limit, remaining, reset, in_flight: view.out + view.settled }
+        let reset = blocked_until.or(at).map(|at| at.saturating_duration_since(now));
+        Snapshot { kind, limit, remaining, reset, in_flight: view.in_flight + view.settled }
     }
 
-    fn ask(&mut self, view: &View) -> Verdict {
-        let mut verdict = match self.silent.kind() {
-            // A pace of its own is guard enough.
-            _ if self.crowd.is_met() => Verdict::Go,
-            // While probes are spaced out anyway, and before anything was refused, there is nothing to guard.
-            Kind::Learning if self.counters.is_empty() => return self.silent.turn(view),
-            Kind::Unknown if !self.counters.is_empty() => self.refusals.turn(view),
-            _ => self.refusals.turn(view).and(self.silent.turn(view)),
+    fn check(&mut self, view: &View) -> Verdict {
+        let mut verdict = match self.headerless.kind() {
+            // The pace is guard enough.
+            _ if self.contention.is_detected() => Verdict::Go,
+            // Nothing needs a guard while probes are spaced out anyway, or before any request was rejected.
+            LimiterKind::Learning if self.counters.is_empty() => {
+                return self.headerless.check(view);
+            }
+            LimiterKind::Unknown if !self.counters.is_empty() => self.streak.check(view),
+            _ => self.streak.check(view).and(self.headerless.check(view)),
         };
         for counter in &mut self.counters {
-            verdict = verdict.and(counter.turn(view, &self.clock));
+            verdict = verdict.and(counter.check(view, &self.clock));
             if counter.has_turned_over() {
-                self.flight.turn_over(view.now);
+                self.in_flight.begin_window(view.now);
             }
         }
         verdict
     }
 
-    fn read(&mut self, view: &View, sent: Instant, answer: &Answer, reading: &Reading) -> bool {
-        let reading = match (reading.reset, answer.date) {
-            // Without a date only the client's own clock can tell how long it is, which the caller has done.
-            (Some(Reset::At(_)), None) => &Reading { reset: None, ..*reading },
-            _ => reading,
+    /// Returns whether the request was rejected, and only other processes explain it.
+    fn read(&mut self, now: Instant, sent: Instant, seen: &Observation, shown: &Reading) -> bool {
+        let view = self.view(now);
+        let reading = match (shown.reset, seen.date) {
+            // Without a date only the client's own clock can tell how long it is, and the caller has done that.
+            (Some(Reset::At(_)), None) => &Reading { reset: None, ..*shown },
+            _ => shown,
         };
         if !self.counters.iter().any(|counter| counter.name == reading.name) {
             if self.counters.len() >= MAX_READINGS {
@@ -243,24 +241,23 @@ impl Quota {
                 let oldest = oldest.map_or(0, |(at, _)| at);
                 self.counters.swap_remove(oldest);
             }
-            self.counters.push(Counter::new(reading, view));
+            self.counters.push(Counter::new(reading, &view));
         }
+        let report = Report { sent, observation: seen, reading };
         let counter = self.counters.iter_mut().find(|counter| counter.name == reading.name);
-        counter.is_some_and(|counter| {
-            counter.read(view, sent, answer.refused, answer.date, reading, &mut self.clock)
-        })
+        counter.is_some_and(|counter| counter.read(&view, &report, &mut self.clock))
     }
 
     fn view(&self, now: Instant) -> View {
         View {
             now,
-            out: self.flight.count(),
-            awaited: self.flight.awaited(),
-            hanging: self.flight.hanging(),
-            settled: self.flight.settled(),
+            in_flight: self.in_flight.count(),
+            awaited: self.in_flight.awaited(),
+            hanging: self.in_flight.hanging(),
+            settled: self.in_flight.settled(),
             rtt: self.rtt.unwrap_or(SLOW),
             margin: Self::MARGIN,
-            max_hold: self.max_hold,
+            max_block: self.max_block,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Refusals on end, which no model foresaw.
+//! Rate-limited responses in a row, which no model predicted.
 
 use std::time::Duration;
 
@@ -6,38 +6,37 @@ use tokio::time::Instant;
 
 use super::{Verdict, View, later};
 
-/// After the second refusal on end; each further one doubles it.
-const FIRST: Duration = Duration::from_millis(10);
+/// The gap after the second of them; each further one doubles it.
+const FIRST_GAP: Duration = Duration::from_millis(10);
 
-/// At most.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 
-/// A guard over everything that is believed: refusals on end space out what is sent, whatever the counters say.
+/// A guard against a wrong model: rate-limited responses in a row space out what is sent, whatever the counters say.
 ///
-/// Requests that had left before a refusal was heard of tell nothing new, so however many they are, they count as one.
+/// Requests sent before such a response came tell nothing new, so any number of them counts as one.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
-    on_end: u32,
-    /// When the last of them was heard of.
-    heard: Option<Instant>,
+pub(super) struct Streak {
+    length: u32,
+    /// When the last of them came.
+    last: Option<Instant>,
 }
 
-// === impl Refusals ===
+// === impl Streak ===
 
-impl Refusals {
-    pub(super) fn heard(&mut self, sent: Instant, now: Instant, refused: bool) {
-        if !refused {
-            self.on_end = 0;
-        } else if self.heard.is_none_or(|heard| sent >= heard) {
-            self.on_end = self.on_end.saturating_add(1);
-            self.heard = Some(now);
+impl Streak {
+    pub(super) fn on_response(&mut self, sent: Instant, now: Instant, rate_limited: bool) {
+        if !rate_limited {
+            self.length = 0;
+        } else if self.last.is_none_or(|last| sent >= last) {
+            self.length = self.length.saturating_add(1);
+            self.last = Some(now);
         }
     }
 
-    pub(super) fn turn(&self, view: &View) -> Verdict {
-        let (Some(heard), 2..) = (self.heard, self.on_end) else { return Verdict::Go };
-        let gap = FIRST.saturating_mul(1 << (self.on_end - 2).min(16)).min(LONGEST);
-        let at = later(heard, gap);
+    pub(super) fn check(&self, view: &View) -> Verdict {
+        let (Some(last), 2..) = (self.last, self.length) else { return Verdict::Go };
+        let gap = FIRST_GAP.saturating_mul(1 << (self.length - 2).min(16)).min(LONGEST_GAP);
+        let at = later(last, gap);
         if view.now < at { Verdict::At(at) } else { view.probe() }
     }
 }

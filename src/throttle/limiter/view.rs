@@ -1,74 +1,76 @@
-//! What the parts are told, and what they answer.
+//! What the parts of a quota are told, and what they decide.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What every part may know when it is asked for a turn.
+/// What every part may know when it is asked for a permit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
     pub(super) now: Instant,
-    /// Those that the server may yet count.
-    pub(super) out: u64,
-    /// Those of which something may be heard soon: the out ones without those that hang.
+    /// Requests that the server may yet count.
+    pub(super) in_flight: u64,
+    /// Requests in flight whose response may come soon: all but the hanging ones.
     pub(super) awaited: u64,
-    /// Those that have had no answer for too long.
+    /// Requests that have had no response for too long.
     pub(super) hanging: u64,
-    /// Those of them that the server has counted long ago, or never: not in `out`.
+    /// Hanging requests that the server counted long ago, or never will: not in `in_flight`.
     pub(super) settled: u64,
-    /// How long a round trip takes.
+    /// The average round trip.
     pub(super) rtt: Duration,
-    /// What is added to each predicted moment.
+    /// The time added to each predicted moment.
     pub(super) margin: Duration,
-    /// No wait is longer than this.
-    pub(super) max_hold: Duration,
+    /// The longest wait.
+    pub(super) max_block: Duration,
 }
 
-/// Whether one may be sent, as far as one part goes.
+/// Whether a request may be sent, as far as one part knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Go,
-    /// Not before.
+    /// Not before this moment.
     At(Instant),
-    /// Not before an answer comes.
-    Answer,
+    /// Not before a response comes.
+    AfterResponse,
 }
 
 // === impl View ===
 
 impl View {
-    /// A moment, or the longest wait from the one at which it was told, whichever comes first.
-    pub(super) fn cap(&self, moment: Instant, told: Instant) -> Instant {
-        moment.min(later(told, self.max_hold))
+    /// The earlier of a moment and the longest wait from `since` on.
+    pub(super) fn cap(&self, moment: Instant, since: Instant) -> Instant {
+        moment.min(later(since, self.max_block))
     }
 
-    /// One alone may go, and another when that one hangs.
+    /// Allows a single request, and another when that one hangs.
     pub(super) const fn probe(&self) -> Verdict {
-        if self.awaited == 0 { Verdict::Go } else { Verdict::Answer }
+        if self.awaited == 0 { Verdict::Go } else { Verdict::AfterResponse }
     }
 }
 
 // === impl Verdict ===
 
 impl Verdict {
-    /// Both have to allow it.
+    /// The stricter of two verdicts.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Go, verdict) | (verdict, Self::Go) => verdict,
             (Self::At(one), Self::At(other)) => Self::At(one.max(other)),
-            (Self::At(at), Self::Answer) | (Self::Answer, Self::At(at)) => Self::At(at),
-            (Self::Answer, Self::Answer) => Self::Answer,
+            (Self::At(at), Self::AfterResponse) | (Self::AfterResponse, Self::At(at)) => {
+                Self::At(at)
+            }
+            (Self::AfterResponse, Self::AfterResponse) => Self::AfterResponse,
         }
     }
 }
 
-/// So much later, as far as the clock can tell it.
+/// `moment + span`, saturating.
 pub(super) fn later(moment: Instant, span: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(1 << 31);
     moment.checked_add(span.min(FAR)).unwrap_or(moment)
 }
 
-/// So much earlier, as far as the clock can tell it.
+/// `moment - span`, saturating.
 pub(super) fn ago(moment: Instant, span: Duration) -> Instant {
     moment.checked_sub(span).unwrap_or(moment)
 }

@@ -113,7 +113,7 @@ async fn those_who_wait_go_to_the_line_of_their_bucket() {
     assert_eq!(other.await.unwrap().unwrap().status(), 200);
     yield_now().await;
     let shown = handle.snapshot();
-    let queue = |end: &str| shown.iter().find(|key| key.key().ends_with(end)).unwrap().queue();
+    let queue = |end: &str| shown.iter().find(|key| key.key().ends_with(end)).unwrap().queued();
     assert_eq!((queue("[search]"), queue("example")), (4, 0), "{shown:?}");
     assert_eq!(watch.sends(), 3);
     for task in tasks {
@@ -188,7 +188,8 @@ async fn several_policies_of_an_answer_are_counters_of_one_quota() {
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_with_a_quota_of_its_own_has_its_own_buckets() {
     let (probe, watch) = probe(4);
-    let layer = ThrottleLayer::new().endpoint("/own/{n}", |config| config.own_quota()).unwrap();
+    let layer =
+        ThrottleLayer::new().endpoint("/own/{n}".parse().unwrap(), |config| config.own_quota());
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     for path in ["/own/1", "/other"] {

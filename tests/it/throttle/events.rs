@@ -31,12 +31,12 @@ async fn a_hold_is_logged_when_it_begins_and_when_it_ends() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    let held = events.named("requests are held back");
+    let held = events.named("requests are queued");
     assert_eq!(held.len(), 1, "{}", events.text());
     assert_eq!(held[0].field("key"), Some("https://id.example"));
     let wait: u64 = held[0].field("wait_ms").unwrap().parse().unwrap();
     assert!((10_000..10_100).contains(&wait), "{wait}");
-    let released = events.named("requests are no longer held back");
+    let released = events.named("requests are no longer queued");
     assert_eq!(released.len(), 1, "{}", events.text());
     assert_eq!(released[0].field("requests"), Some("5"));
     let waited: u64 = released[0].field("waited_ms").unwrap().parse().unwrap();
@@ -58,14 +58,14 @@ async fn a_limit_is_logged_when_it_is_learnt_and_when_it_changes() {
         watch.respond(200, headers);
         send(&mut client, get("/")).await.unwrap();
     }
-    let learnt = events.named("learnt the server's limit");
+    let learnt = events.named("learned the server's limit");
     let limits: Vec<_> = learnt.iter().map(|event| event.field("limit")).collect();
     assert_eq!(limits, [Some("9"), Some("20")], "{}", events.text());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_shows_the_rate_of_a_bucket() {
-    use tower_heed::throttle::limiter::Kind;
+    use tower_heed::throttle::LimiterKind;
 
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new();
@@ -84,10 +84,10 @@ async fn a_snapshot_shows_the_rate_of_a_bucket() {
     }
     let shown = super::only(handle.snapshot());
     assert!(
-        matches!(shown.kind(), Kind::Bucket { per_second } if (0.5..2.0).contains(&per_second))
+        matches!(shown.kind(), LimiterKind::Bucket { per_second, .. } if (0.5..2.0).contains(&per_second))
     );
     assert!(shown.rate().is_some_and(|rate| (0.5..2.0).contains(&rate)));
-    assert_eq!((shown.limit(), shown.queue()), (Some(10), 0));
+    assert_eq!((shown.limit(), shown.queued()), (Some(10), 0));
 }
 
 #[tokio::test(start_paused = true)]

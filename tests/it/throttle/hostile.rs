@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 use tower::Layer;
-use tower_heed::{ThrottleLayer, error::find, throttle::Throttled};
+use tower_heed::ThrottleLayer;
 
-use super::{SECOND, millis, send};
+use super::{SECOND, is_throttled, millis, send};
 use crate::support::{probe::probe, scripted::get};
 
 #[tokio::test(start_paused = true)]
@@ -21,13 +21,13 @@ async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_hold() {
     for headers in cases {
         for status in [200, 429] {
             let (probe, watch) = probe(4);
-            let layer = ThrottleLayer::new().max_hold(60 * SECOND).max_wait(30 * SECOND);
+            let layer = ThrottleLayer::new().max_block(60 * SECOND).max_wait(30 * SECOND);
             let mut client = layer.layer(probe);
             let start = Instant::now();
             for _ in 0..3 {
                 watch.respond(status, headers);
                 if let Err(error) = send(&mut client, get("/")).await {
-                    assert!(find::<Throttled>(error.as_ref()).is_some(), "{headers:?}: {error}");
+                    assert!(is_throttled(&error), "{headers:?}: {error}");
                 }
             }
             assert!(millis(start) <= 91_000, "{headers:?}: {} ms", millis(start));
@@ -46,7 +46,7 @@ async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_hold() {
 #[tokio::test(start_paused = true)]
 async fn a_reset_that_flaps_holds_nobody_for_long_and_stops_nothing() {
     let (probe, watch) = probe(4);
-    let layer = ThrottleLayer::new().max_hold(60 * SECOND);
+    let layer = ThrottleLayer::new().max_block(60 * SECOND);
     let mut client = layer.layer(probe);
     let resets = ["1700000060", "1700000001", "253402300799", "0", "1700000003", "99"];
     let mut sent = 0;

@@ -74,12 +74,9 @@ async fn a_path_alone_belongs_to_its_host() {
 async fn endpoints_have_their_own_quota_or_share_one_at_each_origin() {
     let (probe, watch) = probe(8);
     let layer = ThrottleLayer::new()
-        .endpoint("POST /oauth/token", |config| config.own_quota())
-        .unwrap()
-        .endpoint("/search/{*rest}", |config| config.shared("search"))
-        .unwrap()
-        .endpoint("/find/{*rest}", |config| config.shared("search"))
-        .unwrap();
+        .endpoint("POST /oauth/token".parse().unwrap(), |config| config.own_quota())
+        .endpoint("/search/{*rest}".parse().unwrap(), |config| config.shared("search"))
+        .endpoint("/find/{*rest}".parse().unwrap(), |config| config.shared("search"));
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     watch.respond(429, &[("retry-after", "10")]);
@@ -105,10 +102,8 @@ async fn endpoints_have_their_own_quota_or_share_one_at_each_origin() {
 async fn a_shared_quota_without_a_name_is_no_other_one() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
-        .endpoint("/named", |config| config.shared("search"))
-        .unwrap()
-        .endpoint("/nameless", |config| config.shared(""))
-        .unwrap();
+        .endpoint("/named".parse().unwrap(), |config| config.shared("search"))
+        .endpoint("/nameless".parse().unwrap(), |config| config.shared(""));
     let mut client = layer.layer(probe);
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, get("/named")).await.unwrap();
@@ -156,7 +151,7 @@ async fn a_million_keys_take_the_room_of_a_few() {
     let shown = handle.snapshot();
     assert_eq!(shown.len(), 100);
     let kept = shown.iter().find(|key| key.key() == "https://id.example").unwrap();
-    assert_eq!(kept.queue(), 1);
+    assert_eq!(kept.queued(), 1);
     assert!(shown.iter().any(|key| key.key() == "999999"), "the newest is not kept");
     waits.await.unwrap().unwrap();
 }
@@ -177,7 +172,7 @@ async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come()
     }
     assert_eq!(millis(start), 0);
     assert_eq!(handle.snapshot().len(), 1);
-    let full = events.named("no room for another key: its requests are sent as they come");
+    let full = events.named("too many keys: requests of a new key are not throttled");
     assert_eq!(full.len(), 1, "{}", events.text());
     assert_eq!(full[0].field("max_keys"), Some("1"));
 

@@ -2,14 +2,9 @@
 
 use tokio::time::{Instant, sleep};
 use tower::Layer;
-use tower_heed::{
-    BoxError, ThrottleLayer,
-    error::find,
-    extensions::Priority,
-    throttle::{Throttle, Throttled},
-};
+use tower_heed::{BoxError, ThrottleLayer, extensions::Priority, throttle::Throttle};
 
-use super::{SECOND, millis, send, server::Server};
+use super::{SECOND, millis, send, server::Server, throttled};
 use crate::support::{
     scripted::get,
     sim::{self, Headers, Rule},
@@ -48,8 +43,7 @@ async fn crowd(client: &Throttle<Server>) -> (usize, usize, usize) {
         match call.await.unwrap() {
             (Ok(()), _) => served += 1,
             (Err(error), 0) => {
-                let error = find::<Throttled>(error.as_ref()).unwrap();
-                let wait = error.retry_after().unwrap();
+                let wait = throttled(&error).retry_after().unwrap();
                 assert!((26 * SECOND..28 * SECOND).contains(&wait), "{wait:?}");
                 told += 1;
             }

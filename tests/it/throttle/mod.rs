@@ -23,8 +23,9 @@ use http::Request;
 use tokio::{task::JoinHandle, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
-    BoxError, ThrottleLayer,
-    throttle::{KeySnapshot, Throttle},
+    BoxError, Error, ErrorKind, ThrottleLayer,
+    error::find,
+    throttle::{Throttle, ThrottleSnapshot},
 };
 
 use crate::support::{
@@ -66,6 +67,18 @@ async fn spawn(client: &Throttle<Probe>, request: Request<Body>) -> JoinHandle<A
     task
 }
 
+/// The error of a request that got no permit in time.
+fn throttled(error: &BoxError) -> &Error {
+    let found = find::<Error>(error.as_ref()).unwrap_or_else(|| panic!("{error}"));
+    assert!(matches!(found.kind(), ErrorKind::Throttled { .. }), "{error}");
+    found
+}
+
+fn is_throttled(error: &BoxError) -> bool {
+    find::<Error>(error.as_ref())
+        .is_some_and(|error| matches!(error.kind(), ErrorKind::Throttled { .. }))
+}
+
 fn paths(watch: &Watch) -> Vec<String> {
     watch.take_requests().iter().map(|request| request.uri().path().to_owned()).collect()
 }
@@ -75,7 +88,7 @@ fn millis(start: Instant) -> u128 {
     (Instant::now() - start).as_millis()
 }
 
-fn only(mut keys: Vec<KeySnapshot>) -> KeySnapshot {
+fn only(mut keys: Vec<ThrottleSnapshot>) -> ThrottleSnapshot {
     assert_eq!(keys.len(), 1, "{keys:?}");
     keys.remove(0)
 }

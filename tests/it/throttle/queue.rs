@@ -66,7 +66,8 @@ async fn of_four_turns_three_go_to_the_highest_priority_and_one_to_the_longest_w
 async fn an_endpoint_can_have_a_priority_and_a_mark_goes_before_it() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new();
-    let layer = layer.endpoint("/login/{n}", |config| config.priority(Priority::High)).unwrap();
+    let layer =
+        layer.endpoint("/login/{n}".parse().unwrap(), |config| config.priority(Priority::High));
     let mut client = layer.layer(probe);
     refuse(&mut client, &watch).await;
     let mut tasks = vec![spawn(&client, get("/first")).await];
@@ -213,15 +214,15 @@ async fn a_snapshot_shows_the_line_and_what_is_known() {
     send(&mut client, get("/")).await.unwrap();
     let shown = only(handle.snapshot());
     assert_eq!(shown.key(), "https://id.example");
-    assert_eq!((shown.limit(), shown.remaining(), shown.queue()), (Some(9), Some(4), 0));
+    assert_eq!((shown.limit(), shown.remaining(), shown.queued()), (Some(9), Some(4), 0));
 
     refuse(&mut client, &watch).await;
     let waiting = [spawn(&client, get("/a")).await, spawn(&client, get("/b")).await];
     let shown = only(handle.snapshot());
-    assert_eq!((shown.queue(), shown.in_flight()), (2, 0));
+    assert_eq!((shown.queued(), shown.in_flight()), (2, 0));
     assert!(shown.reset() > Some(9 * SECOND), "{shown:?}");
     waiting.iter().for_each(|task| task.abort());
     yield_now().await;
     drop(waiting);
-    assert_eq!(only(handle.snapshot()).queue(), 0);
+    assert_eq!(only(handle.snapshot()).queued(), 0);
 }

@@ -6,12 +6,10 @@ use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_heed::{
     ThrottleLayer,
-    error::find,
     extensions::{Deadline, Priority},
-    throttle::Throttled,
 };
 
-use super::{SECOND, only, send, server::Server};
+use super::{SECOND, is_throttled, only, send, server::Server};
 use crate::support::{
     scripted::get,
     sim::{self, Chance, Headers, Rule},
@@ -61,14 +59,14 @@ async fn random_calls_drops_and_deadlines_keep_to_the_limit_and_leave_nothing_be
             match call.await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
-                    assert!(find::<Throttled>(error.as_ref()).is_some(), "seed {seed}: {error}");
+                    assert!(is_throttled(&error), "seed {seed}: {error}");
                 }
                 Err(dropped) => assert!(dropped.is_cancelled(), "seed {seed}"),
             }
         }
         sleep(SECOND).await;
         let shown = only(handle.snapshot());
-        assert_eq!((shown.queue(), shown.in_flight()), (0, 0), "seed {seed}: {shown:?}");
+        assert_eq!((shown.queued(), shown.in_flight()), (0, 0), "seed {seed}: {shown:?}");
         assert_eq!(send(&mut client, get("/")).await.unwrap().status(), 200, "seed {seed}");
         let counted = server.counted();
         refused += counted.refused;

@@ -70,7 +70,7 @@ async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes
 #[tokio::test(start_paused = true)]
 async fn an_exempt_endpoint_passes_a_line_and_teaches_nothing() {
     let (probe, watch) = probe(4);
-    let layer = ThrottleLayer::new().endpoint("/health", |config| config.exempt()).unwrap();
+    let layer = ThrottleLayer::new().endpoint("/health".parse().unwrap(), |config| config.exempt());
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     watch.respond(429, &[("retry-after", "10")]);

@@ -9,10 +9,9 @@ use tower_heed::{
     error::find,
     extensions::Deadline,
     retry::{Backoff, RetryOutcome},
-    throttle::Throttled,
 };
 
-use super::{SECOND, millis, paths, refuse, send, spawn};
+use super::{SECOND, is_throttled, millis, paths, refuse, send, spawn};
 use crate::support::{
     probe::{Answer, probe},
     scripted::get,
@@ -76,7 +75,7 @@ async fn a_throttled_request_within_a_deadline_fails_at_once_and_is_not_retried(
     request.extensions_mut().insert(Deadline::at(Instant::now() + 3 * SECOND));
     let start = Instant::now();
     let error = send(&mut client, request).await.unwrap_err();
-    assert!(find::<Throttled>(error.as_ref()).is_some(), "{error}");
+    assert!(is_throttled(&error), "{error}");
     assert_eq!(millis(start), 0);
     assert_eq!(watch.sends(), 0);
 }
@@ -115,7 +114,6 @@ async fn the_time_limit_of_a_call_names_the_wait_for_a_turn() {
     advance(5 * SECOND).await;
     let std::task::Poll::Ready(Err(error)) = call.poll() else { panic!("still waiting") };
     let elapsed = find::<Elapsed>(error.as_ref()).map(Elapsed::phase);
-    let throttled = find::<Throttled>(error.as_ref());
-    assert!(throttled.is_some() || elapsed == Some(Phase::Waiting), "{error}");
+    assert!(is_throttled(&error) || elapsed == Some(Phase::Waiting), "{error}");
     hangs.abort();
 }

@@ -5,14 +5,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
-    ThrottleLayer, TimeoutLayer,
+    Error, ErrorKind, ThrottleLayer, TimeoutLayer,
     classify::{Classification, ErrorClass},
-    error::find,
     extensions::Deadline,
-    throttle::Throttled,
 };
 
-use super::{Answered, SECOND, millis, refuse, refused, send, spawn};
+use super::{Answered, SECOND, is_throttled, millis, refuse, refused, send, spawn, throttled};
 use crate::support::{
     probe::{Answer, Body, probe},
     scripted::get,
@@ -24,23 +22,33 @@ fn within(path: &str, timeout: Duration) -> http::Request<Body> {
     request
 }
 
-fn throttled(answered: Answered) -> Throttled {
-    let error = answered.unwrap_err();
-    find::<Throttled>(error.as_ref()).unwrap_or_else(|| panic!("{error}")).clone()
+fn rejected(answered: Answered) -> Error {
+    throttled(&answered.unwrap_err()).clone()
+}
+
+fn waited(error: &Error) -> Duration {
+    let ErrorKind::Throttled { waited, .. } = error.kind() else { panic!("{error}") };
+    *waited
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_comes_after_the_deadline_is_not_waited_for() {
     let (mut client, watch) = refused().await;
     let start = Instant::now();
-    let error = throttled(send(&mut client, within("/", 5 * SECOND)).await);
+    let error = rejected(send(&mut client, within("/", 5 * SECOND)).await);
     assert_eq!(millis(start), 0);
     assert_eq!(watch.sends(), 0);
-    assert_eq!((error.key(), error.endpoint()), ("https://id.example", None));
-    assert_eq!(error.waited(), Duration::ZERO);
+    assert!(
+        matches!(error.kind(), ErrorKind::Throttled { key, .. } if **key == *"https://id.example")
+    );
+    assert_eq!(error.endpoint(), None);
+    assert_eq!(waited(&error), Duration::ZERO);
     let wait = error.retry_after().unwrap();
     assert!((10 * SECOND..11 * SECOND).contains(&wait), "{wait:?}");
-    assert!(error.to_string().starts_with("not sent: no turn in time within the limit of `https"));
+    assert!(
+        error.to_string().starts_with("not sent: no permit in time within the limit of `https")
+    );
+    assert_eq!(error.class(), Some(ErrorClass::Throttled));
 
     let class = Classification::of_error(&error).unwrap();
     assert_eq!((class.class(), class.retry_after()), (ErrorClass::Throttled, Some(wait)));
@@ -73,9 +81,9 @@ async fn a_deadline_that_passes_while_the_service_is_made_ready_sends_nothing() 
     }
     sleep(13 * SECOND).await;
     drop(holders);
-    let error = throttled(waiting.await.unwrap());
+    let error = rejected(waiting.await.unwrap());
     assert_eq!(error.retry_after(), None);
-    assert!(error.waited() >= 12 * SECOND, "{:?}", error.waited());
+    assert!(waited(&error) >= 12 * SECOND, "{:?}", waited(&error));
     assert_eq!(watch.sends(), 0);
 }
 
@@ -84,14 +92,12 @@ async fn a_turn_that_comes_after_max_wait_is_not_waited_for() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
         .max_wait(3 * SECOND)
-        .endpoint("GET /patient/{id}", |config| config.max_wait(20 * SECOND))
-        .unwrap()
-        .endpoint("GET /users/{id}", |config| config)
-        .unwrap();
+        .endpoint("GET /patient/{id}".parse().unwrap(), |config| config.max_wait(20 * SECOND))
+        .endpoint("GET /users/{id}".parse().unwrap(), |config| config);
     let mut client = layer.layer(probe);
     refuse(&mut client, &watch).await;
     let start = Instant::now();
-    let error = throttled(send(&mut client, get("/users/1")).await);
+    let error = rejected(send(&mut client, get("/users/1")).await);
     assert_eq!(error.endpoint(), Some("GET /users/{id}"));
     assert_eq!(millis(start), 0);
     assert_eq!(send(&mut client, get("/patient/1")).await.unwrap().status(), 200);
@@ -106,12 +112,12 @@ async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
     let start = Instant::now();
     let longest = spawn(&client, get("/longest")).await;
     let shorter = spawn(&client, within("/shorter", SECOND / 2)).await;
-    let error = throttled(shorter.await.unwrap());
+    let error = rejected(shorter.await.unwrap());
     assert!((500..510).contains(&millis(start)), "{} ms", millis(start));
     assert_eq!(error.retry_after(), None);
-    let error = throttled(longest.await.unwrap());
+    let error = rejected(longest.await.unwrap());
     assert!((900..910).contains(&millis(start)), "{} ms", millis(start));
-    assert!(error.waited() >= SECOND * 9 / 10);
+    assert!(waited(&error) >= SECOND * 9 / 10);
     assert_eq!(watch.sends(), 1);
     hangs.abort();
 }
@@ -152,7 +158,7 @@ async fn a_time_limit_outside_is_obeyed_without_a_mark() {
     let mut client = timeout.layer(throttle);
     let start = Instant::now();
     let error = client.ready().await.unwrap().call(get("/")).await.unwrap_err();
-    assert!(find::<Throttled>(error.as_ref()).is_some(), "{error}");
+    assert!(is_throttled(&error), "{error}");
     assert_eq!(millis(start), 0);
 }
 

@@ -1,4 +1,4 @@
-//! A bucket that fills steadily.
+//! A bucket that refills steadily.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use tokio::time::Instant;
 
 use super::{
     super::{Verdict, View, later, level::Level},
-    Fits, Sighting,
+    Fits, Sample,
 };
 
-/// A rate is measured over no less than this.
+/// The shortest span over which a rate is measured.
 const MEASURED_OVER: Duration = Duration::from_millis(500);
 
-/// What a refusal takes from the share and from the rate, and what each unit that was left over adds to the share.
+/// A rate-limited response lowers the share and the rate to these parts of them, a unit that was left over raises the share.
 const TAKEN: f64 = 0.8;
 const SLOWER: f64 = 0.99;
 const LEFT: f64 = 1.02;
 const LEAST_SHARE: f64 = 0.1;
 
-/// More refusals than this, and it is no bucket.
+/// After more rate-limited responses than this it is no bucket.
 const TOLERATED: u32 = 12;
 
-/// A bucket that fills steadily, up to the limit: what is left rises with time, and its reset is when it is full.
+/// A bucket that refills steadily, up to the limit: what is left rises with time, and its reset is when it is full.
 ///
 /// ```text
 ///  limit ┤▔▔▔╲
@@ -31,33 +31,34 @@ const TOLERATED: u32 = 12;
 #[derive(Debug)]
 pub(super) struct Bucket {
     level: Level,
-    /// Units a second; rather too few than too many, since what it leaves out is seen as left over and then used.
+    /// Units per second; rather too low than too high, since what it misses shows as left over and is then used.
     rate: f64,
-    /// Where the measurement began: when, how much was left, and how many have been counted since.
+    /// Where the measurement began.
     since: Option<Start>,
-    /// The part of the rate that others leave: less after each refusal, more whenever something is left over.
+    /// The part of the rate that other processes leave.
     share: f64,
-    refusals: u32,
+    rate_limited: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Start {
     sent: Instant,
     left: u64,
+    /// How many requests were counted since.
     accepted: u64,
 }
 
 // === impl Bucket ===
 
 impl Bucket {
-    pub(super) fn new(rate: f64, seen: &Sighting) -> Self {
+    pub(super) fn new(rate: f64, sample: &Sample) -> Self {
         let mut level = Level::default();
-        level.read(seen.sent, seen.received, seen.left);
-        Self { level, rate, since: None, share: 1.0, refusals: 0 }
+        level.read(sample.sent, sample.received, sample.left);
+        Self { level, rate, since: None, share: 1.0, rate_limited: 0 }
     }
 
-    pub(super) fn turn(&self, view: &View, limit: u64) -> Verdict {
-        let need = view.out.saturating_add(1);
+    pub(super) fn check(&self, view: &View, limit: u64) -> Verdict {
+        let need = view.in_flight.saturating_add(1);
         if self.now(view.now, limit) >= need {
             return Verdict::Go;
         }
@@ -73,43 +74,43 @@ impl Bucket {
         let missing = limit.saturating_sub(self.level.left());
         let full = Duration::try_from_secs_f64(missing as f64 / self.rate).unwrap_or(Duration::MAX);
         (
-            self.now(view.now, limit).saturating_sub(view.out),
+            self.now(view.now, limit).saturating_sub(view.in_flight),
             later(self.level.at().unwrap_or(view.now), full),
         )
     }
 
-    pub(super) fn read(&mut self, seen: &Sighting) -> Fits {
-        if seen.refused {
-            self.refusals += 1;
+    pub(super) fn read(&mut self, sample: &Sample) -> Fits {
+        if sample.rate_limited {
+            self.rate_limited += 1;
             self.share = (self.share * TAKEN).max(LEAST_SHARE);
             self.rate *= SLOWER;
             self.since = None;
-        } else if seen.left > 0 {
-            self.refusals = self.refusals.saturating_sub(1);
+        } else if sample.left > 0 {
+            self.rate_limited = self.rate_limited.saturating_sub(1);
             self.share = (self.share * LEFT).min(1.0);
         }
-        self.level.read(seen.sent, seen.received, seen.left);
-        self.measure(seen);
-        if self.refusals > TOLERATED { Fits::No } else { Fits::Yes }
+        self.level.read(sample.sent, sample.received, sample.left);
+        self.measure(sample);
+        if self.rate_limited > TOLERATED { Fits::No } else { Fits::Yes }
     }
 
-    /// What has come back since an earlier answer, which says how fast: to within one unit, as what is left has no fraction.
-    fn measure(&mut self, seen: &Sighting) {
-        // Only an answer that nothing else was on the way with tells how many were counted before it.
-        if !seen.alone || seen.refused {
+    /// Measures the rate by what has come back since an earlier response: to within one unit, as `left` has no fraction.
+    fn measure(&mut self, sample: &Sample) {
+        // How many were counted before a response is only certain if nothing else was in flight.
+        if !sample.alone || sample.rate_limited {
             if let Some(start) = &mut self.since {
-                start.accepted += u64::from(!seen.refused);
+                start.accepted += u64::from(!sample.rate_limited);
             }
             return;
         }
         let Some(start) = &mut self.since else {
-            self.since = Some(Start { sent: seen.sent, left: seen.left, accepted: 0 });
+            self.since = Some(Start { sent: sample.sent, left: sample.left, accepted: 0 });
             return;
         };
         start.accepted += 1;
-        let span = seen.received.saturating_duration_since(start.sent);
+        let span = sample.received.saturating_duration_since(start.sent);
         let came =
-            seen.left.saturating_add(start.accepted).saturating_sub(start.left).saturating_sub(1);
+            sample.left.saturating_add(start.accepted).saturating_sub(start.left).saturating_sub(1);
         if span >= MEASURED_OVER {
             self.rate = self.rate.max(came as f64 / span.as_secs_f64());
         }

@@ -1,48 +1,51 @@
 //! A window that ends at a moment the server names.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    cmp::Ordering,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 
 use super::{
     super::{Verdict, View, ago, later, level::Level},
-    Fits, Scouts, Sighting,
+    Fits, Sample, Scouts,
 };
 use crate::headers::ServerClock;
 
-/// So many windows have to begin as foretold before one is filled without asking.
+/// The number of windows that must begin as predicted before one is filled without a probe.
 const PROOF: u32 = 2;
 
-/// Moments of whole seconds may be rounded up by as much.
+/// Moments in whole seconds may be rounded up by as much.
 const ROUNDED: Duration = Duration::from_secs(1);
 
-/// A window that ends, all at once, at a moment that the server names in its own time.
+/// A window that ends, all at once, at a moment that the server names by its own clock.
 ///
 /// ```text
-///      least seen − still out             one probe        the rest
+///      lowest seen − in flight            one probe        the rest
 ///  ├────────────────────────┄┄┄┄┄┄┄┄┄┄┤·│  │├──────────────────────
 ///                            scouts    reset
 /// ```
 ///
-/// What is left is the least seen under the same reset, less what is still out. After the reset one request goes as a probe;
-/// once windows have begun as foretold, the full limit goes at once.
+/// What is left is the lowest value seen under the same reset, less what is in flight. After the reset one request probes; once
+/// windows have begun as predicted, the full limit is sent at once.
 #[derive(Debug)]
 pub(super) struct Fixed {
     reset: SystemTime,
     level: Level,
-    /// From one reset to the next, if two have been seen.
+    /// The time from one reset to the next, if two have been seen.
     length: Option<Duration>,
-    /// A window is no shorter: the longest time from an answer to the end of its window.
+    /// A lower bound of the length: the longest time from a response to the end of its window.
     least_length: Duration,
-    /// Windows that began as foretold, in a row.
+    /// Windows in a row that began as predicted.
     proven: u32,
-    /// Windows that were not full when they began, in a row.
+    /// Windows in a row that were not full when they began.
     odd: u32,
-    /// The window was taken to have begun, and no answer has shown it yet.
+    /// The window is treated as begun, and no response has shown it yet.
     presumed: bool,
     turned_over: bool,
-    /// When the server last spoke of it.
-    told: Option<Instant>,
+    /// When the server last named a reset.
+    stated_at: Option<Instant>,
 }
 
 // === impl Fixed ===
@@ -58,11 +61,11 @@ impl Fixed {
             odd: 0,
             presumed: false,
             turned_over: false,
-            told: None,
+            stated_at: None,
         }
     }
 
-    pub(super) fn turn(
+    pub(super) fn check(
         &mut self,
         view: &View,
         clock: &ServerClock,
@@ -75,35 +78,34 @@ impl Fixed {
         if is_over && (self.proven < PROOF || !self.presume(view, clock, limit)) {
             return view.probe();
         }
-        // Those that hang were counted in the window that is over, or not at all.
-        let out = if self.turned_over { view.awaited } else { view.out };
-        let left = self.level.left().saturating_sub(out);
+        // Hanging requests were counted in the window that is over, or not at all.
+        let in_flight = if self.turned_over { view.awaited } else { view.in_flight };
+        let left = self.level.left().saturating_sub(in_flight);
         if left == 0 {
             return Verdict::At(later(self.end(view, clock).1, view.margin));
         }
-        // Until a window has begun as foretold, the moment may be one that was rounded up.
+        // The reset may be rounded up, until a window has begun as predicted.
         let from = if self.proven < PROOF { ago(earliest, ROUNDED) } else { earliest };
-        scouts.turn(view, left, limit, from, latest)
+        scouts.check(view, left, limit, (from, latest))
     }
 
-    /// From one reset to the next, to be shown.
     pub(super) const fn length(&self) -> Option<Duration> {
         self.length
     }
 
-    /// Whether a window has begun as foretold.
+    /// Whether a window has begun as predicted.
     pub(super) const fn is_proven(&self) -> bool {
         self.proven > 0
     }
 
-    /// Whether a new window was taken to have begun, since this was last asked.
+    /// Whether a new window was presumed to have begun, since the last call of this.
     pub(super) const fn has_turned_over(&mut self) -> bool {
         std::mem::replace(&mut self.turned_over, false)
     }
 
-    /// How many can be sent at most before a moment: what is left, those that are out among it since they may come back unsent,
-    /// and the limit for each window that begins until then. All moments may be rounded.
-    pub(super) fn turns_before(
+    /// The most requests that can be sent before a moment: what is left, plus the limit for each window that begins until then.
+    /// Those in flight are not taken off, since they may come back unsent. All moments may be rounded.
+    pub(super) fn max_permits_before(
         &self,
         moment: Instant,
         view: &View,
@@ -128,88 +130,100 @@ impl Fixed {
 
     /// What is left now, and when all of it comes back.
     pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, Instant) {
-        (self.level.left().saturating_sub(view.out), self.end(view, clock).1)
+        (self.level.left().saturating_sub(view.in_flight), self.end(view, clock).1)
     }
 
     pub(super) fn read(
         &mut self,
-        seen: &Sighting,
+        sample: &Sample,
         reset: SystemTime,
         clock: &mut ServerClock,
     ) -> Fits {
-        let is_newest = self.told.is_none_or(|told| seen.sent >= told);
-        self.told = Some(seen.received);
+        let is_newest = self.stated_at.is_none_or(|at| sample.sent >= at);
+        self.stated_at = Some(sample.received);
         if let Some((earliest, _)) = clock.when(reset) {
-            let rest = earliest.saturating_duration_since(seen.received);
+            let rest = earliest.saturating_duration_since(sample.received);
             self.least_length = self.least_length.max(rest);
         }
-        // The server's own date tells whether it keeps the moment that it named.
-        let is_over = seen.date.map(|date| date >= self.reset);
-        let is_not_over = seen.date.map(|date| {
-            date.checked_add(Duration::from_secs(1)).is_some_and(|next| next <= self.reset)
-        });
-        if reset == self.reset {
-            if is_over == Some(true) && seen.left == 0 {
-                return Fits::No;
+        let is_too_early = self.presumed && sample.rate_limited;
+        match reset.cmp(&self.reset) {
+            Ordering::Equal => return self.read_same(sample, clock),
+            Ordering::Greater => return self.read_next(sample, reset, clock),
+            // The window that was presumed has not begun.
+            Ordering::Less if is_too_early => {
+                clock.not_reached(reset, sample.sent);
+                self.proven = 0;
+                self.begin(reset);
+                self.level.set(0, sample.received);
             }
-            if seen.left > self.level.left() && self.level.at().is_some_and(|at| at <= seen.sent) {
-                // It came back before the time.
-                return Fits::No;
-            }
-            if !self.presumed {
-                clock.not_reached(reset, seen.sent);
-            }
-            self.presumed = false;
-            self.level.read(seen.sent, seen.received, seen.left);
-        } else if reset > self.reset {
-            if is_not_over == Some(true) {
-                return Fits::No;
-            }
-            clock.reached(self.reset, seen.received);
-            if !self.has_skipped(seen, clock) {
-                self.length = reset.duration_since(self.reset).ok();
-            }
-            self.least_length = self.least_length.min(self.length.unwrap_or_default());
-            self.judge(seen);
-            if self.odd >= 2 {
-                return Fits::No;
-            }
-            self.reset = reset;
-            self.presumed = false;
-            self.level.clear();
-            self.level.read(seen.sent, seen.received, seen.left);
-        } else if is_newest && !(self.presumed && seen.refused) {
             // The server's clock was set back.
-            self.reset = reset;
-            (self.proven, self.odd, self.presumed) = (0, 0, false);
-            self.level.clear();
-            self.level.read(seen.sent, seen.received, seen.left);
-        } else if self.presumed && seen.refused {
-            // It had not begun after all.
-            clock.not_reached(reset, seen.sent);
-            self.reset = reset;
-            self.presumed = false;
-            self.proven = 0;
-            self.level.set(0, seen.received);
+            Ordering::Less if is_newest => {
+                (self.proven, self.odd) = (0, 0);
+                self.begin(reset);
+                self.level.read(sample.sent, sample.received, sample.left);
+            }
+            Ordering::Less => {}
         }
         Fits::Yes
     }
 
-    /// Whether a whole window may have passed unseen since the one that is known: then two resets are further apart than one
-    /// window is long.
-    fn has_skipped(&self, seen: &Sighting, clock: &ServerClock) -> bool {
-        let next = self.length.and_then(|length| self.reset.checked_add(length));
-        next.and_then(|next| clock.when(next))
-            .is_some_and(|(earliest, _)| seen.received >= earliest)
+    /// Reads a response in the current window.
+    fn read_same(&mut self, sample: &Sample, clock: &mut ServerClock) -> Fits {
+        // The server's own date shows whether it resets when it said.
+        let is_over = sample.date.is_some_and(|date| date >= self.reset);
+        let has_risen =
+            sample.left > self.level.left() && self.level.at().is_some_and(|at| at <= sample.sent);
+        if is_over && sample.left == 0 || has_risen {
+            return Fits::No;
+        }
+        if !self.presumed {
+            clock.not_reached(self.reset, sample.sent);
+        }
+        self.presumed = false;
+        self.level.read(sample.sent, sample.received, sample.left);
+        Fits::Yes
     }
 
-    /// A fixed window is full when it begins. In a sliding one, what was sent last still counts.
-    fn judge(&mut self, seen: &Sighting) {
-        let full = seen.left.saturating_add(1).saturating_add(seen.out) >= seen.limit;
+    /// Reads the first response in a later window.
+    fn read_next(&mut self, sample: &Sample, reset: SystemTime, clock: &mut ServerClock) -> Fits {
+        let next_second = sample.date.and_then(|date| date.checked_add(Duration::from_secs(1)));
+        if next_second.is_some_and(|next| next <= self.reset) {
+            return Fits::No;
+        }
+        clock.reached(self.reset, sample.received);
+        if !self.has_skipped(sample, clock) {
+            self.length = reset.duration_since(self.reset).ok();
+        }
+        self.least_length = self.least_length.min(self.length.unwrap_or_default());
+        self.judge(sample);
+        if self.odd >= 2 {
+            return Fits::No;
+        }
+        self.begin(reset);
+        self.level.read(sample.sent, sample.received, sample.left);
+        Fits::Yes
+    }
+
+    fn begin(&mut self, reset: SystemTime) {
+        self.reset = reset;
+        self.presumed = false;
+        self.level.clear();
+    }
+
+    /// Whether a whole window may have passed unseen: then two resets are further apart than one window is long.
+    fn has_skipped(&self, sample: &Sample, clock: &ServerClock) -> bool {
+        let next = self.length.and_then(|length| self.reset.checked_add(length));
+        next.and_then(|next| clock.when(next))
+            .is_some_and(|(earliest, _)| sample.received >= earliest)
+    }
+
+    /// Judges the begin of a window: a fixed window is full, in a sliding one the last requests still count.
+    fn judge(&mut self, sample: &Sample) {
+        let full = sample.left.saturating_add(1).saturating_add(sample.in_flight) >= sample.limit;
         (self.proven, self.odd) = if full { (self.proven + 1, 0) } else { (0, self.odd + 1) };
     }
 
-    /// Takes the next window to have begun.
+    /// Presumes that the next window has begun.
     fn presume(&mut self, view: &View, clock: &ServerClock, limit: u64) -> bool {
         let Some(length) = self.length.filter(|length| !length.is_zero()) else { return false };
         let Some((_, latest)) = clock.when(self.reset).filter(|(_, latest)| *latest <= view.now)
@@ -221,12 +235,13 @@ impl Fixed {
         self.reset = self.reset.checked_add(length.saturating_mul(windows)).unwrap_or(self.reset);
         (self.presumed, self.turned_over) = (true, true);
         self.level.set(limit, view.now);
-        self.told = Some(view.now);
+        self.stated_at = Some(view.now);
         self.end(view, clock).1 > view.now
     }
 
+    /// The earliest and the latest moment at which the window ends.
     fn end(&self, view: &View, clock: &ServerClock) -> (Instant, Instant) {
         let (earliest, latest) = clock.when(self.reset).unwrap_or((view.now, view.now));
-        (earliest, self.told.map_or(latest, |told| view.cap(latest, told)))
+        (earliest, self.stated_at.map_or(latest, |at| view.cap(latest, at)))
     }
 }

@@ -1,18 +1,18 @@
-//! What comes back over time, to tell a bucket by.
+//! What comes back over time, to recognise a bucket.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Sighting;
+use super::Sample;
 
-/// Readings closer together than this say little.
+/// Samples closer together than this say little.
 const APART: Duration = Duration::from_millis(40);
 
-/// A bucket whose units take longer than this is known by its reset instead.
+/// A bucket whose units take longer than this is recognised by its reset instead.
 const FLAT: Duration = Duration::from_millis(100);
 
-/// What has come back since a reading, as often as an answer tells it exactly.
+/// What has come back since a sample, whenever a response shows it exactly.
 ///
 /// In a bucket it grows in a straight line. A window gives back nothing for a time, then much at once.
 ///
@@ -25,7 +25,7 @@ const FLAT: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Gain {
     start: Option<Start>,
-    /// When and how much since the start, at an earlier reading.
+    /// An earlier sample: the time since the start, and what had come back.
     between: Option<(Duration, u64)>,
     accepted: u64,
     /// Nothing came back for a time: it is a window, once and for all.
@@ -42,24 +42,24 @@ struct Start {
 
 impl Gain {
     /// The rate, if what came back lies on a line.
-    pub(super) fn read(&mut self, seen: &Sighting) -> Option<f64> {
-        self.accepted = self.accepted.saturating_add(u64::from(!seen.refused));
-        if !seen.alone || self.flat {
+    pub(super) fn read(&mut self, sample: &Sample) -> Option<f64> {
+        self.accepted = self.accepted.saturating_add(u64::from(!sample.rate_limited));
+        if !sample.alone || self.flat {
             return None;
         }
-        if seen.refused {
+        if sample.rate_limited {
             self.flat = true;
             return None;
         }
-        // When all is back, no more comes.
-        let full = seen.left.saturating_add(1) >= seen.limit;
+        // A full bucket gains nothing.
+        let full = sample.left.saturating_add(1) >= sample.limit;
         let Some(start) = self.start.filter(|_| !full) else {
             *self = Self::default();
-            self.start = Some(Start { sent: seen.sent, left: seen.left });
+            self.start = Some(Start { sent: sample.sent, left: sample.left });
             return None;
         };
-        let passed = seen.sent.saturating_duration_since(start.sent);
-        let gained = seen.left.saturating_add(self.accepted).saturating_sub(start.left);
+        let passed = sample.sent.saturating_duration_since(start.sent);
+        let gained = sample.left.saturating_add(self.accepted).saturating_sub(start.left);
         if gained == 0 && passed >= FLAT {
             self.flat = true;
             return None;
@@ -75,8 +75,8 @@ impl Gain {
         }
         let rate = gained as f64 / passed.as_secs_f64();
         let expected = rate * then.as_secs_f64();
-        let on_a_line = (expected - had as f64).abs() <= 1.5 + expected * 0.1;
-        if had >= 2 && gained >= had + 2 && on_a_line {
+        let is_on_a_line = (expected - had as f64).abs() <= 1.5 + expected * 0.1;
+        if had >= 2 && gained >= had + 2 && is_on_a_line {
             return Some((gained - 1) as f64 / passed.as_secs_f64());
         }
         self.between = Some((passed, gained));

@@ -1,4 +1,4 @@
-//! One counter that the server shows, and which kind of limiter is behind it.
+//! One counter in the responses' headers, and the kind of limiter behind it.
 
 use std::{
     collections::VecDeque,
@@ -12,10 +12,10 @@ use self::{
     fixed::Fixed,
     gain::Gain,
     scouts::Scouts,
-    usage::Own,
+    usage::Usage,
     window::{Entry, Window},
 };
-use super::{Kind, Reading, Reset, Verdict, View, later};
+use super::{LimiterKind, Observation, Reading, Reset, Verdict, View, later};
 use crate::headers::ServerClock;
 
 mod bucket;
@@ -25,61 +25,70 @@ mod scouts;
 mod usage;
 mod window;
 
-/// Resets of whole seconds say no more than this; two that differ by less say nothing.
+/// Resets in whole seconds are no more exact than this; a smaller difference between two of them says nothing.
 const COARSE: Duration = Duration::from_millis(1_500);
 
-/// Resets with a fraction of a second.
+/// The same for resets with a fraction of a second.
 const FINE: Duration = Duration::from_millis(50);
 
-/// How long a limiter is watched for being a bucket.
+/// A limiter is a bucket if it shows itself as one within this time.
 const YOUTH: Duration = Duration::from_secs(10);
 
-/// More are not kept for a change of kind.
+/// The most accepted requests that are kept for a change of the model.
 const MAX_ENTRIES: usize = 1_024;
 
-/// Whether the server keeps to a kind.
+/// Whether the server's limiter fits the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fits {
     Yes,
     No,
 }
 
-/// One answer, as one counter sees it.
+/// A response with this counter, as the quota gets it.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    pub(super) sent: Instant,
+    pub(super) observation: &'a Observation,
+    pub(super) reading: &'a Reading,
+}
+
+/// A response, as one counter sees it.
 #[derive(Clone, Copy, Debug)]
-struct Sighting {
+struct Sample {
     sent: Instant,
     received: Instant,
-    refused: bool,
+    /// Whether this counter was the reason for a rejection.
+    rate_limited: bool,
     limit: u64,
     left: u64,
-    /// How many others are still out.
-    out: u64,
-    /// Nothing else was on the way while it was: what was counted before it is known exactly.
+    /// How many other requests are in flight.
+    in_flight: u64,
+    /// Nothing else was in flight with it: what was counted before it is known exactly.
     alone: bool,
     date: Option<SystemTime>,
-    /// The reset is a time from the answer on, and not a moment.
+    /// The reset is a time from the response on, rounded anew each time.
     rounds_anew: bool,
 }
 
-/// One counter that the server shows.
+/// One counter in the responses' headers.
 #[derive(Debug)]
 pub(super) struct Counter {
     pub(super) name: u64,
     limit: u64,
     model: Model,
     scouts: Scouts,
-    /// What was accepted lately, for a change of kind.
+    /// Requests that were accepted lately, for a change of the model.
     entries: VecDeque<Entry>,
-    first: Option<Before>,
+    earlier: Option<Earlier>,
     gain: Gain,
-    /// It is no bucket: taken for one, it refused too often.
+    /// The limiter was treated as a bucket and rejected too often to be one.
     no_bucket: bool,
     begun: Instant,
     received: Instant,
-    own: Own,
+    usage: Usage,
 }
 
-/// What kind of limiter is behind it, as far as can be told.
+/// The kind of limiter behind a counter, as far as its responses show.
 #[derive(Debug)]
 enum Model {
     Fixed(Fixed),
@@ -87,9 +96,9 @@ enum Model {
     Bucket(Bucket),
 }
 
-/// An earlier answer, to tell a bucket by.
+/// An earlier response, to recognise a bucket.
 #[derive(Clone, Copy, Debug)]
-struct Before {
+struct Earlier {
     sent: Instant,
     received: Instant,
     left: u64,
@@ -110,25 +119,24 @@ impl Counter {
             model,
             scouts: Scouts::default(),
             entries: VecDeque::new(),
-            first: None,
+            earlier: None,
             gain: Gain::default(),
             no_bucket: false,
             begun: view.now,
             received: view.now,
-            own: Own::new(view.now),
+            usage: Usage::new(view.now),
         }
     }
 
-    /// Whether one may be sent, as far as this counter goes.
-    pub(super) fn turn(&mut self, view: &View, clock: &ServerClock) -> Verdict {
+    pub(super) fn check(&mut self, view: &View, clock: &ServerClock) -> Verdict {
         match &mut self.model {
-            Model::Fixed(fixed) => fixed.turn(view, clock, self.limit, &self.scouts),
-            Model::Window(window) => window.turn(view, self.limit, &self.scouts),
-            Model::Bucket(bucket) => bucket.turn(view, self.limit),
+            Model::Fixed(fixed) => fixed.check(view, clock, self.limit, &self.scouts),
+            Model::Window(window) => window.check(view, self.limit, &self.scouts),
+            Model::Bucket(bucket) => bucket.check(view, self.limit),
         }
     }
 
-    /// Whether a new window was taken to have begun, since this was last asked.
+    /// Whether a new window was presumed to have begun, since the last call of this.
     pub(super) fn has_turned_over(&mut self) -> bool {
         match &mut self.model {
             Model::Fixed(fixed) => fixed.has_turned_over(),
@@ -136,29 +144,29 @@ impl Counter {
         }
     }
 
-    pub(super) fn sent(&mut self, now: Instant) {
-        self.scouts.sent(now);
+    pub(super) fn on_sent(&mut self, now: Instant) {
+        self.scouts.on_sent(now);
     }
 
-    pub(super) fn unsent(&mut self, sent: Instant) {
-        self.scouts.unsent(sent);
+    pub(super) fn on_unsent(&mut self, sent: Instant) {
+        self.scouts.on_unsent(sent);
     }
 
-    /// How many can be sent at most before a moment, if that is certain.
-    pub(super) fn turns_before(
+    /// The most requests that can be sent before a moment, if that is certain.
+    pub(super) fn max_permits_before(
         &self,
         moment: Instant,
         view: &View,
         clock: &ServerClock,
     ) -> Option<u64> {
         match &self.model {
-            Model::Fixed(fixed) => fixed.turns_before(moment, view, clock, self.limit),
-            Model::Window(window) => window.turns_before(moment, view, self.limit),
+            Model::Fixed(fixed) => fixed.max_permits_before(moment, view, clock, self.limit),
+            Model::Window(window) => window.max_permits_before(moment, view, self.limit),
             Model::Bucket(_) => None,
         }
     }
 
-    /// Limit, what is left, when more comes.
+    /// The limit, what is left of it, and when more comes.
     pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, u64, Instant) {
         let (left, at) = match &self.model {
             Model::Fixed(fixed) => fixed.left(view, clock),
@@ -168,96 +176,108 @@ impl Counter {
         (self.limit, left, at)
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> LimiterKind {
         match &self.model {
-            Model::Fixed(fixed) => Kind::FixedWindow { length: fixed.length() },
-            Model::Window(window) => Kind::Window { length: window.length() },
-            Model::Bucket(bucket) => Kind::Bucket { per_second: bucket.rate() },
+            Model::Fixed(fixed) => LimiterKind::FixedWindow { length: fixed.length() },
+            Model::Window(window) => LimiterKind::SlidingWindow { length: window.length() },
+            Model::Bucket(bucket) => LimiterKind::Bucket { per_second: bucket.rate() },
         }
     }
 
-    /// When it was last heard of.
+    /// When the last response with this counter came.
     pub(super) const fn received(&self) -> Instant {
         self.received
     }
 
-    /// Whether the answer was a refusal that only what others took explains.
+    /// Returns whether the request was rejected, and only other processes explain it.
     pub(super) fn read(
         &mut self,
         view: &View,
-        sent: Instant,
-        refused: bool,
-        date: Option<SystemTime>,
-        reading: &Reading,
+        report: &Report<'_>,
         clock: &mut ServerClock,
     ) -> bool {
-        let alone = view.out == 0 && self.received <= sent;
+        let sample = self.sample(view, report);
+        let is_foreign = sample.rate_limited && self.usage.is_less_than_half(self.limit);
+        if !sample.rate_limited && matches!(self.model, Model::Fixed(_)) {
+            if self.entries.len() >= MAX_ENTRIES {
+                self.entries.pop_front();
+            }
+            self.entries.push_back(Entry { earliest: sample.sent, latest: sample.received });
+        }
+        if !self.no_bucket && self.is_young(view.now) {
+            let line = self.gain.read(&sample);
+            if let Some(rate) = self.bucket_rate(&sample, report.reading).or(line) {
+                self.model = Model::Bucket(Bucket::new(rate, &sample));
+            }
+        }
+        self.update_model(view, &sample, report.reading.reset, clock);
+        is_foreign
+    }
+
+    fn sample(&mut self, view: &View, report: &Report<'_>) -> Sample {
+        let Report { sent, observation, reading } = *report;
+        let alone = view.in_flight == 0 && self.received <= sent;
         self.received = view.now;
         if let Some(limit) = reading.limit {
             self.limit = limit;
         }
         let left = reading.remaining.min(self.limit);
-        let refused = refused && left == 0;
-        let back_in = match (reading.reset, date) {
+        let rate_limited = observation.rate_limited && left == 0;
+        let back_in = match (reading.reset, observation.date) {
             (Some(Reset::In(wait)), _) => Some(wait),
             (Some(Reset::At(at)), Some(date)) => at.duration_since(date).ok(),
             _ => None,
         };
-        self.own.read(view.now, !refused, back_in.map(|wait| wait.min(view.max_hold)));
-        let foreign = refused && self.own.is_less_than_half(self.limit);
-        let seen = Sighting {
+        self.usage.read(view.now, !rate_limited, back_in.map(|wait| wait.min(view.max_block)));
+        Sample {
             sent,
             received: view.now,
-            refused,
+            rate_limited,
             limit: self.limit,
             left,
-            out: view.out,
+            in_flight: view.in_flight,
             alone,
-            date,
+            date: observation.date,
             rounds_anew: matches!(reading.reset, Some(Reset::In(_))),
-        };
-        if !refused && matches!(self.model, Model::Fixed(_)) {
-            if self.entries.len() >= MAX_ENTRIES {
-                self.entries.pop_front();
-            }
-            self.entries.push_back(Entry { earliest: sent, latest: view.now });
         }
-        if !self.no_bucket && self.is_young(view.now) {
-            let line = self.gain.read(&seen);
-            if let Some(rate) = self.bucket_rate(&seen, reading).or(line) {
-                self.model = Model::Bucket(Bucket::new(rate, &seen));
-            }
-        }
-        let ends = |wait: Duration| later(view.now, wait.min(view.max_hold));
-        let at = |moment: Option<(Instant, Instant)>| {
+    }
+
+    fn update_model(
+        &mut self,
+        view: &View,
+        sample: &Sample,
+        reset: Option<Reset>,
+        clock: &mut ServerClock,
+    ) {
+        let latest = |moment: Option<(Instant, Instant)>| {
             moment.map(|(_, latest)| view.cap(latest, view.now))
         };
-        match (&mut self.model, reading.reset) {
+        match (&mut self.model, reset) {
             (Model::Fixed(fixed), Some(Reset::At(reset))) => {
-                if fixed.read(&seen, reset, clock) == Fits::No {
+                if fixed.read(sample, reset, clock) == Fits::No {
                     let mut window = Window::new(std::mem::take(&mut self.entries));
-                    self.entries.clear();
-                    window.square(&seen, at(clock.when(reset)));
+                    window.reconcile(sample, latest(clock.when(reset)));
                     self.model = Model::Window(window);
                 }
             }
             (Model::Fixed(_), _) => {}
             (Model::Window(window), Some(Reset::At(reset))) => {
-                window.read(&seen, at(clock.when(reset)));
+                window.read(sample, latest(clock.when(reset)));
             }
-            (Model::Window(window), Some(Reset::In(wait))) => window.read(&seen, Some(ends(wait))),
-            (Model::Window(window), None) => window.read(&seen, None),
+            (Model::Window(window), Some(Reset::In(wait))) => {
+                window.read(sample, Some(later(view.now, wait.min(view.max_block))));
+            }
+            (Model::Window(window), None) => window.read(sample, None),
             (Model::Bucket(bucket), _) => {
-                if bucket.read(&seen) == Fits::No {
+                if bucket.read(sample) == Fits::No {
                     self.no_bucket = true;
                     self.model = Model::Window(Window::new(VecDeque::new()));
                 }
             }
         }
-        foreign
     }
 
-    /// A bucket shows itself at once. Later, others who send can make a window look like one.
+    /// A bucket shows itself at once. Later, other processes can make a window look like one.
     fn is_young(&self, now: Instant) -> bool {
         let proven = match &self.model {
             Model::Fixed(fixed) => fixed.is_proven(),
@@ -267,43 +287,40 @@ impl Counter {
         !proven && now <= later(self.begun, YOUTH)
     }
 
-    /// The rate of a bucket, if the answers show one: its reset moves away while what is left falls, faster than time passes.
+    /// The rate of a bucket, if the responses show one: its reset moves away while `left` falls, faster than time passes.
     ///
-    /// The reset of a fixed window stands still, and that of a sliding one moves no faster than time. That of a bucket is when it
-    /// will be full again, and so each request puts it off.
-    fn bucket_rate(&mut self, seen: &Sighting, reading: &Reading) -> Option<f64> {
+    /// The reset of a fixed window stands still, and that of a sliding one moves no faster than time. That of a bucket is when it is
+    /// full again, so each request puts it off.
+    fn bucket_rate(&mut self, sample: &Sample, reading: &Reading) -> Option<f64> {
         let reset = reading.reset?;
-        let before = self.first.get_or_insert(Before {
-            sent: seen.sent,
-            received: seen.received,
-            left: seen.left,
-            reset,
-        });
-        let passed = seen.received.saturating_duration_since(before.sent);
-        if passed > Duration::from_secs(1) || before.left < seen.left {
-            *before = Before { sent: seen.sent, received: seen.received, left: seen.left, reset };
+        let now =
+            Earlier { sent: sample.sent, received: sample.received, left: sample.left, reset };
+        let earlier = self.earlier.get_or_insert(now);
+        let passed = sample.received.saturating_duration_since(earlier.sent);
+        if passed > Duration::from_secs(1) || earlier.left < sample.left {
+            *earlier = now;
             return None;
         }
-        let (moved, coarse) = match (before.reset, reset) {
+        let (moved, is_coarse) = match (earlier.reset, reset) {
             (Reset::At(was), Reset::At(is)) => (
                 is.duration_since(was).ok()?,
                 is_whole(since_epoch(is)) && is_whole(since_epoch(was)),
             ),
             (Reset::In(was), Reset::In(is)) => {
-                let since = seen.sent.saturating_duration_since(before.received);
+                let since = sample.sent.saturating_duration_since(earlier.received);
                 (is.checked_sub(was)?.saturating_add(since), is_whole(is) && is_whole(was))
             }
             _ => return None,
         };
-        if moved <= passed.saturating_add(if coarse { COARSE } else { FINE }) {
+        if moved <= passed.saturating_add(if is_coarse { COARSE } else { FINE }) {
             return None;
         }
-        let full_in = match (reset, seen.date) {
+        let full_in = match (reset, sample.date) {
             (Reset::In(wait), _) => wait,
             (Reset::At(at), Some(date)) => at.duration_since(date).ok()?,
             (Reset::At(_), None) => moved,
         };
-        let taken = seen.limit.saturating_sub(seen.left);
+        let taken = sample.limit.saturating_sub(sample.left);
         (taken > 0).then(|| taken as f64 / full_in.as_secs_f64().max(0.001))
     }
 }

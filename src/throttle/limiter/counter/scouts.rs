@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::super::{Verdict, View, later};
 
-/// A sixth of the limit, and no more than this many, are held back; one for each so much of the time to be searched.
+/// A sixth of the limit is held back, at most this many, and one for each of these spans in the time to be searched.
 const MOST: u64 = 5;
 const APART: Duration = Duration::from_millis(100);
 
-/// How well the moment is to be known; no network is more exact.
+/// A reset known to within this is exact: no network is better.
 const EXACT: Duration = Duration::from_millis(10);
 
-/// Nobody is held back for longer than this for the sake of knowledge.
+/// No request is held back for longer than this to learn.
 const PATIENCE: Duration = Duration::from_millis(5_000);
 
 /// Scouts: the last few requests of a window, sent one by one over the time in which the window may end.
@@ -23,52 +23,51 @@ const PATIENCE: Duration = Duration::from_millis(5_000);
 ///                   ├──────────────────────────────┤
 ///   ▒▒▒▒▒▒▒▒ burst     ·      ·      ·      ·      ·  scouts
 ///                                       ▲
-///                          this one's answer shows the new window
+///                          this one's response shows the new window
 /// ```
 ///
-/// A scout is never refused: before the reset there is a unit left for it, and after the reset there are all. So the moment is
-/// learned without a refusal, by requests that had to be sent anyway; and what they find between tells one kind of limiter from
-/// another. When the moment is known, none are held back.
+/// A scout is never rate limited: before the reset there is a unit left for it, and after the reset there are all. So the reset is
+/// learned from requests that had to be sent anyway, and what the scouts find tells the kinds of limiters apart. Once the reset is
+/// known, none are held back.
 #[derive(Debug, Default)]
 pub(super) struct Scouts {
     last_sent: Option<Instant>,
-    /// Before that.
+    /// The one before it.
     sent_before: Option<Instant>,
 }
 
 // === impl Scouts ===
 
 impl Scouts {
-    pub(super) fn sent(&mut self, now: Instant) {
+    pub(super) fn on_sent(&mut self, now: Instant) {
         if self.last_sent != Some(now) {
             self.sent_before = self.last_sent.replace(now);
         }
     }
 
-    /// The last one never left, so the next need keep no distance from it.
-    pub(super) fn unsent(&mut self, sent: Instant) {
+    /// The last one never left, so the next need not keep a distance from it.
+    pub(super) fn on_unsent(&mut self, sent: Instant) {
         if self.last_sent == Some(sent) {
             self.last_sent = self.sent_before;
         }
     }
 
-    /// Whether one of the `left` may go, if all comes back between `earliest` and `latest`.
-    pub(super) fn turn(
+    /// Whether one of the `left` may be sent, if the limit resets between `earliest` and `latest`.
+    pub(super) fn check(
         &self,
         view: &View,
         left: u64,
         limit: u64,
-        earliest: Instant,
-        latest: Instant,
+        (earliest, latest): (Instant, Instant),
     ) -> Verdict {
         let width = latest.saturating_duration_since(earliest.max(view.now));
-        // A unit that finds nothing is lost, which is the time that it takes to wait for one.
+        // A unit that finds nothing is lost, which costs the time that a unit takes to come back.
         let wait = latest.saturating_duration_since(view.now);
         let unit = wait / u32::try_from(limit).unwrap_or(u32::MAX).max(1);
-        let uncertain = width > EXACT.max(view.rtt).max(unit);
+        let is_uncertain = width > EXACT.max(view.rtt).max(unit);
         let worth = (width.as_millis() / APART.as_millis()) as u64 + 1;
         let held_back = (limit / 6).min(MOST).min(worth);
-        if left > held_back || !uncertain || latest > later(view.now, PATIENCE) {
+        if left > held_back || !is_uncertain || latest > later(view.now, PATIENCE) {
             return Verdict::Go;
         }
         let from = self.last_sent.map_or(earliest, |last| last.max(earliest));

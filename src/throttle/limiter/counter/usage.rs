@@ -6,35 +6,34 @@ use tokio::time::Instant;
 
 use super::super::later;
 
-/// What this process took lately: in no less than the longest time after which the server promised some of it back, and no more
-/// than twice that.
+/// What this process took lately: in one to two times the longest span after which the server promised some of it back.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(super) struct Usage {
     span: Duration,
     since: Instant,
-    /// In the span before this one, and in this one.
+    /// What was taken in the span before this one, and in this one.
     before: u64,
     taken: u64,
 }
 
-// === impl Own ===
+// === impl Usage ===
 
-impl Own {
+impl Usage {
     pub(super) const fn new(now: Instant) -> Self {
         Self { span: Duration::ZERO, since: now, before: 0, taken: 0 }
     }
 
-    pub(super) fn read(&mut self, now: Instant, accepted: bool, back_in: Option<Duration>) {
+    pub(super) fn read(&mut self, now: Instant, is_accepted: bool, back_in: Option<Duration>) {
         self.span = self.span.max(back_in.unwrap_or_default());
         if later(self.since, self.span) <= now {
             let is_next = later(self.since, self.span.saturating_mul(2)) > now;
             self.before = if is_next { self.taken } else { 0 };
             (self.since, self.taken) = (now, 0);
         }
-        self.taken += u64::from(accepted);
+        self.taken += u64::from(is_accepted);
     }
 
-    /// Whether others took most of the limit.
+    /// Whether other processes took most of the limit.
     pub(super) const fn is_less_than_half(&self, limit: u64) -> bool {
         (self.before + self.taken).saturating_mul(2) < limit
     }

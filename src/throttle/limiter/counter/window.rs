@@ -1,30 +1,30 @@
-//! At most so many in any span of a length that has to be found out.
+//! At most a limit in any span of a length that must be learned.
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    super::{Verdict, View, later, level::Level, period::Period},
-    Scouts, Sighting,
+    super::{Verdict, View, later, period::Period},
+    Sample, Scouts,
 };
 
-/// So many times has the quota to come back when foretold before it is used without asking.
+/// The number of times that the quota must come back as predicted before it is used without a probe.
 const PROOF: u32 = 2;
 
-/// No more than so many are counted.
-const MOST_SETBACKS: u32 = 6;
+/// The most setbacks that are counted.
+const MAX_SETBACKS: u32 = 6;
 
-/// A moment that came too early was rounded down by no more than this.
+/// A moment that came too early was rounded down by at most this.
 const ROUNDED: Duration = Duration::from_secs(1);
 
-/// More than this many accepted requests are not remembered one by one.
+/// The most accepted requests that are remembered one by one.
 const MAX_ENTRIES: usize = 2_048;
 
-/// Of what others have taken, no more is remembered one by one from one answer.
+/// The most requests of others that are remembered one by one from one response to the next.
 const MAX_OTHERS: u64 = 64;
 
-/// An accepted request, counted by the server at some time between.
+/// An accepted request, counted by the server between two moments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) earliest: Instant,
@@ -33,34 +33,33 @@ pub(super) struct Entry {
 
 /// A window whose end the server names badly or not at all: each accepted request comes back a period after it was counted.
 ///
-/// That is how a sliding window works. A window that begins with the first request, or at any moment at all, keeps to it too: if
-/// there are no more than the limit in *any* span of the period, there are no more in that one.
+/// That is how a sliding window works. A window that begins with the first request, or at any moment, keeps to it too: at most the
+/// limit in *any* span of the period means at most the limit in that one.
 ///
-/// The ledger of accepted requests is squared with what each answer says is left: if the server counts fewer, the oldest have
-/// come back, which bounds the period; if it counts more, somebody else sends.
+/// The ledger of accepted requests is reconciled with what each response says is left: if the server counts fewer, the oldest have
+/// come back, which bounds the period; if it counts more, other processes send too.
 #[derive(Debug)]
 pub(super) struct Window {
     entries: VecDeque<Entry>,
-    /// Counted by the server, and too many to be remembered.
+    /// Requests that the server counts, and that are too many to be remembered.
     unlisted: u64,
     period: Period,
-    level: Level,
-    /// The latest time by which the server said all would be back.
+    /// The latest moment at which everything is back, by the server.
     stated: Option<Instant>,
     proven: u32,
-    /// A probe is out because the oldest should be back.
+    /// A probe is in flight because the oldest should be back.
     probing: bool,
-    /// Units left to others who send, for they take them between our answers.
+    /// Units left to other processes, which take them between our responses.
     headroom: u64,
-    /// Refusals that were not foreseen: each doubles the proof that is asked for.
+    /// Unpredicted rate-limited responses: each doubles the proof that is required.
     setbacks: u32,
     setback: Option<Instant>,
     eased: Option<Instant>,
-    /// What the server says is rounded down.
+    /// Whether the server rounds its reset down.
     early: bool,
-    /// The latest time before the last return: two of them are a period apart, or more.
+    /// The latest moment before the last return: two of them are at least a period apart.
     before_return: Option<Instant>,
-    /// The latest time at which nothing had come back.
+    /// The latest moment at which nothing had come back.
     nothing_yet: Option<Instant>,
 }
 
@@ -72,7 +71,6 @@ impl Window {
             entries,
             unlisted: 0,
             period: Period::default(),
-            level: Level::default(),
             stated: None,
             proven: 0,
             probing: false,
@@ -86,10 +84,10 @@ impl Window {
         }
     }
 
-    pub(super) fn turn(&mut self, view: &View, limit: u64, scouts: &Scouts) -> Verdict {
+    pub(super) fn check(&mut self, view: &View, limit: u64, scouts: &Scouts) -> Verdict {
         let counted = self.counted();
-        let limit = limit.saturating_sub(self.headroom).max(1);
-        let left = limit.saturating_sub(counted).saturating_sub(view.out);
+        let usable = limit.saturating_sub(self.headroom).max(1);
+        let left = usable.saturating_sub(counted).saturating_sub(view.in_flight);
         let back = self.back(view);
         if left > 0 {
             let Some(back) = back else { return Verdict::Go };
@@ -100,7 +98,7 @@ impl Window {
             if self.is_proven() {
                 return Verdict::Go;
             }
-            return scouts.turn(view, left, limit, from.min(back), back);
+            return scouts.check(view, left, usable, (from.min(back), back));
         }
         let back = back.unwrap_or(view.now);
         if view.now < back {
@@ -108,7 +106,7 @@ impl Window {
         }
         if self.is_proven() {
             if self.release(view) {
-                return self.turn(view, limit, scouts);
+                return self.check(view, usable, scouts);
             }
             return view.probe();
         }
@@ -116,9 +114,14 @@ impl Window {
         view.probe()
     }
 
-    /// How many can be sent at most before a moment: no more than the limit in any period, which is longer than what passed
+    /// The most requests that can be sent before a moment: the limit in any period, which is longer than the time that passed
     /// without a return.
-    pub(super) fn turns_before(&self, moment: Instant, view: &View, limit: u64) -> Option<u64> {
+    pub(super) fn max_permits_before(
+        &self,
+        moment: Instant,
+        view: &View,
+        limit: u64,
+    ) -> Option<u64> {
         let length = self.period.longer_than();
         if !self.is_proven() || length.is_zero() {
             return None;
@@ -129,31 +132,16 @@ impl Window {
     }
 
     pub(super) fn left(&self, view: &View, limit: u64) -> (u64, Instant) {
-        let left = limit.saturating_sub(self.counted()).saturating_sub(view.out);
+        let left = limit.saturating_sub(self.counted()).saturating_sub(view.in_flight);
         (left, self.back(view).unwrap_or(view.now))
     }
 
-    /// Nobody else was met for a period: a unit less is left to them.
-    fn ease(&mut self, seen: &Sighting) {
-        let Some(length) = self.period.length() else { return };
-        if self.eased.or(self.setback).is_some_and(|eased| later(eased, length) <= seen.received) {
-            self.headroom = self.headroom.saturating_sub(1);
-            self.setbacks = self.setbacks.saturating_sub(1);
-            self.eased = Some(seen.received);
-        }
+    pub(super) fn length(&self) -> Option<Duration> {
+        self.period.length()
     }
 
     fn is_proven(&self) -> bool {
         self.proven >= PROOF << self.setbacks
-    }
-
-    /// What left before the last refusal was heard of tells nothing new.
-    fn set_back(&mut self, seen: &Sighting) {
-        if self.setback.is_none_or(|setback| setback <= seen.sent) {
-            self.setbacks = (self.setbacks + 1).min(MOST_SETBACKS);
-            self.setback = Some(seen.received);
-        }
-        self.proven = 0;
     }
 
     /// Whether the period is known to within a twentieth.
@@ -164,7 +152,27 @@ impl Window {
         }
     }
 
-    /// When the oldest is taken to be back.
+    /// Leaves a unit less to other processes after a period in which there were none.
+    fn ease(&mut self, sample: &Sample) {
+        let Some(length) = self.period.length() else { return };
+        let last = self.eased.or(self.setback);
+        if last.is_some_and(|last| later(last, length) <= sample.received) {
+            self.headroom = self.headroom.saturating_sub(1);
+            self.setbacks = self.setbacks.saturating_sub(1);
+            self.eased = Some(sample.received);
+        }
+    }
+
+    /// Requests sent before the last rate-limited response came tell nothing new.
+    fn set_back(&mut self, sample: &Sample) {
+        if self.setback.is_none_or(|setback| setback <= sample.sent) {
+            self.setbacks = (self.setbacks + 1).min(MAX_SETBACKS);
+            self.setback = Some(sample.received);
+        }
+        self.proven = 0;
+    }
+
+    /// When the oldest should be back.
     fn back(&self, view: &View) -> Option<Instant> {
         let oldest = self.entries.front()?;
         let own = self
@@ -180,7 +188,7 @@ impl Window {
         Some(view.cap(back, oldest.latest))
     }
 
-    /// Takes those that should be back to be back.
+    /// Drops entries that must be back. Returns whether there were any.
     fn release(&mut self, view: &View) -> bool {
         let before = self.entries.len();
         let Some(length) = self.period.length() else {
@@ -195,80 +203,84 @@ impl Window {
         self.entries.len() < before
     }
 
-    pub(super) fn read(&mut self, seen: &Sighting, resets: Option<Instant>) {
-        if !seen.refused {
+    pub(super) fn read(&mut self, sample: &Sample, resets: Option<Instant>) {
+        if !sample.rate_limited {
             if self.entries.len() >= MAX_ENTRIES {
                 self.entries.pop_front();
             }
-            self.entries.push_back(Entry { earliest: seen.sent, latest: seen.received });
+            self.entries.push_back(Entry { earliest: sample.sent, latest: sample.received });
         }
-        self.square(seen, resets);
+        self.reconcile(sample, resets);
     }
 
-    /// Squares the ledger, which this answer is in, with what the answer says.
-    pub(super) fn square(&mut self, seen: &Sighting, resets: Option<Instant>) {
-        self.level.read(seen.sent, seen.received, seen.left);
-        if seen.refused {
-            self.set_back(seen);
+    /// Reconciles the ledger, which has this response's request, with what the response says.
+    pub(super) fn reconcile(&mut self, sample: &Sample, resets: Option<Instant>) {
+        if sample.rate_limited {
+            self.set_back(sample);
         }
-        let counted = seen.limit.saturating_sub(seen.left);
-        // Those that had been answered when it left were counted before it, and so was it.
-        let before = self.entries.partition_point(|entry| entry.latest <= seen.sent) as u64;
-        let surely = before + u64::from(!seen.refused);
-        let mut oldest = self.entries.front().copied();
-        if let Some(entry) = oldest {
+        let counted = sample.limit.saturating_sub(sample.left);
+        // Requests that had been answered when this one was sent were counted before it, and so was it.
+        let before = self.entries.partition_point(|entry| entry.latest <= sample.sent) as u64;
+        let surely = before + u64::from(!sample.rate_limited);
+        if let Some(oldest) = self.entries.front().copied() {
             if surely > counted {
-                // A window that does not begin with a request may end any time after one. From one return to the next is a whole one.
-                if let Some(begin) = self.before_return {
-                    self.period
-                        .back(seen.received.saturating_duration_since(begin.min(entry.earliest)));
-                }
-                self.before_return = self.nothing_yet.or(Some(entry.earliest));
-                if self.is_exact() {
-                    self.proven += 1;
-                }
+                self.on_return(oldest, sample);
             } else if surely == counted && before > 0 {
-                self.period.not_yet(seen.sent.saturating_duration_since(entry.latest));
-                self.nothing_yet = Some(seen.sent);
-                self.ease(seen);
-                if self.probing || seen.refused {
-                    self.early |= self.stated.is_some_and(|stated| seen.sent > stated);
-                    self.proven = 0;
-                }
+                self.on_no_return(oldest, sample);
             }
         }
         self.probing = false;
-        // While nothing has come back, each answer says the same and rounds it up anew: the least of it holds.
-        let again = seen.rounds_anew && surely <= counted && !self.early;
-        let known = self.stated.filter(|_| again);
+        // Until something comes back, each response names the same moment and rounds it up anew: the earliest holds.
+        let is_repeated = sample.rounds_anew && surely <= counted && !self.early;
+        let known = self.stated.filter(|_| is_repeated);
         self.stated = resets.map(|resets| known.map_or(resets, |known| known.min(resets)));
-        for _ in counted..surely {
-            oldest = self.entries.pop_front().or(oldest);
+        let returned = usize::try_from(surely.saturating_sub(counted)).unwrap_or(usize::MAX);
+        self.entries.drain(..returned.min(self.entries.len()));
+        self.add_others(sample, counted);
+    }
+
+    /// The oldest has come back.
+    fn on_return(&mut self, oldest: Entry, sample: &Sample) {
+        // A window that does not begin with a request may end any time after one. Only from one return to the next it is whole.
+        if let Some(begin) = self.before_return {
+            let begin = begin.min(oldest.earliest);
+            self.period.back(sample.received.saturating_duration_since(begin));
         }
-        // Somebody else's, or some of our own that nobody told us of.
-        let perhaps = (self.entries.len() as u64).saturating_add(seen.out);
+        self.before_return = self.nothing_yet.or(Some(oldest.earliest));
+        if self.is_exact() {
+            self.proven += 1;
+        }
+    }
+
+    /// The oldest has not come back yet.
+    fn on_no_return(&mut self, oldest: Entry, sample: &Sample) {
+        self.period.not_yet(sample.sent.saturating_duration_since(oldest.latest));
+        self.nothing_yet = Some(sample.sent);
+        self.ease(sample);
+        if self.probing || sample.rate_limited {
+            self.early |= self.stated.is_some_and(|stated| sample.sent > stated);
+            self.proven = 0;
+        }
+    }
+
+    /// Adds requests that the server counts and this process did not send, or was not told of.
+    fn add_others(&mut self, sample: &Sample, counted: u64) {
+        let perhaps = (self.entries.len() as u64).saturating_add(sample.in_flight);
         let others = counted.saturating_sub(perhaps).min(MAX_OTHERS);
-        if others > 0 && seen.refused && self.is_exact() {
-            self.headroom = (self.headroom + 1).min(seen.limit / 4);
-            self.eased = Some(seen.received);
+        if others > 0 && sample.rate_limited && self.is_exact() {
+            self.headroom = (self.headroom + 1).min(sample.limit / 4);
+            self.eased = Some(sample.received);
         }
         for _ in 0..others {
             if self.entries.len() < MAX_ENTRIES {
-                self.entries.push_back(Entry { earliest: seen.sent, latest: seen.received });
+                self.entries.push_back(Entry { earliest: sample.sent, latest: sample.received });
             }
         }
-        let listed = (self.entries.len() as u64).saturating_add(seen.out);
+        let listed = (self.entries.len() as u64).saturating_add(sample.in_flight);
         self.unlisted = counted.saturating_sub(listed);
     }
 
     fn counted(&self) -> u64 {
         self.unlisted.saturating_add(self.entries.len() as u64)
-    }
-}
-
-/// The length of time that a proven window takes, to be shown.
-impl Window {
-    pub(super) fn length(&self) -> Option<Duration> {
-        self.period.length()
     }
 }

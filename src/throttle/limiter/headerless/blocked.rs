@@ -1,4 +1,4 @@
-//! Refused, and not told until when.
+//! Rate limited, perhaps without a `Retry-After`.
 
 use std::time::Duration;
 
@@ -6,72 +6,83 @@ use tokio::time::Instant;
 
 use super::{
     super::{Verdict, View, later},
-    Heard, Next,
-    trial::Trial,
+    Headerless, Next, RoundTrip,
+    pace::Pace,
+    ramp::Ramp,
+    trial::{SMALL, Trial},
 };
 
-/// The first probe comes so long after the refusal.
+/// The time from the rate-limited response to the first probe.
 const FIRST_GAP: Duration = Duration::from_millis(20);
 
-/// Each further probe after half as long again, so that the wait is overshot by a third at most. Up to this.
+/// Each gap is half as long again as the one before, so that the wait is overshot by a third at most. Up to this.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-/// Refused: probes at short growing distances until one is accepted, or one when the server said.
+/// Rate limited: single probes with growing gaps until one is accepted, or one probe after `Retry-After`.
 #[derive(Debug)]
 pub(in super::super) struct Blocked {
-    /// How many were accepted before it.
+    /// How many requests were accepted before.
     block: u64,
-    /// When the first refused one was sent, and the last.
+    /// When the first rejected request was sent, and the last.
     since: Instant,
-    last_refused: Instant,
+    last: Instant,
     next: Instant,
     gap: Duration,
-    told: bool,
+    had_retry_after: bool,
 }
 
 // === impl Blocked ===
 
 impl Blocked {
-    pub(super) fn new(block: u64, heard: &Heard) -> Self {
+    pub(super) fn new(block: u64, trip: &RoundTrip) -> Self {
         let mut blocked = Self {
             block,
-            since: heard.sent,
-            last_refused: heard.sent,
-            next: heard.received,
+            since: trip.sent,
+            last: trip.sent,
+            next: trip.received,
             gap: FIRST_GAP,
-            told: false,
+            had_retry_after: false,
         };
-        blocked.hold(heard);
+        blocked.wait(trip);
         blocked
     }
 
-    pub(super) fn turn(&self, view: &View) -> Verdict {
+    pub(super) fn check(&self, view: &View) -> Verdict {
         if view.now < self.next { Verdict::At(self.next) } else { view.probe() }
     }
 
-    pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
-        if heard.sent < self.next {
-            // It was on its way before the refusal.
+    pub(super) fn on_accepted(&mut self, trip: &RoundTrip) -> Next {
+        if trip.sent < self.next {
+            // It was in flight before the rate-limited response came.
             self.block += 1;
             return Next::Stay;
         }
-        let closed_for = self.last_refused.saturating_duration_since(self.since);
-        Trial::begin(self.block, self.told, self.since, closed_for, heard)
+        let closed_for = self.last.saturating_duration_since(self.since);
+        // A small block says nothing of a window: the next request may have come too soon after it, or the server may have been
+        // closed for reasons of its own, if it said for how long.
+        Next::Go(match self.block {
+            0 => Headerless::Ramp(Ramp::opened()),
+            1 if self.had_retry_after => Headerless::Ramp(Ramp::opened()),
+            1..=SMALL if !self.had_retry_after => {
+                Headerless::Pace(Pace::new(self.since, 1, self.block, trip))
+            }
+            _ => Headerless::Trial(Trial::new(self.block, self.since, closed_for, trip)),
+        })
     }
 
-    pub(super) fn refused(&mut self, heard: &Heard) -> Next {
-        self.last_refused = self.last_refused.max(heard.sent);
-        if heard.sent >= self.next {
+    pub(super) fn on_rate_limited(&mut self, trip: &RoundTrip) -> Next {
+        self.last = self.last.max(trip.sent);
+        if trip.sent >= self.next {
             self.gap = self.gap.saturating_add(self.gap / 2).min(LONGEST_GAP);
         }
-        self.hold(heard);
+        self.wait(trip);
         Next::Stay
     }
 
-    fn hold(&mut self, heard: &Heard) {
-        // Rounded down, the last second of a wait is none at all.
-        let wait = heard.retry_after.map_or(self.gap, |told| told.max(self.gap));
-        self.told |= heard.retry_after.is_some();
-        self.next = self.next.max(later(heard.received, wait));
+    fn wait(&mut self, trip: &RoundTrip) {
+        // A `Retry-After` that is rounded down says zero in the last second.
+        let wait = trip.retry_after.map_or(self.gap, |asked| asked.max(self.gap));
+        self.had_retry_after |= trip.retry_after.is_some();
+        self.next = self.next.max(later(trip.received, wait));
     }
 }

@@ -1,4 +1,4 @@
-//! At most so many in any period, both of them found out.
+//! At most a limit in any period, both of them learned.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,48 +6,48 @@ use tokio::time::Instant;
 
 use super::{
     super::{Verdict, View, later, period::Period},
-    Heard, Next, Silent,
+    Headerless, Next, RoundTrip,
     blocked::Blocked,
     growth::Growth,
 };
 
-/// So many returns in time before the period is relied on.
+/// The number of returns in time before the period is relied on.
 const PROOF: u32 = 2;
 
-/// So many surprises on end, and all is learned anew.
+/// After this many surprises in a row everything is learned anew.
 const GIVE_UP: u32 = 4;
 
-/// So often a period is taken to be longer; then it is the limit that is less than was thought.
-const TWICE: u32 = 2;
+/// The number of times that the period is lengthened; then the limit is lower than it was thought to be.
+const MAX_LENGTHENED: u32 = 2;
 
-/// A period that is so many times as long as was thought is another limit.
+/// A period this many times as long as it was thought to be is another limit.
 const MUCH_LONGER: u32 = 8;
 
 const FIRST_GAP: Duration = Duration::from_millis(20);
 
-/// At most `limit` in any `period`: right for fixed windows, which begin anywhere, and for sliding ones.
+/// At most `limit` in any `period`: right for fixed windows, which begin at any moment, and for sliding ones.
 #[derive(Debug)]
 pub(in super::super) struct Cycle {
     limit: u64,
     period: Period,
     /// The time after which the oldest is tried to be back, while the period is not known.
     attempt: Duration,
-    /// When those that count were sent and came back.
+    /// When the requests that count were sent and their responses came.
     entries: VecDeque<(Instant, Instant)>,
-    /// Those taken to be back, as many as the limit, in case they are not.
+    /// Entries treated as back, at most `limit`, in case they are not.
     past: VecDeque<(Instant, Instant)>,
     lengthened: u32,
     /// Returns in time, in a row.
     proven: u32,
-    /// Refusals that neither the limit nor the period explains, in a row.
+    /// Rate-limited responses in a row that neither the limit nor the period explains.
     surprises: u32,
-    /// Probes after the time at which the oldest was to be back, refused in a row.
+    /// Probes in a row that were rate limited when the oldest should have been back.
     in_vain: u32,
-    /// One alone goes until one is accepted.
-    surprised: bool,
-    /// The limit before it was last lowered, which those that were out then may show to be the right one.
+    /// Single requests only, until one is accepted.
+    is_probing: bool,
+    /// The limit before it was last lowered, which requests in flight at that time may still confirm.
     ceiling: u64,
-    /// The last correction: what was sent before it says nothing new.
+    /// The last correction: requests sent before tell nothing new.
     corrected: Instant,
     not_before: Instant,
     growth: Growth,
@@ -56,7 +56,7 @@ pub(in super::super) struct Cycle {
 // === impl Cycle ===
 
 impl Cycle {
-    /// `most` is what the limit may turn out to be when those come back that are out.
+    /// `most` is what the limit may turn out to be when the requests in flight are answered.
     pub(super) fn new(
         entries: VecDeque<(Instant, Instant)>,
         most: u64,
@@ -76,7 +76,7 @@ impl Cycle {
             proven: 0,
             surprises: 0,
             in_vain: 0,
-            surprised: false,
+            is_probing: false,
             ceiling: most,
             corrected: now,
             not_before: now,
@@ -84,17 +84,17 @@ impl Cycle {
         }
     }
 
-    pub(super) fn turn(&mut self, view: &View) -> Verdict {
+    pub(super) fn check(&mut self, view: &View) -> Verdict {
         if view.now < self.not_before {
             return Verdict::At(self.not_before);
         }
         if self.counted(view) < self.limit {
-            return if self.surprised { view.probe() } else { Verdict::Go };
+            return if self.is_probing { view.probe() } else { Verdict::Go };
         }
         let Some((_, oldest)) = self.entries.front() else { return view.probe() };
         let length = self.attempt;
         let back = view.cap(later(*oldest, length.saturating_add(view.margin)), *oldest);
-        self.growth.is_full();
+        self.growth.mark_full();
         if view.now < back {
             return Verdict::At(back);
         }
@@ -105,79 +105,79 @@ impl Cycle {
         if self.counted(view) < self.limit { Verdict::Go } else { view.probe() }
     }
 
-    pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
-        if heard.sent >= self.corrected && self.entries.len() as u64 >= self.limit {
+    pub(super) fn on_accepted(&mut self, trip: &RoundTrip) -> Next {
+        if trip.sent >= self.corrected && self.entries.len() as u64 >= self.limit {
             if let Some((sent, received)) = self.entries.front().copied() {
-                if heard.sent >= later(received, self.period.longer_than()) {
-                    self.period.back(heard.received.saturating_duration_since(sent));
+                if trip.sent >= later(received, self.period.longer_than()) {
+                    self.period.back(trip.received.saturating_duration_since(sent));
                     self.attempt = self.period.next_attempt();
                     self.proven += 1;
                     self.in_vain = 0;
                     self.past.extend(self.entries.pop_front());
-                    self.release(heard.received, Duration::ZERO);
+                    self.release(trip.received, Duration::ZERO);
                 }
             }
         }
-        self.entries.push_back((heard.sent, heard.received));
-        self.surprised &= heard.sent < self.corrected;
+        self.entries.push_back((trip.sent, trip.received));
+        self.is_probing &= trip.sent < self.corrected;
         let counted = self.entries.len() as u64;
-        if heard.sent < self.corrected {
+        if trip.sent < self.corrected {
             self.limit = self.limit.max(counted.min(self.ceiling));
         }
         if counted > self.limit / 2 {
             self.surprises = 0;
         }
         if let (Some(length), PROOF..) = (self.period.length(), self.proven) {
-            self.limit = self.limit.saturating_add(self.growth.step(heard.received, length));
+            self.limit = self.limit.saturating_add(self.growth.step(trip.received, length));
         }
         Next::Stay
     }
 
-    pub(super) fn lost(&mut self, sent: Instant, now: Instant) {
+    pub(super) fn on_lost(&mut self, sent: Instant, now: Instant) {
         if (self.entries.len() as u64) < self.limit {
             let newest = self.entries.back().map_or(sent, |(_, received)| *received);
             self.entries.push_back((sent, newest.max(sent).min(now)));
         }
     }
 
-    pub(super) fn refused(&mut self, heard: &Heard) -> Next {
-        if let Some(wait) = heard.retry_after {
-            self.hold(heard, wait);
+    pub(super) fn on_rate_limited(&mut self, trip: &RoundTrip) -> Next {
+        if let Some(wait) = trip.retry_after {
+            self.wait(trip, wait);
         }
-        if heard.sent < self.corrected {
+        if trip.sent < self.corrected {
             return Next::Stay;
         }
-        self.corrected = heard.received;
+        self.corrected = trip.received;
         let counted = self.entries.len() as u64;
         if counted >= self.limit {
-            // A probe, and the oldest is not back yet.
+            // It was a probe, and the oldest is not back yet.
             if let Some((_, received)) = self.entries.front() {
-                self.period.not_yet(heard.sent.saturating_duration_since(*received));
+                self.period.not_yet(trip.sent.saturating_duration_since(*received));
             }
             self.attempt = self.period.next_attempt();
             self.proven = 0;
             self.in_vain += 1;
-        } else if self.lengthen(heard) {
+        } else if self.lengthen(trip) {
             self.surprises += 1;
         } else if counted > self.limit / 2 {
-            // So many fit and not one more.
+            // This many fit, and not one more.
             (self.ceiling, self.limit) = (self.limit, counted);
-            self.growth.refused();
+            self.growth.on_rate_limited();
         } else {
             self.proven = 0;
             self.surprises += 1;
-            self.surprised = true;
+            self.is_probing = true;
             if self.surprises >= GIVE_UP {
-                return Next::Go(Silent::Blocked(Blocked::new(self.limit, heard)));
+                return Next::Go(Headerless::Blocked(Blocked::new(self.limit, trip)));
             }
-            self.hold(heard, FIRST_GAP * self.surprises);
+            self.wait(trip, FIRST_GAP * self.surprises);
         }
         Next::Stay
     }
 
-    /// With those that hang: no counter shows whether they are in.
+    /// Hanging requests count: no counter shows whether they were counted.
     fn counted(&self, view: &View) -> u64 {
-        self.entries.len() as u64 + view.out + view.settled
+        self.entries.len() as u64 + view.in_flight + view.settled
     }
 
     pub(super) fn length(&self) -> Option<Duration> {
@@ -188,11 +188,12 @@ impl Cycle {
         self.limit
     }
 
-    /// Time and again it was refused too early, or too late.
-    pub(super) const fn is_at_a_loss(&self) -> bool {
+    /// Requests were repeatedly rate limited too early, or too late.
+    pub(super) const fn is_inexplicable(&self) -> bool {
         self.surprises > 1 || self.in_vain >= GIVE_UP
     }
 
+    /// Drops entries that must be back.
     fn release(&mut self, now: Instant, margin: Duration) {
         let Some(length) = self.period.length() else { return };
         while self
@@ -207,13 +208,13 @@ impl Cycle {
         }
     }
 
-    /// Takes the period to be longer than was thought, so long that as many as the limit were accepted in it.
-    fn lengthen(&mut self, heard: &Heard) -> bool {
+    /// Lengthens the period until it holds as many accepted requests as the limit, if that explains the response.
+    fn lengthen(&mut self, trip: &RoundTrip) -> bool {
         let missing = usize::try_from(self.limit).unwrap_or(usize::MAX) - self.entries.len();
         let Some(first) = self.past.len().checked_sub(missing) else { return false };
-        let after = heard.sent.saturating_duration_since(self.past[first].1);
-        if heard.retry_after.is_none()
-            || self.lengthened >= TWICE
+        let after = trip.sent.saturating_duration_since(self.past[first].1);
+        if trip.retry_after.is_none()
+            || self.lengthened >= MAX_LENGTHENED
             || self.growth.is_trying()
             || after > self.attempt * MUCH_LONGER
         {
@@ -229,7 +230,7 @@ impl Cycle {
         true
     }
 
-    fn hold(&mut self, heard: &Heard, wait: Duration) {
-        self.not_before = self.not_before.max(later(heard.received, wait));
+    fn wait(&mut self, trip: &RoundTrip, wait: Duration) {
+        self.not_before = self.not_before.max(later(trip.received, wait));
     }
 }

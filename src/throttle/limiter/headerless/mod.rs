@@ -1,11 +1,11 @@
-//! A server that shows no counters: what it takes is found out by what it refuses.
+//! A server without rate-limit headers: the limit is learned from rate-limited responses.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::{blocked::Blocked, cycle::Cycle, pace::Pace, ramp::Ramp, trial::Trial};
-use super::{Kind, Verdict, View};
+use super::{LimiterKind, Verdict, View};
 
 mod blocked;
 mod cycle;
@@ -14,21 +14,21 @@ mod pace;
 mod ramp;
 mod trial;
 
-/// A server that shows no counters.
+/// The phases of learning a limit without headers.
 ///
 /// ```text
-///            refused            accepted             refused early
+///          rate limited           accepted          rate limited early
 ///   Ramp ──────────────▶ Blocked ────────▶ Trial ──────────────────▶ Pace
-///    as many as were      one probe at     a second, whole            so many a second
-///    accepted already     a time            block, and its limit
+///    as many in flight    one probe at     a second, whole            an even rate
+///    as were accepted     a time           block, and its limit
 ///                            ▲                │
 ///                            │ no period fits ▼
 ///                            └───────────── Cycle    at most the limit in any period
 /// ```
 ///
-/// When nothing was accepted before it was blocked, it ramps up again; when three or fewer were, it goes at a pace without a trial.
+/// If nothing was accepted before it was blocked, it ramps up again. After three or fewer it goes at a pace without a trial.
 #[derive(Debug)]
-pub(super) enum Silent {
+pub(super) enum Headerless {
     Ramp(Ramp),
     Blocked(Blocked),
     Trial(Trial),
@@ -36,99 +36,98 @@ pub(super) enum Silent {
     Pace(Pace),
 }
 
-/// What becomes of a phase after an answer.
+/// The phase after a response.
 #[derive(Debug)]
 enum Next {
     Stay,
-    Go(Silent),
+    Go(Headerless),
 }
 
-/// One answer of such a server.
+/// A request that was answered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heard {
+pub(super) struct RoundTrip {
     pub(super) sent: Instant,
     pub(super) received: Instant,
     pub(super) retry_after: Option<Duration>,
 }
 
-// === impl Silent ===
+// === impl Headerless ===
 
-impl Default for Silent {
+impl Default for Headerless {
     fn default() -> Self {
         Self::Ramp(Ramp::default())
     }
 }
 
-impl Silent {
+impl Headerless {
     #[inline]
-    pub(super) fn turn(&mut self, view: &View) -> Verdict {
+    pub(super) fn check(&mut self, view: &View) -> Verdict {
         match self {
-            Self::Ramp(ramp) => ramp.turn(view),
-            Self::Blocked(blocked) => blocked.turn(view),
-            Self::Trial(trial) => trial.turn(view),
-            Self::Cycle(cycle) => cycle.turn(view),
-            Self::Pace(pace) => pace.turn(view),
+            Self::Ramp(ramp) => ramp.check(view),
+            Self::Blocked(blocked) => blocked.check(view),
+            Self::Trial(trial) => trial.check(view),
+            Self::Cycle(cycle) => cycle.check(view),
+            Self::Pace(pace) => pace.check(view),
         }
     }
 
-    pub(super) fn sent(&mut self, now: Instant) {
+    pub(super) fn on_sent(&mut self, now: Instant) {
         if let Self::Pace(pace) = self {
-            pace.sent(now);
+            pace.on_sent(now);
         }
     }
 
-    pub(super) fn unsent(&mut self, now: Instant) {
+    pub(super) fn on_unsent(&mut self, now: Instant) {
         if let Self::Pace(pace) = self {
-            pace.unsent(now);
+            pace.on_unsent(now);
+        }
+    }
+
+    /// A lost request is treated as counted by the server.
+    pub(super) fn on_lost(&mut self, sent: Instant, now: Instant) {
+        if let Self::Cycle(cycle) = self {
+            cycle.on_lost(sent, now);
         }
     }
 
     #[inline]
-    pub(super) fn accepted(&mut self, heard: &Heard) {
+    pub(super) fn on_accepted(&mut self, trip: &RoundTrip) {
         let next = match self {
-            Self::Ramp(ramp) => ramp.accepted(),
-            Self::Blocked(blocked) => blocked.accepted(heard),
-            Self::Trial(trial) => trial.accepted(heard),
-            Self::Cycle(cycle) => cycle.accepted(heard),
-            Self::Pace(pace) => pace.accepted(),
+            Self::Ramp(ramp) => ramp.on_accepted(),
+            Self::Blocked(blocked) => blocked.on_accepted(trip),
+            Self::Trial(trial) => trial.on_accepted(trip),
+            Self::Cycle(cycle) => cycle.on_accepted(trip),
+            Self::Pace(pace) => pace.on_accepted(),
         };
         self.step(next);
     }
 
-    /// Whether the server counted it is not known, so it is taken to have.
-    pub(super) fn lost(&mut self, sent: Instant, now: Instant) {
-        match self {
-            Self::Cycle(cycle) => cycle.lost(sent, now),
-            Self::Ramp(_) | Self::Blocked(_) | Self::Trial(_) | Self::Pace(_) => {}
-        }
-    }
-
-    pub(super) fn refused(&mut self, heard: &Heard) {
+    pub(super) fn on_rate_limited(&mut self, trip: &RoundTrip) {
         let next = match self {
-            Self::Ramp(ramp) => ramp.refused(heard),
-            Self::Blocked(blocked) => blocked.refused(heard),
-            Self::Trial(trial) => trial.refused(heard),
-            Self::Cycle(cycle) => cycle.refused(heard),
-            Self::Pace(pace) => pace.refused(heard),
+            Self::Ramp(ramp) => ramp.on_rate_limited(trip),
+            Self::Blocked(blocked) => blocked.on_rate_limited(trip),
+            Self::Trial(trial) => trial.on_rate_limited(trip),
+            Self::Cycle(cycle) => cycle.on_rate_limited(trip),
+            Self::Pace(pace) => pace.on_rate_limited(trip),
         };
         self.step(next);
     }
 
-    /// How likely it is that only others explain the last refusal: they do if an even pace was refused twice on end.
-    pub(super) fn is_at_a_loss(&self) -> f64 {
+    /// The likelihood that only other processes explain the last rate-limited response.
+    pub(super) fn contention(&self) -> f64 {
         match self {
-            Self::Cycle(cycle) if cycle.is_at_a_loss() => 0.3,
-            Self::Pace(pace) if pace.is_at_a_loss() => 1.0,
+            Self::Cycle(cycle) if cycle.is_inexplicable() => 0.3,
+            Self::Pace(pace) if pace.is_inexplicable() => 1.0,
             _ => 0.0,
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> LimiterKind {
         match self {
-            Self::Ramp(_) => Kind::Unknown,
-            Self::Blocked(_) | Self::Trial(_) => Kind::Learning,
-            Self::Cycle(cycle) => Kind::Window { length: cycle.length() },
-            Self::Pace(pace) => Kind::Bucket { per_second: pace.rate() },
+            Self::Ramp(_) => LimiterKind::Unknown,
+            Self::Blocked(_) | Self::Trial(_) => LimiterKind::Learning,
+            Self::Cycle(cycle) => LimiterKind::SlidingWindow { length: cycle.length() },
+            Self::Pace(pace) => LimiterKind::Bucket { per_second: pace.rate() },
         }
     }
 

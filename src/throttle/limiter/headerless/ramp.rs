@@ -1,20 +1,21 @@
-//! Nothing was refused yet.
+//! Nothing was rate limited yet.
 
 use super::{
     super::{Verdict, View},
-    Heard, Next, Silent,
+    Headerless, Next, RoundTrip,
     blocked::Blocked,
 };
 
-/// Doubling ends here: from then on a quarter more at a time, since all that is out at the limit is refused.
+/// Up to this many in flight the concurrency doubles; then it grows by a quarter, since all that is in flight at the limit is rate
+/// limited.
 const DOUBLED_TO: u64 = 8;
 
-/// Of those that hang, up to so many are made up for at a time: an endpoint may be slow with each answer.
-const MADE_UP_FOR: u64 = 16;
+/// The most hanging requests that are replaced at a time: an endpoint may be slow with each response.
+const MAX_REPLACED: u64 = 16;
 
-/// Nothing was refused yet: as many may be out as were accepted already, and some more.
+/// Nothing was rate limited yet: as many may be in flight as were accepted already, and some more.
 ///
-/// A server without a limit is at full speed after a few round trips, and one with a limit refuses no more than were out.
+/// A server without a limit is at full speed after a few round trips, and one with a limit rejects no more than were in flight.
 #[derive(Debug, Default)]
 pub(in super::super) struct Ramp {
     accepted: u64,
@@ -23,23 +24,23 @@ pub(in super::super) struct Ramp {
 // === impl Ramp ===
 
 impl Ramp {
-    /// The server had been closed from the very first request on, and has just accepted one.
+    /// The server rejected the very first request, and has just accepted one.
     pub(super) const fn opened() -> Self {
         Self { accepted: 1 }
     }
 
-    pub(super) fn turn(&self, view: &View) -> Verdict {
-        let may_be_out = (self.accepted + 1).min(DOUBLED_TO).max(self.accepted / 4);
-        let may_be_out = may_be_out.max(view.hanging.min(MADE_UP_FOR));
-        if view.awaited < may_be_out { Verdict::Go } else { Verdict::Answer }
+    pub(super) fn check(&self, view: &View) -> Verdict {
+        let concurrency = (self.accepted + 1).min(DOUBLED_TO).max(self.accepted / 4);
+        let concurrency = concurrency.max(view.hanging.min(MAX_REPLACED));
+        if view.awaited < concurrency { Verdict::Go } else { Verdict::AfterResponse }
     }
 
-    pub(super) fn accepted(&mut self) -> Next {
+    pub(super) fn on_accepted(&mut self) -> Next {
         self.accepted += 1;
         Next::Stay
     }
 
-    pub(super) fn refused(&mut self, heard: &Heard) -> Next {
-        Next::Go(Silent::Blocked(Blocked::new(self.accepted, heard)))
+    pub(super) fn on_rate_limited(&mut self, trip: &RoundTrip) -> Next {
+        Next::Go(Headerless::Blocked(Blocked::new(self.accepted, trip)))
     }
 }

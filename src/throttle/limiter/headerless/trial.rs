@@ -6,82 +6,66 @@ use tokio::time::Instant;
 
 use super::{
     super::{Verdict, View},
-    Heard, Next, Silent,
+    Headerless, Next, RoundTrip,
     cycle::Cycle,
     pace::Pace,
-    ramp::Ramp,
 };
 
-/// So few are no window that is worth filling at once: at an even pace they are as many. And they may be one at a time.
+/// A window of this few is not worth filling at once: an even pace is as fast. And the limiter may let single requests through.
 pub(super) const SMALL: u64 = 3;
 
 /// A second block, sent with care: the first may have begun in the middle of a window, or spanned two; this one is whole.
 #[derive(Debug)]
 pub(in super::super) struct Trial {
-    /// As many as the first block.
+    /// The size of the first block.
     most: u64,
-    /// When the server first refused.
+    /// When the first rejected request was sent.
     since: Instant,
-    /// It refused for so long.
+    /// For how long the server rejected requests.
     closed_for: Duration,
-    /// When the accepted ones were sent and came back.
+    /// When the accepted requests were sent and their responses came.
     accepted: VecDeque<(Instant, Instant)>,
 }
 
 // === impl Trial ===
 
 impl Trial {
-    /// The first of the block was accepted. A small block says nothing of a window: the next may have come too soon after it, or,
-    /// where the server `told` how long it is closed, for reasons of its own.
-    pub(super) fn begin(
-        block: u64,
-        told: bool,
-        since: Instant,
-        closed_for: Duration,
-        heard: &Heard,
-    ) -> Next {
-        let accepted = VecDeque::from([(heard.sent, heard.received)]);
-        Next::Go(match block {
-            0 => Silent::Ramp(Ramp::opened()),
-            1 if told => Silent::Ramp(Ramp::opened()),
-            1..=SMALL if !told => Silent::Pace(Pace::new(since, 1, block, heard)),
-            _ => Silent::Trial(Self { most: block, since, closed_for, accepted }),
-        })
+    /// Begins with its first success.
+    pub(super) fn new(most: u64, since: Instant, closed_for: Duration, trip: &RoundTrip) -> Self {
+        let accepted = VecDeque::from([(trip.sent, trip.received)]);
+        Self { most, since, closed_for, accepted }
     }
 
-    pub(super) fn turn(&mut self, view: &View) -> Verdict {
+    pub(super) fn check(&mut self, view: &View) -> Verdict {
         let accepted = self.accepted.len() as u64;
-        let may_be_out = (accepted + 1).min((self.most / 4).max(1));
-        if accepted + view.awaited >= self.most || view.awaited >= may_be_out {
-            return Verdict::Answer;
+        let concurrency = (accepted + 1).min((self.most / 4).max(1));
+        if accepted + view.awaited >= self.most || view.awaited >= concurrency {
+            return Verdict::AfterResponse;
         }
         Verdict::Go
     }
 
-    pub(super) fn accepted(&mut self, heard: &Heard) -> Next {
-        self.accepted.push_back((heard.sent, heard.received));
+    pub(super) fn on_accepted(&mut self, trip: &RoundTrip) -> Next {
+        self.accepted.push_back((trip.sent, trip.received));
         if (self.accepted.len() as u64) < self.most {
             Next::Stay
         } else {
-            self.cycle(heard.received)
+            self.cycle(trip.received)
         }
     }
 
-    pub(super) fn refused(&mut self, heard: &Heard) -> Next {
+    pub(super) fn on_rate_limited(&mut self, trip: &RoundTrip) -> Next {
         let accepted = self.accepted.len() as u64;
         let few = accepted <= 1 || accepted.saturating_mul(4) < self.most;
-        if heard.retry_after.is_none() && few {
-            return Next::Go(Silent::Pace(Pace::new(self.since, accepted, self.most, heard)));
+        if trip.retry_after.is_none() && few {
+            return Next::Go(Headerless::Pace(Pace::new(self.since, accepted, self.most, trip)));
         }
-        self.cycle(heard.received)
+        self.cycle(trip.received)
     }
 
     fn cycle(&mut self, now: Instant) -> Next {
-        Next::Go(Silent::Cycle(Box::new(Cycle::new(
-            std::mem::take(&mut self.accepted),
-            self.most,
-            self.closed_for,
-            now,
-        ))))
+        let entries = std::mem::take(&mut self.accepted);
+        let cycle = Cycle::new(entries, self.most, self.closed_for, now);
+        Next::Go(Headerless::Cycle(Box::new(cycle)))
     }
 }

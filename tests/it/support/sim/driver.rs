@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Quota, Turn};
+use tower_heed::__internals::{Availability, Quota};
 
 use super::{Headers, Limiter, Rule, SECOND, Server};
 
@@ -27,21 +27,21 @@ impl Asked {
     pub fn run(&mut self, span: Duration) {
         let end = self.now + span;
         while self.now < end {
-            match self.quota.next_turn(self.now) {
-                Turn::Now(ticket) => {
+            match self.quota.acquire(self.now) {
+                Availability::Now(permit) => {
                     self.turns += 1;
                     let at = self.now + Duration::from_micros(300);
                     let answer = self.server.arrive((at - self.begun).as_nanos() as u64);
                     self.now += Duration::from_micros(600);
-                    self.quota.on_answer(ticket, self.now, &answer);
+                    self.quota.on_response(permit, self.now, &answer);
                 }
-                Turn::At(at) => self.now = at.min(end),
+                Availability::At(at) => self.now = at.min(end),
                 turn => panic!("{turn:?}"),
             }
         }
     }
 
     pub fn bound(&self, after: Duration) -> Option<u64> {
-        self.quota.turns_before(self.now + after, self.now)
+        self.quota.max_permits_before(self.now + after, self.now)
     }
 }

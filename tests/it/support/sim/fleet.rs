@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Answer, Quota, Ticket, Turn};
+use tower_heed::__internals::{Availability, Observation, Permit, Quota};
 
 use super::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND, Server};
 
@@ -65,7 +65,7 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
     let base = Instant::now() + Duration::from_secs(10_000);
     let instant = |at: Nanos| base + Duration::from_nanos(at);
     let process = |number| Process {
-        quota: Quota::new().chance(seed << 32 | number),
+        quota: Quota::new().seed(seed << 32 | number),
         jobs: VecDeque::new(),
         accepted: 0,
         fed: 0,
@@ -73,7 +73,7 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
     };
     let mut processes: Vec<_> = (0..fleet.processes as u64).map(process).collect();
     let mut outcome = FleetOutcome::default();
-    let mut sends: Vec<Option<(Ticket, Option<Box<Answer>>)>> = Vec::new();
+    let mut sends: Vec<Option<(Permit, Option<Box<Observation>>)>> = Vec::new();
     let mut free: Vec<usize> = Vec::new();
     let mut events = BinaryHeap::new();
     let burst = |number: usize| if number % 2 == 0 { 1 } else { 10 };
@@ -103,18 +103,18 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
             }
             Event::Arrives(send) => {
                 let answer = server.arrive(now);
-                let takes = if answer.refused { 0 } else { 5 * MILLI };
+                let takes = if answer.rate_limited { 0 } else { 5 * MILLI };
                 let delay = chance.between(fleet.delay.0, fleet.delay.1);
                 sends[send].as_mut().unwrap().1 = Some(Box::new(answer));
                 events.push(Reverse((now + takes + delay, number, Event::Answered(send))));
                 continue;
             }
             Event::Answered(send) => {
-                let (ticket, answer) = sends[send].take().unwrap();
+                let (permit, answer) = sends[send].take().unwrap();
                 let answer = answer.unwrap();
                 free.push(send);
-                process.quota.on_answer(ticket, instant(now), &answer);
-                if answer.refused {
+                process.quota.on_response(permit, instant(now), &answer);
+                if answer.rate_limited {
                     outcome.refused += 1;
                     outcome.refused_later += u64::from(is_later);
                     if process.jobs.is_empty() {
@@ -132,18 +132,18 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
             Event::Wake => {}
         }
         while !process.jobs.is_empty() {
-            match process.quota.next_turn(instant(now)) {
-                Turn::Now(ticket) => {
+            match process.quota.acquire(instant(now)) {
+                Availability::Now(permit) => {
                     process.jobs.pop_front();
                     let send = free.pop().unwrap_or_else(|| {
                         sends.push(None);
                         sends.len() - 1
                     });
-                    sends[send] = Some((ticket, None));
+                    sends[send] = Some((permit, None));
                     let delay = chance.between(fleet.delay.0, fleet.delay.1);
                     events.push(Reverse((now + delay, number, Event::Arrives(send))));
                 }
-                Turn::At(at) | Turn::AfterAnswer { or_at: at } => {
+                Availability::At(at) | Availability::AfterResponse { or_at: at } => {
                     let at = at.saturating_duration_since(base).as_nanos() as Nanos;
                     assert!(at > now, "woken at once");
                     if process.woken_at <= now || at < process.woken_at {
@@ -152,7 +152,6 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
                     }
                     break;
                 }
-                _ => unreachable!(),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use limiter_sim::{Headers, Limiter, Nanos};
-use tower_heed::{headers::RateLimit, throttle::limiter::Answer};
+use tower_heed::{__internals::Observation, headers::RateLimit};
 
 pub struct Server {
     pub limiter: Limiter,
@@ -14,13 +14,13 @@ pub struct Server {
 
 impl Server {
     /// A request is counted at this moment of the world.
-    pub fn arrive(&mut self, at: Nanos) -> Answer {
+    pub fn arrive(&mut self, at: Nanos) -> Observation {
         let now = self.clock + at;
         let left = self.limiter.arrive(now);
         let headers = self.headers.fields(&left, now);
         // The client's own clock is an hour behind, and nobody notices.
         let wall = SystemTime::UNIX_EPOCH + Duration::from_nanos(now) - Duration::from_secs(3_600);
         let limit = RateLimit::from_headers(&headers, wall);
-        Answer::new(!left.accepted, &headers, limit.as_ref(), wall)
+        Observation::new(!left.accepted, &headers, limit.as_ref(), wall)
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Answer, Quota, Ticket, Turn};
+use tower_heed::__internals::{Availability, Observation, Permit, Quota};
 
 use super::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND, Server};
 
@@ -52,7 +52,7 @@ pub struct Outcome {
 enum Event {
     Job(usize),
     Arrives(usize),
-    Answered(usize, Box<Answer>),
+    Answered(usize, Box<Observation>),
     Lost(usize),
     Wake,
     Other,
@@ -62,7 +62,7 @@ enum Event {
 
 struct Send {
     worker: usize,
-    ticket: Option<Ticket>,
+    permit: Option<Permit>,
     is_lost: bool,
 }
 
@@ -159,8 +159,8 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
             Some(Event::Job(worker)) => waiting.push_back(worker),
             Some(Event::Arrives(send)) => {
                 let answer = server.arrive(now);
-                let takes = if answer.refused { 0 } else { scenario.takes };
-                if sends[send].ticket.is_some() && !sends[send].is_lost {
+                let takes = if answer.rate_limited { 0 } else { scenario.takes };
+                if sends[send].permit.is_some() && !sends[send].is_lost {
                     push!(
                         now + takes + scenario.delay(&mut chance),
                         Event::Answered(send, Box::new(answer))
@@ -169,9 +169,9 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                 continue;
             }
             Some(Event::Answered(send, answer)) => {
-                let Send { worker, ticket, .. } = &mut sends[send];
-                quota.on_answer(ticket.take().unwrap(), instant(now), &answer);
-                if answer.refused {
+                let Send { worker, permit, .. } = &mut sends[send];
+                quota.on_response(permit.take().unwrap(), instant(now), &answer);
+                if answer.rate_limited {
                     outcome.refused += 1;
                     waiting.push_front(*worker);
                 } else {
@@ -185,8 +185,8 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                 }
             }
             Some(Event::Lost(send)) => {
-                let Send { worker, ticket, .. } = &mut sends[send];
-                quota.on_lost(ticket.take().unwrap(), instant(now));
+                let Send { worker, permit, .. } = &mut sends[send];
+                quota.on_lost(permit.take().unwrap(), instant(now));
                 waiting.push_front(*worker);
             }
             Some(Event::Step(by)) => {
@@ -199,7 +199,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                 continue;
             }
             Some(Event::Other) => {
-                outcome.others_refused += usize::from(server.arrive(now).refused);
+                outcome.others_refused += usize::from(server.arrive(now).rate_limited);
                 push!(now + scenario.other_every.unwrap(), Event::Other);
                 continue;
             }
@@ -207,13 +207,13 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
         }
         while !waiting.is_empty() {
             outcome.turns_asked += 1;
-            match quota.next_turn(instant(now)) {
-                Turn::Now(ticket) => {
+            match quota.acquire(instant(now)) {
+                Availability::Now(permit) => {
                     let worker = waiting.pop_front().unwrap();
                     let is_lost =
                         scenario.lost.0 > 0 && chance.between(1, 1_000) <= scenario.lost.0;
                     let send = sends.len();
-                    sends.push(Send { worker, ticket: Some(ticket), is_lost });
+                    sends.push(Send { worker, permit: Some(permit), is_lost });
                     outcome.sent += 1;
                     if is_lost {
                         push!(now + scenario.lost.1, Event::Lost(send));
@@ -222,7 +222,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                         push!(now + scenario.delay(&mut chance), Event::Arrives(send));
                     }
                 }
-                Turn::At(at) | Turn::AfterAnswer { or_at: at } => {
+                Availability::At(at) | Availability::AfterResponse { or_at: at } => {
                     let at = at.saturating_duration_since(base).as_nanos() as Nanos;
                     assert!(at > now, "woken at once");
                     if woken_at <= now || at < woken_at {
@@ -231,7 +231,6 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                     }
                     break;
                 }
-                _ => unreachable!(),
             }
         }
     }

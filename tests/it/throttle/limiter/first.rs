@@ -1,39 +1,61 @@
 //! What a refusal says before anything was accepted.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Answer, Quota, Turn};
+use tower_heed::{
+    __internals::{Availability, Observation, Quota},
+    headers::RateLimit,
+};
 
 const TOLD: Duration = Duration::from_secs(12);
 const ROUND_TRIP: Duration = Duration::from_millis(10);
 
 /// Sends all that may go at this moment, and has them answered after a round trip.
-fn round(quota: &mut Quota, now: Instant, answer: &Answer) -> usize {
-    let mut tickets = Vec::new();
-    while let Turn::Now(ticket) = quota.next_turn(now) {
-        tickets.push(ticket);
+fn round(quota: &mut Quota, now: Instant, answer: &Observation) -> usize {
+    let mut permits = Vec::new();
+    while let Availability::Now(permit) = quota.acquire(now) {
+        permits.push(permit);
     }
-    let sent = tickets.len();
-    tickets.into_iter().for_each(|ticket| quota.on_answer(ticket, now + ROUND_TRIP, answer));
+    let sent = permits.len();
+    permits.into_iter().for_each(|permit| quota.on_response(permit, now + ROUND_TRIP, answer));
     sent
+}
+
+#[test]
+fn a_used_up_counter_in_the_headers_is_waited_for() {
+    let (mut quota, now, wall) = (Quota::new(), Instant::now(), SystemTime::UNIX_EPOCH);
+    let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("limit", "50"), ("remaining", "0"), ("reset", "30")] {
+        let name: HeaderName = format!("ratelimit-{name}").parse().unwrap();
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let limit = RateLimit::from_headers(&headers, wall);
+    let now = now + ROUND_TRIP;
+    quota.on_response(permit, now, &Observation::new(false, &headers, limit.as_ref(), wall));
+    let Availability::At(at) = quota.acquire(now) else { panic!("a permit before the reset") };
+    assert!(at >= now + Duration::from_secs(30));
+    assert_eq!(quota.snapshot(now).remaining, Some(0));
 }
 
 #[test]
 fn the_very_first_refusal_is_a_wait_and_no_limit() {
     for told in [Some(TOLD), None] {
         let (mut quota, mut now) = (Quota::new(), Instant::now());
-        let refusal = Answer { refused: true, retry_after: told, ..Answer::default() };
+        let refusal =
+            Observation { rate_limited: true, retry_after: told, ..Observation::default() };
         assert_eq!(round(&mut quota, now, &refusal), 1);
         now += ROUND_TRIP;
         if let Some(told) = told {
-            assert!(matches!(quota.next_turn(now), Turn::At(at) if at >= now + told));
+            assert!(matches!(quota.acquire(now), Availability::At(at) if at >= now + told));
         }
         now += TOLD;
         // What was closed is open, and nothing else is known: one, and then more and more.
         let mut sent = Vec::new();
         for _ in 0..6 {
-            sent.push(round(&mut quota, now, &Answer::default()));
+            sent.push(round(&mut quota, now, &Observation::default()));
             now += ROUND_TRIP;
         }
         assert_eq!(sent, [1, 2, 4, 8, 8, 8], "{told:?}");

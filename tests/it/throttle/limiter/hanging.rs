@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Answer, Kind, Quota, Reading, Reset, Ticket, Turn};
+use tower_heed::__internals::{Availability, Observation, Permit, Quota, Reading, Reset};
+use tower_heed::throttle::LimiterKind;
 
 use crate::support::sim::{Headers, MILLI, Rule, SECOND, Scenario, run};
 
@@ -13,30 +14,30 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn turn(quota: &mut Quota, now: Instant) -> Ticket {
-    match quota.next_turn(now) {
-        Turn::Now(ticket) => ticket,
+fn turn(quota: &mut Quota, now: Instant) -> Permit {
+    match quota.acquire(now) {
+        Availability::Now(permit) => permit,
         turn => panic!("{turn:?}"),
     }
 }
 
 /// All turns that there are now.
-fn turns(quota: &mut Quota, now: Instant) -> Vec<Ticket> {
-    let turn = || match quota.next_turn(now) {
-        Turn::Now(ticket) => Some(ticket),
+fn turns(quota: &mut Quota, now: Instant) -> Vec<Permit> {
+    let turn = || match quota.acquire(now) {
+        Availability::Now(permit) => Some(permit),
         _ => None,
     };
     std::iter::from_fn(turn).collect()
 }
 
 /// An answer in a fixed window of a second that ends at this second of the server's.
-fn fixed(limit: u64, remaining: u64, ends: u64) -> Answer {
+fn fixed(limit: u64, remaining: u64, ends: u64) -> Observation {
     let reset = Some(Reset::At(UNIX + Duration::from_secs(ends)));
     let reading = Reading { name: 1, limit: Some(limit), remaining, reset };
-    Answer {
+    Observation {
         readings: [Some(reading), None, None, None],
         date: Some(UNIX + Duration::from_secs(ends - 1)),
-        ..Answer::default()
+        ..Observation::default()
     }
 }
 
@@ -44,7 +45,7 @@ fn fixed(limit: u64, remaining: u64, ends: u64) -> Answer {
 fn one_that_hangs_is_waited_for_a_second_and_the_next_one_too() {
     let (mut quota, start) = (Quota::new(), Instant::now());
     let _hangs = turn(&mut quota, start);
-    let Turn::AfterAnswer { or_at } = quota.next_turn(start) else { panic!("two at once") };
+    let Availability::AfterResponse { or_at } = quota.acquire(start) else { panic!("two at once") };
     assert_eq!(or_at, start + seconds(1.0));
     assert!(turns(&mut quota, start + seconds(0.999)).is_empty());
     let mut all = Vec::new();
@@ -62,22 +63,22 @@ fn one_that_hangs_is_waited_for_a_second_and_the_next_one_too() {
 fn an_answer_in_time_lets_no_more_go_than_it_did() {
     let (mut quota, mut now) = (Quota::new(), Instant::now());
     for expected in [1, 2, 3, 4] {
-        let ticket = turn(&mut quota, now);
+        let permit = turn(&mut quota, now);
         let more = turns(&mut quota, now);
         assert_eq!(more.len() + 1, expected);
         now += seconds(0.9);
-        for ticket in more {
-            quota.on_unsent(ticket, now);
+        for permit in more {
+            quota.on_unsent(permit, now);
         }
-        quota.on_answer(ticket, now, &Answer::default());
+        quota.on_response(permit, now, &Observation::default());
     }
 }
 
 #[test]
 fn a_probe_of_a_refusing_server_that_hangs_is_followed_by_one_more_each_second() {
     let (mut quota, mut now) = (Quota::new(), Instant::now());
-    let ticket = turn(&mut quota, now);
-    quota.on_answer(ticket, now, &Answer { refused: true, ..Answer::default() });
+    let permit = turn(&mut quota, now);
+    quota.on_response(permit, now, &Observation { rate_limited: true, ..Observation::default() });
     now += seconds(0.1);
     for _ in 0..5 {
         assert_eq!(turns(&mut quota, now).len(), 1, "one alone");
@@ -92,14 +93,14 @@ fn one_that_hangs_is_not_taken_off_the_next_windows() {
     let mut now = start;
     // Until windows have begun as foretold: of a limit of one, each answer shows nothing left.
     for window in 1..6 {
-        let ticket = turn(&mut quota, now);
+        let permit = turn(&mut quota, now);
         now += seconds(0.01);
-        quota.on_answer(ticket, now, &fixed(1, 0, 100 + window));
-        let Turn::At(at) = quota.next_turn(now) else { panic!("a second in one window") };
+        quota.on_response(permit, now, &fixed(1, 0, 100 + window));
+        let Availability::At(at) = quota.acquire(now) else { panic!("a second in one window") };
         assert!(at > now && at < now + seconds(2.1), "{:?}", at - now);
         now = start + Duration::from_secs(window) + seconds(0.2);
     }
-    assert!(matches!(quota.snapshot(now).kind, Kind::FixedWindow { .. }));
+    assert!(matches!(quota.snapshot(now).kind, LimiterKind::FixedWindow { .. }));
     let _hangs = turn(&mut quota, now);
     let mut sent = 0;
     for _ in 0..100 {
@@ -114,15 +115,15 @@ fn one_that_hangs_is_not_taken_off_the_next_windows() {
 fn one_that_hangs_is_not_counted_twice_once_a_later_answer_has_come() {
     let (mut quota, start) = (Quota::new(), Instant::now());
     let first = turn(&mut quota, start);
-    quota.on_answer(first, start, &fixed(9, 8, 160));
+    quota.on_response(first, start, &fixed(9, 8, 160));
     let _hangs = turn(&mut quota, start);
     assert_eq!(quota.snapshot(start).remaining, Some(7));
     // It left too soon after: the one that hangs may be counted later.
     let soon = turn(&mut quota, start + seconds(0.5));
-    quota.on_answer(soon, start + seconds(0.6), &fixed(9, 6, 160));
+    quota.on_response(soon, start + seconds(0.6), &fixed(9, 6, 160));
     assert_eq!(quota.snapshot(start + seconds(0.6)).remaining, Some(5));
     let later = turn(&mut quota, start + seconds(1.5));
-    quota.on_answer(later, start + seconds(1.6), &fixed(9, 5, 160));
+    quota.on_response(later, start + seconds(1.6), &fixed(9, 5, 160));
     let shown = quota.snapshot(start + seconds(1.6));
     assert_eq!((shown.remaining, shown.in_flight), (Some(5), 1));
 }

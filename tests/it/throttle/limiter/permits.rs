@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Answer, Quota, Turn};
+use tower_heed::__internals::{Availability, Observation, Quota};
 
 use crate::support::sim::{Asked, Chance, Headers, Rule, SECOND};
 
@@ -45,11 +45,15 @@ fn of_a_bucket_and_without_counters_nothing_is_certain() {
 #[test]
 fn while_the_server_holds_all_there_is_none() {
     let (mut quota, now) = (Quota::new(), Instant::now());
-    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
     let hold = Some(Duration::from_secs(7));
-    quota.on_answer(ticket, now, &Answer { refused: true, retry_after: hold, ..Answer::default() });
-    assert_eq!(quota.turns_before(now + Duration::from_secs(7), now), Some(0));
-    assert_eq!(quota.turns_before(now + Duration::from_secs(8), now), None);
+    quota.on_response(
+        permit,
+        now,
+        &Observation { rate_limited: true, retry_after: hold, ..Observation::default() },
+    );
+    assert_eq!(quota.max_permits_before(now + Duration::from_secs(7), now), Some(0));
+    assert_eq!(quota.max_permits_before(now + Duration::from_secs(8), now), None);
 }
 
 #[test]

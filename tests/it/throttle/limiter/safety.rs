@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
-use tower_heed::throttle::limiter::{Answer, Quota, Reading, Reset, Ticket, Turn};
+use tower_heed::__internals::{Availability, Observation, Permit, Quota, Reading, Reset};
 
 use crate::support::sim::Chance;
 
-const MAX_HOLD: Duration = Duration::from_secs(100);
+const MAX_BLOCK: Duration = Duration::from_secs(100);
 /// Until the first seconds of the year 9999.
 const YEAR_9999: u64 = 253_370_764_800;
 
@@ -20,9 +20,9 @@ fn unix(seconds: u64) -> SystemTime {
 }
 
 /// An answer that makes no sense.
-fn nonsense(chance: &mut Chance) -> Answer {
+fn nonsense(chance: &mut Chance) -> Observation {
     const NOW: u64 = 1_700_000_000;
-    let mut answer = Answer { refused: chance.draw() % 3 == 0, ..Answer::default() };
+    let mut answer = Observation { rate_limited: chance.draw() % 3 == 0, ..Observation::default() };
     for reading in &mut answer.readings {
         if chance.draw() % 2 == 0 {
             continue;
@@ -54,17 +54,17 @@ fn nonsense(chance: &mut Chance) -> Answer {
 fn nonsense_does_no_harm() {
     for seed in 0..200 {
         let chance = &mut Chance::new(seed);
-        let mut quota = Quota::new().max_hold(MAX_HOLD);
+        let mut quota = Quota::new().max_block(MAX_BLOCK);
         let mut now = Instant::now() + Duration::from_secs(1_000);
-        let mut out: Vec<Ticket> = Vec::new();
+        let mut out: Vec<Permit> = Vec::new();
         for _ in 0..500 {
             now += Duration::from_micros(chance.draw() % 50_000);
-            match quota.next_turn(now) {
-                Turn::Now(ticket) => out.push(ticket),
-                Turn::At(at) => {
+            match quota.acquire(now) {
+                Availability::Now(permit) => out.push(permit),
+                Availability::At(at) => {
                     assert!(at > now, "seed {seed}");
                     assert!(
-                        at <= now + MAX_HOLD + Duration::from_secs(1),
+                        at <= now + MAX_BLOCK + Duration::from_secs(1),
                         "seed {seed}: {:?}",
                         at - now
                     );
@@ -72,19 +72,18 @@ fn nonsense_does_no_harm() {
                         now = at;
                     }
                 }
-                Turn::AfterAnswer { or_at } => {
+                Availability::AfterResponse { or_at } => {
                     // Tickets that were dropped unreported are forgotten two minutes after they were sent.
                     assert!(or_at > now && or_at <= now + Duration::from_secs(121), "seed {seed}");
                 }
-                _ => unreachable!(),
             }
             let _ = quota.snapshot(now);
             if !out.is_empty() && chance.draw() % 2 == 0 {
-                let ticket = out.swap_remove((chance.draw() % out.len() as u64) as usize);
+                let permit = out.swap_remove((chance.draw() % out.len() as u64) as usize);
                 match chance.draw() % 8 {
-                    0 => quota.on_lost(ticket, now),
-                    1 => drop(ticket),
-                    _ => quota.on_answer(ticket, now, &nonsense(chance)),
+                    0 => quota.on_lost(permit, now),
+                    1 => drop(permit),
+                    _ => quota.on_response(permit, now, &nonsense(chance)),
                 }
             }
         }
@@ -96,50 +95,50 @@ fn nonsense_does_no_harm() {
 fn after_any_nonsense_there_is_a_turn_again() {
     for seed in 0..200 {
         let chance = &mut Chance::new(seed);
-        let mut quota = Quota::new().max_hold(MAX_HOLD);
+        let mut quota = Quota::new().max_block(MAX_BLOCK);
         let start = Instant::now() + Duration::from_secs(1_000);
         let mut now = start;
         for _ in 0..50 {
-            if let Turn::Now(ticket) = quota.next_turn(now) {
+            if let Availability::Now(permit) = quota.acquire(now) {
                 now += Duration::from_millis(5);
-                quota.on_answer(ticket, now, &nonsense(chance));
+                quota.on_response(permit, now, &nonsense(chance));
             }
         }
         let mut asked = 0;
         loop {
-            match quota.next_turn(now) {
-                Turn::Now(_ticket) => break,
-                Turn::At(at) | Turn::AfterAnswer { or_at: at } => now = at,
-                _ => unreachable!(),
+            match quota.acquire(now) {
+                Availability::Now(_ticket) => break,
+                Availability::At(at) | Availability::AfterResponse { or_at: at } => now = at,
             }
             asked += 1;
             assert!(asked < 200, "seed {seed}: asked {asked} times in {:?}", now - start);
         }
-        assert!(now - start < MAX_HOLD * 5, "seed {seed}: waited {:?}", now - start);
+        assert!(now - start < MAX_BLOCK * 5, "seed {seed}: waited {:?}", now - start);
     }
 }
 
 #[test]
 fn a_cold_start_asks_before_it_sends_the_rest() {
     let (mut quota, now) = (Quota::new(), Instant::now());
-    assert!(matches!(quota.next_turn(now), Turn::Now(_)));
-    assert!(matches!(quota.next_turn(now), Turn::AfterAnswer { .. }));
+    assert!(matches!(quota.acquire(now), Availability::Now(_)));
+    assert!(matches!(quota.acquire(now), Availability::AfterResponse { .. }));
 }
 
 #[test]
 fn an_announced_limit_holds_from_the_first_answer_on() {
     let (mut quota, now) = (Quota::new(), Instant::now());
-    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
     let reading = |remaining| Reading {
         name: 1,
         limit: Some(5),
         remaining,
         reset: Some(Reset::In(Duration::from_secs(60))),
     };
-    let answer = Answer { readings: [Some(reading(4)), None, None, None], ..Answer::default() };
-    quota.on_answer(ticket, now, &answer);
-    let turns: Vec<_> = std::iter::from_fn(|| match quota.next_turn(now) {
-        Turn::Now(ticket) => Some(ticket),
+    let answer =
+        Observation { readings: [Some(reading(4)), None, None, None], ..Observation::default() };
+    quota.on_response(permit, now, &answer);
+    let turns: Vec<_> = std::iter::from_fn(|| match quota.acquire(now) {
+        Availability::Now(permit) => Some(permit),
         _ => None,
     })
     .collect();
@@ -149,7 +148,7 @@ fn an_announced_limit_holds_from_the_first_answer_on() {
 #[test]
 fn the_tightest_of_several_counters_binds() {
     let (mut quota, now) = (Quota::new(), Instant::now());
-    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
     let reading = |name, remaining, seconds| {
         Some(Reading {
             name,
@@ -158,14 +157,14 @@ fn the_tightest_of_several_counters_binds() {
             reset: Some(Reset::In(Duration::from_secs(seconds))),
         })
     };
-    let answer = Answer {
+    let answer = Observation {
         readings: [reading(1, 90, 1), reading(2, 2, 3_000), None, None],
-        ..Answer::default()
+        ..Observation::default()
     };
-    quota.on_answer(ticket, now, &answer);
-    assert!(matches!(quota.next_turn(now), Turn::Now(_)));
-    assert!(matches!(quota.next_turn(now), Turn::Now(_)));
-    let Turn::At(at) = quota.next_turn(now) else { panic!("a third has a turn") };
+    quota.on_response(permit, now, &answer);
+    assert!(matches!(quota.acquire(now), Availability::Now(_)));
+    assert!(matches!(quota.acquire(now), Availability::Now(_)));
+    let Availability::At(at) = quota.acquire(now) else { panic!("a third has a turn") };
     assert!(at - now >= Duration::from_secs(2_999));
     assert_eq!(quota.snapshot(now).remaining, Some(0));
 }
@@ -173,14 +172,14 @@ fn the_tightest_of_several_counters_binds() {
 #[test]
 fn retry_after_holds_everybody() {
     let (mut quota, now) = (Quota::new(), Instant::now());
-    let Turn::Now(ticket) = quota.next_turn(now) else { panic!("the first waits") };
+    let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
     let told = Duration::from_secs(7);
-    quota.on_answer(
-        ticket,
+    quota.on_response(
+        permit,
         now,
-        &Answer { refused: true, retry_after: Some(told), ..Answer::default() },
+        &Observation { rate_limited: true, retry_after: Some(told), ..Observation::default() },
     );
-    let Turn::At(at) = quota.next_turn(now) else { panic!("a turn before the time") };
+    let Availability::At(at) = quota.acquire(now) else { panic!("a turn before the time") };
     assert_eq!(at, now + told);
-    assert!(matches!(quota.next_turn(now + told), Turn::Now(_)));
+    assert!(matches!(quota.acquire(now + told), Availability::Now(_)));
 }
