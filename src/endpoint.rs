@@ -348,6 +348,14 @@ impl<T> Endpoints<T> {
         EndpointIndex(self.entries.iter().position(|(pattern, _)| pattern.matches(method, path)))
     }
 
+    /// The same endpoints, with what `map` makes of their settings.
+    pub fn map<U>(&self, mut map: impl FnMut(&T) -> U) -> Endpoints<U> {
+        let base = map(&self.base);
+        let entries = self.entries.iter();
+        let entries = entries.map(|(pattern, config)| (pattern.clone(), map(config))).collect();
+        Endpoints { base, entries }
+    }
+
     /// The settings of requests that match no pattern.
     pub const fn base(&self) -> &T {
         &self.base

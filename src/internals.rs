@@ -3,6 +3,8 @@
 #![allow(missing_docs, reason = "for the crate's own tests")]
 
 pub use crate::endpoint::{Endpoint, EndpointIndex, Endpoints};
+#[cfg(feature = "client-credentials")]
+pub use crate::oauth::token_response::{MalformedToken, TokenResponse};
 #[cfg(feature = "response-cache")]
 pub use crate::response_cache::store_policy::AfterFailure;
 pub use crate::throttle::limiter::{

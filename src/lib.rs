@@ -38,7 +38,7 @@
 //!     Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
 //! });
 //!
-//! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.example")?;
+//! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.example".parse()?);
 //! let client = Stack::new().token_cache(token).layer(http);
 //!
 //! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;

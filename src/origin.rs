@@ -50,8 +50,8 @@ impl<'a> Origin<'a> {
         self.port
     }
 
-    /// Whether nobody on the way can read what is sent: it is encrypted, or does not leave the machine.
-    pub(crate) fn is_private_on_the_way(self) -> bool {
+    /// Whether nobody on the network path can read what is sent there: it is encrypted, or does not leave the machine.
+    pub(crate) fn is_confidential(self) -> bool {
         self.https || is_loopback(self.host)
     }
 }

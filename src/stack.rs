@@ -49,7 +49,7 @@
 //! let stack = Stack::new()
 //!     .call_timeout(TimeoutLayer::new(Duration::from_secs(20))?)
 //!     .retry(RetryOnRateLimit::new().max_retries(3))
-//!     .token_cache(TokenCacheLayer::new(token).allow_origin("https://api.clerk.example")?);
+//!     .token_cache(TokenCacheLayer::new(token).allow_origin("https://api.clerk.example".parse()?));
 //!
 //! let client = ServiceBuilder::new().layer(stack).service(client);
 //! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;

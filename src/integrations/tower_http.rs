@@ -40,7 +40,7 @@
 //! | | `FollowRedirect` outside | `FollowRedirect` inside |
 //! |---|---|---|
 //! | a hop within an allowed origin | carries the token of that moment | carries the token of the first hop |
-//! | a hop to another origin | fails with [`OriginRefused`](crate::token_cache::OriginRefused), and nothing is sent; with the policy `SameOrigin` the caller gets the redirect | goes there, without the token if the policy takes it away, as `Standard` does; **with the token if it does not** (`Limited` alone, `Action::Follow`, one of your own) |
+//! | a hop to another origin | fails with [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed), and nothing is sent; with the policy `SameOrigin` the caller gets the redirect | goes there, without the token if the policy takes it away, as `Standard` does; **with the token if it does not** (`Limited` alone, `Action::Follow`, one of your own) |
 //! | a 401 of that other origin | cannot come | is taken for a rejection of the token, which is fetched anew |
 //! | from there back to an allowed origin | cannot come | goes without a token |
 

@@ -24,12 +24,12 @@ use super::{
     ClientCredentials, Credentials, client,
     credentials::Proof,
     exchange::{self, Dialect, Terms},
+    token_response::MalformedToken,
 };
 use crate::{
     BoxError,
     clock::Clock,
     error::{InvalidConfig, TokenErrorKind},
-    oauth::MalformedToken,
     token_cache::{Token, TokenError, TokenRequest, token::sensitive},
 };
 
@@ -50,7 +50,7 @@ use crate::{
 ///
 /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
 /// let source = ClerkM2m::new(http, "ak_0123456789")?.expires_in(Duration::from_secs(3600))?;
-/// let layer = TokenCacheLayer::new(source).allow_origin("https://orders.acme.com")?;
+/// let layer = TokenCacheLayer::new(source).allow_origin("https://orders.acme.com".parse()?);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
 pub struct ClerkM2m<S, B> {
@@ -237,7 +237,7 @@ fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
     let token = Token::bearer(raw.token.as_bytes())?;
     Ok(match raw.expiration {
         None => token,
-        Some(None) => token.without_end(),
+        Some(None) => token.without_expiry(),
         // Both are of Clerk's clock, so ours need not be right. An end that has passed is a life of zero: malformed.
         Some(Some(end)) => {
             let begin = raw.created_at.ok_or_else(not_json)?;

@@ -168,7 +168,7 @@ impl fmt::Debug for Client {
 }
 
 pub(super) fn refuse_clear_text(endpoint: &Uri) -> Result<(), InvalidConfig> {
-    if Origin::of(endpoint).is_some_and(Origin::is_private_on_the_way) {
+    if Origin::of(endpoint).is_some_and(Origin::is_confidential) {
         return Ok(());
     }
     Err(InvalidConfig::new(

@@ -30,7 +30,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 ///
 /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
 /// let source = ClientCredentials::auth0(http, "acme.eu.auth0.com", "my-client", "my-secret")?;
-/// let layer = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com")?;
+/// let layer = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com".parse()?);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
 ///
@@ -76,7 +76,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 ///     .timeout(Duration::from_secs(5))?;
 ///
 /// // To the API: everything.
-/// let token = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com")?;
+/// let token = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com".parse()?);
 /// let client = Stack::new().token_cache(token).layer(http);
 /// # drop(client);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
@@ -90,8 +90,9 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 /// # Errors
 ///
 /// [`TokenError`], with the status and the OAuth `error` code. How long a refusal says to wait is its `Retry-After`; without one
-/// the reset of a limit that `x-ratelimit-*` or the like call spent; without that the reset of an Auth0 quota that is spent. An answer
-/// is read up to 64 KiB; what must be in it is said at [`TokenResponse::from_slice`](crate::oauth::TokenResponse::from_slice).
+/// the reset of a limit that `x-ratelimit-*` or the like call spent; without that the reset of an Auth0 quota that is spent. A
+/// response is read up to 64 KiB. It must be a JSON object with an `access_token` of visible ASCII characters and the
+/// `token_type` `Bearer`; its `expires_in`, a number of seconds or a string of one, is cut to 30 days.
 pub struct ClientCredentials<S, B> {
     service: S,
     pub(super) client: Arc<Client>,

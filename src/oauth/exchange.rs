@@ -9,12 +9,15 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+use super::{
+    oauth_error::OAuthError,
+    token_response::{MalformedToken, TokenResponse},
+};
 use crate::{
     BoxError,
     classify::{Classification, Preset},
     clock::Clock,
     error::{TokenErrorKind, failing_response},
-    oauth::{MalformedToken, OAuthError, TokenResponse},
     token_cache::{Token, TokenError},
 };
 

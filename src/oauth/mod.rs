@@ -12,14 +12,12 @@ mod presets;
 #[cfg(feature = "private-key-jwt")]
 mod private_key;
 mod request_format;
-mod token_response;
+pub(crate) mod token_response;
 
 pub use auth_method::AuthMethod;
 pub use clerk::ClerkM2m;
 pub use client_credentials::ClientCredentials;
 pub use credentials::Credentials;
-pub use oauth_error::OAuthError;
 #[cfg(feature = "private-key-jwt")]
 pub use private_key::{PrivateKey, SigningAlgorithm};
 pub use request_format::RequestFormat;
-pub use token_response::{MalformedToken, TokenResponse};

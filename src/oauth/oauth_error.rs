@@ -19,10 +19,9 @@ const MAX_TEXT_LEN: usize = 512;
 /// `Debug` shows the code alone. The description is a server's free text, which may repeat what was sent to it, so it is
 /// given only to those who ask for it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct OAuthError {
+pub(super) struct OAuthError {
     code: String,
     description: Option<String>,
-    uri: Option<String>,
 }
 
 // === impl OAuthError ===
@@ -32,18 +31,7 @@ impl OAuthError {
     ///
     /// Cut to their limits (64 bytes for the code, 512 for the others), and characters that RFC 6749 does not allow in
     /// them are left out: control characters never reach a log.
-    ///
-    /// ```
-    /// use tower_heed::oauth::OAuthError;
-    ///
-    /// let body = br#"{"error":"access_denied","error_description":"Unauthorized"}"#;
-    /// let error = OAuthError::from_slice(body).expect("it is an OAuth error");
-    /// assert_eq!(error.code(), "access_denied");
-    /// assert_eq!(error.description(), Some("Unauthorized"));
-    /// assert!(!format!("{error:?}").contains("Unauthorized"));
-    /// ```
-    #[must_use]
-    pub fn from_slice(body: &[u8]) -> Option<Self> {
+    pub(super) fn from_slice(body: &[u8]) -> Option<Self> {
         // Without the second test an array would do as well: serde fills a struct from the elements in their order.
         if body.len() > MAX_BODY_LEN || !body.trim_ascii_start().starts_with(b"{") {
             return None;
@@ -53,25 +41,17 @@ impl OAuthError {
         if code.is_empty() {
             return None;
         }
-        Some(Self { code, description: text(raw.error_description), uri: text(raw.error_uri) })
+        Some(Self { code, description: text(raw.error_description) })
     }
 
     /// The code, for example `invalid_client`; Auth0 says `access_denied` for a wrong secret.
-    #[must_use]
-    pub fn code(&self) -> &str {
+    pub(super) fn code(&self) -> &str {
         &self.code
     }
 
     /// The server's explanation for a person, cleaned and cut to 512 bytes.
-    #[must_use]
-    pub fn description(&self) -> Option<&str> {
+    pub(super) fn description(&self) -> Option<&str> {
         self.description.as_deref()
-    }
-
-    /// Where the server says more can be read, cleaned and cut to 512 bytes.
-    #[must_use]
-    pub fn uri(&self) -> Option<&str> {
-        self.uri.as_deref()
     }
 }
 
@@ -87,8 +67,6 @@ struct Raw {
     error: String,
     #[serde(default)]
     error_description: Value,
-    #[serde(default)]
-    error_uri: Value,
 }
 
 fn text(value: Value) -> Option<String> {
@@ -107,13 +85,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_three_members_are_read() {
+    fn the_code_and_the_description_are_read() {
         let body = br#"{"error":"unauthorized_client","error_description":"Grant type 'client_credentials' not allowed",
             "error_uri":"https://auth0.com/docs/clients/client-grant-types"}"#;
         let error = OAuthError::from_slice(body).unwrap();
         assert_eq!(error.code(), "unauthorized_client");
         assert_eq!(error.description(), Some("Grant type 'client_credentials' not allowed"));
-        assert_eq!(error.uri(), Some("https://auth0.com/docs/clients/client-grant-types"));
     }
 
     #[test]

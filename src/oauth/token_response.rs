@@ -62,17 +62,6 @@ impl TokenResponse {
     /// * `expires_in`: seconds from the answer on, as an integer, a decimal, or a string of either. Missing and `null`
     ///   mean that the issuer did not say; more than 30 days is cut to 30 days.
     ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_heed::oauth::TokenResponse;
-    ///
-    /// let body = br#"{"access_token":"eyJhbGciOi","expires_in":86400,"token_type":"Bearer"}"#;
-    /// let response = TokenResponse::from_slice(body)?;
-    /// assert_eq!(response.access_token(), "eyJhbGciOi");
-    /// assert_eq!(response.expires_in(), Some(Duration::from_secs(86_400)));
-    /// # Ok::<(), tower_heed::oauth::MalformedToken>(())
-    /// ```
-    ///
     /// # Errors
     ///
     /// [`MalformedToken`] says which of these does not hold, or that the body is no JSON object or longer than 64 KiB.

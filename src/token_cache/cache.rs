@@ -1,16 +1,18 @@
 //! The slot of one key, as a service sees it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use http::Request;
 
 use super::{
-    FetchReason, KeySnapshot, TokenKey, TokenScope,
-    cached::{Cached, moment},
-    config::{Route, Settings},
+    FetchReason, TokenKey, TokenScope, TokenSnapshot, TokenState,
+    cached::{Cached, time_pair},
+    config::Settings,
     fetch::{Running, TokenFetch, Waiter},
     slot::{Slot, State},
     slots::{Slots, Source},
 };
-use crate::token_cache::TokenState;
+use crate::endpoint::{Endpoint, Endpoints};
 
 /// The events' target: stable, whatever the modules inside are called.
 pub(super) const TARGET: &str = "tower_heed::token_cache";
@@ -27,18 +29,39 @@ pub(super) struct Cache {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
+    routes: Endpoints<Route>,
     slots: Arc<Slots>,
     /// The slot of the service's own key.
     slot: Arc<Slot>,
 }
 
+/// Which token the requests of an endpoint carry.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) attach: bool,
+    /// The slot of the endpoint's key, if that is not the service's own.
+    slot: Option<Arc<Slot>>,
+}
+
 // === impl Cache ===
 
 impl Cache {
-    /// The cache of the key that the settings name.
+    /// The cache of the layer's own key.
     pub(super) fn new(settings: Settings, slots: Arc<Slots>) -> Self {
-        let slot = slots.of(&settings.key, settings.max_keys, || moment(&settings.clock));
-        Self { shared: Arc::new(Shared { settings, slots, slot }), other: None }
+        let slot_of =
+            |key: &TokenKey| slots.of(key, settings.max_keys, || time_pair(&settings.clock));
+        let own = &settings.endpoints.base().key;
+        let slot = slot_of(own);
+        let routes = settings.endpoints.map(|config| Route {
+            attach: config.attach,
+            slot: (config.attach && config.key != *own).then(|| slot_of(&config.key)),
+        });
+        Self { shared: Arc::new(Shared { settings, routes, slots, slot }), other: None }
+    }
+
+    #[inline]
+    pub(super) fn endpoint<B>(&self, request: &Request<B>) -> Endpoint<'_, Route> {
+        self.shared.routes.of(request)
     }
 
     /// The cache of the key that a request or its endpoint names; none if that is this one.
@@ -54,7 +77,7 @@ impl Cache {
     /// The cache of `key`.
     pub(super) fn of(&self, key: &TokenKey) -> Self {
         let settings = self.settings();
-        self.with(self.shared.slots.of(key, settings.max_keys, || moment(&settings.clock)))
+        self.with(self.shared.slots.of(key, settings.max_keys, || time_pair(&settings.clock)))
     }
 
     /// The cache of `key`, if there is one. This is no use of it.
@@ -89,21 +112,20 @@ impl Cache {
         self.other.as_ref().unwrap_or(&self.shared.slot)
     }
 
-    /// What there is to be seen of the slot.
-    pub(super) fn snapshot(&self) -> KeySnapshot {
-        let now = moment(&self.settings().clock);
+    pub(super) fn snapshot(&self) -> TokenSnapshot {
+        let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
-        KeySnapshot {
+        TokenSnapshot {
             key: Arc::clone(self.key()),
             state: self.present().map(|(_, state)| state),
-            ends_in: self.slot().current().and_then(|cached| cached.ends_in(&now)),
+            expires_in: self.slot().current().and_then(|cached| cached.expires_in(&now)),
             obtained: state.generations,
             fetching: state.under_way(now.instant()).is_some(),
-            held_off: state.held(&now),
+            cooldown: state.cooldown(&now),
         }
     }
 
-    /// What tells this key's events from others'.
+    /// The key's parts that events have.
     pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
         let key = self.slot().key();
         (key.audience(), key.organization())
@@ -130,8 +152,13 @@ impl Cache {
         if let Some(waiter) = state.under_way(self.settings().clock.now()) {
             return (waiter, None);
         }
-        let (fetch, waiter) = TokenFetch::begin(self.clone(), reason, state.epoch);
+        let (fetch, waiter) = TokenFetch::begin(self.clone(), reason, state.invalidations);
         state.fetch = Some(waiter.clone());
         (waiter, Some(fetch))
     }
+}
+
+/// A span as events have it.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

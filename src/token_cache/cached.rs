@@ -8,29 +8,25 @@ use std::{
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::{Token, TokenError, config::Settings, token::Life};
-use crate::{
-    chance,
-    clock::Clock,
-    error::TokenErrorKind,
-    extensions::ambient,
-    token_cache::{Freshness, Moment, TokenState},
+use super::{
+    Freshness, TimePair, Token, TokenError, TokenState, config::Settings, token::Lifetime,
 };
+use crate::{chance, clock::Clock, error::TokenErrorKind, extensions::ambient};
 
-/// A token of a shorter life has ended by the time it is used: each request would fetch another.
-pub(super) const LEAST_LIFE: Duration = Duration::from_secs(1);
+/// A token of a shorter lifetime has expired by the time it is used: each request would fetch another.
+pub(super) const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
-/// A token that is given out.
+/// A token that requests get.
 #[derive(Debug)]
 pub(super) struct Cached {
     header: HeaderValue,
     /// The number of the token within its slot.
     generation: u64,
-    /// The moment *before* it was asked for: its life had begun by the time it came.
-    asked: Moment,
-    /// None for a token without end.
+    /// The time *before* it was requested: its lifetime had begun by the time it arrived.
+    requested_at: TimePair,
+    /// None for a token that does not expire.
     freshness: Option<Freshness>,
-    /// Before this point on both clocks it is fresh. None if that is before all points that the clocks can hold.
+    /// It is fresh before this time on both clocks. None if the clocks cannot hold that time.
     fresh_until: Option<(Instant, SystemTime)>,
     replaceable: bool,
 }
@@ -38,33 +34,35 @@ pub(super) struct Cached {
 // === impl Cached ===
 
 impl Cached {
-    /// The token as `settings` have it, if its life can be used.
+    /// The token under `settings`, unless its lifetime is too short.
     pub(super) fn new(
         token: Token,
         generation: u64,
-        asked: Moment,
+        requested_at: TimePair,
         settings: &Settings,
     ) -> Result<Arc<Self>, TokenError> {
-        let life = match token.life() {
-            Life::NotSaid => Some(settings.default_life),
-            Life::Lasts(life) if life < LEAST_LIFE => {
+        let lifetime = match token.lifetime() {
+            Lifetime::Unknown => Some(settings.default_lifetime),
+            Lifetime::Lasts(lifetime) if lifetime < MIN_LIFETIME => {
                 let error = TokenError::new(TokenErrorKind::Malformed);
-                return Err(error.with_source("the token lives for less than a second"));
+                return Err(error.with_source("the token's lifetime is less than a second"));
             }
-            Life::Lasts(life) => Some(life),
-            Life::Endless | Life::Fixed => None,
+            Lifetime::Lasts(lifetime) => Some(lifetime),
+            Lifetime::Endless | Lifetime::Fixed => None,
         };
-        let freshness = life.map(|life| freshness(life.min(settings.max_life), settings));
-        let replaceable = token.life() != Life::Fixed;
+        let freshness =
+            lifetime.map(|lifetime| freshness(lifetime.min(settings.max_lifetime), settings));
+        let replaceable = token.lifetime() != Lifetime::Fixed;
         let fresh_until = freshness.and_then(|freshness| {
             let age = freshness.refresh_at();
-            Some((asked.instant().checked_add(age)?, asked.system_time().checked_add(age)?))
+            let instant = requested_at.instant().checked_add(age)?;
+            Some((instant, requested_at.system_time().checked_add(age)?))
         });
         let header = token.into_header_value();
-        Ok(Arc::new(Self { header, generation, asked, freshness, fresh_until, replaceable }))
+        Ok(Arc::new(Self { header, generation, requested_at, freshness, fresh_until, replaceable }))
     }
 
-    /// Whether it is given out and nothing is to be done: [`TokenState::Fresh`], told with as little work as can be.
+    /// Whether it is [`TokenState::Fresh`], with as little work as possible.
     #[inline]
     pub(super) fn is_fresh(&self, clock: &Clock) -> bool {
         match (&self.fresh_until, &self.freshness) {
@@ -79,7 +77,7 @@ impl Cached {
     /// What may be done with it now.
     pub(super) fn state(&self, clock: &Clock) -> TokenState {
         match &self.freshness {
-            Some(freshness) => freshness.state(moment(clock).since(&self.asked)),
+            Some(freshness) => freshness.state(time_pair(clock).since(&self.requested_at)),
             None => TokenState::Fresh,
         }
     }
@@ -88,9 +86,9 @@ impl Cached {
         self.state(clock) != TokenState::Expired
     }
 
-    /// Whether it was asked for at this moment or before.
-    pub(super) fn is_no_newer_than(&self, asked: &Moment) -> bool {
-        self.asked.instant() <= asked.instant()
+    /// Whether it was requested at this time or before.
+    pub(super) fn is_no_newer_than(&self, requested_at: &TimePair) -> bool {
+        self.requested_at.instant() <= requested_at.instant()
     }
 
     /// The finished value of `Authorization`.
@@ -107,35 +105,35 @@ impl Cached {
         self.generation
     }
 
-    /// It as a token of what is left of its life.
+    /// The token, with what is left of its lifetime.
     pub(super) fn token(&self, clock: &Clock) -> Token {
-        let life = match self.ends_in(&moment(clock)) {
-            _ if !self.replaceable => Life::Fixed,
-            Some(left) => Life::Lasts(left),
-            None => Life::Endless,
+        let lifetime = match self.expires_in(&time_pair(clock)) {
+            _ if !self.replaceable => Lifetime::Fixed,
+            Some(left) => Lifetime::Lasts(left),
+            None => Lifetime::Endless,
         };
-        Token::of(self.header.clone(), life)
+        Token::of(self.header.clone(), lifetime)
     }
 
-    /// What is left of its life, zero past its end; none if it has no end.
-    pub(super) fn ends_in(&self, now: &Moment) -> Option<Duration> {
-        Some(self.life()?.saturating_sub(now.since(&self.asked)))
+    /// What is left of its lifetime, zero once it has expired; none if it does not expire.
+    pub(super) fn expires_in(&self, now: &TimePair) -> Option<Duration> {
+        Some(self.lifetime()?.saturating_sub(now.since(&self.requested_at)))
     }
 
-    /// The life it is given, for the event; none if it has no end.
-    pub(super) fn life(&self) -> Option<Duration> {
-        self.freshness.map(|freshness| freshness.life())
+    /// Its lifetime under the layer's settings; none if it does not expire.
+    pub(super) fn lifetime(&self) -> Option<Duration> {
+        self.freshness.map(|freshness| freshness.lifetime())
     }
 }
 
 /// Now, on both clocks.
-pub(super) fn moment(clock: &Clock) -> Moment {
-    Moment::new(clock.now(), clock.system_time())
+pub(super) fn time_pair(clock: &Clock) -> TimePair {
+    TimePair::new(clock.now(), clock.system_time())
 }
 
-fn freshness(life: Duration, settings: &Settings) -> Freshness {
+fn freshness(lifetime: Duration, settings: &Settings) -> Freshness {
     match settings.refresh_buffer {
-        Some(buffer) => Freshness::with_buffer(life, buffer, chance::draw()),
-        None => Freshness::new(life, settings.fetch_timeout, chance::draw()),
+        Some(buffer) => Freshness::with_buffer(lifetime, buffer, chance::draw()),
+        None => Freshness::new(lifetime, settings.fetch_timeout, chance::draw()),
     }
 }

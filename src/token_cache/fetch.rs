@@ -8,16 +8,15 @@ use tower_service::Service;
 use tracing::{debug, warn};
 
 use super::{
-    FetchReason, Token, TokenError, TokenRequest,
-    cache::{Cache, TARGET},
-    cached::{Cached, moment},
+    FetchReason, TimePair, Token, TokenError, TokenRequest,
+    cache::{Cache, TARGET, millis},
+    cached::{Cached, time_pair},
 };
 use crate::{
     chance,
     error::TokenErrorKind,
-    metrics as meter,
+    metrics,
     single_flight::{self, Abandoned, Fetch, Interruption},
-    token_cache::Moment,
 };
 
 /// How long after its time limit a fetch without an outcome is given up: its runtime may only be slow.
@@ -40,21 +39,25 @@ pub(super) type Waiter = single_flight::Waiter<Fetched>;
 pub(super) struct TokenFetch {
     cache: Cache,
     reason: FetchReason,
-    /// How often the slot's token had been forgotten when the fetch began.
-    epoch: u64,
-    /// The moment before the source was called.
-    began: Moment,
+    /// How often the slot's token had been invalidated when the fetch began.
+    invalidations: u64,
+    /// The time before the source was called.
+    requested_at: TimePair,
 }
 
 // === impl TokenFetch ===
 
 impl TokenFetch {
     /// A fetch that has yet to be [spawned](Self::spawn).
-    pub(super) fn begin(cache: Cache, reason: FetchReason, epoch: u64) -> (Running, Waiter) {
+    pub(super) fn begin(
+        cache: Cache,
+        reason: FetchReason,
+        invalidations: u64,
+    ) -> (Running, Waiter) {
         let settings = cache.settings();
-        let (began, limit) = (moment(&settings.clock), settings.fetch_timeout);
-        let overdue = began.instant().checked_add(limit.saturating_add(GRACE.min(limit)));
-        Running::new(Self { cache, reason, epoch, began }, overdue)
+        let (requested_at, limit) = (time_pair(&settings.clock), settings.fetch_timeout);
+        let overdue = requested_at.instant().checked_add(limit.saturating_add(GRACE.min(limit)));
+        Running::new(Self { cache, reason, invalidations, requested_at }, overdue)
     }
 
     /// Spawns the fetch on a task of its own. The slot must not be locked.
@@ -70,17 +73,21 @@ impl TokenFetch {
         if !cache.slot().lock().is_current(running.publisher()) {
             return;
         }
-        running.fetch_mut().began = moment(&settings.clock);
+        running.fetch_mut().requested_at = time_pair(&settings.clock);
         let call = call_source(&cache, running.fetch().reason);
         let fetched = match timeout(settings.fetch_timeout, call).await {
             Ok(fetched) => fetched,
             Err(_) => Err(TokenError::new(TokenErrorKind::Timeout)),
         };
-        Self::complete(&mut running, moment(&settings.clock), fetched);
+        Self::complete(&mut running, time_pair(&settings.clock), fetched);
     }
 
     /// Records what the source gave, and then publishes it.
-    pub(super) fn complete(running: &mut Running, now: Moment, fetched: Result<Token, TokenError>) {
+    pub(super) fn complete(
+        running: &mut Running,
+        now: TimePair,
+        fetched: Result<Token, TokenError>,
+    ) {
         running.end(|fetch, publisher| Ok(fetch.record(publisher, now, fetched)));
     }
 
@@ -88,7 +95,7 @@ impl TokenFetch {
     fn record(
         &self,
         publisher: &Publisher,
-        now: Moment,
+        now: TimePair,
         fetched: Result<Token, TokenError>,
     ) -> Fetched {
         let mut state = self.cache.slot().lock();
@@ -96,16 +103,16 @@ impl TokenFetch {
         let generation = state.generations + 1;
         let settings = self.cache.settings();
         let recorded = fetched
-            .and_then(|token| Cached::new(token, generation, self.began, settings))
+            .and_then(|token| Cached::new(token, generation, self.requested_at, settings))
             .inspect(|cached| {
                 state.generations = generation;
-                state.hold_off.reset();
-                state.held = None;
-                // A token of before an invalidation is for its waiters alone. One of a fetch that was given up and ends late
-                // may be older than the present one.
+                state.end_cooldown();
+                // A token requested before an invalidation is for its waiters alone. A fetch that was given up and ends late may
+                // bring an older token than the present one.
                 let present = self.cache.slot().current();
-                let is_newest = present.is_none_or(|present| present.is_no_newer_than(&self.began));
-                if self.epoch == state.epoch && is_newest {
+                let is_newest =
+                    present.is_none_or(|present| present.is_no_newer_than(&self.requested_at));
+                if self.invalidations == state.invalidations && is_newest {
                     self.cache.slot().replace(&mut state, Some(Arc::clone(cached)));
                 }
             })
@@ -119,16 +126,16 @@ impl TokenFetch {
             Err(error) if is_current => self.log_failure(error),
             Err(_) => {}
         }
-        meter::token_fetched(recorded.as_ref().err().map(|error| error.kind().as_str()));
-        self.cache.slot().meeting().write();
+        metrics::token_fetched(recorded.as_ref().err().map(|error| error.kind().as_str()));
+        self.cache.slot().sync_point().write();
         recorded
     }
 
     fn log_token(&self, cached: &Cached) {
         let (audience, organization) = self.cache.names();
         let (generation, reason) = (cached.generation(), self.reason.as_str());
-        let life = cached.life();
-        debug!(target: TARGET, audience, organization, generation, reason, ?life, "token obtained");
+        let lifetime_ms = cached.lifetime().map(millis);
+        debug!(target: TARGET, audience, organization, generation, reason, lifetime_ms, "token obtained");
     }
 
     fn log_failure(&self, error: &TokenError) {
@@ -137,12 +144,12 @@ impl TokenFetch {
             target: TARGET,
             audience,
             organization,
-            failure = error.kind().as_str(),
+            kind = error.kind().as_str(),
             status = error.status().map(|status| status.as_u16()),
             code = error.code(),
             reason = self.reason.as_str(),
-            hold_off = ?error.retry_after().unwrap_or_default(),
-            "no token, not asking again during the hold-off"
+            cooldown_ms = error.retry_after().map(millis),
+            "no token, in cooldown"
         );
     }
 }
@@ -156,11 +163,11 @@ impl Fetch for TokenFetch {
             Interruption::Panicked => {
                 let error = TokenError::new(TokenErrorKind::Unavailable);
                 let error = error.with_source("the source panicked");
-                Ok(self.record(publisher, self.began, Err(error)))
+                Ok(self.record(publisher, self.requested_at, Err(error)))
             }
             Interruption::Dropped => {
                 self.cache.slot().lock().end(publisher);
-                self.cache.slot().meeting().write();
+                self.cache.slot().sync_point().write();
                 Err(Abandoned)
             }
         }

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::Future,
+    ops::ControlFlow,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,7 +13,7 @@ use tower_service::Service;
 
 use super::{
     cached::Cached,
-    pending::{Passage, Then, Watch},
+    pending::{OnRejection, PendingRequest, ReplayGuard},
     wait::{Acquire, Renew},
 };
 use crate::{
@@ -30,8 +31,8 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // Until the answer comes.
-        pub(super) watch: Option<Watch<S, B>>,
+        // Until the response arrives.
+        pub(super) guard: Option<ReplayGuard<S, B>>,
         #[pin]
         pub(super) state: State<S, B>,
     }
@@ -43,18 +44,30 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // The request is on its way. With a token at hand a call begins here, and nearly always ends here.
+        // The request is in flight. With a token at hand a call begins here, and nearly always ends here.
         Sending { #[pin] future: S::Future },
-        // There is no token: a flight is waited for.
-        Waiting { token: Acquire, passage: Option<Box<Passage<S, B>>> },
-        // There is one, and the service is being made ready.
-        Readying { token: Arc<Cached>, passage: Option<Box<Passage<S, B>>>, stalled: bool },
-        // The answer rejected the token: the next one is waited for.
-        Renewing { token: Renew, rejected: Option<Box<(S::Response, Then<S, B>)>> },
-        // Nothing is sent.
-        Failed { error: Option<BoxError> },
+        // The request is not in flight.
+        Held { held: Held<S, B> },
     }
 }
+
+/// A call whose request is not in flight. What is taken out is taken once, at the end of a state.
+pub(super) enum Held<S, B>
+where
+    S: Service<Request<B>>,
+{
+    /// There is no token: the call waits for a fetch.
+    Waiting { token: Acquire, pending: Option<Box<PendingRequest<S, B>>> },
+    /// There is one, and the service is being made ready.
+    Readying { token: Arc<Cached>, pending: Option<Box<PendingRequest<S, B>>>, stalled: bool },
+    /// The response rejected the token: the call waits for the next one.
+    Renewing { token: Renew, rejected: Option<Box<(S::Response, OnRejection<S, B>)>> },
+    /// Nothing is sent.
+    Failed { error: Option<BoxError> },
+}
+
+/// What a call goes on with: another state, or its end.
+type Next<S, B, R> = ControlFlow<Result<R, BoxError>, State<S, B>>;
 
 // === impl ResponseFuture ===
 
@@ -62,12 +75,12 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn waiting(passage: Box<Passage<S, B>>) -> Self {
-        Self { watch: None, state: State::waiting(passage) }
+    pub(super) fn waiting(pending: Box<PendingRequest<S, B>>) -> Self {
+        Self { guard: None, state: State::waiting(pending) }
     }
 
     pub(super) const fn failed(error: BoxError) -> Self {
-        Self { watch: None, state: State::Failed { error: Some(error) } }
+        Self { guard: None, state: State::Held { held: Held::Failed { error: Some(error) } } }
     }
 }
 
@@ -79,7 +92,6 @@ where
 {
     type Output = Result<Response<ResponseBody>, BoxError>;
 
-    #[allow(clippy::expect_used, reason = "a future that has ended is not polled again")]
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -89,62 +101,22 @@ where
                     let polled = future.poll(cx);
                     if !is_unauthorized(&polled) {
                         if polled.is_ready() {
-                            *this.watch = None;
+                            *this.guard = None;
                         }
                         return polled.map_err(Into::into);
                     }
                     let response = ready!(polled).map_err(Into::into)?;
-                    let rejected = this.watch.take().filter(|_| rejects_token(&response));
-                    let Some((token, then)) = rejected.and_then(Watch::rejected) else {
+                    let guard = this.guard.take().filter(|_| rejects_token(&response));
+                    let Some((token, then)) = guard.and_then(ReplayGuard::rejected) else {
                         return Poll::Ready(Ok(response));
                     };
-                    State::Renewing { token, rejected: Some(Box::new((response, then))) }
+                    let rejected = Some(Box::new((response, then)));
+                    State::Held { held: Held::Renewing { token, rejected } }
                 }
-                StateProject::Waiting { token, passage } => {
-                    let token = ready!(held_back(token.as_mut().poll(cx)))?;
-                    let passage = passage.take().map(Passage::acquired);
-                    State::Readying { token, passage, stalled: false }
-                }
-                StateProject::Readying { token, passage, stalled } => {
-                    let mut ready = passage.take().expect(POLLED_AGAIN);
-                    match held_back(ready.service.poll_ready(cx)) {
-                        Poll::Ready(result) => result.map_err(Into::into)?,
-                        Poll::Pending => {
-                            *passage = Some(ready);
-                            *stalled = true;
-                            return Poll::Pending;
-                        }
-                    }
-                    match ready.newest(token, *stalled) {
-                        Some(newest) => {
-                            let (future, watch) = ready.send(&newest);
-                            *this.watch = watch;
-                            State::Sending { future }
-                        }
-                        None => {
-                            ready.let_go();
-                            State::waiting(ready)
-                        }
-                    }
-                }
-                StateProject::Renewing { token, rejected } => {
-                    let token = ready!(held_back(token.as_mut().poll(cx)));
-                    let (mut response, then) = *rejected.take().expect(POLLED_AGAIN);
-                    match (token, then) {
-                        (Some(token), Then::Send(passage)) => {
-                            let passage = Some(passage.acquired());
-                            State::Readying { token, passage, stalled: false }
-                        }
-                        (Some(_), Then::Mark(_)) => {
-                            response.extensions_mut().insert(TokenReplaced);
-                            return Poll::Ready(Ok(response));
-                        }
-                        (_, _) => return Poll::Ready(Ok(response)),
-                    }
-                }
-                StateProject::Failed { error } => {
-                    return Poll::Ready(Err(error.take().expect(POLLED_AGAIN)));
-                }
+                StateProject::Held { held } => match ready!(held.poll(this.guard, cx)) {
+                    ControlFlow::Continue(next) => next,
+                    ControlFlow::Break(result) => return Poll::Ready(result),
+                },
             };
             this.state.set(next);
         }
@@ -166,9 +138,89 @@ impl<S, B> State<S, B>
 where
     S: Service<Request<B>>,
 {
-    fn waiting(mut passage: Box<Passage<S, B>>) -> Self {
-        Self::Waiting { token: passage.acquire(), passage: Some(passage) }
+    fn waiting(mut pending: Box<PendingRequest<S, B>>) -> Self {
+        let token = pending.acquire();
+        Self::Held { held: Held::Waiting { token, pending: Some(pending) } }
     }
+
+    fn readying(token: Arc<Cached>, pending: Box<PendingRequest<S, B>>) -> Self {
+        let pending = Some(pending.acquired());
+        Self::Held { held: Held::Readying { token, pending, stalled: false } }
+    }
+}
+
+// === impl Held ===
+
+impl<S, B, ResponseBody> Held<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResponseBody>> + Clone,
+    S::Error: Into<BoxError>,
+    B: ReplayableBody,
+{
+    #[allow(clippy::expect_used, reason = "a future that has ended is not polled again")]
+    fn poll(
+        &mut self,
+        guard: &mut Option<ReplayGuard<S, B>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next<S, B, S::Response>> {
+        Poll::Ready(match self {
+            Self::Waiting { token, pending } => {
+                let token = ready!(held_back(token.as_mut().poll(cx)));
+                let pending = pending.take().expect(POLLED_AGAIN);
+                match token {
+                    Ok(token) => ControlFlow::Continue(State::readying(token, pending)),
+                    Err(error) => ControlFlow::Break(Err(pending.unavailable(error))),
+                }
+            }
+            Self::Readying { token, pending, stalled } => {
+                let mut ready = pending.take().expect(POLLED_AGAIN);
+                let Poll::Ready(readied) = held_back(ready.service.poll_ready(cx)) else {
+                    *pending = Some(ready);
+                    *stalled = true;
+                    return Poll::Pending;
+                };
+                match (readied, ready.newest(token, *stalled)) {
+                    (Err(error), _) => ControlFlow::Break(Err(error.into())),
+                    (Ok(()), Some(newest)) => {
+                        let (future, new_guard) = ready.send(&newest);
+                        *guard = new_guard;
+                        ControlFlow::Continue(State::Sending { future })
+                    }
+                    (Ok(()), None) => {
+                        ready.release();
+                        ControlFlow::Continue(State::waiting(ready))
+                    }
+                }
+            }
+            Self::Renewing { token, rejected } => {
+                let token = ready!(held_back(token.as_mut().poll(cx)));
+                let (response, then) = *rejected.take().expect(POLLED_AGAIN);
+                renewed(token, response, then)
+            }
+            Self::Failed { error } => ControlFlow::Break(Err(error.take().expect(POLLED_AGAIN))),
+        })
+    }
+}
+
+/// What follows on a rejected token when the wait for another one has ended.
+fn renewed<S, B, ResponseBody>(
+    token: Option<Arc<Cached>>,
+    mut response: Response<ResponseBody>,
+    then: OnRejection<S, B>,
+) -> Next<S, B, Response<ResponseBody>>
+where
+    S: Service<Request<B>>,
+{
+    match (token, then) {
+        (Some(token), OnRejection::Replay(pending)) => {
+            return ControlFlow::Continue(State::readying(token, pending));
+        }
+        (Some(_), OnRejection::Mark(_)) => {
+            response.extensions_mut().insert(TokenReplaced);
+        }
+        (Some(_), OnRejection::Nothing) | (None, _) => {}
+    }
+    ControlFlow::Break(Ok(response))
 }
 
 fn is_unauthorized<B, E>(polled: &Poll<Result<Response<B>, E>>) -> bool {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    KeySnapshot, Token, TokenError, TokenKey, cache::Cache, cached::Cached, lookup::Lookup, wait,
+    Token, TokenError, TokenKey, TokenSnapshot, cache::Cache, cached::Cached, lookup::Lookup, wait,
 };
 
-/// Gets tokens without a request, fetches them before the first one, forgets them, and shows their state.
+/// Gets tokens without a request, fetches them before the first one, invalidates them, and shows their state.
 ///
 /// From [`TokenCacheLayer::handle`](super::TokenCacheLayer::handle). It shares the cache with that layer and all its services:
-/// what it does is felt by them at once. Clones are cheap.
+/// its effect is immediate. Clones are cheap.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ use super::{
 /// let snapshot = handle.snapshot();
 /// assert_eq!((snapshot.len(), snapshot[1].obtained()), (2, 1));
 ///
-/// // The users' service has changed its keys.
+/// // The users' service has rotated its keys.
 /// handle.invalidate(&users);
 /// assert!(handle.snapshot()[1].state().is_none());
 /// # Ok(())
@@ -42,7 +42,7 @@ use super::{
 ///
 /// # Cancellation
 ///
-/// Dropping a future of this ends the waiting. The flight goes on, and its token is kept.
+/// Dropping one of its futures ends the wait. The fetch goes on, and its token is kept.
 #[derive(Clone, Debug)]
 pub struct TokenCacheHandle {
     cache: Cache,
@@ -55,37 +55,38 @@ impl TokenCacheHandle {
         Self { cache }
     }
 
-    /// The key of requests that neither bring one nor have one by their endpoint.
+    /// The key of requests for which neither they nor their endpoint name one.
     #[must_use]
     pub fn key(&self) -> &TokenKey {
-        &self.cache.settings().key
+        &self.cache.settings().endpoints.base().key
     }
 
-    /// The token of `key`, as a request gets it: at once if there is one, else after a flight, and within the layer's
-    /// [`max_wait`](super::TokenCacheLayer::max_wait). Its life is what is left of it.
+    /// The token of `key`, as a request gets it: at once if there is one, else after a fetch, and within the layer's
+    /// [`max_wait`](super::TokenCacheLayer::max_wait). Its lifetime is what is left of it.
     ///
     /// # Errors
     ///
-    /// No token can be had, or none came in time.
+    /// No token is available, or none arrived in time.
     pub async fn token(&self, key: &TokenKey) -> Result<Token, TokenError> {
         let cache = self.cache.of(key);
         let cached = get(&cache, self.give_up()).await?;
         Ok(cached.token(&cache.settings().clock))
     }
 
-    /// Sees to it that there is a token for each of `keys`, all at the same time and within the layer's
+    /// Fetches a token for each of `keys` that has none, concurrently and within the layer's
     /// [`max_wait`](super::TokenCacheLayer::max_wait), so that the first requests do not wait.
     ///
-    /// Tokens that nobody uses are not refreshed: call it before the traffic begins.
+    /// Tokens that nothing uses are not refreshed: call it just before the traffic begins.
     ///
     /// # Errors
     ///
-    /// The first failure in the order of the keys, when all have ended or the time has. Those that could be had are kept.
+    /// The first failure in the order of the keys, once all fetches have ended or the time is up. Tokens that were fetched are
+    /// kept.
     pub async fn warm_up(
         &self,
         keys: impl IntoIterator<Item = TokenKey>,
     ) -> Result<(), TokenError> {
-        // Each flight departs here, on its own task; what follows only waits for them.
+        // Each fetch is spawned here, on its own task; what follows only waits for them.
         let caches: Vec<_> = keys.into_iter().map(|key| self.cache.of(&key)).collect();
         for cache in &caches {
             if matches!(cache.lookup(), Lookup::Wait) {
@@ -100,25 +101,25 @@ impl TokenCacheHandle {
         outcome
     }
 
-    /// Forgets the token of `key`: the next request waits for another. Nothing is fetched here.
+    /// Drops the token of `key`: the next request waits for another. Nothing is fetched here.
     ///
-    /// A flight that is under way gives its token to those who wait for it, and it is not kept: it was asked for before. A
-    /// hold-off goes on: within it, requests fail for want of a token.
+    /// A fetch under way gives its token to its waiters, and the token is not kept: it was requested before. A cooldown goes
+    /// on: during it, requests fail because no token is available.
     pub fn invalidate(&self, key: &TokenKey) {
         if let Some(cache) = self.cache.find(key) {
-            cache.forget();
+            cache.invalidate();
         }
     }
 
-    /// Fetches another token for `key` now, **in spite of a hold-off**: whoever calls this in a loop brings on the very
-    /// storm that hold-offs prevent. For a person who has just corrected the credentials.
+    /// Fetches another token for `key` now, **in spite of a cooldown**: called in a loop it causes the very storm that
+    /// cooldowns prevent. For a person who has just corrected the credentials.
     ///
-    /// It joins a flight that is under way. The present token goes on being served until the other is there, and if it
-    /// fails; the failure begins a hold-off as any other does.
+    /// It joins a fetch under way. The present token stays in use until the other one is there, and if the fetch fails; a
+    /// failure begins a cooldown as any other does.
     ///
     /// # Errors
     ///
-    /// The flight failed, or took longer than [`max_wait`](super::TokenCacheLayer::max_wait).
+    /// The fetch failed, or took longer than [`max_wait`](super::TokenCacheLayer::max_wait).
     pub async fn force_refresh(&self, key: &TokenKey) -> Result<Token, TokenError> {
         let cache = self.cache.of(key);
         let give_up = self.give_up();
@@ -126,9 +127,9 @@ impl TokenCacheHandle {
         Ok(cached.token(&cache.settings().clock))
     }
 
-    /// What there is to be seen of each key, in their order. It holds no token.
+    /// The state of each key, in the order of the keys. It holds no token.
     #[must_use]
-    pub fn snapshot(&self) -> Vec<KeySnapshot> {
+    pub fn snapshot(&self) -> Vec<TokenSnapshot> {
         self.cache.all().iter().map(Cache::snapshot).collect()
     }
 

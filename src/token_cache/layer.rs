@@ -5,19 +5,23 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Config, RejectionLimit, Token, TokenCache, TokenCacheHandle, TokenKey, TokenRequest,
+    AllowedOrigin, RejectionLimit, Token, TokenCache, TokenCacheHandle, TokenConfig, TokenKey,
+    TokenRequest,
+    allowed_origin::AllowedOrigins,
     cache::Cache,
-    cached::{LEAST_LIFE, moment},
-    config::{Replay, Route, Settings},
-    origin::Origins,
+    cached::MIN_LIFETIME,
+    config::{Replay, Settings},
     slots::{Slots, Source},
 };
-use crate::{BoxError, clock::Clock, endpoint::Endpoints, error::InvalidConfig, metrics as meter};
+use crate::{BoxError, EndpointPattern, clock::Clock, endpoint::Endpoints, metrics};
 
-/// Obtains, keeps, refreshes and attaches the bearer token of the requests that pass.
+/// The shortest time limit and refresh buffer. A zero would be a mistake that no token survives.
+const MIN_SPAN: Duration = Duration::from_millis(1);
+
+/// Fetches, keeps, refreshes and attaches the bearer token of the requests that pass.
 ///
-/// The [module page](super) has the states of a token and what happens in each. Clones of a layer share one cache, and so
-/// do the services that they make.
+/// The [module page](super) describes the states of a token. Clones of a layer share one cache, and so do the services that
+/// they make.
 #[derive(Clone, Debug)]
 pub struct TokenCacheLayer {
     settings: Settings,
@@ -27,30 +31,29 @@ pub struct TokenCacheLayer {
 // === impl TokenCacheLayer ===
 
 impl TokenCacheLayer {
-    /// Ten seconds: token endpoints answer in well under one, and hash a secret on the way.
+    /// Ten seconds: token endpoints respond in well under one, and hash a secret meanwhile.
     pub const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Fifteen seconds: a fetch that runs into its own limit, and a second one half way.
+    /// Fifteen seconds: a fetch that runs into its own limit, and half of a second one.
     pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(15);
 
-    /// One second: most fetches take less, and the token at hand is still good.
+    /// One second: most fetches take less, and the present token is still good.
     pub const DEFAULT_GRACE_WAIT: Duration = Duration::from_secs(1);
 
-    /// Five minutes: the shortest life that providers let their customers choose.
-    pub const DEFAULT_LIFE: Duration = Duration::from_secs(5 * 60);
+    /// Five minutes: the shortest lifetime that providers let their customers choose.
+    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
     /// Thirty days: the longest that Auth0 grants.
-    pub const DEFAULT_MAX_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
     /// Sixty-four: the tenants or organizations that one process serves at a time, at a few kilobytes each.
     pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
-    /// Takes tokens from `source`, a service that is asked for one at a time:
-    /// `ClientCredentials`, [`StaticToken`](super::StaticToken), or your own, for example a
-    /// closure by [`tower::service_fn`].
+    /// Takes tokens from `source`, a service that is called for one token at a time: `ClientCredentials`,
+    /// [`StaticToken`](super::StaticToken), or your own, for example a closure by [`tower::service_fn`].
     ///
     /// **Name the servers that may see the token** with [`allow_origin`](Self::allow_origin). Until one is named, every
-    /// request that would carry a token fails with [`OriginRefused`](super::OriginRefused) and is not sent.
+    /// request that would carry a token fails with [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed) and is not sent.
     #[must_use]
     pub fn new<S>(source: S) -> Self
     where
@@ -59,16 +62,15 @@ impl TokenCacheLayer {
         S::Future: Send + 'static,
     {
         let settings = Settings {
-            origins: Origins::default(),
-            endpoints: Endpoints::new(Route { attach: true, slot: None }),
-            key: TokenKey::new(),
+            origins: AllowedOrigins::default(),
+            endpoints: Endpoints::new(TokenConfig::new(TokenKey::new())),
             max_keys: Self::DEFAULT_MAX_KEYS,
             clock: Clock::default(),
             fetch_timeout: Self::DEFAULT_FETCH_TIMEOUT,
             max_wait: Self::DEFAULT_MAX_WAIT,
             grace_wait: Self::DEFAULT_GRACE_WAIT,
-            default_life: Self::DEFAULT_LIFE,
-            max_life: Self::DEFAULT_MAX_LIFE,
+            default_lifetime: Self::DEFAULT_LIFETIME,
+            max_lifetime: Self::DEFAULT_MAX_LIFETIME,
             refresh_buffer: None,
             rejection_limit: RejectionLimit::new(),
             replay: Replay::Here,
@@ -77,31 +79,23 @@ impl TokenCacheLayer {
         Self { settings, slots: Arc::new(Slots::new(source)) }
     }
 
-    /// Lets the token be sent to `origin`, for example `https://tenant.eu.auth0.com`: exactly this scheme, host and port.
-    /// May be named several times.
+    /// Lets the token be sent to `origin`: exactly this scheme, host and port. Can be called several times.
     ///
-    /// # Errors
-    ///
-    /// It is no `https://host[:port]`, nor an `http` one on a loopback address.
-    pub fn allow_origin(mut self, origin: &str) -> Result<Self, InvalidConfig> {
-        self.settings.origins.allow(origin)?;
-        Ok(self)
+    /// ```
+    /// # use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
+    /// # let key = StaticToken::new("sk_live_0123456789")?;
+    /// TokenCacheLayer::new(key).allow_origin("https://api.example.com".parse()?);
+    /// # Ok::<(), tower_heed::error::InvalidConfig>(())
+    /// ```
+    #[must_use]
+    pub fn allow_origin(mut self, origin: AllowedOrigin) -> Self {
+        self.settings.origins.allow(origin);
+        self
     }
 
-    /// Lets the token be sent to `origin` in clear text, for example `http://api.internal:8080` within a mesh that
-    /// encrypts by itself. Whoever is on the way can read the token and use it.
+    /// Lets the token be sent to every `https` origin, and to `http` origins on loopback addresses.
     ///
-    /// # Errors
-    ///
-    /// It is no `http://host[:port]` or `https://host[:port]`.
-    pub fn allow_clear_text_origin(mut self, origin: &str) -> Result<Self, InvalidConfig> {
-        self.settings.origins.allow_clear_text(origin)?;
-        Ok(self)
-    }
-
-    /// Lets the token be sent to every `https` origin, and to `http` ones on loopback addresses.
-    ///
-    /// For clients that only ever build addresses themselves. If one can come from outside, in a `next` link, a webhook or a
+    /// For clients that build all addresses themselves. If one can come from outside, in a `next` link, a webhook or a
     /// redirect that a layer outside follows, its server gets the token.
     #[must_use]
     pub fn allow_any_https_origin(mut self) -> Self {
@@ -109,54 +103,49 @@ impl TokenCacheLayer {
         self
     }
 
-    /// Gives the requests that match `pattern` a configuration of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
+    /// Gives the requests that match `pattern` settings of their own. They start from the layer's settings as they are now:
+    /// a [`key`](Self::key) that is set later does not change them.
     ///
     /// ```
     /// use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
     ///
     /// TokenCacheLayer::new(StaticToken::new("sk_live_0123456789")?)
-    ///     .allow_origin("https://api.clerk.com")?
-    ///     .endpoint("GET /v1/jwks", |config| config.without_token())?;
+    ///     .allow_origin("https://api.clerk.com".parse()?)
+    ///     .endpoint("GET /v1/jwks".parse()?, |config| config.without_token());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is malformed or there already.
-    pub fn endpoint<F>(mut self, pattern: &str, configure: F) -> Result<Self, InvalidConfig>
-    where
-        F: FnOnce(Config) -> Config,
-    {
-        let Config { attach, key } = configure(Config::default());
-        let slot = key.filter(|_| attach).map(|key| {
-            let now = || moment(&self.settings.clock);
-            self.slots.of(&key, self.settings.max_keys, now)
-        });
-        self.settings.endpoints.insert(pattern.parse()?, Route { attach, slot });
-        Ok(self)
+    #[must_use]
+    pub fn endpoint(
+        mut self,
+        pattern: EndpointPattern,
+        configure: impl FnOnce(TokenConfig) -> TokenConfig,
+    ) -> Self {
+        let config = configure(self.settings.endpoints.base().clone());
+        self.settings.endpoints.insert(pattern, config);
+        self
     }
 
-    /// Requests carry the token of `key`, if neither their endpoint ([`Config::key`]) nor they themselves
+    /// Requests carry the token of `key`, unless their endpoint ([`TokenConfig::key`]) or they themselves
     /// ([`TokenScope`](super::TokenScope)) name another. By default the key has no parts, and the source gives its own token.
     ///
-    /// Clones of a layer with different keys share one cache all the same, in which each key has a token of its own.
+    /// Clones of a layer with different keys still share one cache, in which each key has a token of its own.
     #[must_use]
     pub fn key(mut self, key: TokenKey) -> Self {
-        self.settings.key = key;
+        self.settings.endpoints.base_mut().key = key;
         self
     }
 
-    /// Of how many keys that only requests name ([`TokenScope`](super::TokenScope)) the tokens are kept.
+    /// The number of tokens that are kept for keys that only requests name ([`TokenScope`](super::TokenScope)).
     ///
-    /// For one more, the one that was not used for the longest time is forgotten, held-off ones last. A key that a service or
-    /// an endpoint names, and one whose token is being fetched, is neither forgotten nor counted.
+    /// When full, the least recently used key is evicted, keys in cooldown last. A key that a service or one of its endpoints
+    /// names, and a key whose token is being fetched, is neither evicted nor counted.
     #[must_use]
-    pub fn max_keys(mut self, most: NonZeroUsize) -> Self {
-        self.settings.max_keys = most;
+    pub fn max_keys(mut self, max_keys: NonZeroUsize) -> Self {
+        self.settings.max_keys = max_keys;
         self
     }
 
-    /// To get tokens without a request, fetch them before the first one, forget them, and look at their state.
+    /// A handle to get tokens without a request, fetch them before the first one, invalidate them, and see their state.
     ///
     /// It shares the cache with the layer and its services, and has the settings that the layer has now: set those first.
     #[must_use]
@@ -164,29 +153,23 @@ impl TokenCacheLayer {
         TokenCacheHandle::new(self.cache())
     }
 
-    /// How long one fetch may take, from the moment the source is asked to its token.
-    ///
-    /// # Errors
-    ///
-    /// Zero.
-    pub fn fetch_timeout(mut self, limit: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.fetch_timeout = not_zero("fetch timeout", limit)?;
-        Ok(self)
+    /// How long one fetch may take, from the call of the source to its token; at least a millisecond.
+    #[must_use]
+    pub fn fetch_timeout(mut self, limit: Duration) -> Self {
+        self.settings.fetch_timeout = limit.max(MIN_SPAN);
+        self
     }
 
     /// How long one request waits for tokens at most: for the first, for the one after a 401, and for another where its service
-    /// was not ready for so long that the first has ended. Its [`Deadline`](crate::extensions::Deadline) ends the wait sooner.
-    /// The fetch goes on without it.
-    ///
-    /// # Errors
-    ///
-    /// Zero.
-    pub fn max_wait(mut self, limit: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.max_wait = not_zero("max wait", limit)?;
-        Ok(self)
+    /// took so long to become ready that the first has expired. Zero does not wait. Its
+    /// [`Deadline`](crate::extensions::Deadline) ends the wait sooner; the fetch goes on without it.
+    #[must_use]
+    pub fn max_wait(mut self, limit: Duration) -> Self {
+        self.settings.max_wait = limit;
+        self
     }
 
-    /// How long a request waits for the next token while the present one is about to end, before it takes that after
+    /// How long a request waits for the next token while the present one is about to expire, before it takes that after
     /// all. Zero does not wait. At most half of the time to its deadline is spent.
     #[must_use]
     pub fn grace_wait(mut self, limit: Duration) -> Self {
@@ -194,36 +177,27 @@ impl TokenCacheLayer {
         self
     }
 
-    /// The life of a token whose issuer does not say one, from the moment it was asked for.
-    ///
-    /// # Errors
-    ///
-    /// Less than a second.
-    pub fn default_life(mut self, life: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.default_life = no_shorter("default life", life)?;
-        Ok(self)
+    /// The lifetime of a token whose issuer does not name one, counted from its request; at least a second.
+    #[must_use]
+    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.default_lifetime = lifetime.max(MIN_LIFETIME);
+        self
     }
 
-    /// The longest life that is believed; a longer one is cut to it. `ClientCredentials` cuts
-    /// to 30 days by itself.
-    ///
-    /// # Errors
-    ///
-    /// Less than a second.
-    pub fn max_life(mut self, life: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.max_life = no_shorter("max life", life)?;
-        Ok(self)
+    /// The longest lifetime that is believed, at least a second; a longer one is cut to it. `ClientCredentials` cuts to 30
+    /// days by itself.
+    #[must_use]
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.max_lifetime = lifetime.max(MIN_LIFETIME);
+        self
     }
 
-    /// Refreshes each token at the latest this long before its end, instead of at a share of its life. A buffer longer
-    /// than two fifths of a token's life is cut to that.
-    ///
-    /// # Errors
-    ///
-    /// Zero.
-    pub fn refresh_buffer(mut self, buffer: Duration) -> Result<Self, InvalidConfig> {
-        self.settings.refresh_buffer = Some(not_zero("refresh buffer", buffer)?);
-        Ok(self)
+    /// Refreshes each token at least this long before it expires, instead of at a share of its lifetime. The buffer is at
+    /// least a millisecond, and at most two fifths of the token's lifetime.
+    #[must_use]
+    pub fn refresh_buffer(mut self, buffer: Duration) -> Self {
+        self.settings.refresh_buffer = Some(buffer.max(MIN_SPAN));
+        self
     }
 
     /// How often 401s may cause a new token to be fetched.
@@ -236,9 +210,8 @@ impl TokenCacheLayer {
     /// Leaves it to [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside to send a request again whose token was
     /// rejected.
     ///
-    /// This layer then keeps no copy of the request, which saves three allocations for each call: it still gets the next
-    /// token, and marks the 401 with [`TokenReplaced`](crate::extensions::TokenReplaced). **Without a layer outside that heeds
-    /// the mark, the caller gets the 401.**
+    /// This layer then keeps no copy of the request, which saves three allocations per call: it still fetches the next
+    /// token, and marks the 401. **Without a retry layer outside that heeds the mark, the caller gets the 401.**
     #[must_use]
     pub fn leave_replay_to_retry(mut self) -> Self {
         self.settings.replay = Replay::Outside;
@@ -261,18 +234,7 @@ impl<S> Layer<S> for TokenCacheLayer {
     type Service = TokenCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        meter::layered();
+        metrics::layered();
         TokenCache::new(inner, self.cache())
     }
-}
-
-fn no_shorter(what: &'static str, life: Duration) -> Result<Duration, InvalidConfig> {
-    match life < LEAST_LIFE {
-        true => Err(InvalidConfig::new(what, "it is less than a second")),
-        false => Ok(life),
-    }
-}
-
-fn not_zero(what: &'static str, value: Duration) -> Result<Duration, InvalidConfig> {
-    if value.is_zero() { Err(InvalidConfig::new(what, "it is zero")) } else { Ok(value) }
 }

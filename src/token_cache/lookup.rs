@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    FetchReason, TokenError,
+    FetchReason, TokenError, TokenState,
     cache::Cache,
-    cached::{Cached, moment},
+    cached::{Cached, time_pair},
     fetch::{Running, TokenFetch, Waiter},
 };
-use crate::token_cache::TokenState;
 
 /// What a request gets at once.
 #[derive(Debug)]
@@ -56,9 +55,9 @@ impl Cache {
 
     /// The request waits for another token, or gets the one at hand during a cooldown.
     fn wait_unless_cooldown(&self, at_hand: Option<Arc<Cached>>) -> Lookup {
-        let now = moment(&self.settings().clock);
+        let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
-        match (state.held(&now), at_hand) {
+        match (state.cooldown(&now), at_hand) {
             (Some(_), Some(cached)) => Lookup::Token(cached),
             // A forced fetch.
             (Some(_), None) if state.under_way(now.instant()).is_some() => Lookup::Wait,
@@ -76,7 +75,7 @@ impl Cache {
 
     /// The same, with a new fetch that has yet to be spawned, after the lock is released.
     pub(super) fn join_unspawned(&self) -> (Join, Option<Running>) {
-        let now = moment(&self.settings().clock);
+        let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
         let present = self.present();
         let reason = match &present {
@@ -86,7 +85,7 @@ impl Cache {
             None => FetchReason::Missing,
         };
         let usable = present.filter(|(_, state)| *state != TokenState::Expired);
-        let cooldown = state.held(&now).filter(|_| state.under_way(now.instant()).is_none());
+        let cooldown = state.cooldown(&now).filter(|_| state.under_way(now.instant()).is_none());
         if let Some(error) = cooldown {
             let join = usable.map_or(Join::Cooldown(error), |(cached, _)| Join::Token(cached));
             return (join, None);

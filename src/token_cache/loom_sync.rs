@@ -1,4 +1,4 @@
-//! What `loom` watches when it tries every order in which threads can meet.
+//! The types that `loom` watches when it tries every order of threads.
 
 #[cfg(not(tower_heed_loom))]
 pub(super) use std::sync::{Mutex, MutexGuard};
@@ -6,26 +6,26 @@ pub(super) use std::sync::{Mutex, MutexGuard};
 #[cfg(tower_heed_loom)]
 pub(super) use loom::sync::{Mutex, MutexGuard};
 
-/// A place where threads meet in something that `loom` cannot see into: without a word it takes them for independent, and does
-/// not try the other order. Nothing at all in an ordinary build.
+/// Tells `loom` that threads synchronize through something it cannot see into: otherwise it treats them as independent, and
+/// does not try the other order. It is empty in an ordinary build.
 #[derive(Debug, Default)]
-pub(super) struct Meeting {
+pub(super) struct SyncPoint {
     #[cfg(tower_heed_loom)]
     seen: loom::sync::atomic::AtomicUsize,
 }
 
-// === impl Meeting ===
+// === impl SyncPoint ===
 
 #[cfg(not(tower_heed_loom))]
 #[allow(clippy::unused_self, reason = "see the other one")]
-impl Meeting {
+impl SyncPoint {
     pub(super) const fn read(&self) {}
 
     pub(super) const fn write(&self) {}
 }
 
 #[cfg(tower_heed_loom)]
-impl Meeting {
+impl SyncPoint {
     pub(super) fn read(&self) {
         let _seen = self.seen.load(loom::sync::atomic::Ordering::Acquire);
     }

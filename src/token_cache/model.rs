@@ -15,7 +15,7 @@ use tower::service_fn;
 use super::{
     Token, TokenCacheLayer, TokenError, TokenRequest,
     cache::Cache,
-    cached::moment,
+    cached::time_pair,
     fetch::{Outcome, Running, TokenFetch, Waiter},
     lookup::{Join, Lookup},
     rejection::Rejection,
@@ -53,7 +53,7 @@ fn token() -> Result<Token, TokenError> {
 }
 
 fn end(cache: &Cache, mut fetch: Running, end: End) {
-    let now = moment(&cache.settings().clock);
+    let now = time_pair(&cache.settings().clock);
     match end {
         End::Token => TokenFetch::complete(&mut fetch, now, token()),
         End::Failure => {
@@ -65,7 +65,7 @@ fn end(cache: &Cache, mut fetch: Running, end: End) {
 
 /// Waits for a fetch.
 fn wait(cache: &Cache, mut waiter: Waiter) -> Outcome {
-    cache.slot().meeting().read();
+    cache.slot().sync_point().read();
     block_on(waiter.outcome())
 }
 
@@ -106,7 +106,7 @@ fn two_calls(end: End) -> [(Got, u32); 2] {
 }
 
 #[test]
-fn rule_10_two_calls_on_a_cold_cache_are_one_flight_in_every_order() {
+fn rule_10_two_calls_on_a_cold_cache_share_one_fetch_in_every_order() {
     model(|| {
         let [one, other] = two_calls(End::Token);
         assert_eq!((one.0, other.0), (Got::Token(1), Got::Token(1)));
@@ -119,12 +119,12 @@ fn rule_10_two_calls_share_a_failure_in_every_order() {
     model(|| {
         let [one, other] = two_calls(End::Failure);
         assert_eq!((one.0, other.0), (Got::Failure, Got::Failure));
-        assert_eq!(one.1 + other.1, 1, "the second one is held off, if it comes later");
+        assert_eq!(one.1 + other.1, 1, "the second one is in cooldown, if it comes later");
     });
 }
 
 #[test]
-fn rule_13_nobody_waits_for_a_flight_that_is_gone_in_any_order() {
+fn rule_13_no_caller_waits_for_a_fetch_that_is_gone_in_any_order() {
     model(|| {
         // Each may begin one: the other's is over. None hangs.
         for (got, begun) in two_calls(End::Dropped) {
@@ -135,7 +135,7 @@ fn rule_13_nobody_waits_for_a_flight_that_is_gone_in_any_order() {
 }
 
 #[test]
-fn rule_18_two_rejections_of_one_token_are_one_flight_in_every_order() {
+fn rule_18_two_rejections_of_one_token_share_one_fetch_in_every_order() {
     model(|| {
         let cache = cache();
         call(&cache, End::Token);
@@ -166,13 +166,13 @@ fn rule_18_two_rejections_of_one_token_are_one_flight_in_every_order() {
 }
 
 #[test]
-fn rule_36_a_token_asked_for_before_it_was_invalidated_is_not_kept_in_any_order() {
+fn rule_36_a_token_requested_before_an_invalidation_is_not_kept_in_any_order() {
     model(|| {
         let cache = cache();
         let (_, fetch) = cache.join_unspawned();
         let forgets = {
             let cache = cache.clone();
-            thread::spawn(move || cache.forget())
+            thread::spawn(move || cache.invalidate())
         };
         end(&cache, fetch.unwrap(), End::Token);
         forgets.join().unwrap();

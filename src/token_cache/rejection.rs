@@ -1,4 +1,4 @@
-//! What ends the use of a token before its time: a 401, and the word of whoever holds the handle.
+//! What ends the use of a token before it expires: a 401, a forced refresh, an invalidation.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use tracing::info;
 
 use super::{
     FetchReason,
-    cache::{Cache, TARGET},
-    cached::{Cached, moment},
+    cache::{Cache, TARGET, millis},
+    cached::{Cached, time_pair},
     fetch::{Running, TokenFetch, Waiter},
     slot::State,
 };
@@ -26,7 +26,7 @@ pub(super) enum Rejection {
 // === impl Cache ===
 
 impl Cache {
-    /// Takes note of a 401 that rejects the token of `generation`.
+    /// Handles a 401 that rejects the token of `generation`.
     pub(super) fn reject(&self, generation: u64) -> Rejection {
         let (rejection, fetch) = self.reject_unspawned(generation);
         if fetch.is_some() {
@@ -39,7 +39,7 @@ impl Cache {
 
     /// The same, with a new fetch that has yet to be spawned.
     pub(super) fn reject_unspawned(&self, generation: u64) -> (Rejection, Option<Running>) {
-        let now = moment(&self.settings().clock);
+        let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
         let reason = match self.usable() {
             Some(cached) if cached.generation() != generation => {
@@ -50,7 +50,7 @@ impl Cache {
         };
         let limit = &self.settings().rejection_limit;
         let may_begin = |state: &mut State| {
-            state.held(&now).is_none()
+            state.cooldown(&now).is_none()
                 && (reason == FetchReason::Expired
                     || state.rejections.try_take(limit, now.instant()))
         };
@@ -63,30 +63,30 @@ impl Cache {
 
     /// Begins a fetch in spite of a cooldown, or joins the one under way.
     pub(super) fn force(&self) -> Waiter {
-        let now = moment(&self.settings().clock);
+        let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
-        let held = state.held(&now);
+        let cooldown = state.cooldown(&now);
         let (waiter, fetch) = self.fetch(&mut state, FetchReason::Forced);
         drop(state);
         if fetch.is_some() {
             let (audience, organization) = self.names();
-            let hold_off = held.and_then(|error| error.retry_after());
-            info!(target: TARGET, audience, organization, ?hold_off, "token refresh forced");
+            let cooldown_ms = cooldown.and_then(|error| error.retry_after()).map(millis);
+            info!(target: TARGET, audience, organization, cooldown_ms, "token refresh forced");
         }
         TokenFetch::spawn(fetch);
         waiter
     }
 
-    /// Forgets the present token, and does not keep one that was asked for before.
-    pub(super) fn forget(&self) {
+    /// Drops the present token, and does not keep one that was requested before.
+    pub(super) fn invalidate(&self) {
         let mut state = self.slot().lock();
-        state.epoch += 1;
-        let known = self.slot().current().is_some();
+        state.invalidations += 1;
+        let existed = self.slot().current().is_some();
         self.slot().replace(&mut state, None);
         drop(state);
-        if known {
+        if existed {
             let (audience, organization) = self.names();
-            info!(target: TARGET, audience, organization, "token forgotten");
+            info!(target: TARGET, audience, organization, "token invalidated");
         }
     }
 }

@@ -4,12 +4,10 @@ use std::{num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::error::InvalidConfig;
-
 /// How often the 401s of an API may cause a new token to be fetched.
 ///
-/// A server that answers 401 to everything, a wrong audience for example, costs a bounded number of token calls and not
-/// one for each request. Over the limit the caller gets the 401, and the token goes on being used.
+/// A server that responds 401 to everything, because of a wrong audience for example, costs a bounded number of token
+/// fetches and not one per request. Beyond the limit the caller gets the 401, and the token stays in use.
 ///
 /// # Defaults
 ///
@@ -33,13 +31,13 @@ pub(super) struct Rejections {
 // === impl RejectionLimit ===
 
 impl RejectionLimit {
-    /// Ten seconds: the 401s that one revocation causes come within the time that requests take.
+    /// Ten seconds: the 401s of one revocation arrive within the time that requests take.
     pub const DEFAULT_SPACING: Duration = Duration::from_secs(10);
 
     /// Two: one for a token that was revoked, one more in case it is revoked again soon.
     pub const DEFAULT_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
-    /// Five minutes: twelve calls an hour is what a token endpoint with the narrowest limit bears.
+    /// Five minutes: twelve calls an hour is what the token endpoint with the narrowest limit takes.
     pub const DEFAULT_REFILL: Duration = Duration::from_secs(5 * 60);
 
     /// The default limit.
@@ -52,28 +50,23 @@ impl RejectionLimit {
         }
     }
 
-    /// The least time between the beginnings of two fetches that were caused by 401s.
+    /// The least time between the starts of two fetches that 401s cause.
     #[must_use]
     pub const fn spacing(self, spacing: Duration) -> Self {
         Self { spacing, ..self }
     }
 
-    /// How many may be made before the limit is felt.
+    /// The number of fetches in quick succession, before the refill limits them.
     #[must_use]
     pub const fn burst(self, burst: NonZeroU32) -> Self {
         Self { burst, ..self }
     }
 
-    /// The time after which one more may be made.
-    ///
-    /// # Errors
-    ///
-    /// Zero, which would be no limit.
-    pub fn refill(self, refill: Duration) -> Result<Self, InvalidConfig> {
-        if refill.is_zero() {
-            return Err(InvalidConfig::new("rejection limit's refill", "it is zero"));
-        }
-        Ok(Self { refill, ..self })
+    /// The time after which one more fetch is allowed; at least a second, because zero would be no limit.
+    #[must_use]
+    pub const fn refill(self, refill: Duration) -> Self {
+        let refill = if refill.as_secs() == 0 { Duration::from_secs(1) } else { refill };
+        Self { refill, ..self }
     }
 }
 
@@ -106,7 +99,7 @@ impl Rejections {
         let grown = u32::try_from(periods).unwrap_or(u32::MAX);
         self.used = self.used.saturating_sub(grown);
         self.refilled = if self.used == 0 {
-            // Full: a period begins with the next that is taken.
+            // Full: a period begins with the next one that is taken.
             Some(now)
         } else {
             // The part of a period that has passed counts on.

@@ -1,4 +1,4 @@
-//! What a source of tokens is asked.
+//! The request that a source of tokens gets.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ pub struct TokenRequest {
     reason: FetchReason,
 }
 
-/// Why a token is asked for.
+/// Why a token is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FetchReason {
     /// There is none yet.
     Missing,
-    /// The present one ends soon.
+    /// The present one expires soon.
     Due,
-    /// The present one has ended.
+    /// The present one has expired.
     Expired,
-    /// A new one was [asked for by name](super::TokenCacheHandle::force_refresh).
+    /// The user [asked](super::TokenCacheHandle::force_refresh) for a new one.
     Forced,
-    /// A server rejected the present one, though it should still be good. A source that keeps tokens of its own must not
-    /// give the same again.
+    /// A server rejected the present one, though it should still be valid. A source that keeps tokens of its own must not
+    /// return the same one again.
     Rejected,
 }
 
@@ -47,7 +47,7 @@ impl TokenRequest {
         &self.key
     }
 
-    /// Why it is asked for.
+    /// Why it is requested.
     #[must_use]
     pub const fn reason(&self) -> FetchReason {
         self.reason
@@ -57,7 +57,7 @@ impl TokenRequest {
 // === impl FetchReason ===
 
 impl FetchReason {
-    /// The reason in snake case, as it stands in events.
+    /// The reason in snake case, as in events.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

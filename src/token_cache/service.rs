@@ -10,9 +10,10 @@ use super::{
     ResponseFuture,
     cache::Cache,
     cached::Cached,
+    error,
     future::State,
     lookup::Lookup,
-    pending::{Passage, Watch},
+    pending::{PendingRequest, ReplayGuard},
 };
 use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 
@@ -30,8 +31,10 @@ impl<S> TokenCache<S> {
         Self { inner, cache }
     }
 
-    /// Lets the instance go that was made ready, with whatever it holds: nothing is sent for now.
-    fn let_go(&mut self)
+    inner_accessors!();
+
+    /// Releases the ready instance with whatever it holds, because nothing is sent for now.
+    fn release(&mut self)
     where
         S: Clone,
     {
@@ -54,24 +57,24 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    // A stack has one place for it. In line, the request is copied once less.
+    // A stack calls it in one place. Inlined, the request is copied once less.
     #[inline(always)]
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let settings = self.cache.settings();
-        let route = settings.endpoints.of(&request).config();
-        let mut watch = None;
+        let route = self.cache.endpoint(&request).config();
+        let mut guard = None;
         if route.attach {
             let selected = self.cache.selected(request.extensions().get(), route);
             let cache = selected.as_ref().unwrap_or(&self.cache);
             let is_allowed = settings.origins.allow_sending_to(request.uri());
             let mut attach =
-                |token: &Cached| watch = attach(token, cache, &self.inner, &mut request);
+                |token: &Cached| guard = attach(token, cache, &self.inner, &mut request);
             if !is_allowed || cache.fresh(&mut attach).is_none() {
                 let cache = cache.clone();
                 return self.call_without_fresh_token(cache, request);
             }
         }
-        ResponseFuture { watch, state: State::Sending { future: self.inner.call(request) } }
+        ResponseFuture { guard, state: State::Sending { future: self.inner.call(request) } }
     }
 }
 
@@ -88,49 +91,52 @@ impl<S> TokenCache<S> {
     {
         if request.headers().contains_key(AUTHORIZATION) {
             let future = self.inner.call(request);
-            return ResponseFuture { watch: None, state: State::Sending { future } };
+            return ResponseFuture { guard: None, state: State::Sending { future } };
         }
-        if let Err(refused) = cache.settings().origins.check(request.uri()) {
-            self.let_go();
-            return ResponseFuture::failed(refused.into());
+        if let Err(kind) = cache.settings().origins.check(request.uri()) {
+            let endpoint = cache.endpoint(&request).shared_pattern();
+            self.release();
+            return ResponseFuture::failed(error::not_allowed(kind, endpoint));
         }
         match cache.lookup() {
             Lookup::Token(token) => {
-                let watch = attach(&token, &cache, &self.inner, &mut request);
+                let guard = attach(&token, &cache, &self.inner, &mut request);
                 let future = self.inner.call(request);
-                ResponseFuture { watch, state: State::Sending { future } }
+                ResponseFuture { guard, state: State::Sending { future } }
             }
             Lookup::Wait => {
-                self.let_go();
-                let deadline = Deadline::of(&request);
-                ResponseFuture::waiting(Passage::new(cache, self.inner.clone(), request, deadline))
+                self.release();
+                let (service, deadline) = (self.inner.clone(), Deadline::of(&request));
+                let pending = PendingRequest::new(cache, service, request, deadline);
+                ResponseFuture::waiting(pending)
             }
-            Lookup::Cooldown(error) => {
-                self.let_go();
-                ResponseFuture::failed(error.into())
+            Lookup::Cooldown(cause) => {
+                let endpoint = cache.endpoint(&request).shared_pattern();
+                self.release();
+                ResponseFuture::failed(error::unavailable(cause, endpoint))
             }
         }
     }
 }
 
-/// Puts the token into a request that brings no `Authorization` of its own, and keeps what its rejection needs.
+/// Puts the token into a request that has no `Authorization` of its own, and keeps what its rejection needs.
 #[inline]
 fn attach<S, B>(
     token: &Cached,
     cache: &Cache,
     service: &S,
     request: &mut Request<B>,
-) -> Option<Watch<S, B>>
+) -> Option<ReplayGuard<S, B>>
 where
     S: Clone,
     B: ReplayableBody,
 {
-    // Of the few names that a request has, each is looked at faster than one is found in the map.
+    // Comparing each of the few names that a request has is faster than finding one in the map.
     if request.headers().keys().any(|name| name == AUTHORIZATION) {
         return None;
     }
-    // Before the token is in the request: what is kept of it carries none.
-    let watch = Watch::new(cache, token, Deadline::of(request), service, request);
+    // Before the token is in the request: the copy carries none.
+    let guard = ReplayGuard::new(cache, token, Deadline::of(request), service, request);
     request.headers_mut().insert(AUTHORIZATION, token.header().clone());
-    watch
+    guard
 }

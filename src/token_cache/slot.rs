@@ -1,4 +1,4 @@
-//! The place of one token, and all that is known about getting another.
+//! The state of one key: its token, and all that is known about getting another.
 
 use std::{
     fmt,
@@ -13,21 +13,21 @@ use arc_swap::{ArcSwapOption, Guard};
 use tokio::time::Instant;
 
 use super::{
-    TokenError, TokenKey,
+    TimePair, TokenError, TokenKey,
     cached::Cached,
     fetch::{Publisher, Waiter},
-    loom_sync::{Meeting, Mutex, MutexGuard},
+    loom_sync::{Mutex, MutexGuard, SyncPoint},
     rejection_limit::Rejections,
 };
-use crate::{cooldown::Cooldown, token_cache::Moment};
+use crate::cooldown::Cooldown;
 
-/// The token of one key, and all that is known about getting another.
+/// The state of one key.
 pub(super) struct Slot {
     key: Arc<TokenKey>,
     /// Read by every request, without a lock. Stored to under the lock of `state`.
     current: ArcSwapOption<Cached>,
-    meeting: Meeting,
-    /// Held for a few lines at a time, never while anything is waited for.
+    sync_point: SyncPoint,
+    /// Held for a few lines at a time, never across an await.
     state: Mutex<State>,
     /// When it was last looked up, as a count of look-ups.
     used: AtomicU64,
@@ -38,17 +38,18 @@ pub(super) struct Slot {
 pub(super) struct State {
     /// The last fetch that was begun, until it ends.
     pub(super) fetch: Option<Waiter>,
-    /// How often the token was forgotten. The token of a fetch from before is for its waiters alone, and is not kept.
-    pub(super) epoch: u64,
+    /// How often the token was invalidated. The token of a fetch from before is for its waiters alone, and is not kept.
+    pub(super) invalidations: u64,
     pub(super) generations: u64,
-    pub(super) hold_off: Cooldown,
-    pub(super) held: Option<Held>,
     pub(super) rejections: Rejections,
+    /// The failures since the last token.
+    failures: Cooldown,
+    in_cooldown: Option<InCooldown>,
 }
 
 /// The time after a failure in which no fetch begins.
-pub(super) struct Held {
-    since: Moment,
+struct InCooldown {
+    since: TimePair,
     wait: Duration,
     error: TokenError,
 }
@@ -60,7 +61,7 @@ impl Slot {
         Self {
             key,
             current: ArcSwapOption::empty(),
-            meeting: Meeting::default(),
+            sync_point: SyncPoint::default(),
             state: Mutex::new(State::default()),
             used: AtomicU64::new(0),
         }
@@ -70,32 +71,32 @@ impl Slot {
         &self.key
     }
 
-    /// The present token, good or not, on loan: for the path that every request takes.
+    /// The present token, usable or not, without counting a reference: for the path that every request takes.
     pub(super) fn peek(&self) -> Guard<Option<Arc<Cached>>> {
-        self.meeting.read();
+        self.sync_point.read();
         self.current.load()
     }
 
-    /// The present token, good or not.
+    /// The present token, usable or not.
     pub(super) fn current(&self) -> Option<Arc<Cached>> {
-        self.meeting.read();
+        self.sync_point.read();
         self.current.load_full()
     }
 
-    /// Puts a token, or none, in the place of the present one. The lock says that nobody else does so meanwhile.
+    /// Replaces the present token. `_lock` proves that the state is locked.
     pub(super) fn replace(&self, _lock: &mut State, token: Option<Arc<Cached>>) {
-        self.meeting.write();
+        self.sync_point.write();
         self.current.store(token);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // What a panic can leave half done here is a fetch that was not noted, and its end is noted all the same.
+        // A panic can leave a fetch here that was never noted, and its end is recorded all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a fetch and its waiters meet.
-    pub(super) const fn meeting(&self) -> &Meeting {
-        &self.meeting
+    /// Where a fetch and its waiters synchronize.
+    pub(super) const fn sync_point(&self) -> &SyncPoint {
+        &self.sync_point
     }
 
     /// Notes a look-up. `uses` counts those of another slot than the last, so that one slot that is alone in use is not
@@ -139,33 +140,38 @@ impl State {
         self.fetch.as_ref().is_some_and(|waiter| waiter.is_of(publisher))
     }
 
+    /// Ends the cooldown after a success.
+    pub(super) fn end_cooldown(&mut self) {
+        self.in_cooldown = None;
+        self.failures.reset();
+    }
+
     /// Begins a cooldown after a failure, and gives the error with the wait.
     pub(super) fn begin_cooldown(
         &mut self,
-        now: Moment,
+        now: TimePair,
         error: TokenError,
-        chance: f64,
+        jitter: f64,
     ) -> TokenError {
-        let wait = self.hold_off.after(error.kind(), error.retry_after(), chance);
+        let wait = self.failures.after(error.kind(), error.retry_after(), jitter);
         let error = error.with_retry_after(wait);
-        self.held = Some(Held { since: now, wait, error: error.clone() });
+        self.in_cooldown = Some(InCooldown { since: now, wait, error: error.clone() });
         error
     }
 
     /// The failure because of which no fetch may begin, with the time that is left.
-    pub(super) fn held(&mut self, now: &Moment) -> Option<TokenError> {
-        let held = self.held.as_ref()?;
-        let left = held.wait.saturating_sub(now.since(&held.since));
+    pub(super) fn cooldown(&mut self, now: &TimePair) -> Option<TokenError> {
+        let InCooldown { since, wait, error } = self.in_cooldown.as_ref()?;
+        let left = wait.saturating_sub(now.since(since));
         if left.is_zero() {
-            self.held = None;
+            self.in_cooldown = None;
             return None;
         }
-        if held.error.is_outdated() {
-            // What was rejected is no longer what will be sent: the next failure is the first of its row.
-            self.held = None;
-            self.hold_off.reset();
+        if error.is_outdated() {
+            // The rejected credentials were replaced: the next failure counts as the first.
+            self.end_cooldown();
             return None;
         }
-        Some(held.error.clone().with_retry_after(left))
+        Some(error.clone().with_retry_after(left))
     }
 }

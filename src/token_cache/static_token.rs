@@ -11,15 +11,15 @@ use tower_service::Service;
 use super::{Token, TokenRequest};
 use crate::error::InvalidConfig;
 
-/// A source that gives one token for ever, for APIs with a fixed key as Clerk's `sk_live_…`.
+/// A source that always returns the same token, for APIs with a fixed key such as Clerk's `sk_live_…`.
 ///
-/// It is never refreshed, and a 401 causes nothing: there is no other to be had, so the caller gets the 401.
+/// The token is never refreshed, and after a 401 there is no other: the caller gets the 401.
 ///
 /// ```
 /// use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
 ///
 /// let key = StaticToken::new("sk_live_0123456789")?;
-/// let layer = TokenCacheLayer::new(key).allow_origin("https://api.clerk.com")?;
+/// let layer = TokenCacheLayer::new(key).allow_origin("https://api.clerk.com".parse()?);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -32,8 +32,8 @@ impl StaticToken {
     ///
     /// # Errors
     ///
-    /// It is empty, or holds anything but visible ASCII characters: a line break at the end, as a key read from a file
-    /// often has. The error does not show it.
+    /// It is empty, or holds anything but visible ASCII characters: a line break at the end of a file,
+    /// for example. The error does not show it.
     pub fn new(access_token: impl AsRef<[u8]>) -> Result<Self, InvalidConfig> {
         match Token::prepare(access_token.as_ref()) {
             Some(token) => Ok(Self(token.fixed())),

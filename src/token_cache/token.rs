@@ -12,7 +12,7 @@ use crate::error::TokenErrorKind;
 /// A bearer token, as a source gives it.
 ///
 /// It is held as the finished, sensitive `Authorization` value, which all requests share. Its bytes are wiped when the
-/// last copy goes. `Debug` shows none of it.
+/// last copy is dropped. `Debug` shows none of it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,18 +25,18 @@ use crate::error::TokenErrorKind;
 #[derive(Clone)]
 pub struct Token {
     header: HeaderValue,
-    life: Life,
+    lifetime: Lifetime,
 }
 
-/// How long a token lives, from the moment it was asked for.
+/// How long a token is valid, from its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
-    /// The issuer did not say: the layer's default.
-    NotSaid,
+pub(super) enum Lifetime {
+    /// The issuer did not name one: the layer's default.
+    Unknown,
     Lasts(Duration),
     /// Until a server rejects it.
     Endless,
-    /// Until the process ends: no other can be had.
+    /// Until the process ends: there is no other token.
     Fixed,
 }
 
@@ -46,8 +46,8 @@ struct UnsendableToken;
 // === impl Token ===
 
 impl Token {
-    /// A token to be sent as `Authorization: Bearer …`, of a life that is not known: the layer assumes its
-    /// [`default_life`](super::TokenCacheLayer::default_life).
+    /// A token to be sent as `Authorization: Bearer …`, of unknown lifetime: the layer assumes its
+    /// [`default_lifetime`](super::TokenCacheLayer::default_lifetime).
     ///
     /// # Errors
     ///
@@ -58,18 +58,18 @@ impl Token {
             .ok_or_else(|| TokenError::new(TokenErrorKind::Malformed).with_source(UnsendableToken))
     }
 
-    /// Sets how long the token lives, from the moment it was asked for. Less than a second is malformed, and the layer's
-    /// [`max_life`](super::TokenCacheLayer::max_life) is the most that is believed.
+    /// Sets how long the token is valid, from its request. Less than a second is malformed, and more than the layer's
+    /// [`max_lifetime`](super::TokenCacheLayer::max_lifetime) is cut to it.
     #[must_use]
-    pub fn expires_in(self, life: Duration) -> Self {
-        Self { life: Life::Lasts(life), ..self }
+    pub fn expires_in(self, lifetime: Duration) -> Self {
+        Self { lifetime: Lifetime::Lasts(lifetime), ..self }
     }
 
-    /// The token has no end, as a Clerk M2M token whose `expiration` is `null`: it is never refreshed, and replaced only
+    /// The token does not expire, as a Clerk M2M token whose `expiration` is `null`: it is never refreshed, and replaced only
     /// when a server rejects it.
     #[must_use]
-    pub fn without_end(self) -> Self {
-        Self { life: Life::Endless, ..self }
+    pub fn without_expiry(self) -> Self {
+        Self { lifetime: Lifetime::Endless, ..self }
     }
 
     /// The value of the `Authorization` header, marked sensitive.
@@ -83,19 +83,19 @@ impl Token {
             return None;
         }
         let header = sensitive(&[b"Bearer ", access_token])?;
-        Some(Self { header, life: Life::NotSaid })
+        Some(Self { header, lifetime: Lifetime::Unknown })
     }
 
-    pub(super) const fn of(header: HeaderValue, life: Life) -> Self {
-        Self { header, life }
+    pub(super) const fn of(header: HeaderValue, lifetime: Lifetime) -> Self {
+        Self { header, lifetime }
     }
 
     pub(super) fn fixed(self) -> Self {
-        Self { life: Life::Fixed, ..self }
+        Self { lifetime: Lifetime::Fixed, ..self }
     }
 
-    pub(super) fn life(&self) -> Life {
-        self.life
+    pub(super) fn lifetime(&self) -> Lifetime {
+        self.lifetime
     }
 
     pub(super) fn into_header_value(self) -> HeaderValue {
@@ -105,7 +105,10 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("token", &"[censored]").field("life", &self.life).finish()
+        f.debug_struct("Token")
+            .field("token", &"[censored]")
+            .field("lifetime", &self.lifetime)
+            .finish()
     }
 }
 
@@ -119,7 +122,7 @@ impl fmt::Display for UnsendableToken {
 
 impl Error for UnsendableToken {}
 
-/// Bytes that are overwritten when they are let go.
+/// Bytes that are overwritten when they are dropped.
 struct Wiped(Vec<u8>);
 
 // === impl Wiped ===
@@ -134,13 +137,13 @@ impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.as_mut_slice().zeroize();
         #[cfg(test)]
-        tests::let_go(&self.0);
+        tests::record_drop(&self.0);
     }
 }
 
-/// One sensitive header value of several parts, in a buffer of its own that is wiped when the last copy of it goes.
+/// One sensitive header value of several parts, in a buffer of its own that is wiped when the last copy is dropped.
 pub(crate) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
-    // The capacity is exact: a buffer that grows leaves its old bytes behind, not wiped.
+    // The capacity is exact: a buffer that grows leaves its old bytes behind unwiped.
     let mut buffer = Wiped(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     for part in parts {
         buffer.0.extend_from_slice(part);
@@ -157,16 +160,16 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// The buffers that this thread has let go, as they were then.
-        static LET_GO: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+        /// The buffers that this thread has dropped, as they were then.
+        static DROPPED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     }
 
-    pub(super) fn let_go(bytes: &[u8]) {
-        LET_GO.with_borrow_mut(|let_go| let_go.push(bytes.to_vec()));
+    pub(super) fn record_drop(bytes: &[u8]) {
+        DROPPED.with_borrow_mut(|dropped| dropped.push(bytes.to_vec()));
     }
 
-    fn buffers_let_go() -> Vec<Vec<u8>> {
-        LET_GO.with_borrow(Clone::clone)
+    fn dropped_buffers() -> Vec<Vec<u8>> {
+        DROPPED.with_borrow(Clone::clone)
     }
 
     #[test]
@@ -176,15 +179,15 @@ mod tests {
         let attached = token.header_value().clone();
         drop((token, clone));
         assert_eq!(attached, "Bearer sesame");
-        assert!(buffers_let_go().is_empty(), "a request still carries it");
+        assert!(dropped_buffers().is_empty(), "a request still carries it");
         drop(attached);
-        assert_eq!(buffers_let_go(), [vec![0; "Bearer sesame".len()]]);
+        assert_eq!(dropped_buffers(), [vec![0; "Bearer sesame".len()]]);
     }
 
     #[test]
     fn rule_28_a_value_that_cannot_be_sent_is_wiped_as_well() {
         assert!(sensitive(&[b"Bearer ", b"sesame\n"]).is_none());
-        assert_eq!(buffers_let_go(), [vec![0; "Bearer sesame\n".len()]]);
+        assert_eq!(dropped_buffers(), [vec![0; "Bearer sesame\n".len()]]);
     }
 
     #[test]

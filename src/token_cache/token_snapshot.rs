@@ -1,58 +1,57 @@
-//! What there is to be seen of a key.
+//! The state of a key.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{TokenError, TokenKey};
-use crate::token_cache::TokenState;
+use super::{TokenError, TokenKey, TokenState};
 
-/// The state of one key at one moment; see [`TokenCacheHandle::snapshot`](super::TokenCacheHandle::snapshot). It holds no token.
+/// The state of one key at one time; see [`TokenCacheHandle::snapshot`](super::TokenCacheHandle::snapshot). It holds no token.
 #[derive(Clone, Debug)]
-pub struct KeySnapshot {
+pub struct TokenSnapshot {
     pub(super) key: Arc<TokenKey>,
     pub(super) state: Option<TokenState>,
-    pub(super) ends_in: Option<Duration>,
+    pub(super) expires_in: Option<Duration>,
     pub(super) obtained: u64,
     pub(super) fetching: bool,
-    pub(super) held_off: Option<TokenError>,
+    pub(super) cooldown: Option<TokenError>,
 }
 
-// === impl KeySnapshot ===
+// === impl TokenSnapshot ===
 
-impl KeySnapshot {
+impl TokenSnapshot {
     /// The key.
     #[must_use]
     pub fn key(&self) -> &TokenKey {
         &self.key
     }
 
-    /// What may be done with the present token; none if there is no token.
+    /// The state of the present token; none if there is no token.
     #[must_use]
     pub const fn state(&self) -> Option<TokenState> {
         self.state
     }
 
-    /// What is left of the present token's life, zero past its end; none if there is no token or it has no end.
+    /// What is left of the present token's lifetime, zero once it has expired; none if there is no token or it does not expire.
     #[must_use]
-    pub const fn ends_in(&self) -> Option<Duration> {
-        self.ends_in
+    pub const fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
     }
 
-    /// How many tokens have been obtained so far. It is also the `generation` of the last one in events.
+    /// The number of tokens obtained so far. It is also the `generation` of the last one in events.
     #[must_use]
     pub const fn obtained(&self) -> u64 {
         self.obtained
     }
 
-    /// Whether a flight is under way.
+    /// Whether a fetch is under way.
     #[must_use]
     pub const fn is_fetching(&self) -> bool {
         self.fetching
     }
 
-    /// The failure because of which no flight begins, with the time that is left as
-    /// [`retry_after`](TokenError::retry_after); none if one may begin.
+    /// The failure behind the present cooldown, with the time that is left as
+    /// [`retry_after`](TokenError::retry_after); none if a fetch may begin.
     #[must_use]
-    pub const fn held_off(&self) -> Option<&TokenError> {
-        self.held_off.as_ref()
+    pub const fn cooldown(&self) -> Option<&TokenError> {
+        self.cooldown.as_ref()
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for a token, with an end.
+//! Waiting for a token, within a time limit.
 
 use std::{
     future::{Future, pending},
@@ -25,7 +25,7 @@ pub(super) type Renew = Pin<Box<dyn Future<Output = Option<Arc<Cached>>> + Send>
 
 /// How long a call may yet wait for tokens, however often it waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct WaitBudget {
     left: Duration,
     since: Option<Instant>,
 }
@@ -100,14 +100,14 @@ pub(super) async fn force(cache: &Cache, give_up: Instant) -> Result<Arc<Cached>
     Err(abandoned())
 }
 
-// === impl Patience ===
+// === impl WaitBudget ===
 
-impl Patience {
+impl WaitBudget {
     pub(super) const fn new(settings: &Settings) -> Self {
         Self { left: settings.max_wait, since: None }
     }
 
-    /// Begins to wait; the point at which the call gives up.
+    /// Begins a wait, and gives the time at which the call gives up.
     pub(super) fn begin(&mut self, settings: &Settings, deadline: Option<Deadline>) -> Instant {
         let now = settings.clock.now();
         self.since = Some(now);
@@ -115,7 +115,7 @@ impl Patience {
         deadline.map_or(longest, |deadline| longest.min(deadline.instant()))
     }
 
-    /// The wait has ended: what it took is spent.
+    /// Ends a wait, and spends what it took.
     pub(super) fn end(&mut self, settings: &Settings) {
         if let Some(since) = self.since.take() {
             let waited = settings.clock.now().saturating_duration_since(since);
@@ -124,19 +124,19 @@ impl Patience {
     }
 }
 
-/// The point at which one gives up who has begun to wait now, and waits but once.
+/// The time at which a caller gives up that begins to wait now, and waits once.
 pub(super) fn give_up(settings: &Settings) -> Instant {
-    Patience::new(settings).begin(settings, None)
+    WaitBudget::new(settings).begin(settings, None)
 }
 
-/// The point at which a caller goes on with a token that is about to end. Half of its time is left for the request.
+/// The time at which a caller goes on with a token that is about to expire. Half of its time is left for the request.
 fn grace_end(settings: &Settings, give_up: Instant) -> Instant {
     let now = settings.clock.now();
     after(now, settings.grace_wait.min(give_up.saturating_duration_since(now) / 2))
 }
 
 fn after(now: Instant, wait: Duration) -> Instant {
-    // A wait beyond what the clock can hold is one of a year.
+    // A wait that the clock cannot hold becomes one of a year.
     now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60))
 }
 

@@ -33,7 +33,7 @@ async fn allocations(mut client: impl Service<Request<Body>, Error = BoxError>) 
 
 fn token() -> TokenCacheLayer {
     let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
-    token.allow_origin("https://id.example").unwrap()
+    token.allow_origin("https://id.example".parse().unwrap())
 }
 
 /// The copy of the request's header fields, and nothing else.

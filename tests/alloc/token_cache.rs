@@ -30,8 +30,9 @@ fn request() -> Request<Full<Bytes>> {
 
 /// The allocations of one call with a fresh token at hand.
 async fn allocations(layer: TokenCacheLayer) -> u64 {
-    let layer = layer.allow_origin("https://id.example").unwrap();
-    let layer = layer.endpoint("GET /public/{name}", |config| config.without_token()).unwrap();
+    let layer = layer.allow_origin("https://id.example".parse().unwrap());
+    let layer =
+        layer.endpoint("GET /public/{name}".parse().unwrap(), |config| config.without_token());
     let mut client = layer.layer(api(|_: Request<Full<Bytes>>| Response::new(())));
     // The first call waits for the token; the second has this thread's first look at it.
     for _ in 0..2 {

@@ -84,7 +84,7 @@ async fn a_429_and_the_success_after_it_are_two_child_spans_of_the_caller_s() {
     let (inner, watch) = probe(1);
     watch.respond(429, &[("retry-after", "1")]);
     let token = StaticToken::new("sk_test_7").unwrap();
-    let token = TokenCacheLayer::new(token).allow_origin("https://id.example").unwrap();
+    let token = TokenCacheLayer::new(token).allow_origin("https://id.example".parse().unwrap());
     let client = Stack::new().attempt_span(users()).token_cache(token).layer(inner);
     let mut request = get("/users/7?code=secret&secret");
     *request.uri_mut() = "https://me:secret@id.example/users/7?code=secret&secret".parse().unwrap();

@@ -52,8 +52,7 @@ impl World {
         let (id, secret) = (idp.client_id(), idp.client_secret());
         let source = ClientCredentials::new(http.clone(), &idp.token_url(), id, secret).unwrap();
         let token = TokenCacheLayer::new(source.audience(idp.audience()))
-            .allow_origin(&idp.url(""))
-            .unwrap();
+            .allow_origin(idp.url("").parse().unwrap());
         let sign_outs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&sign_outs);
         let classify = ErrorClassifyLayer::new().on_unauthenticated(move || {

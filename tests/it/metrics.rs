@@ -135,7 +135,7 @@ async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
     });
     let api = service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(())) });
     let layer = TokenCacheLayer::new(source);
-    let mut client = layer.allow_origin("https://id.example").unwrap().layer(api);
+    let mut client = layer.allow_origin("https://id.example".parse().unwrap()).layer(api);
     send(&mut client, get("/")).await.unwrap_err();
     tokio::time::advance(Duration::from_secs(600)).await;
     for _ in 0..3 {

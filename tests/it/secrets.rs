@@ -18,6 +18,7 @@ use tower_heed::{
     extensions::NoRetry,
     oauth::{AuthMethod, ClientCredentials},
     retry::RetryOutcome,
+    token_cache::AllowedOrigin,
 };
 
 use crate::support::log::Log;
@@ -53,7 +54,7 @@ async fn run(method: AuthMethod, errors: bool) {
         .audience(idp.audience())
         .auth_method(method);
     log.note(&source);
-    let token = TokenCacheLayer::new(source).allow_origin(&idp.url("")).unwrap();
+    let token = TokenCacheLayer::new(source).allow_origin(idp.url("").parse().unwrap());
     let mut classify = ErrorClassifyLayer::new().on_unauthenticated(|| async {});
     if errors {
         classify = classify.error_for_status();
@@ -132,13 +133,14 @@ async fn run(method: AuthMethod, errors: bool) {
     log.error(&ClientCredentials::new(http.clone(), &idp.token_url(), "app", broken).unwrap_err());
     let url = format!("https://app:{SECRET}@id.example/oauth/token");
     log.error(&ClientCredentials::new(http, &url, "app", "other").unwrap_err());
-    log.error(&token.allow_origin(&format!("https://app:{SECRET}@id.example")).unwrap_err());
+    let origin = format!("https://app:{SECRET}@id.example");
+    log.error(&origin.parse::<AllowedOrigin>().unwrap_err());
 
     let text = log.text();
     for event in [
         "token obtained",
         "token rejected",
-        "no token",
+        "no token, in cooldown",
         "rate limited",
         "auth status changed",
         "waiting before the request is sent again",

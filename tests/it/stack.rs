@@ -36,7 +36,7 @@ fn tokens() -> TokenCacheLayer {
         let number = count.fetch_add(1, Ordering::Relaxed) + 1;
         async move { Token::bearer(format!("token-{number}")) }
     });
-    TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap()
+    TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap())
 }
 
 fn sent_tokens(watch: &Watch) -> Vec<String> {

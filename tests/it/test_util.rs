@@ -174,7 +174,8 @@ mod a_programs_own_stack {
     /// What the program calls with hyper-util's client, and its tests with a scripted one.
     fn identity(http: ScriptedService<Body>) -> Client {
         let source = ClientCredentials::auth0(http.clone(), "id.example", "me", "secret").unwrap();
-        let token = TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap();
+        let token =
+            TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
         let client = Stack::new().token_cache(token).layer(http);
         let client = client.map_response(|response| response.map(BodyExt::boxed_unsync));
         BoxCloneService::new(client)

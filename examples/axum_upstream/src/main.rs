@@ -57,7 +57,7 @@ fn identity(idp: &Idp) -> Result<(Identity, SessionStatus), BoxError> {
     let (id, secret) = (idp.client_id(), idp.client_secret());
     let source =
         ClientCredentials::new(tokens, &idp.token_url(), id, secret)?.audience(idp.audience());
-    let token = TokenCacheLayer::new(source).allow_origin(&idp.url(""))?;
+    let token = TokenCacheLayer::new(source).allow_origin(idp.url("").parse()?);
     let classify = ErrorClassifyLayer::new();
     let session = classify.status();
     // A 401 means the app's own credentials: nothing is wrong with those of its user.

@@ -22,7 +22,7 @@ async fn main() -> Result<(), BoxError> {
     let (id, secret) = (idp.client_id(), idp.client_secret());
     let source = ClientCredentials::new(http.clone(), &idp.token_url(), id, secret)?
         .audience(idp.audience());
-    let token = TokenCacheLayer::new(source).allow_origin(&idp.url(""))?;
+    let token = TokenCacheLayer::new(source).allow_origin(idp.url("").parse()?);
     let client = Stack::new().token_cache(token).layer(http);
 
     let request = Request::get(idp.url("/api/v2/users/u1")).body(Full::default())?;

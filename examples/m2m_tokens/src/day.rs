@@ -54,7 +54,7 @@ pub async fn run() -> Result<ExitCode, BoxError> {
         .audience(idp.audience());
     let source = told(source::counted(source, counts.clone()), watch);
     let layer = TokenCacheLayer::new(source)
-        .allow_origin(&idp.url(""))?
+        .allow_origin(idp.url("").parse()?)
         .clock(Clock::starting_at(SystemTime::UNIX_EPOCH));
     let handle = layer.handle();
     let client = layer.layer(source::counted_api(http, counts.clone()));
@@ -76,8 +76,8 @@ pub async fn run() -> Result<ExitCode, BoxError> {
         while handle.snapshot().iter().any(|key| key.is_fetching()) {
             sleep(Duration::from_millis(1)).await;
         }
-        let held_off = handle.snapshot().into_iter().find_map(|key| key.held_off().cloned());
-        let rejected = held_off.is_some_and(|error| error.kind() == TokenErrorKind::Rejected);
+        let cooldown = handle.snapshot().into_iter().find_map(|key| key.cooldown().cloned());
+        let rejected = cooldown.is_some_and(|error| error.kind() == TokenErrorKind::Rejected);
         if rejected && *rejected_since.get_or_insert(minute) + 3 == minute {
             watch.say("the new secret is given to the program");
             credentials.replace(NEW_SECRET)?;

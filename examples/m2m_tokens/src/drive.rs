@@ -21,7 +21,7 @@ pub async fn run(options: &Options) -> Result<(), BoxError> {
     let http = http_client::client(&[&options.token_url, &options.api_url])?;
     let source = source::of(options, http.clone())?;
     let layer = TokenCacheLayer::new(source::counted(source, counts.clone()))
-        .allow_origin(&origin(&options.api_url)?)?;
+        .allow_origin(origin(&options.api_url)?.parse()?);
     let client = ServiceBuilder::new()
         .layer(TimeoutLayer::new(CALL_TIMEOUT)?)
         .layer(layer)

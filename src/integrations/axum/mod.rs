@@ -13,9 +13,9 @@
 //! | [`Elapsed`], `Timeout` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
 //! | [`TokenError`]: the issuer refuses our credentials, or gives no usable token | 502 | |
 //! | `Connect`, `Interrupted`, `Unauthenticated`, `Forbidden`, `Rejected` | 502 ([RFC 9110 section 15.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)) | |
-//! | [`OriginRefused`], [`InvalidConfig`], [`ReplayError`], [`NotQueued`] without a runtime, and what is unknown | 500 | |
+//! | [`OriginNotAllowed`], [`InvalidConfig`], [`ReplayError`], [`NotQueued`] without a runtime, and what is unknown | 500 | |
 //!
-//! An [`UpstreamUnavailable`] anywhere in an error counts first, then [`OriginRefused`] and [`InvalidConfig`], then the outermost
+//! An [`UpstreamUnavailable`] anywhere in an error counts first, then [`OriginNotAllowed`] and [`InvalidConfig`], then the outermost
 //! error that is known. One that only holds others, such as the response cache's `FetchFailed`, is what is in it.
 //!
 //! The body is a problem by [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), `application/problem+json`, of fixed words: nothing of
@@ -77,7 +77,7 @@
 //! [`Elapsed`]: crate::timeout::Elapsed
 //! [`InvalidConfig`]: crate::error::InvalidConfig
 //! [`NotQueued`]: crate::detach::NotQueued
-//! [`OriginRefused`]: crate::token_cache::OriginRefused
+//! [`OriginNotAllowed`]: crate::ErrorKind::OriginNotAllowed
 //! [`ReplayError`]: crate::body::ReplayError
 //! [`Throttled`]: crate::ErrorKind::Throttled
 //! [`TokenError`]: crate::token_cache::TokenError

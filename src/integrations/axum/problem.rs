@@ -12,16 +12,13 @@ use http::{
 };
 
 use super::UpstreamError;
-#[cfg(feature = "client-credentials")]
-use crate::oauth::MalformedToken;
 use crate::{
     classify::{Classification, ErrorClass},
     detach::{NotQueued, Obstacle},
-    error::TokenErrorKind,
-    error::{InvalidConfig, find},
+    error::{ErrorKind, InvalidConfig, TokenErrorKind, find},
     fallback::UpstreamUnavailable,
     headers::retry_after_seconds,
-    token_cache::{OriginRefused, TokenError},
+    token_cache::TokenError,
 };
 
 /// A problem by RFC 9457, of fixed words.
@@ -44,7 +41,9 @@ impl Problem {
         if let Some(error) = find::<UpstreamUnavailable>(error) {
             return Self::unavailable(error.retry_after());
         }
-        if find::<InvalidConfig>(error).is_some() || find::<OriginRefused>(error).is_some() {
+        let not_allowed =
+            |error: &crate::Error| matches!(error.kind(), ErrorKind::OriginNotAllowed { .. });
+        if find::<InvalidConfig>(error).is_some() || find(error).is_some_and(not_allowed) {
             return Self::Own;
         }
         let Some(found) = Classification::of_error(error) else { return Self::unclassed(error) };
@@ -79,10 +78,6 @@ impl Problem {
         let is_shut_down = |error: &NotQueued| error.obstacle() == Obstacle::ShutDown;
         if find::<NotQueued>(error).is_some_and(is_shut_down) {
             return Self::unavailable(None);
-        }
-        #[cfg(feature = "client-credentials")]
-        if find::<MalformedToken>(error).is_some() {
-            return Self::NoAnswer;
         }
         Self::Own
     }

@@ -10,7 +10,7 @@ use crate::{
     error::InvalidConfig,
     fallback::UpstreamUnavailable,
     timeout::Elapsed,
-    token_cache::{OriginRefused, TokenError},
+    token_cache::TokenError,
 };
 
 macro_rules! responses {
@@ -32,11 +32,7 @@ responses![
     Error,
     InvalidConfig,
     NotQueued,
-    OriginRefused,
     ReplayError,
     TokenError,
     UpstreamUnavailable,
 ];
-
-#[cfg(feature = "client-credentials")]
-responses![crate::oauth::MalformedToken];

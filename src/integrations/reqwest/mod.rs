@@ -16,7 +16,7 @@
 //!
 //! # async fn run() -> Result<(), tower_heed::BoxError> {
 //! let http = reqwest::Client::builder().redirect(Policy::none()).build()?;
-//! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.com")?;
+//! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.com".parse()?);
 //! let client = Stack::new().token_cache(token).layer(ReqwestService::new(http));
 //!
 //! let request = Request::get("https://api.clerk.com/v1/users").body(Full::<Bytes>::default())?;

@@ -70,8 +70,7 @@ async fn week(seed: u64, life: Duration) -> Vec<Exchange> {
         })
     };
     let client = TokenCacheLayer::new(issuer)
-        .allow_origin("https://id.example")
-        .unwrap()
+        .allow_origin("https://id.example".parse().unwrap())
         .clock(Clock::from_system_time(wall))
         .layer(api);
     loop {

@@ -34,7 +34,7 @@ fn tokens() -> TokenCacheLayer {
         let number = made.fetch_add(1, SeqCst);
         async move { Token::bearer(format!("token-{number}")) }
     });
-    TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap()
+    TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap())
 }
 
 async fn settle() {
@@ -77,7 +77,8 @@ async fn a_token_that_cannot_be_had_counts_as_its_cause_does() {
             service_fn(
                 move |_: TokenRequest| async move { Err::<Token, _>(TokenError::new(failure)) },
             );
-        let tokens = TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap();
+        let tokens =
+            TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
         let classify = ErrorClassifyLayer::new();
         let mut client = classify.layer(tokens.layer(api()));
         let error = client.ready().await.unwrap().call(get("/users/1")).await.unwrap_err();

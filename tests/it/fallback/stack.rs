@@ -23,7 +23,7 @@ use crate::support::{
 
 fn token() -> TokenCacheLayer {
     let token = TokenCacheLayer::new(StaticToken::new("sesame").unwrap());
-    token.allow_origin("https://id.example").unwrap()
+    token.allow_origin("https://id.example".parse().unwrap())
 }
 
 #[tokio::test(start_paused = true)]

@@ -172,8 +172,7 @@ async fn the_stack_goes_around_a_client_and_sends_a_streamed_body_again() {
     })
     .await;
     let token = TokenCacheLayer::new(StaticToken::new("sk_test_7").unwrap())
-        .allow_origin(&server.url(""))
-        .unwrap();
+        .allow_origin(server.url("").parse().unwrap());
     let client =
         Stack::new().token_cache(token).layer(ReqwestService::new(client().build().unwrap()));
     let client = ReplayBodyLayer::default().layer(client);
@@ -287,8 +286,7 @@ async fn redirected(policy: Policy, location: String) -> (Server, Response<reqwe
     })
     .await;
     let token = TokenCacheLayer::new(StaticToken::new("sk_test_7").unwrap())
-        .allow_origin(&home.url(""))
-        .unwrap();
+        .allow_origin(home.url("").parse().unwrap());
     let http = ReqwestService::new(client().redirect(policy).build().unwrap());
     let client = token.layer(RetryOnRateLimit::new().layer(http));
     let response = client.oneshot(get(&home.url("/start"))).await.unwrap();

@@ -14,9 +14,10 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
+    __internals::MalformedToken,
     ErrorClassifyLayer, TokenCacheLayer,
     error::{InvalidConfig, TokenErrorKind},
-    oauth::{AuthMethod, ClientCredentials, MalformedToken, RequestFormat},
+    oauth::{AuthMethod, ClientCredentials, RequestFormat},
     token_cache::{FetchReason, Token, TokenError, TokenKey, TokenRequest},
 };
 

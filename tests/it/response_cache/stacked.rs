@@ -9,7 +9,7 @@ use super::*;
 
 fn stack() -> Stack<TokenCacheLayer, ResponseCacheLayer> {
     let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
-    let token = token.allow_origin("https://id.example").unwrap();
+    let token = token.allow_origin("https://id.example".parse().unwrap());
     Stack::new().token_cache(token).response_cache(layer())
 }
 

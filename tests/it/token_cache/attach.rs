@@ -1,22 +1,34 @@
 //! Which requests carry the token, and where they may go.
 
+use std::time::Duration;
+
 use http::{Request, header::AUTHORIZATION};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    TokenCacheLayer,
-    error::find,
-    token_cache::{OriginRefused, StaticToken, TokenCache},
+    EndpointPattern, Error, ErrorKind, TokenCacheLayer,
+    error::{TokenErrorKind, find},
+    token_cache::{AllowedOrigin, StaticToken, TokenCache},
 };
 
-use crate::token_cache::support::{Api, Body, Source, cached, get, layer, status};
+use crate::token_cache::support::{
+    Api, Body, Source, cached, get, layer, refused as no_token, settle, status,
+};
 
 fn to(address: &str) -> Request<Body> {
     Request::get(address).body(Body::default()).unwrap()
 }
 
-async fn refused(client: &TokenCache<Api>, address: &str) -> OriginRefused {
+async fn refused(client: &TokenCache<Api>, address: &str) -> Error {
     let error = client.clone().oneshot(to(address)).await.unwrap_err();
-    find::<OriginRefused>(error.as_ref()).unwrap_or_else(|| panic!("{error}")).clone()
+    find::<Error>(error.as_ref()).unwrap_or_else(|| panic!("{error}")).clone()
+}
+
+/// The origin that the token was not sent to.
+fn origin(error: &Error) -> Option<&str> {
+    match error.kind() {
+        ErrorKind::OriginNotAllowed { origin, .. } => origin.as_deref(),
+        kind => panic!("{kind:?}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,9 +43,9 @@ async fn rule_26_nothing_is_sent_to_an_origin_that_is_not_allowed() {
     ] {
         let refused = refused(&client, address).await;
         let host = address.split('/').nth(2).unwrap();
-        assert!(refused.origin().unwrap().contains(host), "{refused}");
+        assert!(origin(&refused).unwrap().contains(host), "{refused}");
     }
-    assert_eq!(refused(&client, "/users").await.origin(), None);
+    assert_eq!(origin(&refused(&client, "/users").await), None);
     assert_eq!((api.seen(), source.asked()), (0, 0), "not even a token is fetched");
     assert_eq!(client.oneshot(to("https://ID.example:443/users")).await.unwrap().status(), 200);
 }
@@ -52,17 +64,15 @@ async fn rule_26_clear_text_is_sent_to_loopback_and_where_an_option_says_so() {
     let api = Api::default();
     let token = StaticToken::new("key").unwrap();
     let client = TokenCacheLayer::new(token)
-        .allow_origin("http://127.0.0.1:8080")
-        .unwrap()
-        .allow_clear_text_origin("http://api.internal")
-        .unwrap()
+        .allow_origin("http://127.0.0.1:8080".parse().unwrap())
+        .allow_origin(AllowedOrigin::clear_text("http://api.internal").unwrap())
         .layer(api.clone());
     for address in ["http://127.0.0.1:8080/a", "http://api.internal:80/a"] {
         assert_eq!(client.clone().oneshot(to(address)).await.unwrap().status(), 200);
     }
     assert_eq!(api.tokens(), ["key"; 2]);
-    let error = TokenCacheLayer::new(Source::default()).allow_origin("http://api.internal");
-    assert!(error.unwrap_err().to_string().contains("allow_clear_text_origin"));
+    let error = "http://api.internal".parse::<AllowedOrigin>();
+    assert!(error.unwrap_err().to_string().contains("AllowedOrigin::clear_text"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,8 +94,7 @@ async fn rule_27_the_value_is_sensitive_and_the_only_one() {
 async fn an_endpoint_without_a_token_is_sent_as_it_is() {
     let (source, api) = (Source::default(), Api::default());
     let client = layer(&source)
-        .endpoint("GET /public/{name}", |config| config.without_token())
-        .unwrap()
+        .endpoint("GET /public/{name}".parse().unwrap(), |config| config.without_token())
         .layer(api.clone());
     for address in ["https://id.example/public/keys", "https://other.example/public/keys"] {
         assert_eq!(client.clone().oneshot(to(address)).await.unwrap().status(), 200);
@@ -100,21 +109,36 @@ async fn an_endpoint_without_a_token_is_sent_as_it_is() {
 }
 
 #[test]
-fn settings_that_cannot_be_used_are_refused_by_name() {
-    use std::time::Duration;
-    let layer = || TokenCacheLayer::new(Source::default());
-    for (refused, what) in [
-        (layer().fetch_timeout(Duration::ZERO), "fetch timeout"),
-        (layer().max_wait(Duration::ZERO), "max wait"),
-        (layer().default_life(Duration::ZERO), "default life"),
-        (layer().max_life(Duration::ZERO), "max life"),
-        (layer().refresh_buffer(Duration::ZERO), "refresh buffer"),
-        (layer().allow_origin("nowhere"), "origin `nowhere`"),
-        (layer().endpoint("GET users", |config| config), "endpoint pattern `GET users`"),
-    ] {
-        assert_eq!(refused.unwrap_err().what(), what);
-    }
+fn what_cannot_be_used_is_refused_by_name() {
+    let origin = "nowhere".parse::<AllowedOrigin>().unwrap_err();
+    assert_eq!(origin.what(), "origin `nowhere`");
+    let pattern = "GET users".parse::<EndpointPattern>().unwrap_err();
+    assert_eq!(pattern.what(), "endpoint pattern `GET users`");
     let refused = StaticToken::new("sk_live_1\n").unwrap_err();
     assert_eq!(refused.what(), "static token");
     assert!(!refused.to_string().contains("sk_live"), "{refused}");
+}
+
+/// A limit, a buffer or a lifetime of zero is the shortest one that works.
+#[tokio::test(start_paused = true)]
+async fn settings_of_zero_still_give_a_token() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = layer(&source)
+        .fetch_timeout(Duration::ZERO)
+        .default_lifetime(Duration::ZERO)
+        .max_lifetime(Duration::ZERO)
+        .refresh_buffer(Duration::ZERO)
+        .layer(api.clone());
+    assert_eq!(status(&client).await, 200);
+    assert_eq!(status(&client).await, 200);
+    assert_eq!((api.tokens(), source.asked()), (vec!["token-1".to_owned(); 2], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_max_wait_of_zero_does_not_wait_and_the_fetch_goes_on() {
+    let (source, api) = (Source::default(), Api::default());
+    let client = layer(&source).max_wait(Duration::ZERO).layer(api);
+    assert_eq!(no_token(&client).await.kind(), TokenErrorKind::Timeout);
+    settle().await;
+    assert_eq!((status(&client).await, source.asked()), (200, 1));
 }

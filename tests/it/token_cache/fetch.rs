@@ -120,7 +120,7 @@ async fn rule_12_a_flight_has_a_time_limit_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_caller_waits_no_longer_than_its_deadline_and_no_longer_than_allowed() {
     let (source, api) = (Source::default(), Api::default());
-    let layer = layer(&source).fetch_timeout(60 * SECOND).unwrap();
+    let layer = layer(&source).fetch_timeout(60 * SECOND);
     let client = layer.layer(api);
     source.gives(20 * SECOND, With::Life(HOUR));
 
@@ -145,7 +145,7 @@ async fn rule_12_a_caller_waits_no_longer_than_its_deadline_and_no_longer_than_a
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_call_that_waits_twice_waits_no_longer_than_one_that_waits_once() {
     let (source, api) = (Source::default(), Api::default());
-    let client = layer(&source).fetch_timeout(60 * SECOND).unwrap().layer(api.clone());
+    let client = layer(&source).fetch_timeout(60 * SECOND).layer(api.clone());
     api.accept(&["token-2"]).delay(30 * SECOND);
     source.gives(9 * SECOND, With::Life(HOUR)).gives(9 * SECOND, With::Life(HOUR));
     let (answered, took) = timed(status(&client)).await;
@@ -157,7 +157,7 @@ async fn rule_12_a_call_that_waits_twice_waits_no_longer_than_one_that_waits_onc
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_call_that_waits_twice_waits_no_longer_when_the_replay_is_left_to_retry() {
     let (source, api) = (Source::default(), Api::default());
-    let layer = layer(&source).fetch_timeout(60 * SECOND).unwrap().leave_replay_to_retry();
+    let layer = layer(&source).fetch_timeout(60 * SECOND).leave_replay_to_retry();
     let client = layer.layer(api.clone());
     api.accept(&["token-2"]).delay(30 * SECOND);
     source.gives(9 * SECOND, With::Life(HOUR)).gives(9 * SECOND, With::Life(HOUR));
@@ -256,9 +256,7 @@ fn rule_13_a_runtime_that_nobody_drives_leaves_nobody_waiting() {
     let client = TokenCacheLayer::new(source.clone())
         .allow_any_https_origin()
         .fetch_timeout(Duration::from_millis(50))
-        .unwrap()
         .max_wait(Duration::from_millis(100))
-        .unwrap()
         .layer(api.clone());
     let build = || runtime::Builder::new_current_thread().enable_all().build().unwrap();
 
@@ -303,7 +301,6 @@ fn rule_13_a_flight_that_lands_late_does_not_replace_a_newer_token() {
     let client = TokenCacheLayer::new(source)
         .allow_any_https_origin()
         .fetch_timeout(Duration::from_millis(50))
-        .unwrap()
         .layer(api.clone());
     let build = || runtime::Builder::new_current_thread().enable_all().build().unwrap();
 

@@ -79,7 +79,7 @@ async fn rule_36_warming_up_fetches_all_keys_at_once_and_tells_the_first_failure
 #[tokio::test(start_paused = true)]
 async fn rule_12_warming_up_waits_once_however_many_keys_there_are() {
     let source = Source::default();
-    let handle = layer(&source).fetch_timeout(600 * SECOND).unwrap().handle();
+    let handle = layer(&source).fetch_timeout(600 * SECOND).handle();
     let keys: Vec<_> = (0..5).map(|n| TokenKey::new().with_audience(format!("a{n}"))).collect();
     for _ in &keys {
         source.gives(Duration::ZERO, With::Nothing);
@@ -213,7 +213,7 @@ async fn rule_36_a_snapshot_shows_every_state_and_no_token() {
         let [snapshot] = &handle.snapshot()[..] else { panic!("one key") };
         snapshot.clone()
     };
-    assert_eq!((seen().state(), seen().obtained(), seen().ends_in()), (None, 0, None));
+    assert_eq!((seen().state(), seen().obtained(), seen().expires_in()), (None, 0, None));
     source.gives(SECOND, With::Life(HOUR));
     let first = tokio::spawn({
         let client = client.clone();
@@ -231,11 +231,11 @@ async fn rule_36_a_snapshot_shows_every_state_and_no_token() {
         advance(after * SECOND).await;
         assert_eq!((seen().state(), seen().obtained()), (Some(state), 1));
     }
-    assert_eq!((seen().ends_in(), seen().is_fetching()), (Some(Duration::ZERO), false));
+    assert_eq!((seen().expires_in(), seen().is_fetching()), (Some(Duration::ZERO), false));
     source.gives(Duration::ZERO, limited());
     refused(&client).await;
     advance(600 * SECOND).await;
-    let held = seen().held_off().unwrap().retry_after().unwrap();
+    let held = seen().cooldown().unwrap().retry_after().unwrap();
     assert!(held >= 3000 * SECOND && held <= 3030 * SECOND, "{held:?}");
     assert_eq!(source.asked(), 2, "looking fetches nothing");
     let text = format!("{:?} {handle:?} {:?}", handle.snapshot(), handle.token(handle.key()).await);

@@ -42,10 +42,8 @@ async fn rule_2_the_request_comes_before_its_endpoint_and_that_before_the_layer(
     let (source, api) = (Source::default(), Api::default());
     let [base, users] = ["base", "users"].map(|name| TokenKey::new().with_audience(name));
     let client = layer(&source)
-        .endpoint("/users/{id}", |config| config.key(users.clone()))
-        .unwrap()
-        .endpoint("GET /public", |config| config.without_token())
-        .unwrap()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.key(users.clone()))
+        .endpoint("GET /public".parse().unwrap(), |config| config.without_token())
         .key(base.clone())
         .layer(api.clone());
     let scope = organization("org");

@@ -11,8 +11,9 @@ use http_body_util::{BodyExt, Full};
 use tokio::time::advance;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
+    __internals::TokenResponse,
     BoxError, TokenCacheLayer,
-    oauth::{AuthMethod, ClientCredentials, TokenResponse},
+    oauth::{AuthMethod, ClientCredentials},
     token_cache::{FetchReason, StaticToken, Token, TokenKey, TokenRequest},
 };
 
@@ -73,7 +74,7 @@ async fn rule_28_a_whole_run_shows_neither_token_nor_secret() {
             .unwrap()
             .auth_method(AuthMethod::ClientSecretPost);
     log.note(&source);
-    let layer = TokenCacheLayer::new(source).allow_origin("https://id.example").unwrap();
+    let layer = TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
     log.note(&layer);
     let api = service_fn(|request: Request<Full<Bytes>>| async move {
         let old = request.headers()[AUTHORIZATION].to_str().unwrap().ends_with("-6");

@@ -229,8 +229,7 @@ pub fn get(path: &str) -> Request<Body> {
 /// A layer for `https://id.example` over `source`, whose wall clock follows the paused time.
 pub fn layer(source: &Source) -> TokenCacheLayer {
     TokenCacheLayer::new(source.clone())
-        .allow_origin("https://id.example")
-        .unwrap()
+        .allow_origin("https://id.example".parse().unwrap())
         .clock(Clock::starting_at(SystemTime::UNIX_EPOCH + 100 * HOUR))
 }
 

@@ -161,7 +161,7 @@ fn timeout() -> TimeoutLayer {
 
 /// A token that has no end.
 fn fixed() -> TokenCacheLayer {
-    TokenCacheLayer::new(StaticToken::new(TOKEN).unwrap()).allow_origin(ORIGIN).unwrap()
+    TokenCacheLayer::new(StaticToken::new(TOKEN).unwrap()).allow_origin(ORIGIN.parse().unwrap())
 }
 
 /// A token that ends some time, so that the clocks are read for each request.
@@ -169,7 +169,7 @@ fn fetched() -> TokenCacheLayer {
     let source = service_fn(|_: TokenRequest| async {
         Ok::<_, TokenError>(Token::bearer(TOKEN)?.expires_in(Duration::from_secs(86_400)))
     });
-    TokenCacheLayer::new(source).allow_origin(ORIGIN).unwrap()
+    TokenCacheLayer::new(source).allow_origin(ORIGIN.parse().unwrap())
 }
 
 // === impl Caller ===

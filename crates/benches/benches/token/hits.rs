@@ -52,7 +52,7 @@ pub(super) async fn hits() {
     let static_token = TokenCacheLayer::new(StaticToken::new(TOKEN).unwrap());
     let scope = TokenScope::new(TokenKey::new().with_audience("https://acme.eu.auth0.com/api/v2/"));
     for (name, layer, scope) in [
-        ("ours, static token", static_token.allow_origin(ORIGIN).unwrap(), None),
+        ("ours, static token", static_token.allow_origin(ORIGIN.parse().unwrap()), None),
         ("ours, replay left to the retry layer", source().leave_replay_to_retry(), None),
         ("ours, with a copy for the replay", source(), None),
         ("ours, a key in the request", source().leave_replay_to_retry(), Some(scope)),

@@ -34,7 +34,7 @@ pub(super) async fn refresh() {
             }
         }
     });
-    let client = TokenCacheLayer::new(source).allow_origin(ORIGIN).unwrap().layer(Api);
+    let client = TokenCacheLayer::new(source).allow_origin(ORIGIN.parse().unwrap()).layer(Api);
     client.clone().oneshot(request()).await.unwrap();
     let (start, mut calls, mut longest) = (Instant::now(), 0_u32, Duration::ZERO);
     while start.elapsed() < SPAN {

@@ -66,6 +66,5 @@ pub(super) fn source() -> TokenCacheLayer {
     TokenCacheLayer::new(service_fn(|_: TokenRequest| async {
         Ok::<_, TokenError>(Token::bearer(TOKEN)?.expires_in(DAY))
     }))
-    .allow_origin(ORIGIN)
-    .unwrap()
+    .allow_origin(ORIGIN.parse().unwrap())
 }

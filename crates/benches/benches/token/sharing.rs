@@ -79,7 +79,7 @@ impl Sharing {
                 Ok::<_, TokenError>(Token::bearer(TOKEN)?.expires_in(DAY))
             }
         });
-        Self::Ours(TokenCacheLayer::new(source).allow_origin(ORIGIN).unwrap().layer(Api))
+        Self::Ours(TokenCacheLayer::new(source).allow_origin(ORIGIN.parse().unwrap()).layer(Api))
     }
 
     /// One caller; whether it was served.
