@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
     classify::AuthStatus::*,
-    error::TokenErrorKind,
+    error::{TokenErrorKind, find},
     token_cache::{Token, TokenError, TokenRequest},
 };
 
@@ -82,7 +82,8 @@ async fn a_token_that_cannot_be_had_counts_as_its_cause_does() {
         let classify = ErrorClassifyLayer::new();
         let mut client = classify.layer(tokens.layer(api()));
         let error = client.ready().await.unwrap().call(get("/users/1")).await.unwrap_err();
-        assert!(error.is::<TokenError>(), "{error}");
+        assert!(error.is::<tower_heed::Error>(), "{error}");
+        assert!(find::<TokenError>(error.as_ref()).is_some(), "{error}");
         assert_eq!(classify.status().get(), expected, "{failure:?}");
     }
 }

@@ -94,7 +94,7 @@ async fn what_is_no_token_is_malformed() {
 async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
     let idp = clerk().await;
     for (body, expected) in [
-        (serde_json::json!({ "token": "mt_1", "created_at": 6 }), Some("NotSaid")),
+        (serde_json::json!({ "token": "mt_1", "created_at": 6 }), Some("Unknown")),
         (
             serde_json::json!({ "token": "mt_1", "expiration": null, "created_at": 6 }),
             Some("Endless"),
