@@ -63,22 +63,24 @@ impl<B> Lookup<B> {
             }
         };
         drop(in_flight);
-        let own_deadline = request.extensions().get().copied();
-        let (shared, metrics) = (Arc::clone(shared), &cacheable.endpoint.metrics);
+        let (shared, own_deadline) = (Arc::clone(shared), request.extensions().get().copied());
+        let call = WaitingCall { shared, request: cacheable, fetch, stale, deadline, own_deadline };
+        Self::with_fetch(running, call)
+    }
+
+    fn with_fetch(running: Option<Running<Fetch>>, call: WaitingCall) -> Self {
+        let (counts, metrics) = (&call.shared.store.counts, &call.request.endpoint.metrics);
         match running {
-            Some(_) => {
-                store.counts.misses.add();
+            Some(running) => {
+                counts.misses.add();
                 metrics.miss();
+                Self::Lead(running, call)
             }
             None => {
-                store.counts.shared.add();
+                counts.shared.add();
                 metrics.shared();
+                Self::Join(call)
             }
-        }
-        let call = WaitingCall { shared, request: cacheable, fetch, stale, deadline, own_deadline };
-        match running {
-            Some(running) => Self::Lead(running, call),
-            None => Self::Join(call),
         }
     }
 

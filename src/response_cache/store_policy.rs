@@ -71,6 +71,7 @@ pub(super) enum FreshnessState {
 
 /// What a failed refresh means for the stored response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AfterFailure {
     /// The failure says nothing about the resource: the stale response may be served.
     ServeStale,

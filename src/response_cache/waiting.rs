@@ -39,6 +39,7 @@ pub(super) struct WaitingCall {
 }
 
 /// What comes of joining another call's fetch.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Joined<B> {
     Done(CallResult<B>),
     /// The fetch was cut short: the call may begin another.

@@ -1,4 +1,4 @@
-//! `ResponseCacheLayer`: nothing for what passes, and no more than it says for what is kept.
+//! `ResponseCacheLayer`: no allocation for requests that pass through, and a true count of the stored bytes.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -11,8 +11,8 @@ use tower_heed::ResponseCacheLayer;
 
 use crate::{api, counted};
 
-/// Answers with a body of so many bytes, out of a buffer that is longer, and so many fields more than usual.
-fn answers(
+/// A server that responds with a body of this length, a slice of a longer buffer, and this many more fields than usual.
+fn server(
     bytes: usize,
     fields: usize,
 ) -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
@@ -43,8 +43,8 @@ fn layer(max_bytes: u64) -> ResponseCacheLayer {
 }
 
 #[test]
-fn what_passes_costs_no_allocation_a_write_to_what_may_be_kept_included() {
-    let mut client = layer(1 << 20).layer(answers(0, 0));
+fn a_request_that_passes_through_allocates_nothing() {
+    let mut client = layer(1 << 20).layer(server(0, 0));
     for (method, uri) in [
         ("GET", "https://id.example/groups/1"),
         ("POST", "https://id.example/oauth/token"),
@@ -62,10 +62,10 @@ fn what_passes_costs_no_allocation_a_write_to_what_may_be_kept_included() {
     }
 }
 
-/// The response's header map and the `Age` in digits.
+/// For the response's header map and the digits of `Age`.
 #[tokio::test]
 async fn a_hit_allocates_no_more_than_five_times() {
-    let mut client = layer(1 << 20).layer(answers(1_000, 0));
+    let mut client = layer(1 << 20).layer(server(1_000, 0));
     let request = || {
         let mut request = Request::get("https://id.example/users/1").body(()).unwrap();
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer token"));
@@ -78,30 +78,30 @@ async fn a_hit_allocates_no_more_than_five_times() {
     assert!(count <= 5, "{count} allocations");
 }
 
-/// What the books say is what the memory says: a response is kept without the buffers that it was a piece of.
+/// A response is stored without the buffers that it was a slice of.
 #[test]
-fn the_books_count_what_is_allocated() {
+fn the_counted_bytes_are_the_allocated_bytes() {
     for (profiles, body, fields) in [(4_000, 200, 0), (1_000, 3_000, 0), (1_000, 200, 40)] {
-        let mut kept = None;
+        let mut stored = None;
         let measured = measure(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let layer = layer(64 << 20);
-            let mut client = layer.layer(answers(body, fields));
+            let mut client = layer.layer(server(body, fields));
             runtime.unwrap().block_on(async {
-                // A copy of what is kept may have it put into another form.
+                // Copying a stored response may change its representation.
                 for user in (0..profiles).chain(0..profiles) {
                     let uri = format!("https://id.example/users/{user}");
                     let request = Request::get(uri).body(()).unwrap();
                     client.ready().await.unwrap().call(request).await.unwrap();
                 }
             });
-            kept = Some(layer);
+            stored = Some(layer);
         });
-        let seen = kept.as_ref().unwrap().handle().snapshot();
+        let seen = stored.as_ref().unwrap().handle().snapshot();
         assert_eq!(seen.entries(), profiles);
-        // The counts of what was invalidated, and what the cache takes when it is empty.
+        // The invalidation counters, and what an empty cache takes.
         let taken = u64::try_from(measured.bytes_current).unwrap() - (600 << 10);
-        assert!(taken <= seen.bytes(), "{taken} taken, {} in the books", seen.bytes());
-        assert!(seen.bytes() <= 2 * taken, "{taken} taken, {} in the books", seen.bytes());
+        assert!(taken <= seen.bytes(), "{taken} taken, {} counted", seen.bytes());
+        assert!(seen.bytes() <= 2 * taken, "{taken} taken, {} counted", seen.bytes());
     }
 }

@@ -97,7 +97,7 @@ async fn session(class: ErrorClass) -> &'static str {
 fn stale(class: ErrorClass) -> &'static str {
     match AfterFailure::of(class) {
         AfterFailure::ServeStale => "served",
-        AfterFailure::Remove => "forgotten",
+        _ => "forgotten",
     }
 }
 

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn expires_counts_from_the_date_where_no_age_is_read() {
+    fn expires_counts_from_the_date_if_there_is_no_max_age() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let life = |fields: &[(&'static str, &'static str)]| {
             let headers = headers(fields);

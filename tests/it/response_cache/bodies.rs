@@ -1,4 +1,4 @@
-//! Bodies that are kept, that are too long, and that break.
+//! Bodies that are stored, that are too long, and that break off.
 
 use std::convert::Infallible;
 
@@ -11,13 +11,13 @@ use crate::body::script::{Script, Step};
 
 type Read = Result<(String, Option<HeaderMap>), String>;
 
-/// What two requests read of a body, one after the other, and how many of them were sent.
+/// What two successive requests read of a body, and how many of them were sent.
 async fn twice(
     layer: &ResponseCacheLayer,
     body: impl Fn() -> Script + Clone + Send + 'static,
 ) -> ([Read; 2], usize) {
-    let sends = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&sends);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
     let api = service_fn(move |_: Request<Body>| {
         count.fetch_add(1, Ordering::SeqCst);
         let body = body();
@@ -25,7 +25,7 @@ async fn twice(
     });
     let mut client = layer.layer(api);
     let got = [read(&mut client).await, read(&mut client).await];
-    (got, sends.load(Ordering::SeqCst))
+    (got, requests.load(Ordering::SeqCst))
 }
 
 async fn read<S>(client: &mut S) -> Read
@@ -49,24 +49,24 @@ fn plain(text: &str) -> Read {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_in_pieces_is_kept_whole_with_its_trailers() {
+async fn a_body_in_several_frames_is_stored_with_its_trailers() {
     let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
     let sent = trailers.clone();
-    let (got, sends) = twice(&layer(), move || {
+    let (got, requests) = twice(&layer(), move || {
         let data = |text: &'static str| Step::Data(Bytes::from_static(text.as_bytes()));
         Script::new([data("ab"), Step::Pause, data(""), data("cd"), Step::Trailers(sent.clone())])
     })
     .await;
     let whole = Ok(("abcd".to_owned(), Some(trailers)));
-    assert_eq!((got, sends), ([whole.clone(), whole], 1));
+    assert_eq!((got, requests), ([whole.clone(), whole], 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_at_the_cap_is_kept_and_a_longer_one_comes_through_whole() {
+async fn a_body_of_the_maximum_length_is_stored_and_a_longer_one_passes_through() {
     let layer = with(|config| config.max_body_bytes(8));
     let of = |chunks: &'static [&'static str]| move || Script::of_data(chunks.iter().copied());
-    let (got, sends) = twice(&layer, of(&["abcd", "efgh"])).await;
-    assert_eq!((got, sends), ([plain("abcdefgh"), plain("abcdefgh")], 1));
+    let (got, requests) = twice(&layer, of(&["abcd", "efgh"])).await;
+    assert_eq!((got, requests), ([plain("abcdefgh"), plain("abcdefgh")], 1));
     let longer: [(&[&str], &str); 4] = [
         (&["abcd", "efghi"], "abcdefghi"),
         (&["abcdefgh", "i", "j"], "abcdefghij"),
@@ -75,13 +75,13 @@ async fn a_body_at_the_cap_is_kept_and_a_longer_one_comes_through_whole() {
     ];
     for (chunks, whole) in longer {
         let layer = with(|config| config.max_body_bytes(8));
-        let (got, sends) = twice(&layer, of(chunks)).await;
-        assert_eq!((got, sends), ([plain(whole), plain(whole)], 2));
+        let (got, requests) = twice(&layer, of(chunks)).await;
+        assert_eq!((got, requests), ([plain(whole), plain(whole)], 2));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_says_that_it_is_too_long_is_not_read_before_it_is_passed_on() {
+async fn a_body_that_announces_too_great_a_length_passes_through_unread() {
     let layer = with(|config| config.max_body_bytes(8));
     let script = Script::of_data(["abcdefghi"]).promising(9);
     let polls = script.polls();
@@ -97,20 +97,20 @@ async fn a_body_that_says_that_it_is_too_long_is_not_read_before_it_is_passed_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_breaks_is_a_failure_and_half_of_one_is_not_kept() {
+async fn a_body_that_breaks_off_is_a_failure_and_is_not_stored() {
     let broken = || {
         Script::new([Step::Data(Bytes::from_static(b"half")), Step::Fail("the connection broke")])
     };
-    let (got, sends) = twice(&layer(), broken).await;
+    let (got, requests) = twice(&layer(), broken).await;
     let error = Err("the connection broke".to_owned());
-    assert_eq!((got, sends), ([error.clone(), error], 2));
+    assert_eq!((got, requests), ([error.clone(), error], 2));
     // Ended before its length, and without an error.
-    let (got, sends) = twice(&layer(), || Script::of_data(["half"]).promising(8)).await;
-    assert_eq!((got, sends), ([plain("half"), plain("half")], 2));
+    let (got, requests) = twice(&layer(), || Script::of_data(["half"]).promising(8)).await;
+    assert_eq!((got, requests), ([plain("half"), plain("half")], 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_without_data_do_not_hold_a_flight_for_ever() {
+async fn empty_frames_do_not_hold_a_fetch_forever() {
     let api = service_fn(|_: Request<Body>| async {
         let empty = std::iter::repeat_n(Bytes::new(), 5_000);
         Ok::<_, Infallible>(Response::new(Script::of_data(empty)))
@@ -120,9 +120,9 @@ async fn frames_without_data_do_not_hold_a_flight_for_ever() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
 }
 
-/// Otherwise each of those who wait would ask the server that is out, because its page of excuses is long.
+/// Otherwise each waiter would send its own request to a server that is down.
 #[tokio::test(start_paused = true)]
-async fn a_failing_answer_is_shared_also_if_it_is_longer_than_what_is_kept() {
+async fn a_failing_response_is_shared_even_if_it_is_too_long_to_be_stored() {
     let api = Api::new().taking(SECOND);
     api.becomes(|_| {
         let mut response = Response::new(full(&"x".repeat(1_000)));
@@ -138,13 +138,13 @@ async fn a_failing_answer_is_shared_also_if_it_is_longer_than_what_is_kept() {
         let got = call.await.unwrap().unwrap();
         assert_eq!((got.status, got.body.len()), (503, 1_000));
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
-/// RFC 9111 section 3.3: what has another length than it says is not whole.
+/// RFC 9111 section 3.3: such a response is incomplete.
 #[tokio::test(start_paused = true)]
-async fn a_body_of_another_length_than_the_field_says_is_not_kept() {
-    for (length, sends) in [("4", 1), ("3", 2), ("8", 2), ("four", 2)] {
+async fn a_body_that_contradicts_its_content_length_is_not_stored() {
+    for (length, requests) in [("4", 1), ("3", 2), ("8", 2), ("four", 2)] {
         let api = Api::scripted(move |_| {
             let mut response = Response::new(full("body"));
             response.headers_mut().insert("content-length", length.parse().unwrap());
@@ -154,7 +154,7 @@ async fn a_body_of_another_length_than_the_field_says_is_not_kept() {
         for _ in 0..2 {
             assert_eq!(send(&mut client, get("/users/1")).await.unwrap().body, "body");
         }
-        assert_eq!(api.sends(), sends, "{length}");
+        assert_eq!(api.requests(), requests, "{length}");
     }
 }
 

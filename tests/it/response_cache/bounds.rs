@@ -4,7 +4,7 @@ use super::*;
 
 const KIB: u64 = 1024;
 
-/// Fills a cache with profiles and gives the most that its books and the process say that it took.
+/// Fills a cache with profiles, and returns its greatest size and the layer.
 async fn fill(max_bytes: u64, profiles: usize, body: usize) -> (u64, ResponseCacheLayer) {
     let api = Api::scripted(move |_| {
         let mut response = Response::new(Full::from(vec![b'x'; body]));
@@ -34,12 +34,12 @@ async fn the_bytes_stay_under_the_bound() {
         let (most, layer) = fill(max_bytes, 2_000, body).await;
         assert!(most <= max_bytes, "{most} of {max_bytes}");
         let seen = layer.handle().snapshot();
-        assert!(seen.bytes() > max_bytes / 2, "it is put to use: {seen:?}");
+        assert!(seen.bytes() > max_bytes / 2, "{seen:?}");
         assert!(seen.entries() > 0 && seen.entries() < 2_000);
     }
 }
 
-/// A million profiles of a kilobyte: takes some seconds with optimisation. Linux says what the process takes.
+/// Needs `/proc`, and takes some seconds with optimisation.
 #[tokio::test(start_paused = true)]
 #[ignore = "takes minutes without optimisation; `Store` has the same with a smaller bound"]
 async fn a_million_profiles_stay_under_the_bound() {
@@ -53,7 +53,7 @@ async fn a_million_profiles_stay_under_the_bound() {
         let (most, layer) = fill(max_bytes, 1_000_000, 1_000).await;
         let taken = resident() - before;
         let seen = layer.handle().snapshot();
-        println!("bound {max_bytes}, books {most}, process {taken}, {} entries", seen.entries());
+        println!("bound {max_bytes}, counted {most}, process {taken}, {} entries", seen.entries());
         assert!(most <= max_bytes, "{most} of {max_bytes}");
         assert!(taken <= max_bytes + max_bytes / 10, "{taken} of {max_bytes}");
     }

@@ -1,4 +1,4 @@
-//! Calls that are dropped, wherever they are.
+//! Calls that are dropped at any point.
 
 use std::convert::Infallible;
 
@@ -7,17 +7,17 @@ use tower::service_fn;
 use super::*;
 use crate::body::script::{Script, Step};
 
-/// Answers after some polls, with a body in so many pieces.
+/// A server that responds after some polls, with a body in this many frames.
 fn in_pieces(
     pieces: usize,
-    sends: &Arc<AtomicUsize>,
+    requests: &Arc<AtomicUsize>,
 ) -> impl Service<Request<Body>, Response = Response<Script>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + use<> {
-    let sends = Arc::clone(sends);
+    let requests = Arc::clone(requests);
     service_fn(move |_: Request<Body>| {
-        sends.fetch_add(1, Ordering::SeqCst);
+        requests.fetch_add(1, Ordering::SeqCst);
         async move {
             tokio::task::yield_now().await;
             let piece = [Step::Pause, Step::Data(Bytes::from_static(b"x"))];
@@ -26,12 +26,12 @@ fn in_pieces(
     })
 }
 
-/// Before its first poll, while it waits for the head, while the body comes, and after its end.
+/// Before its first poll, while it waits for the head, while the body arrives, and after its end.
 #[tokio::test(start_paused = true)]
-async fn a_leader_can_go_at_any_point_and_its_follower_gets_the_response() {
+async fn a_leader_can_be_dropped_at_any_point_and_its_follower_gets_the_response() {
     for polls in 0..12 {
-        let sends = Arc::default();
-        let client = layer().layer(in_pieces(4, &sends));
+        let requests = Arc::default();
+        let client = layer().layer(in_pieces(4, &requests));
         let (mut leader, mut follower) = (client.clone(), client.clone());
         let mut call = tokio_test::task::spawn(leader.ready().await.unwrap().call(get("/users/1")));
         let waits = tokio::spawn(follower.ready().await.unwrap().call(get("/users/1")));
@@ -43,39 +43,37 @@ async fn a_leader_can_go_at_any_point_and_its_follower_gets_the_response() {
         }
         drop(call);
         let got = read(waits.await.unwrap().unwrap()).await.unwrap();
-        assert_eq!((got.body.as_str(), sends.load(Ordering::SeqCst)), ("xxxx", 1), "{polls}");
+        assert_eq!((got.body.as_str(), requests.load(Ordering::SeqCst)), ("xxxx", 1), "{polls}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_never_polled_is_sent_and_its_response_is_kept() {
+async fn a_call_that_is_never_polled_is_sent_and_its_response_is_stored() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     drop(client.ready().await.unwrap().call(get("/users/1")));
     tokio::task::yield_now().await;
-    assert_eq!((text(&mut client, "/users/1").await.as_str(), api.sends()), ("/users/1 1", 1));
+    assert_eq!((text(&mut client, "/users/1").await.as_str(), api.requests()), ("/users/1 1", 1));
 }
 
-/// What was for the leader alone goes with it; the others do not wait for it.
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_goes_takes_what_is_not_kept_with_it() {
-    let sends = Arc::default();
-    let client = with(|config| config.max_body_bytes(2)).layer(in_pieces(4, &sends));
+async fn a_response_that_is_not_shared_is_dropped_with_its_leader() {
+    let requests = Arc::default();
+    let client = with(|config| config.max_body_bytes(2)).layer(in_pieces(4, &requests));
     let (mut leader, mut follower) = (client.clone(), client.clone());
     let call = leader.ready().await.unwrap().call(get("/users/1"));
     let waits = tokio::spawn(follower.ready().await.unwrap().call(get("/users/1")));
     tokio::task::yield_now().await;
     drop(call);
     let got = read(waits.await.unwrap().unwrap()).await.unwrap();
-    assert_eq!((got.body.as_str(), sends.load(Ordering::SeqCst)), ("xxxx", 2));
+    assert_eq!((got.body.as_str(), requests.load(Ordering::SeqCst)), ("xxxx", 2));
 }
 
-/// A follower that is dropped takes nothing with it.
 #[tokio::test(start_paused = true)]
-async fn a_follower_can_go_at_any_point() {
+async fn a_follower_can_be_dropped_at_any_point() {
     for polls in 0..12 {
-        let sends = Arc::default();
-        let client = layer().layer(in_pieces(4, &sends));
+        let requests = Arc::default();
+        let client = layer().layer(in_pieces(4, &requests));
         let (mut leader, mut follower) = (client.clone(), client.clone());
         let leads = tokio::spawn(leader.ready().await.unwrap().call(get("/users/1")));
         let mut call =
@@ -88,13 +86,13 @@ async fn a_follower_can_go_at_any_point() {
         }
         drop(call);
         let got = read(leads.await.unwrap().unwrap()).await.unwrap();
-        assert_eq!((got.body.as_str(), sends.load(Ordering::SeqCst)), ("xxxx", 1), "{polls}");
+        assert_eq!((got.body.as_str(), requests.load(Ordering::SeqCst)), ("xxxx", 1), "{polls}");
     }
 }
 
 #[test]
 #[should_panic(expected = "timers")]
-fn a_runtime_without_timers_is_told_so() {
+fn a_runtime_without_timers_panics() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut client = client(&layer(), &Api::new());
     drop(runtime.block_on(async { client.ready().await?.call(get("/users/1")).await }));

@@ -1,4 +1,4 @@
-//! Whose time a request takes that several share.
+//! The deadline of a fetch, and those of its waiters.
 
 use tokio::time::Instant;
 use tower_heed::{
@@ -15,32 +15,32 @@ fn until(span: Duration) -> Request<Body> {
     request
 }
 
-/// Answers with what is left of the deadline that reaches it.
-fn telling() -> Api {
+/// A server that responds with the seconds until the deadline that reaches it.
+fn echo() -> Api {
     Api::scripted(|request| {
-        let deadline = Deadline::of(request).expect("a flight has an end");
+        let deadline = Deadline::of(request).expect("a fetch has a deadline");
         Ok(Response::new(full(&deadline.remaining(Instant::now()).as_secs().to_string())))
     })
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_request_obeys_the_deadline_of_the_call_that_began_it() {
-    let api = telling();
+async fn a_fetch_has_the_deadline_of_the_call_that_began_it() {
+    let api = echo();
     let mut client = client(&layer(), &api);
     assert_eq!(send(&mut client, until(7 * SECOND)).await.unwrap().body, "7");
     let no_cache = with_headers("/users/2", &[("cache-control", "no-cache")]);
     assert_eq!(send(&mut client, no_cache).await.unwrap().body, "30");
 
-    // So does that of a time limit around it.
+    // The deadline of an outer `TimeoutLayer` counts as well.
     let mut limited = TimeoutLayer::new(5 * SECOND).unwrap().layer(client);
     let response = limited.ready().await.unwrap().call(get("/users/3")).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "5");
 }
 
-/// It goes on behind the stale response that the caller gets.
+/// It continues in the background of the stale response.
 #[tokio::test(start_paused = true)]
-async fn a_refresh_has_its_own_time() {
-    let api = telling();
+async fn a_refresh_has_its_own_deadline() {
+    let api = echo();
     let layer = layer();
     let mut client = client(&layer, &api);
     send(&mut client, get("/users/1")).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_refresh_has_its_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_waits_for_as_long_as_its_own_call_has() {
+async fn each_call_waits_until_its_own_deadline() {
     let api = Api::new().taking(20 * SECOND);
     let client = client(&layer(), &api);
     let patient = spawn(&client, get("/users/1")).await;
@@ -71,9 +71,8 @@ async fn each_waits_for_as_long_as_its_own_call_has() {
     assert_eq!(patient.await.unwrap().unwrap().body, "/users/1 1");
 }
 
-/// Who began it had less time than those who joined: one of them goes on, once.
 #[tokio::test(start_paused = true)]
-async fn a_hasty_call_does_not_fail_those_with_more_time() {
+async fn a_fetch_cut_short_by_its_leader_is_repeated_for_calls_with_more_time() {
     let api = Api::new().taking(5 * SECOND);
     let client = client(&layer(), &api);
     let hasty = spawn(&client, until(2 * SECOND)).await;
@@ -87,11 +86,11 @@ async fn a_hasty_call_does_not_fail_those_with_more_time() {
     for call in patient {
         assert_eq!(call.await.unwrap().unwrap().body, "/users/1 2");
     }
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_flight_that_is_cut_short_is_the_last() {
+async fn a_fetch_that_was_cut_short_is_repeated_once() {
     let api = Api::new().taking(60 * SECOND);
     let client = client(&layer(), &api);
     let mut calls = Vec::new();
@@ -101,5 +100,5 @@ async fn a_second_flight_that_is_cut_short_is_the_last() {
     for call in calls {
         assert!(call.await.unwrap().is_err());
     }
-    assert!(api.sends() <= 3, "{} requests", api.sends());
+    assert!(api.requests() <= 3, "{} requests", api.requests());
 }

@@ -1,10 +1,10 @@
-//! What is logged.
+//! Events.
 
 use super::*;
 use crate::support::events::Events;
 
 #[tokio::test(start_paused = true)]
-async fn changes_are_logged_once_and_name_the_pattern_alone() {
+async fn state_changes_are_logged_once_with_the_pattern_alone() {
     let events = Events::record();
     let api = Api::new();
     let layer = layer();
@@ -13,7 +13,7 @@ async fn changes_are_logged_once_and_name_the_pattern_alone() {
     send(&mut client, secret()).await.unwrap();
     assert_eq!(events.named("response stored").len(), 1);
     advance(60 * SECOND).await;
-    api.answers(429, &[("retry-after", "5")]);
+    api.responds(429, &[("retry-after", "5")]);
     for _ in 0..3 {
         send(&mut client, secret()).await.unwrap();
     }
@@ -24,7 +24,7 @@ async fn changes_are_logged_once_and_name_the_pattern_alone() {
         (Some("GET /users/{id}"), Some("rate_limited"))
     );
     advance(10 * SECOND).await;
-    api.answers(200, &[]);
+    api.responds(200, &[]);
     send(&mut client, secret()).await.unwrap();
     assert_eq!(events.named("server recovered").len(), 1);
     send(&mut client, of("PATCH", "/users/sesame")).await.unwrap();
@@ -35,10 +35,10 @@ async fn changes_are_logged_once_and_name_the_pattern_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_keeps_nothing_is_warned_of_once() {
+async fn a_server_that_forbids_storing_is_logged_once() {
     let events = Events::record();
     let api = Api::new();
-    api.answers(200, &[("cache-control", "no-store")]);
+    api.responds(200, &[("cache-control", "no-store")]);
     let mut client = client(&layer(), &api);
     for user in 0..3 {
         send(&mut client, get(&format!("/users/{user}"))).await.unwrap();

@@ -1,11 +1,11 @@
-//! One request for all who want the same.
+//! Single flight.
 
 use tower_heed::classify::{Classification, ErrorClass, ResponseHead};
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_readers_of_a_cold_profile_make_one_request() {
+async fn ten_thousand_concurrent_requests_make_one_fetch() {
     let api = Api::new().taking(SECOND);
     let layer = layer();
     let client = client(&layer, &api);
@@ -18,13 +18,13 @@ async fn ten_thousand_readers_of_a_cold_profile_make_one_request() {
     for call in calls {
         assert_eq!(call.await.unwrap(), "/users/1 1");
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
     let seen = layer.handle().snapshot();
     assert_eq!((seen.misses(), seen.shared(), seen.hits(), seen.stale()), (1, 9_999, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_threads_make_one_request() {
+async fn requests_on_many_threads_make_one_fetch() {
     for round in 0..20 {
         let api = Api::new();
         let client = client(&layer(), &api);
@@ -37,27 +37,27 @@ async fn many_threads_make_one_request() {
         for call in calls {
             assert_eq!(call.await.unwrap(), "/users/1 1");
         }
-        assert_eq!(api.sends(), 1, "round {round}");
+        assert_eq!(api.requests(), 1, "round {round}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_one_who_began_it_can_go() {
+async fn a_fetch_outlives_its_leader() {
     let api = Api::new().taking(SECOND);
     let client = client(&layer(), &api);
     let leader = spawn(&client, get("/users/1")).await;
     let follower = spawn(&client, get("/users/1")).await;
     leader.abort();
     assert_eq!(follower.await.unwrap().unwrap().body, "/users/1 1");
-    // If all have gone, it is kept for those who come.
+    // Without any caller left, the response is stored.
     spawn(&client, get("/users/2")).await.abort();
     sleep(2 * SECOND).await;
     assert_eq!(text(&mut client.clone(), "/users/2").await, "/users/2 2");
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_hurts_nobody_for_longer_than_its_flight() {
+async fn a_panic_fails_its_fetch_alone() {
     let api = Api::new().taking(SECOND);
     api.becomes(|_| panic!("in the client"));
     let client = client(&layer(), &api);
@@ -69,15 +69,15 @@ async fn a_panic_hurts_nobody_for_longer_than_its_flight() {
         let error = call.await.unwrap().unwrap_err();
         assert!(is_fetch_failed(&error));
     }
-    assert_eq!(api.sends(), 1);
-    api.answers(200, &[]);
+    assert_eq!(api.requests(), 1);
+    api.responds(200, &[]);
     assert_eq!(send(&mut client.clone(), get("/users/1")).await.unwrap().status, 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_classifier_that_panics_fails_the_flight() {
+async fn a_panic_of_the_classifier_fails_the_fetch() {
     let api = Api::new().taking(SECOND);
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     let panics = |_: &ResponseHead<'_>| -> Option<ErrorClass> { panic!("in the classifier") };
     let client = client(&layer().classifier(panics), &api);
     let calls = [spawn(&client, get("/users/1")).await, spawn(&client, get("/users/1")).await];
@@ -85,12 +85,12 @@ async fn a_classifier_that_panics_fails_the_flight() {
         let error = call.await.unwrap().unwrap_err();
         assert!(is_fetch_failed(&error));
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
-/// No herd of thousands behind a request that fails, one after the other or all at once.
+/// A failed fetch is not repeated by each of its waiters.
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_share_the_failure() {
+async fn waiters_share_an_error() {
     let api = Api::new().taking(SECOND);
     api.becomes(|_| Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()));
     let client = client(&layer(), &api);
@@ -107,13 +107,13 @@ async fn those_who_wait_share_the_failure() {
             std::io::ErrorKind::ConnectionReset
         );
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_share_a_refusal_with_all_that_it_says() {
+async fn waiters_share_a_failing_response_with_its_header_fields() {
     let api = Api::new().taking(SECOND);
-    api.answers(429, &[("retry-after", "7")]);
+    api.responds(429, &[("retry-after", "7")]);
     let client = client(&layer(), &api);
     let mut calls = Vec::new();
     for _ in 0..100 {
@@ -121,23 +121,23 @@ async fn those_who_wait_share_a_refusal_with_all_that_it_says() {
         calls.push(tokio::spawn(async move { client.ready().await?.call(get("/users/1")).await }));
     }
     for call in calls {
-        let response: Answered = call.await.unwrap();
+        let response: CallResult = call.await.unwrap();
         let response = response.unwrap();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["retry-after"]),
             (429, &"7".parse().unwrap())
         );
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
-/// What is for one alone is not given to others, and they do not wait for it in turns.
 #[tokio::test(start_paused = true)]
-async fn those_who_waited_for_what_is_not_kept_send_at_once_and_the_next_do_not_wait() {
+async fn waiters_for_a_response_that_cannot_be_stored_send_at_once_and_later_requests_do_not_wait()
+{
     let api = Api::new().taking(SECOND);
-    let sends = Arc::clone(&api.sends);
+    let requests = Arc::clone(&api.requests);
     api.becomes(move |_| {
-        let mut response = Response::new(full(&sends.load(Ordering::SeqCst).to_string()));
+        let mut response = Response::new(full(&requests.load(Ordering::SeqCst).to_string()));
         response.headers_mut().insert("cache-control", "no-store".parse().unwrap());
         Ok(response)
     });
@@ -150,23 +150,23 @@ async fn those_who_waited_for_what_is_not_kept_send_at_once_and_the_next_do_not_
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().status, 200);
     }
-    assert_eq!((api.sends(), (tokio::time::Instant::now() - begun).as_secs()), (10, 2));
+    assert_eq!((api.requests(), (tokio::time::Instant::now() - begun).as_secs()), (10, 2));
     let begun = tokio::time::Instant::now();
     let (one, other) =
         (spawn(&client, get("/users/1")).await, spawn(&client, get("/users/1")).await);
     assert!(one.await.unwrap().is_ok() && other.await.unwrap().is_ok());
     assert_eq!((tokio::time::Instant::now() - begun).as_secs(), 1);
-    // After a minute one goes ahead again, to see.
+    // After a minute a fetch is tried again.
     advance(61 * SECOND).await;
-    api.answers(200, &[]);
+    api.responds(200, &[]);
     spawn(&client, get("/users/1")).await.await.unwrap().unwrap();
-    let sent = api.sends();
+    let sent = api.requests();
     text(&mut client.clone(), "/users/1").await;
-    assert_eq!(api.sends(), sent);
+    assert_eq!(api.requests(), sent);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_hangs_is_given_up() {
+async fn a_fetch_that_hangs_times_out() {
     let api = Api::new().taking(3_600 * SECOND);
     let layer = layer().fetch_timeout(5 * SECOND);
     let mut client = client(&layer, &api);
@@ -183,7 +183,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn a_runtime_that_is_gone_keeps_nobody_waiting() {
+fn a_fetch_whose_runtime_is_dropped_is_repeated() {
     let api = Api::new().taking(SECOND);
     let client = client(&layer(), &api);
     let (first, second) = (runtime(), runtime());
@@ -196,12 +196,12 @@ fn a_runtime_that_is_gone_keeps_nobody_waiting() {
     for call in waiting {
         assert_eq!(second.block_on(call).unwrap().unwrap().body, "/users/1 2");
     }
-    assert_eq!(api.sends(), 2, "one begins another for all");
+    assert_eq!(api.requests(), 2, "one waiter begins another fetch for all");
 }
 
-/// Those who followed such a flight waited without end, and so did its leader on another runtime.
+/// Otherwise its waiters, and its leader on another runtime, would wait forever.
 #[test]
-fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
+fn a_fetch_whose_runtime_is_not_driven_is_repeated() {
     let api = Api::new().taking(SECOND);
     let client = client(&layer(), &api);
     let (first, second) = (runtime(), runtime());
@@ -219,7 +219,7 @@ fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
         for call in waiting {
             assert_eq!(limit(call).await.unwrap().unwrap().unwrap().body, "/users/1 2");
         }
-        assert_eq!(api.sends(), 2, "one begins another for all");
+        assert_eq!(api.requests(), 2, "one waiter begins another fetch for all");
         let error = tokio::time::timeout(40 * SECOND, leader).await.unwrap().unwrap_err();
         assert!(is_fetch_failed(&error));
     });

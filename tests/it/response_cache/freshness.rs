@@ -1,9 +1,10 @@
-//! For how long a response answers, and what the server and the caller can say about that.
+//! Freshness, and the directives of responses and requests.
 
 use super::*;
+use crate::support::events::Events;
 
 #[tokio::test(start_paused = true)]
-async fn a_response_answers_for_its_time_to_live_and_tells_its_age() {
+async fn a_response_is_served_for_its_time_to_live_with_its_age() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     let first = send(&mut client, get("/users/1")).await.unwrap();
@@ -30,20 +31,20 @@ async fn the_time_to_live_begins_before_the_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_shortens_it_and_brings_its_own_age() {
+async fn the_servers_max_age_and_age_shorten_the_time_to_live() {
     let api = Api::new();
-    api.answers(200, &[("cache-control", "private, max-age=30"), ("age", "10")]);
+    api.responds(200, &[("cache-control", "private, max-age=30"), ("age", "10")]);
     let mut client = client(&layer(), &api);
     send(&mut client, get("/users/1")).await.unwrap();
     advance(19 * SECOND).await;
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().age.as_deref(), Some("29"));
     advance(SECOND).await;
     send(&mut client, get("/users/1")).await.unwrap();
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_to_be_kept_is_fetched_each_time() {
+async fn a_response_that_may_not_be_stored_is_fetched_each_time() {
     for headers in [
         &[("cache-control", "no-store")],
         &[("cache-control", "no-cache")],
@@ -59,14 +60,14 @@ async fn what_is_not_to_be_kept_is_fetched_each_time() {
         for _ in 0..3 {
             assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 200);
         }
-        assert_eq!(api.sends(), 3, "{headers:?}");
+        assert_eq!(api.requests(), 3, "{headers:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_marked_endpoint_overrides_what_the_server_says() {
+async fn override_no_store_ignores_the_servers_directives() {
     let api = Api::new();
-    api.answers(
+    api.responds(
         200,
         &[("cache-control", "private, no-store, no-cache, max-age=0"), ("expires", "0")],
     );
@@ -74,13 +75,13 @@ async fn a_marked_endpoint_overrides_what_the_server_says() {
     for _ in 0..3 {
         send(&mut client, get("/users/1")).await.unwrap();
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn cookies_are_stripped_where_that_was_asked_for_and_reach_the_one_who_asked() {
+async fn strip_set_cookie_gives_the_cookie_to_the_leader_alone() {
     let api = Api::new().taking(SECOND);
-    api.answers(200, &[("set-cookie", "__cf_bm=1"), ("etag", "7")]);
+    api.responds(200, &[("set-cookie", "__cf_bm=1"), ("etag", "7")]);
     let client = client(&with(ResponseCacheConfig::strip_set_cookie), &api);
     let mut calls = Vec::new();
     for _ in 0..3 {
@@ -90,7 +91,7 @@ async fn cookies_are_stripped_where_that_was_asked_for_and_reach_the_one_who_ask
     }
     let mut cookies = Vec::new();
     for call in calls {
-        let response: Answered = call.await.unwrap();
+        let response: CallResult = call.await.unwrap();
         let response = response.unwrap();
         assert!(response.headers().contains_key("etag"));
         cookies.push(response.headers().contains_key("set-cookie"));
@@ -98,24 +99,24 @@ async fn cookies_are_stripped_where_that_was_asked_for_and_reach_the_one_who_ask
     assert_eq!(cookies, [true, false, false]);
     let hit = client.clone().ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert!(!hit.headers().contains_key("set-cookie") && hit.headers().contains_key("etag"));
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_are_never_kept() {
+async fn failing_responses_are_not_stored() {
     for status in [301, 400, 401, 403, 404, 429, 500, 503] {
         let api = Api::new();
-        api.answers(status, &[("cache-control", "max-age=60")]);
+        api.responds(status, &[("cache-control", "max-age=60")]);
         let mut client = client(&layer(), &api);
         for _ in 0..2 {
             assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, status);
         }
-        assert_eq!(api.sends(), 2, "{status}");
+        assert_eq!(api.requests(), 2, "{status}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_can_ask_for_a_new_response_and_the_next_gets_it_too() {
+async fn no_cache_and_max_age_0_refresh_the_stored_response() {
     for directive in ["no-cache", "max-age=0"] {
         let api = Api::new();
         let mut client = client(&layer(), &api);
@@ -127,12 +128,12 @@ async fn a_request_can_ask_for_a_new_response_and_the_next_gets_it_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_can_say_how_old_and_that_nothing_be_kept_and_that_nothing_be_sent() {
+async fn max_age_no_store_and_only_if_cached_are_obeyed() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     let asking = |directive| with_headers("/users/1", &[("cache-control", directive)]);
-    let kept_only = send(&mut client, asking("only-if-cached")).await.unwrap();
-    assert_eq!((kept_only.status, api.sends()), (504, 0));
+    let only_stored = send(&mut client, asking("only-if-cached")).await.unwrap();
+    assert_eq!((only_stored.status, api.requests()), (504, 0));
 
     assert_eq!(send(&mut client, asking("no-store")).await.unwrap().body, "/users/1 1");
     assert_eq!(text(&mut client, "/users/1").await, "/users/1 2");
@@ -142,9 +143,9 @@ async fn a_request_can_say_how_old_and_that_nothing_be_kept_and_that_nothing_be_
     assert_eq!(send(&mut client, asking("max-age=19")).await.unwrap().body, "/users/1 3");
 }
 
-/// `only-if-cached` beside another directive sent the request, or was given what that directive forbids.
+/// The other directive is obeyed, too.
 #[tokio::test(start_paused = true)]
-async fn only_if_cached_sends_nothing_whatever_stands_beside_it() {
+async fn only_if_cached_sends_nothing_beside_any_other_directive() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     text(&mut client, "/users/1").await;
@@ -164,21 +165,21 @@ async fn only_if_cached_sends_nothing_whatever_stands_beside_it() {
     }
     let nothing = with_headers("/users/1", &[("cache-control", "only-if-cached, no-store")]);
     assert_eq!(send(&mut client, nothing).await.unwrap().status, 504);
-    assert_eq!(api.sends(), 1);
-    // Nor is a refresh begun.
+    assert_eq!(api.requests(), 1);
+    // No refresh is begun.
     advance(40 * SECOND).await;
-    let kept = || with_headers("/users/1", &[("cache-control", "only-if-cached")]);
-    assert_eq!(send(&mut client, kept()).await.unwrap().status, 504);
-    assert_eq!(api.sends(), 1);
-    // While the server is left alone, what is stale can be had.
-    api.answers(503, &[]);
+    let only_stored = || with_headers("/users/1", &[("cache-control", "only-if-cached")]);
+    assert_eq!(send(&mut client, only_stored()).await.unwrap().status, 504);
+    assert_eq!(api.requests(), 1);
+    // In cooldown, the stale response is served.
+    api.responds(503, &[]);
     assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
-    assert!(send(&mut client, kept()).await.unwrap().stale.is_some());
-    assert_eq!(api.sends(), 2);
+    assert!(send(&mut client, only_stored()).await.unwrap().stale.is_some());
+    assert_eq!(api.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_can_say_for_how_long_the_response_is_to_stay_fresh() {
+async fn min_fresh_is_obeyed() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     text(&mut client, "/users/1").await;
@@ -188,9 +189,9 @@ async fn a_request_can_say_for_how_long_the_response_is_to_stay_fresh() {
     assert_eq!(send(&mut client, asking("min-fresh=41")).await.unwrap().body, "/users/1 2");
 }
 
-/// A response that is on its way counts as old as its flight.
+/// The age of a response in flight counts from the start of its fetch.
 #[tokio::test(start_paused = true)]
-async fn who_says_how_old_does_not_join_an_older_flight() {
+async fn a_request_with_max_age_does_not_join_an_older_fetch() {
     let api = Api::new().taking(10 * SECOND);
     let client = client(&layer(), &api);
     let first = spawn(&client, get("/users/1")).await;
@@ -199,22 +200,21 @@ async fn who_says_how_old_does_not_join_an_older_flight() {
     let joins = spawn(&client, asking("max-age=5")).await;
     let begins = spawn(&client, asking("max-age=4")).await;
     for (call, body) in [(first, 2), (joins, 2), (begins, 2)] {
-        // The number is that of the requests when it is answered.
+        // The body has the number of requests at the time of the response.
         assert_eq!(call.await.unwrap().unwrap().body, format!("/users/1 {body}"));
     }
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
-/// A cache that is private to one credential may keep what is for one user, with or without a word about it (RFC 9111
-/// section 3.5 is about shared ones), and does not heed the time that is for those.
+/// The cache is private to one credential; RFC 9111 section 3.5 is about shared caches.
 #[tokio::test(start_paused = true)]
-async fn what_is_said_to_shared_caches_is_not_said_to_this_one() {
-    for said in
+async fn directives_for_shared_caches_are_ignored() {
+    for directive in
         ["private", "public, s-maxage=1", "s-maxage=0", "proxy-revalidate", "private=\"x-user\""]
     {
         let api = Api::scripted(move |_| {
             let mut response = Response::new(full("me"));
-            response.headers_mut().insert("cache-control", said.parse().unwrap());
+            response.headers_mut().insert("cache-control", directive.parse().unwrap());
             Ok(response)
         });
         let mut client = client(&layer(), &api);
@@ -222,37 +222,37 @@ async fn what_is_said_to_shared_caches_is_not_said_to_this_one() {
         send(&mut client, me()).await.unwrap();
         advance(59 * SECOND).await;
         send(&mut client, me()).await.unwrap();
-        assert_eq!(api.sends(), 1, "{said}");
+        assert_eq!(api.requests(), 1, "{directive}");
     }
 }
 
-/// A `HEAD` is neither answered from what is kept nor kept for a `GET`, nor is a part, nor a "not modified".
+/// Neither do they get a stored response, nor is theirs stored.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_the_whole_answers_for_nothing() {
+async fn head_range_and_conditional_requests_bypass_the_store() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     let range = || with_headers("/users/1", &[("range", "bytes=0-1")]);
     let condition = || with_headers("/users/1", &[("if-none-match", "\"7\"")]);
     for (request, status) in [(of("HEAD", "/users/1"), 200), (range(), 206), (condition(), 304)] {
         let alive = Arc::clone(&*api.script.lock().unwrap());
-        api.answers(status, &[("etag", "\"7\"")]);
+        api.responds(status, &[("etag", "\"7\"")]);
         assert_eq!(send(&mut client, request.clone()).await.unwrap().status, status);
         *api.script.lock().unwrap() = alive;
-        let sent = api.sends();
+        let sent = api.requests();
         let whole = with_headers("/users/1", &[("cache-control", "only-if-cached")]);
         assert_eq!(send(&mut client, whole).await.unwrap().status, 504);
         text(&mut client, "/users/1").await;
-        assert_eq!(api.sends(), sent + 1);
+        assert_eq!(api.requests(), sent + 1);
         send(&mut client, request).await.unwrap();
-        assert_eq!(api.sends(), sent + 2);
+        assert_eq!(api.requests(), sent + 2);
         send(&mut client, of("PATCH", "/users/1")).await.unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn fields_of_the_connection_are_not_kept() {
+async fn fields_of_the_connection_are_not_stored() {
     let api = Api::new();
-    api.answers(
+    api.responds(
         200,
         &[("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "timeout=5"), ("etag", "7")],
     );
@@ -262,6 +262,24 @@ async fn fields_of_the_connection_are_not_kept() {
     let mut names: Vec<_> = hit.headers().keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["age", "etag"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_without_a_time_to_live_or_for_another_method_pass_through() {
+    let events = Events::record();
+    let api = Api::new();
+    let layer = layer()
+        .endpoint("/users/me".parse().unwrap(), |config| config)
+        .endpoint("POST /groups/{id}".parse().unwrap(), |config| config.ttl(SECOND));
+    let mut client = client(&layer, &api);
+    for path in ["/users/me", "/users/me", "/groups/1", "/groups/1"] {
+        let before = api.requests();
+        text(&mut client, path).await;
+        assert_eq!(api.requests(), before + 1, "{path}");
+    }
+    let warned = events.named("endpoint without a time to live is not cached");
+    assert_eq!(warned.len(), 1);
+    assert_eq!(warned[0].field("endpoint"), Some("/users/me"));
 }
 
 #[test]

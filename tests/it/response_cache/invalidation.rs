@@ -1,16 +1,16 @@
-//! What is forgotten before its time.
+//! Invalidation by writes and by the handle.
 
 use super::*;
 
-/// Whether a `GET` of this path is answered without a request.
-async fn is_kept(client: &mut ResponseCache<Api>, api: &Api, request: Request<Body>) -> bool {
-    let sent = api.sends();
+/// Whether a request is answered by a stored response.
+async fn is_stored(client: &mut ResponseCache<Api>, api: &Api, request: Request<Body>) -> bool {
+    let sent = api.requests();
     send(client, request).await.unwrap();
-    api.sends() == sent
+    api.requests() == sent
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_succeeded_invalidates_its_resource_for_all() {
+async fn a_successful_write_invalidates_its_resource_for_all_credentials() {
     for method in ["PATCH", "PUT", "DELETE", "POST", "LOCK"] {
         for status in [200, 201, 204, 303] {
             let api = Api::new();
@@ -26,38 +26,38 @@ async fn a_write_that_succeeded_invalidates_its_resource_for_all() {
             for request in all.iter().chain([&apart]) {
                 send(&mut client, request.clone()).await.unwrap();
             }
-            api.answers(status, &[]);
+            api.responds(status, &[]);
             send(&mut client, of(method, "/users/a|1")).await.unwrap();
-            api.answers(200, &[]);
+            api.responds(200, &[]);
             for request in all {
                 let what = format!("{method} {status} {}", request.uri());
-                assert!(!is_kept(&mut client, &api, request).await, "{what}");
+                assert!(!is_stored(&mut client, &api, request).await, "{what}");
             }
-            assert!(is_kept(&mut client, &api, apart).await);
+            assert!(is_stored(&mut client, &api, apart).await);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_refused_invalidates_nothing() {
+async fn a_rejected_write_and_a_safe_method_invalidate_nothing() {
     for status in [400, 401, 403, 404, 409, 412, 422, 429] {
         let api = Api::new();
         let mut client = client(&layer(), &api);
         send(&mut client, get("/users/1")).await.unwrap();
-        api.answers(status, &[]);
+        api.responds(status, &[]);
         send(&mut client, of("PATCH", "/users/1")).await.unwrap();
-        assert!(is_kept(&mut client, &api, get("/users/1")).await, "{status}");
+        assert!(is_stored(&mut client, &api, get("/users/1")).await, "{status}");
     }
     for method in ["HEAD", "OPTIONS", "TRACE"] {
         let api = Api::new();
         let mut client = client(&layer(), &api);
         send(&mut client, get("/users/1")).await.unwrap();
         send(&mut client, of(method, "/users/1")).await.unwrap();
-        assert!(is_kept(&mut client, &api, get("/users/1")).await, "{method}");
+        assert!(is_stored(&mut client, &api, get("/users/1")).await, "{method}");
     }
 }
 
-/// It may have been carried out: the server is asked, and if it is out, what is known is served.
+/// It may have been carried out: the response is refreshed, and served while the server is down.
 #[tokio::test(start_paused = true)]
 async fn a_write_of_unknown_outcome_makes_its_resource_stale() {
     for outcome in ["503", "504", "error", "unknown", "dropped"] {
@@ -65,14 +65,14 @@ async fn a_write_of_unknown_outcome_makes_its_resource_stale() {
         let layer = layer();
         let mut client = client(&layer, &api);
         text(&mut client, "/users/1").await;
-        let kept = Arc::clone(&*api.script.lock().unwrap());
+        let working = Arc::clone(&*api.script.lock().unwrap());
         match outcome {
             "error" => {
                 api.becomes(|_| Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
             }
-            "unknown" => api.becomes(|_| Err("who knows".into())),
-            "504" => api.answers(504, &[]),
-            _ => api.answers(503, &[]),
+            "unknown" => api.becomes(|_| Err("unknown".into())),
+            "504" => api.responds(504, &[]),
+            _ => api.responds(503, &[]),
         }
         if outcome == "dropped" {
             let mut slow = super::client(&layer, &api.clone().taking(SECOND));
@@ -82,21 +82,21 @@ async fn a_write_of_unknown_outcome_makes_its_resource_stale() {
         } else {
             drop(send(&mut client, of("PATCH", "/users/1")).await);
         }
-        api.answers(503, &[]);
-        let sent = api.sends();
+        api.responds(503, &[]);
+        let sent = api.requests();
         let got = send(&mut client, get("/users/1")).await.unwrap();
         assert!(got.stale.is_some(), "{outcome}: {got:?}");
-        assert_eq!(api.sends(), sent + 1, "{outcome}");
-        *api.script.lock().unwrap() = kept;
+        assert_eq!(api.requests(), sent + 1, "{outcome}");
+        *api.script.lock().unwrap() = working;
         advance(10 * SECOND).await;
         assert_eq!(send(&mut client, get("/users/1")).await.unwrap().stale, None, "{outcome}");
-        assert!(is_kept(&mut client, &api, get("/users/1")).await, "{outcome}");
+        assert!(is_stored(&mut client, &api, get("/users/1")).await, "{outcome}");
     }
 }
 
-/// A read that began before a write may bring what was before it.
+/// A read that began before a write may return the state before it.
 #[tokio::test(start_paused = true)]
-async fn a_flight_that_began_before_an_invalidation_is_for_those_who_had_joined_it() {
+async fn a_fetch_is_not_joined_after_an_invalidation() {
     let api = Api::new().taking(10 * SECOND);
     let layer = layer();
     let slow = client(&layer, &api);
@@ -109,25 +109,25 @@ async fn a_flight_that_began_before_an_invalidation_is_for_those_who_had_joined_
     for old in [before, joined] {
         assert!(old.await.unwrap().is_ok());
     }
-    let sent = api.sends();
+    let sent = api.requests();
     assert_eq!((text(&mut quick, "/users/1").await.as_str(), sent), ("/users/1 3", 3));
-    assert_eq!(api.sends(), 3);
+    assert_eq!(api.requests(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_that_lands_after_an_invalidation_is_not_kept() {
+async fn a_fetch_that_was_overtaken_by_an_invalidation_is_not_stored() {
     let api = Api::new().taking(10 * SECOND);
     let layer = layer();
     let slow = client(&layer, &api);
     let before = spawn(&slow, get("/users/1")).await;
     layer.handle().invalidate("id", "1");
     assert!(before.await.unwrap().is_ok());
-    assert!(!is_kept(&mut client(&layer, &api), &api, get("/users/1")).await);
+    assert!(!is_stored(&mut client(&layer, &api), &api, get("/users/1")).await);
 }
 
-/// A response that a later answer has made untrue was kept all the same when it came late, and served in the next outage.
+/// Otherwise the outdated response would be served while the server is down.
 #[tokio::test(start_paused = true)]
-async fn what_a_later_answer_has_forgotten_is_not_brought_back_by_an_older_flight() {
+async fn an_older_fetch_does_not_restore_a_removed_response() {
     for status in [401, 403, 404, 410] {
         for was_kept in [true, false] {
             let api = Api::new();
@@ -141,31 +141,31 @@ async fn what_a_later_answer_has_forgotten_is_not_brought_back_by_an_older_fligh
             let older = spawn(&slow, new()).await;
             advance(SECOND).await;
             let alive = Arc::clone(&*api.script.lock().unwrap());
-            api.answers(status, &[]);
+            api.responds(status, &[]);
             assert_eq!(send(&mut quick, new()).await.unwrap().status, status);
             *api.script.lock().unwrap() = alive;
             assert_eq!(older.await.unwrap().unwrap().status, 200);
-            api.answers(503, &[]);
+            api.responds(503, &[]);
             assert_eq!(send(&mut quick, get("/users/1")).await.unwrap().status, 503, "{status}");
         }
     }
 }
 
-/// The read was answered before the write, and may be of before it.
+/// It may contain the state before the write.
 #[tokio::test(start_paused = true)]
-async fn what_was_read_while_a_write_was_on_its_way_goes_with_its_answer() {
+async fn a_response_that_was_read_during_a_write_is_invalidated_at_its_end() {
     let api = Api::new();
     let layer = layer();
     let mut quick = client(&layer, &api);
     let write = spawn(&client(&layer, &api.clone().taking(SECOND)), of("PATCH", "/users/1")).await;
     text(&mut quick, "/users/1").await;
-    assert!(is_kept(&mut quick, &api, get("/users/1")).await);
+    assert!(is_stored(&mut quick, &api, get("/users/1")).await);
     write.await.unwrap().unwrap();
-    assert!(!is_kept(&mut quick, &api, get("/users/1")).await);
+    assert!(!is_stored(&mut quick, &api, get("/users/1")).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_handle_invalidates_by_user_by_uri_and_all() {
+async fn the_handle_invalidates_by_parameter_by_uri_and_all() {
     let api = Api::new();
     let layer = layer()
         .endpoint("/users/{id}/roles".parse().unwrap(), |config| config.ttl(60 * SECOND))
@@ -179,43 +179,42 @@ async fn the_handle_invalidates_by_user_by_uri_and_all() {
         "/users/2",
         "/orgs/auth0|1",
     ];
-    let mut kept = async |expected: [bool; 5]| {
+    let mut are_stored = async |expected: [bool; 5]| {
         for (path, expected) in paths.into_iter().zip(expected) {
-            assert_eq!(is_kept(&mut client, &api, get(path)).await, expected, "{path}");
+            assert_eq!(is_stored(&mut client, &api, get(path)).await, expected, "{path}");
         }
     };
-    kept([false; 5]).await;
-    kept([true; 5]).await;
+    are_stored([false; 5]).await;
+    are_stored([true; 5]).await;
     handle.invalidate("id", "auth0|1");
-    kept([false, false, false, true, true]).await;
+    are_stored([false, false, false, true, true]).await;
     handle.invalidate("other", "auth0|1");
-    kept([true; 5]).await;
+    are_stored([true; 5]).await;
     handle.invalidate_uri(&"https://ID.example:443/users/auth0%7c1".parse().unwrap());
-    kept([false, true, false, true, true]).await;
+    are_stored([false, true, false, true, true]).await;
     handle.clear();
     assert_eq!((handle.snapshot().entries(), handle.snapshot().bytes()), (0, 0));
-    kept([false; 5]).await;
+    are_stored([false; 5]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_invalidated_is_served_stale() {
+async fn an_invalidated_response_is_not_served_stale() {
     let api = Api::new();
     let layer = layer();
     let mut client = client(&layer, &api);
     text(&mut client, "/users/1").await;
     layer.handle().invalidate("id", "1");
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
 }
 
-/// Also where it was invalidated while a caller waited for its refresh.
 #[tokio::test(start_paused = true)]
-async fn what_is_invalidated_during_a_refresh_is_not_served() {
+async fn a_response_that_is_invalidated_during_its_refresh_is_not_served() {
     let api = Api::new();
     let layer = layer();
     text(&mut client(&layer, &api), "/users/1").await;
     advance(60 * SECOND).await;
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     let waiting = spawn(&client(&layer, &api.clone().taking(SECOND / 2)), get("/users/1")).await;
     layer.handle().invalidate("id", "1");
     assert_eq!(waiting.await.unwrap().unwrap().status, 503);

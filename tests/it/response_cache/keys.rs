@@ -1,34 +1,34 @@
-//! Whose response is whose.
+//! Which requests share a response.
 
 use http::HeaderName;
 use tower_heed::token_cache::{TokenKey, TokenScope};
 
 use super::*;
 
-/// Answers with all that the request says about who asks.
-fn telling() -> Api {
+/// A server that responds with the URI and the header fields of the request.
+fn echo() -> Api {
     Api::scripted(|request| {
         Ok(Response::new(full(&format!("{} {:?}", request.uri(), request.headers()))))
     })
 }
 
-/// Sends each request twice; each must get its own answer both times.
+/// Sends each request twice, and asserts that it gets its own response both times.
 async fn assert_apart(layer: &ResponseCacheLayer, requests: &[Request<Body>]) {
-    let api = telling();
+    let api = echo();
     let mut client = client(layer, &api);
     let mut own = Vec::new();
     for request in requests {
         own.push(send(&mut client, request.clone()).await.unwrap().body);
     }
-    assert_eq!(api.sends(), requests.len());
+    assert_eq!(api.requests(), requests.len());
     for (request, own) in requests.iter().zip(own) {
         assert_eq!(send(&mut client, request.clone()).await.unwrap().body, own);
     }
-    assert_eq!(api.sends(), requests.len(), "they are kept");
+    assert_eq!(api.requests(), requests.len(), "all are stored");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_users_answer_never_reaches_another_credential() {
+async fn a_response_never_reaches_another_credential() {
     let mut requests = vec![get("/users/me")];
     for name in [
         "authorization",
@@ -70,7 +70,7 @@ async fn one_users_answer_never_reaches_another_credential() {
     let mut other = with_headers("/users/me", &[("x-who", "other")]);
     other.headers_mut().get_mut("x-who").unwrap().set_sensitive(true);
     requests.extend([marked, other]);
-    // The same bytes, cut elsewhere.
+    // The same bytes in other fields.
     requests.push(with_headers("/users/me", &[("cookie", "a"), ("cookie", "b")]));
     requests.push(with_headers("/users/me", &[("cookie", "ab")]));
     requests.push(with_headers("/users/me", &[("authorization", "x"), ("cookie", "y")]));
@@ -81,25 +81,25 @@ async fn one_users_answer_never_reaches_another_credential() {
     assert_apart(&layer(), &requests).await;
 }
 
-/// What a proof of possession signs is different each time; whose it is, the token beside it says.
+/// A proof of possession differs in each request; the token beside it is the credential.
 #[tokio::test(start_paused = true)]
-async fn what_is_different_in_each_request_and_says_nothing_about_whose_it_is_does_not_count() {
-    let api = telling();
+async fn fields_that_differ_in_each_request_without_carrying_a_credential_are_ignored() {
+    let api = echo();
     let mut client = client(&layer(), &api);
     for name in ["user-agent", "dpop", "idempotency-key", "x-request-id", "traceparent"] {
-        let sent = api.sends();
+        let sent = api.requests();
         for value in ["one", "other"] {
             let all = [("authorization", name), (name, value)];
             send(&mut client, with_headers("/users/me", &all)).await.unwrap();
         }
-        assert_eq!(api.sends(), sent + 1, "{name}");
+        assert_eq!(api.requests(), sent + 1, "{name}");
     }
 }
 
-/// Clones of a layer share what is kept, and each can be given fields of its own: the same value in another field is another.
+/// Clones of a layer share a store, and may choose different fields.
 #[tokio::test(start_paused = true)]
 async fn a_chosen_field_counts_by_its_name() {
-    let api = telling();
+    let api = echo();
     let of = |name| {
         let named = ResponseCacheLayer::clone(&BASE).header(HeaderName::from_static(name));
         named.endpoint(user(), |config| config.ttl(60 * SECOND))
@@ -111,13 +111,12 @@ async fn a_chosen_field_counts_by_its_name() {
         let got = send(&mut client(&of(name), &api), request).await.unwrap();
         assert!(got.body.contains(name), "{}", got.body);
     }
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
-/// Nobody sees another's answer, however requests, waits and ends meet.
 #[tokio::test(start_paused = true)]
-async fn many_users_at_once_each_get_their_own() {
-    let api = telling().taking(SECOND);
+async fn many_concurrent_users_each_get_their_own_response() {
+    let api = echo().taking(SECOND);
     let client = client(&layer(), &api);
     let mut calls = Vec::new();
     for round in 0..3 {
@@ -133,11 +132,11 @@ async fn many_users_at_once_each_get_their_own() {
         let got = call.await.unwrap().unwrap();
         assert!(got.body.contains(&format!("\"{token}\"")), "{token} got {}", got.body);
     }
-    assert_eq!(api.sends(), 200);
+    assert_eq!(api.requests(), 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_ask_for_something_else_do_not_share() {
+async fn requests_for_different_uris_do_not_share() {
     let mut port = get("/users/1");
     *port.uri_mut() = "https://id.example:8443/users/1".parse().unwrap();
     let mut scheme = get("/users/1");
@@ -164,7 +163,7 @@ async fn requests_that_ask_for_something_else_do_not_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_field_that_was_chosen_tells_requests_apart_and_another_does_not() {
+async fn a_chosen_field_separates_requests_and_another_does_not() {
     let tenants = ["one", "other"].map(|tenant| with_headers("/users/1", &[("x-tenant", tenant)]));
     let chosen = ResponseCacheLayer::new().header(HeaderName::from_static("x-tenant"));
     let chosen = chosen.endpoint(user(), |config| config.ttl(60 * SECOND));
@@ -172,16 +171,16 @@ async fn a_field_that_was_chosen_tells_requests_apart_and_another_does_not() {
     let config = with(|config| config.header(HeaderName::from_static("x-tenant")));
     assert_apart(&config, &tenants).await;
 
-    let api = telling();
+    let api = echo();
     let mut client = client(&layer(), &api);
     for tenant in tenants {
         send(&mut client, tenant).await.unwrap();
     }
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_can_say_whose_it_is() {
+async fn a_credential_function_separates_requests() {
     #[derive(Clone)]
     struct UserId(&'static str);
     let by_user =
@@ -192,21 +191,21 @@ async fn a_function_can_say_whose_it_is() {
         request
     };
     assert_apart(&by_user(), &[of("one", "t1"), of("other", "t1")]).await;
-    // What it does not know, is told apart by its fields.
+    // Where it returns nothing, the header fields separate requests.
     let unknown = ["t1", "t2"].map(|token| with_headers("/users/me", &[("authorization", token)]));
     assert_apart(&by_user(), &[unknown[0].clone(), unknown[1].clone(), of("t1", "t1")]).await;
 
-    let api = telling();
+    let api = echo();
     let mut client = client(&by_user(), &api);
     for token in ["t1", "t2"] {
         send(&mut client, of("one", token)).await.unwrap();
     }
-    assert_eq!(api.sends(), 1, "a new token finds what was kept");
+    assert_eq!(api.requests(), 1, "a new token finds the stored response");
 }
 
-/// The one token has ended, the other has not, and the function says that they are of one user.
+/// Both tokens are of one user by the `credential` function, and one has expired.
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_one_token_is_not_told_to_a_caller_with_another() {
+async fn a_401_for_one_token_is_not_shared_with_another_token() {
     #[derive(Clone)]
     struct User;
     let by_user =
@@ -230,9 +229,9 @@ async fn what_is_said_of_one_token_is_not_told_to_a_caller_with_another() {
     assert_eq!((first.unwrap().status, second.unwrap().status), (401, 200));
 }
 
-/// Also the other's: for a user whom the server has turned away, nothing is to be at hand.
+/// For all tokens of the user: nothing may be served to a user whom the server has rejected.
 #[tokio::test(start_paused = true)]
-async fn a_401_to_one_token_forgets_what_was_kept_for_its_user() {
+async fn a_401_for_one_token_removes_the_stored_response_of_its_user() {
     let by_user = layer().credential(|_| Some(b"one".as_slice().into()));
     let api = Api::new();
     let mut client = client(&by_user, &api);
@@ -240,14 +239,14 @@ async fn a_401_to_one_token_forgets_what_was_kept_for_its_user() {
         with_headers("/users/me", &[("authorization", token), ("cache-control", directive)])
     };
     send(&mut client, of("good", "")).await.unwrap();
-    api.answers(401, &[]);
+    api.responds(401, &[]);
     assert_eq!(send(&mut client, of("ended", "no-cache")).await.unwrap().status, 401);
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     assert_eq!(send(&mut client, of("good", "")).await.unwrap().status, 503);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_panics_hurts_its_own_call_alone() {
+async fn a_panic_of_the_credential_function_fails_its_own_call_alone() {
     let by_user = layer().credential(|head| match head.headers.contains_key("x-panic") {
         true => panic!("in the function"),
         false => None,
@@ -261,7 +260,7 @@ async fn a_function_that_panics_hurts_its_own_call_alone() {
 
 /// The body of a `GET` has no meaning (RFC 9110 section 9.3.1).
 #[tokio::test(start_paused = true)]
-async fn what_a_request_has_for_a_body_does_not_count() {
+async fn the_body_of_a_request_is_ignored() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     for body in ["one", "other"] {
@@ -270,9 +269,9 @@ async fn what_a_request_has_for_a_body_does_not_count() {
     }
 }
 
-/// The token is attached inside, so that nothing else of the request tells them apart.
+/// An inner layer attaches the token, so nothing else in the request differs.
 #[tokio::test(start_paused = true)]
-async fn requests_that_will_carry_different_tokens_do_not_share() {
+async fn requests_with_different_token_scopes_do_not_share() {
     let scoped = |organization: &str| {
         let mut request = get("/users/1");
         let key = TokenKey::new().with_organization(organization);
@@ -283,7 +282,7 @@ async fn requests_that_will_carry_different_tokens_do_not_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_varies_by_is_heeded() {
+async fn vary_is_obeyed() {
     let api = Api::scripted(|request| {
         let language = request.headers().get("accept-language").cloned();
         let text = language.map_or_else(String::new, |value| value.to_str().unwrap().to_owned());
@@ -294,22 +293,22 @@ async fn what_the_server_varies_by_is_heeded() {
     .taking(SECOND);
     let client = client(&layer(), &api);
     let asking = |language| with_headers("/users/1", &[("accept-language", language)]);
-    // At the same time, so that one waits for the other's.
+    // Concurrently, so that one waits for the fetch of the other.
     let (german, english) =
         (spawn(&client, asking("de")).await, spawn(&client, asking("en")).await);
     assert_eq!(german.await.unwrap().unwrap().body, "de");
     assert_eq!(english.await.unwrap().unwrap().body, "en");
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
     let mut client = client.clone();
     for language in ["de", "de", "en", "en", "de"] {
         assert_eq!(send(&mut client, asking(language)).await.unwrap().body, language);
     }
-    // The first was there. The last that was asked for is.
-    assert_eq!(api.sends(), 4);
+    // Only the last variant is stored.
+    assert_eq!(api.requests(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_credential_is_shown_by_debug() {
+async fn debug_shows_no_credential() {
     let api = Api::new();
     let layer = layer();
     let mut client = client(&layer, &api);

@@ -1,4 +1,4 @@
-//! `ResponseCacheLayer`: what is kept, for whom, for how long, and what is served while the server is out.
+//! `ResponseCacheLayer`.
 
 mod bodies;
 mod bounds;
@@ -9,7 +9,7 @@ mod fetches;
 mod freshness;
 mod invalidation;
 mod keys;
-mod passes;
+mod pass_through;
 mod stacked;
 mod stale;
 
@@ -41,18 +41,18 @@ use crate::support::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-type Answered = Result<Response<CacheBody<Body>>, BoxError>;
+type CallResult = Result<Response<CacheBody<Body>>, BoxError>;
 type Script = dyn Fn(&Request<Body>) -> Result<Response<Body>, BoxError> + Send + Sync;
 
-/// A server whose answers take some time, and which counts its requests.
+/// A server that takes some time to respond, and counts its requests.
 #[derive(Clone)]
 struct Api {
     script: Arc<Mutex<Arc<Script>>>,
     takes: Duration,
-    sends: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
-/// A response as it came, with its body.
+/// A response with its body.
 #[derive(Debug)]
 struct Got {
     status: u16,
@@ -64,12 +64,12 @@ struct Got {
 // === impl Api ===
 
 impl Api {
-    /// Answers with the path and the number of the request.
+    /// A server that responds with the path and the number of the request.
     fn new() -> Self {
         let api = Self::scripted(|_| Ok(answer(200, &[])));
-        let sends = Arc::clone(&api.sends);
+        let requests = Arc::clone(&api.requests);
         api.becomes(move |request| {
-            let text = format!("{} {}", request.uri().path(), sends.load(Ordering::SeqCst));
+            let text = format!("{} {}", request.uri().path(), requests.load(Ordering::SeqCst));
             Ok(Response::new(text.into()))
         });
         api
@@ -79,7 +79,11 @@ impl Api {
         script: impl Fn(&Request<Body>) -> Result<Response<Body>, BoxError> + Send + Sync + 'static,
     ) -> Self {
         let script: Arc<Script> = Arc::new(script);
-        Self { script: Arc::new(Mutex::new(script)), takes: Duration::ZERO, sends: Arc::default() }
+        Self {
+            script: Arc::new(Mutex::new(script)),
+            takes: Duration::ZERO,
+            requests: Arc::default(),
+        }
     }
 
     fn taking(mut self, takes: Duration) -> Self {
@@ -87,7 +91,7 @@ impl Api {
         self
     }
 
-    /// From now on it answers like this.
+    /// Replaces the script.
     fn becomes(
         &self,
         script: impl Fn(&Request<Body>) -> Result<Response<Body>, BoxError> + Send + Sync + 'static,
@@ -95,12 +99,12 @@ impl Api {
         *self.script.lock().unwrap() = Arc::new(script);
     }
 
-    fn answers(&self, status: u16, headers: &'static [(&'static str, &'static str)]) {
+    fn responds(&self, status: u16, headers: &'static [(&'static str, &'static str)]) {
         self.becomes(move |_| Ok(answer(status, headers)));
     }
 
-    fn sends(&self) -> usize {
-        self.sends.load(Ordering::SeqCst)
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 }
 
@@ -114,7 +118,7 @@ impl Service<Request<Body>> for Api {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.sends.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         let (script, takes) = (Arc::clone(&self.script), self.takes);
         Box::pin(async move {
             if !takes.is_zero() {
@@ -130,7 +134,7 @@ fn user() -> EndpointPattern {
     "GET /users/{id}".parse().unwrap()
 }
 
-/// A cache of users for a minute.
+/// A layer that caches users for a minute.
 fn layer() -> ResponseCacheLayer {
     with(|config| config)
 }
@@ -179,12 +183,12 @@ where
     })
 }
 
-/// The body of the answer to a `GET` of this path.
+/// The body of the response to a `GET` of this path.
 async fn text(client: &mut ResponseCache<Api>, path: &str) -> String {
     send(client, get(path)).await.unwrap().body
 }
 
-/// Calls on a task of its own, and comes back when that waits.
+/// Calls in a task of its own, and returns when that waits.
 async fn spawn(
     client: &ResponseCache<Api>,
     request: Request<Body>,

@@ -1,4 +1,4 @@
-//! With the other layers, in the recommended order.
+//! The layer in a `Stack`.
 
 use tokio::time::Instant;
 use tower_heed::{
@@ -14,7 +14,7 @@ fn stack() -> Stack<TokenCacheLayer, ResponseCacheLayer> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_profile_is_fetched_once_and_outlives_a_minute_of_refusals() {
+async fn a_profile_is_fetched_once_and_served_during_a_minute_of_429() {
     let api = Api::new();
     let client = stack().layer(api.clone());
     for _ in 0..3 {
@@ -23,28 +23,28 @@ async fn a_profile_is_fetched_once_and_outlives_a_minute_of_refusals() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "/users/1 1");
     }
     advance(60 * SECOND).await;
-    api.answers(429, &[("retry-after", "5")]);
+    api.responds(429, &[("retry-after", "5")]);
     let begun = Instant::now();
     while Instant::now() - begun < 60 * SECOND {
         let mut client = client.clone();
-        let asked = Instant::now();
+        let sent_at = Instant::now();
         let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
-        assert!(Instant::now() - asked <= SECOND, "nobody waits for the server");
+        assert!(Instant::now() - sent_at <= SECOND, "no call waits for the server");
         assert_eq!(response.status(), 200);
         let stale = response.extensions().get::<Stale>().unwrap();
-        // The throttle holds the refresh back, or lets it go and it is refused.
+        // The throttle delays the refresh, or it is sent and rate limited.
         let out = [ErrorClass::Timeout, ErrorClass::RateLimited, ErrorClass::Throttled];
         assert!(out.contains(&stale.class()), "{:?}", stale.class());
         sleep(SECOND / 5).await;
     }
-    assert!(api.sends() <= 20, "{} requests", api.sends());
+    assert!(api.requests() <= 20, "{} requests", api.requests());
 }
 
-/// A call with little time gets the refusal at once, and how long to wait, instead of an error at its end.
+/// The call gets the 429 at once, instead of a timeout at its deadline.
 #[tokio::test(start_paused = true)]
 async fn a_cold_call_does_not_begin_a_wait_that_passes_its_deadline() {
     let api = Api::new();
-    api.answers(429, &[("retry-after", "60")]);
+    api.responds(429, &[("retry-after", "60")]);
     let mut client = stack().layer(api.clone());
     let begun = Instant::now();
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is served while the server refuses or is out.
+//! Stale responses while the server is down.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tower_heed::{classify::ErrorClass, clock::Clock, extensions::Degraded};
 
 use super::*;
 
-/// A client with a response of `/users/1` that is stale now, and served at once while it is refreshed behind or refused.
+/// A client with a stale response to `/users/1`.
 async fn stale(
     configure: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig,
 ) -> (ResponseCache<Api>, Api) {
@@ -20,9 +20,9 @@ async fn stale(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_minute_of_429_gives_readers_stale_responses_and_no_errors() {
+async fn during_a_minute_of_429_stale_responses_are_served() {
     let (client, api) = stale(|config| config).await;
-    api.answers(429, &[("retry-after", "15")]);
+    api.responds(429, &[("retry-after", "15")]);
     let begun = Instant::now();
     let mut served = 0;
     while Instant::now() - begun < 60 * SECOND {
@@ -38,15 +38,15 @@ async fn a_minute_of_429_gives_readers_stale_responses_and_no_errors() {
         advance(SECOND / 10).await;
     }
     assert_eq!(served, 6_000);
-    // One to have it, then one for each quarter of a minute: nobody asks before the server said.
-    assert!(api.sends() <= 1 + 4, "{} requests", api.sends());
-    api.answers(200, &[]);
+    // The first fetch, and one after each `Retry-After`.
+    assert!(api.requests() <= 1 + 4, "{} requests", api.requests());
+    api.responds(200, &[]);
     advance(20 * SECOND).await;
     assert_eq!(send(&mut client.clone(), get("/users/1")).await.unwrap().stale, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_failure_that_says_nothing_about_the_resource_is_covered() {
+async fn a_failure_that_says_nothing_about_the_resource_serves_stale() {
     for (status, class) in [
         (429, ErrorClass::RateLimited),
         (408, ErrorClass::Timeout),
@@ -55,12 +55,12 @@ async fn every_failure_that_says_nothing_about_the_resource_is_covered() {
         (503, ErrorClass::Unavailable),
     ] {
         let (mut client, api) = stale(|config| config).await;
-        api.answers(status, &[]);
+        api.responds(status, &[]);
         let got = send(&mut client, get("/users/1")).await.unwrap();
         assert_eq!(got.stale.expect("stale").class(), class);
-        // Held for a while: the next does not ask.
+        // In cooldown, the next request is not sent.
         send(&mut client, get("/users/1")).await.unwrap();
-        assert_eq!(api.sends(), 2, "{status}");
+        assert_eq!(api.requests(), 2, "{status}");
     }
     let (mut client, api) = stale(|config| config).await;
     api.becomes(|_| Err(io::Error::from(io::ErrorKind::ConnectionReset).into()));
@@ -73,21 +73,20 @@ async fn every_failure_that_says_nothing_about_the_resource_is_covered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_says_about_the_resource_is_passed_on_and_remembered() {
+async fn a_failure_about_the_resource_is_passed_on_and_removes_the_response() {
     for status in [400, 401, 403, 404, 410, 422] {
         let (mut client, api) = stale(|config| config).await;
-        api.answers(status, &[]);
+        api.responds(status, &[]);
         let got = send(&mut client, get("/users/1")).await.unwrap();
         assert_eq!((got.status, got.stale), (status, None));
-        // What was kept is gone: it does not come back with the next outage.
-        api.answers(503, &[]);
+        // It does not come back while the server is down.
+        api.responds(503, &[]);
         assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
     }
 }
 
-/// A credential that was revoked does not take the others' responses with it.
 #[tokio::test(start_paused = true)]
-async fn a_rejected_credential_loses_its_own_response_alone() {
+async fn a_rejected_credential_removes_its_own_response_alone() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     let by = |user| with_headers("/users/me", &[("authorization", user)]);
@@ -95,51 +94,64 @@ async fn a_rejected_credential_loses_its_own_response_alone() {
         send(&mut client, by(user)).await.unwrap();
     }
     advance(60 * SECOND).await;
-    api.answers(401, &[]);
+    api.responds(401, &[]);
     assert_eq!(send(&mut client, by("one")).await.unwrap().status, 401);
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     assert_eq!(send(&mut client, by("one")).await.unwrap().status, 503);
     assert_eq!(send(&mut client, by("other")).await.unwrap().body, "/users/me 2");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_unknown_meaning_is_passed_on_and_nothing_is_concluded() {
+async fn an_error_of_unknown_class_is_passed_on_and_removes_nothing() {
     let (mut client, api) = stale(|config| config).await;
-    api.becomes(|_| Err("who knows".into()));
+    api.becomes(|_| Err("unknown".into()));
     let error = send(&mut client, get("/users/1")).await.unwrap_err();
     assert!(is_fetch_failed(&error));
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn stale_responses_have_an_end() {
+async fn stale_responses_expire() {
     let (mut client, api) = stale(|config| config.stale_for(30 * SECOND)).await;
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     advance(29 * SECOND).await;
     assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
     advance(SECOND).await;
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
 
     let (mut client, api) = stale(|config| config.stale_for(Duration::ZERO)).await;
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
 }
 
 #[tokio::test(start_paused = true)]
-async fn must_revalidate_forbids_them() {
+async fn an_endpoint_has_the_layers_settings_of_the_time_it_was_added() {
+    let (before, after) = (Duration::ZERO, 60 * SECOND);
+    let cached = |layer: ResponseCacheLayer| layer.endpoint(user(), |config| config.ttl(SECOND));
+    let layer = cached(ResponseCacheLayer::new().stale_for(before)).stale_for(after);
     let api = Api::new();
-    api.answers(200, &[("cache-control", "max-age=60, must-revalidate")]);
+    let mut client = client(&layer, &api);
+    text(&mut client, "/users/1").await;
+    advance(SECOND).await;
+    api.responds(503, &[]);
+    assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn must_revalidate_forbids_stale_responses() {
+    let api = Api::new();
+    api.responds(200, &[("cache-control", "max-age=60, must-revalidate")]);
     let mut client = client(&layer(), &api);
     send(&mut client, get("/users/1")).await.unwrap();
     advance(60 * SECOND).await;
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status, 503);
 }
 
-/// The first waits for a second, those who come later not at all, and the request goes on behind.
+/// The first call waits for a second, later ones do not wait, and the fetch continues.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_hangs_holds_nobody() {
+async fn a_server_that_hangs_delays_no_call_beyond_stale_wait() {
     let layer = layer();
     let api = Api::new();
     text(&mut client(&layer, &api), "/users/1").await;
@@ -156,23 +168,23 @@ async fn a_server_that_hangs_holds_nobody() {
     assert_eq!(Instant::now() - begun, SECOND);
     sleep(20 * SECOND).await;
     let fresh = send(&mut slow, get("/users/1")).await.unwrap();
-    assert_eq!((fresh.stale, fresh.body.as_str(), api.sends()), (None, "/users/1 2", 2));
+    assert_eq!((fresh.stale, fresh.body.as_str(), api.requests()), (None, "/users/1 2", 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_wait_it_is_refreshed_behind() {
+async fn without_stale_wait_the_refresh_is_in_the_background() {
     let (mut client, api) = stale(|config| config.stale_wait(Duration::ZERO)).await;
     assert_eq!(text(&mut client, "/users/1").await, "/users/1 1");
     sleep(SECOND / 100).await;
     assert_eq!(text(&mut client, "/users/1").await, "/users/1 2");
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
-/// Without `max-stale`, which nobody says, a caller that bounds the age takes none that is stale (RFC 9111 section 5.2.1.1).
+/// Without `max-stale`, a request with `max-age` accepts no stale response (RFC 9111 section 5.2.1.1).
 #[tokio::test(start_paused = true)]
-async fn who_says_how_new_is_not_given_a_stale_one() {
+async fn a_request_that_demands_freshness_gets_no_stale_response() {
     let (mut client, api) = stale(|config| config).await;
-    api.answers(503, &[]);
+    api.responds(503, &[]);
     for directive in ["no-cache", "max-age=100", "min-fresh=1"] {
         let request = with_headers("/users/1", &[("cache-control", directive)]);
         assert_eq!(send(&mut client, request).await.unwrap().status, 503, "{directive}");
@@ -181,22 +193,21 @@ async fn who_says_how_new_is_not_given_a_stale_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_date_to_come_back_is_read_by_the_clock() {
+async fn a_retry_after_date_is_compared_with_the_clock() {
     let newyear = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
     let api = Api::new();
     let layer = with(|config| config).clock(Clock::starting_at(newyear));
     let mut client = client(&layer, &api);
     text(&mut client, "/users/1").await;
     advance(60 * SECOND).await;
-    api.answers(503, &[("retry-after", "Sun, 06 Nov 1994 08:51:37 GMT")]);
+    api.responds(503, &[("retry-after", "Sun, 06 Nov 1994 08:51:37 GMT")]);
     for _ in 0..60 {
         assert!(send(&mut client, get("/users/1")).await.unwrap().stale.is_some());
         advance(SECOND).await;
     }
-    assert_eq!(api.sends(), 2);
+    assert_eq!(api.requests(), 2);
 }
 
-/// The mark of a stale response is on it alone.
 #[tokio::test(start_paused = true)]
 async fn a_fresh_response_carries_no_extension() {
     let api = Api::new();
@@ -208,26 +219,26 @@ async fn a_fresh_response_carries_no_extension() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_in_the_servers_place_is_not_kept_and_what_is_stale_is_better() {
-    let in_its_place = |_: &Request<Body>| {
+async fn a_degraded_response_is_not_stored_and_a_stale_one_is_preferred() {
+    let degraded = |_: &Request<Body>| {
         let mut answer = answer(200, &[]);
         let wait = Some(5 * SECOND);
         answer.extensions_mut().insert(Degraded::new(ErrorClass::Unavailable, wait));
         Ok(answer)
     };
     let (mut client, api) = stale(|config| config).await;
-    api.becomes(in_its_place);
+    api.becomes(degraded);
     for _ in 0..2 {
         let got = send(&mut client, get("/users/1")).await.unwrap();
         assert_eq!(got.stale.expect("stale").class(), ErrorClass::Unavailable);
     }
-    assert_eq!(api.sends(), 2, "not asked before it was said");
-    // Where nothing is kept it is better than nothing, and no longer than for this once.
+    assert_eq!(api.requests(), 2, "not before its `retry_after`");
+    // Without a stored response the degraded one is passed on, and the next request is sent.
     for _ in 0..2 {
         let response = client.ready().await.unwrap().call(get("/users/2")).await.unwrap();
         assert!(response.extensions().get::<Degraded>().is_some());
     }
-    api.answers(200, &[]);
+    api.responds(200, &[]);
     let response = client.ready().await.unwrap().call(get("/users/2")).await.unwrap();
     assert!(response.extensions().get::<Degraded>().is_none());
 }

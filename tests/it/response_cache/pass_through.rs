@@ -1,10 +1,10 @@
-//! What the layer has nothing to do with, and what it does about readiness.
+//! Requests that pass through, and readiness.
 
 use super::*;
 use crate::support::probe::{Answer, probe};
 
 #[tokio::test(start_paused = true)]
-async fn only_gets_of_named_endpoints_are_touched() {
+async fn requests_that_cannot_be_cached_pass_through() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
     let requests = [
@@ -20,26 +20,26 @@ async fn only_gets_of_named_endpoints_are_touched() {
     for (index, request) in requests.iter().enumerate() {
         for time in 1..=2 {
             let got = send(&mut client, request.clone()).await.unwrap();
-            assert_eq!((got.age, api.sends()), (None, 2 * index + time), "{}", request.uri());
+            assert_eq!((got.age, api.requests()), (None, 2 * index + time), "{}", request.uri());
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_get_of_a_named_endpoint_keeps_the_contract_of_readiness() {
+async fn a_cached_request_keeps_the_contract_of_readiness() {
     let (probe, watch) = probe(2);
     let layer = layer();
     let mut client = layer.layer(probe);
-    // A miss calls the instance that was made ready.
+    // A miss calls the ready instance.
     client.ready().await.unwrap();
     assert_eq!(watch.permits(), 1);
     client.call(get("/users/1")).await.unwrap();
     assert_eq!((watch.unready_calls(), watch.permits(), watch.sends()), (0, 2, 1));
-    // A hit lets it go, with what it held.
+    // A hit releases it with its permit.
     client.ready().await.unwrap();
     client.call(get("/users/1")).await.unwrap();
     assert_eq!((watch.permits(), watch.sends()), (2, 1));
-    // So does one that waits for another.
+    // So does a call that joins a fetch.
     watch.answer(Answer::never());
     let mut leader = client.clone();
     let call = leader.ready().await.unwrap().call(get("/users/2"));
@@ -51,7 +51,7 @@ async fn a_get_of_a_named_endpoint_keeps_the_contract_of_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_that_sends_by_itself_asks_for_readiness() {
+async fn a_follower_that_sends_its_request_awaits_readiness() {
     let (probe, watch) = probe(3);
     let mut client = layer().layer(probe);
     watch.respond(200, &[("cache-control", "no-store")]);
@@ -64,23 +64,23 @@ async fn a_follower_that_sends_by_itself_asks_for_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clones_and_services_of_one_layer_share_what_is_kept() {
+async fn clones_and_services_of_one_layer_share_a_store() {
     let api = Api::new();
     let layer = layer();
     text(&mut client(&layer, &api), "/users/1").await;
     text(&mut client(&layer.clone(), &api).clone(), "/users/1").await;
-    assert_eq!(api.sends(), 1);
+    assert_eq!(api.requests(), 1);
     text(&mut client(&super::layer(), &api), "/users/1").await;
-    assert_eq!(api.sends(), 2, "another layer has another cache");
+    assert_eq!(api.requests(), 2, "another layer has another store");
 }
 
 #[test]
-fn outside_of_a_runtime_requests_pass() {
+fn requests_pass_through_outside_of_a_runtime() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
-    for sends in 1..=2 {
+    for requests in 1..=2 {
         let mut call = tokio_test::task::spawn(client.call(get("/users/1")));
         assert!(call.poll().is_ready());
-        assert_eq!(api.sends(), sends);
+        assert_eq!(api.requests(), requests);
     }
 }
