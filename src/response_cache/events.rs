@@ -22,7 +22,7 @@ pub(super) fn not_stored(endpoint: &CachedEndpoint, why: NotStorable) {
             target: TARGET,
             endpoint = pattern,
             reason,
-            "the server forbids storing its responses, each request is sent"
+            "the server's responses cannot be stored, each request is sent"
         );
     }
 }

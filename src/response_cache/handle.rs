@@ -14,8 +14,10 @@ use super::{ResponseCacheSnapshot, events, store::Store};
 /// use tower_heed::ResponseCacheLayer;
 ///
 /// let layer = ResponseCacheLayer::new()
-///     .endpoint("GET /api/v2/users/{id}", |config| config.ttl(Duration::from_secs(300)))?
-///     .endpoint("GET /api/v2/users/{id}/roles", |config| config.ttl(Duration::from_secs(60)))?;
+///     .endpoint("GET /api/v2/users/{id}".parse()?, |config| config.ttl(Duration::from_secs(300)))
+///     .endpoint("GET /api/v2/users/{id}/roles".parse()?, |config| {
+///         config.ttl(Duration::from_secs(60))
+///     });
 /// let handle = layer.handle();
 ///
 /// // A webhook reports a change: this invalidates `/api/v2/users/auth0|123` and its roles, percent-encoded or not.

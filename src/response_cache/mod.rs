@@ -229,19 +229,20 @@
 //! | `INFO` | `responses invalidated` | `scope`: `parameter`, `uri` or `all` |
 //! | `INFO` | `server recovered` | `endpoint` |
 //! | `WARN` | `serving stale responses`, once until the server recovers | `endpoint`, `class` |
-//! | `WARN` | `the server forbids storing its responses, each request is sent`, once for each endpoint | `endpoint`, `reason` |
+//! | `WARN` | `the server's responses cannot be stored, each request is sent`, once for each endpoint | `endpoint`, `reason` |
 //! | `WARN` | `endpoint without a time to live is not cached`, when the layer is configured | `endpoint` |
 
-// From the bottom up; a module imports those above it alone:
+// From the bottom up. A module imports those above it alone, and the defaults of the layer:
 //
-//   cache_control             the directives of requests and responses
-//   store_policy              whether a response is stored, and for how long it is used
-//   key, credential           the hashes that identify responses
-//   generations               which responses were invalidated
-//   stored, memory, store     the stored responses
-//   in_flight, fetch, waiting single flight
-//   lookup, write             what a request needs
-//   service, layer            the tower service; future, body, handle, config and others are parts of its face
+//   cache_control                directives of requests and responses
+//   store_policy                 whether a response is stored, and for how long it is used
+//   key, credential              hashes that identify responses
+//   generations                  invalidation
+//   memory, stored, store        stored responses
+//   in_flight, shared, request   fetches in flight; what services share; a request whose response may be stored
+//   fetch, waiting               single flight
+//   lookup, write                what to do for a request
+//   future, service, layer       the Tower service
 
 mod body;
 mod cache_control;

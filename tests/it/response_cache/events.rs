@@ -44,7 +44,7 @@ async fn a_server_that_forbids_storing_is_logged_once() {
         send(&mut client, get(&format!("/users/{user}"))).await.unwrap();
     }
     assert_eq!(events.named("response not stored").len(), 3);
-    let warned = events.named("the server forbids storing its responses, each request is sent");
+    let warned = events.named("the server's responses cannot be stored, each request is sent");
     assert_eq!(warned.len(), 1);
     assert_eq!(warned[0].field("reason"), Some("no_store"));
 }
