@@ -21,7 +21,7 @@ use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{
-    ClientCredentials, Credentials, client,
+    Credentials, client,
     credentials::Proof,
     exchange::{self, Dialect, Terms},
     token_response::MalformedToken,
@@ -36,9 +36,9 @@ use crate::{
 /// A source of Clerk's [M2M tokens](https://clerk.com/docs/guides/development/machine-auth/m2m-tokens), which a machine gets
 /// for its secret key, `ak_…`. For Clerk's backend API itself use [`StaticToken`](crate::token_cache::StaticToken).
 ///
-/// Each token costs money, so keep this source behind a [`TokenCacheLayer`](crate::TokenCacheLayer). Unless
-/// [`expires_in`](Self::expires_in) asks for an end a token has none (`expiration` is `null`): it is fetched once, and again
-/// only when a server rejects it. What is said of the [endpoint's own client](ClientCredentials) goes for this one too.
+/// Each token costs money, so keep this source behind a [`TokenCacheLayer`](crate::TokenCacheLayer). Without
+/// [`expires_in`](Self::expires_in) a token does not expire (`expiration` is `null`): it is fetched once, and again only when a
+/// server rejects it. See [`ClientCredentials`] about the endpoint's own client.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -49,7 +49,7 @@ use crate::{
 /// use tower_heed::{oauth::ClerkM2m, token_cache::TokenCacheLayer};
 ///
 /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
-/// let source = ClerkM2m::new(http, "ak_0123456789")?.expires_in(Duration::from_secs(3600))?;
+/// let source = ClerkM2m::new(http, "ak_0123456789")?.expires_in(Duration::from_secs(3600));
 /// let layer = TokenCacheLayer::new(source).allow_origin("https://orders.acme.com".parse()?);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
@@ -68,17 +68,17 @@ struct Machine {
     terms: Terms,
 }
 
-/// The part of the answer that is read.
+/// The part of the response that is read.
 #[derive(Deserialize)]
 struct Raw {
     token: Zeroizing<String>,
-    /// Unix milliseconds. `null`, and the token has no end; not there, and nothing is said about it.
-    #[serde(default, deserialize_with = "said")]
+    /// Unix milliseconds. With `null` the token does not expire; without the member its lifetime is unknown.
+    #[serde(default, deserialize_with = "present")]
     expiration: Option<Option<u64>>,
     created_at: Option<u64>,
 }
 
-fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u64>>, D::Error> {
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
 
@@ -87,11 +87,11 @@ const ENDPOINT: &str = "https://api.clerk.com/v1/m2m_tokens";
 // === impl ClerkM2m ===
 
 impl<S, B> ClerkM2m<S, B> {
-    /// The machine with this secret key, reached by `service`. The key can be replaced while running: see [`Credentials`].
+    /// The machine with this secret key, reached through `service`. The key can be replaced at run time: see [`Credentials`].
     ///
     /// # Errors
     ///
-    /// The key is empty or holds a control character.
+    /// The key is empty or has a control character.
     pub fn new<C>(service: S, machine_secret_key: C) -> Result<Self, InvalidConfig>
     where
         S: Service<Request<B>>,
@@ -99,54 +99,50 @@ impl<S, B> ClerkM2m<S, B> {
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
+        Self::with_endpoint(service, ENDPOINT, machine_secret_key)
+    }
+
+    /// As [`new`](Self::new), at another address than `https://api.clerk.com/v1/m2m_tokens`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); or it is no `https` address (or `http` on a loopback address), or has a user name.
+    pub fn with_endpoint<C>(
+        service: S,
+        endpoint: &str,
+        machine_secret_key: C,
+    ) -> Result<Self, InvalidConfig>
+    where
+        S: Service<Request<B>>,
+        B: From<Bytes>,
+        C: TryInto<Credentials>,
+        C::Error: Into<InvalidConfig>,
+    {
+        let endpoint = client::parse(endpoint)?;
+        client::refuse_clear_text(&endpoint)?;
         let machine = Machine {
-            endpoint: client::parse(ENDPOINT)?,
+            endpoint,
             credentials: machine_secret_key.try_into().map_err(Into::into)?,
             seconds: None,
-            terms: Terms {
-                clock: Clock::default(),
-                timeout: ClientCredentials::<(), ()>::DEFAULT_TIMEOUT,
-            },
+            terms: Terms::default(),
         };
         Ok(Self { service, machine: Arc::new(machine), body: PhantomData })
     }
 
-    /// Asks for tokens that live this long, in whole seconds.
-    ///
-    /// # Errors
-    ///
-    /// Less than a second.
-    pub fn expires_in(self, life: Duration) -> Result<Self, InvalidConfig> {
-        if life.as_secs() == 0 {
-            return Err(InvalidConfig::new("life of M2M tokens", "it is less than a second"));
-        }
-        Ok(self.map(|machine| machine.seconds = Some(life.as_secs())))
+    /// Requests tokens of this lifetime, in whole seconds; at least one.
+    #[must_use]
+    pub fn expires_in(self, lifetime: Duration) -> Self {
+        self.map(|machine| machine.seconds = Some(lifetime.as_secs().max(1)))
     }
 
-    /// Asks at another address than Clerk's own, `https://api.clerk.com/v1/m2m_tokens`.
-    ///
-    /// # Errors
-    ///
-    /// It is no `https` address (or `http` on a loopback address), or holds a user name.
-    pub fn token_endpoint(self, endpoint: &str) -> Result<Self, InvalidConfig> {
-        let endpoint = client::parse(endpoint)?;
-        client::refuse_clear_text(&endpoint)?;
-        Ok(self.map(|machine| machine.endpoint = endpoint))
+    /// How long one exchange may take, from the request to the end of the response body: ten seconds, unless set; at least a
+    /// millisecond.
+    #[must_use]
+    pub fn timeout(self, limit: Duration) -> Self {
+        self.map(|machine| machine.terms.set_timeout(limit))
     }
 
-    /// How long one exchange may take, from the request to the end of the answer's body: ten seconds, unless set.
-    ///
-    /// # Errors
-    ///
-    /// Zero.
-    pub fn timeout(self, limit: Duration) -> Result<Self, InvalidConfig> {
-        if limit.is_zero() {
-            return Err(InvalidConfig::new("M2M token timeout", "it is zero"));
-        }
-        Ok(self.map(|machine| machine.terms.timeout = limit))
-    }
-
-    /// Takes the time, by which dates in headers are read, from `clock`.
+    /// Reads dates in headers by `clock`.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
         self.map(|machine| machine.terms.clock = clock)
@@ -183,7 +179,7 @@ where
         let machine = Arc::clone(&self.machine);
         Box::pin(async move {
             let exchanged = exchange::exchange(&machine.terms, CLERK, sent).await;
-            exchanged.map_err(|error| machine.credentials.judge(version, error))
+            exchanged.map_err(|error| machine.credentials.outdate(version, error))
         })
     }
 }
@@ -229,7 +225,7 @@ const CLERK: Dialect = Dialect { token, described };
 
 fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
     let not_json = || exchange::malformed(status, MalformedToken::NotJson);
-    // An array would do as well: serde fills a struct from the elements in their order.
+    // Serde would also fill the struct from an array.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(not_json());
     }
@@ -238,10 +234,10 @@ fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
     Ok(match raw.expiration {
         None => token,
         Some(None) => token.without_expiry(),
-        // Both are of Clerk's clock, so ours need not be right. An end that has passed is a life of zero: malformed.
-        Some(Some(end)) => {
-            let begin = raw.created_at.ok_or_else(not_json)?;
-            token.expires_in(Duration::from_millis(end.saturating_sub(begin)))
+        // Both are by Clerk's clock, so ours need not be right. One that has passed is a lifetime of zero: malformed.
+        Some(Some(expiration)) => {
+            let created_at = raw.created_at.ok_or_else(not_json)?;
+            token.expires_in(Duration::from_millis(expiration.saturating_sub(created_at)))
         }
     })
 }
@@ -250,10 +246,10 @@ fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
 fn described(error: TokenError, body: &[u8]) -> TokenError {
     #[derive(Deserialize)]
     struct Body {
-        errors: Vec<Said>,
+        errors: Vec<Entry>,
     }
     #[derive(Deserialize)]
-    struct Said {
+    struct Entry {
         code: String,
     }
     let plain = |code: &str| {
@@ -261,7 +257,7 @@ fn described(error: TokenError, body: &[u8]) -> TokenError {
     };
     match serde_json::from_slice(body) {
         Ok(Body { errors }) => match errors.first() {
-            Some(said) if plain(&said.code) => error.with_code(&said.code),
+            Some(entry) if plain(&entry.code) => error.with_code(&entry.code),
             _ => error,
         },
         Err(_) => error,

@@ -1,4 +1,4 @@
-//! Who asks for a token, and the request that asks.
+//! The client as its issuer knows it, and its token request.
 
 use std::fmt;
 
@@ -10,13 +10,12 @@ use http::{
 use zeroize::Zeroizing;
 
 use super::{
-    AuthMethod, ClientCredentials, Credentials, RequestFormat,
+    AuthMethod, Credentials, RequestFormat,
     credentials::{Proof, refuse_unsendable},
     encode,
     exchange::Terms,
 };
 use crate::{
-    clock::Clock,
     error::{InvalidConfig, TokenErrorKind},
     origin::Origin,
     token_cache::{TokenError, TokenKey, TokenRequest},
@@ -33,7 +32,7 @@ pub(super) struct Client {
     id: String,
     pub(super) credentials: Credentials,
     auth_method: AuthMethod,
-    /// That of an assertion; the endpoint's address if there is none.
+    /// The `aud` of an assertion; none is the endpoint's address.
     #[cfg(feature = "private-key-jwt")]
     pub(super) assertion_audience: Option<String>,
     pub(super) format: RequestFormat,
@@ -60,10 +59,7 @@ impl Client {
             assertion_audience: None,
             format: RequestFormat::default(),
             key: TokenKey::new(),
-            terms: Terms {
-                clock: Clock::default(),
-                timeout: ClientCredentials::<(), ()>::DEFAULT_TIMEOUT,
-            },
+            terms: Terms::default(),
         };
         Ok(client.named())
     }
@@ -76,14 +72,14 @@ impl Client {
         Self { auth_method, ..self }.named()
     }
 
-    /// The client with a key that says who it is.
+    /// The client with a key that identifies it.
     fn named(mut self) -> Self {
         let method = self.credentials.method_name(self.auth_method.as_str());
         self.key = self.key.with_client(self.endpoint.to_string(), &self.id, method);
         self
     }
 
-    /// The request for what `wanted` says, and for what it leaves open as the client is set.
+    /// The request for the token of `wanted`, with the client's own key for what that leaves open.
     pub(super) fn request<B: From<Bytes>>(
         &self,
         wanted: &TokenRequest,
@@ -127,7 +123,7 @@ impl Client {
         }
     }
 
-    /// A new assertion: an issuer takes each but once.
+    /// A new assertion: an issuer accepts each only once.
     #[cfg(feature = "private-key-jwt")]
     fn assertion(&self, private: &super::PrivateKey) -> Option<Zeroizing<String>> {
         let now = self.terms.clock.system_time();
@@ -137,7 +133,7 @@ impl Client {
         }
     }
 
-    /// Signs once, to see that an assertion is not longer than the issuer takes.
+    /// Signs once, to check that an assertion is not longer than the issuer accepts.
     #[cfg(feature = "private-key-jwt")]
     pub(super) fn refuse_assertions_beyond(&self, limit: usize) -> Result<(), InvalidConfig> {
         let Proof::Key(private) = &*self.credentials.proof() else { return Ok(()) };

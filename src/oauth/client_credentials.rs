@@ -19,7 +19,7 @@ use super::{AuthMethod, Credentials, RequestFormat, client::Client, encode, exch
 use crate::token_cache::{Token, TokenError, TokenKey, TokenRequest};
 use crate::{BoxError, clock::Clock, error::InvalidConfig};
 
-/// A source of tokens that trades a client's [`Credentials`] for them at an OAuth 2.0 token endpoint.
+/// A source of tokens: exchanges a client's [`Credentials`] for them at an OAuth 2.0 token endpoint.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -46,19 +46,19 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 ///
 /// # The endpoint's own client
 ///
-/// It runs over any HTTP service whose request body can be made from [`Bytes`]: `Full<Bytes>`, `axum::body::Body`,
-/// reqwest's. Give it a client of its own, not the stack that it serves:
+/// It works with any HTTP service whose request body can be made from [`Bytes`]: `Full<Bytes>`, `axum::body::Body`,
+/// reqwest's. Give it its own client, not the stack that it serves:
 ///
-/// * **without retries.** Every caller without a token waits for this one exchange. A 429 that is waited out and sent again in
-///   here holds them all for as long as the issuer says, up to a day, and each further send counts against the same quota.
-///   Outside, the refusal is a [`TokenError`] at once: the cache goes on with the token it has, leaves the endpoint alone
-///   until the wait has passed ([`TokenErrorKind`](crate::error::TokenErrorKind)), and tells callers without a token how long that is;
-/// * **with a time limit of its own**, which is built in: [`timeout`](Self::timeout), from the request to the end of the
-///   answer's body. A [`TimeoutLayer`](crate::TimeoutLayer) around the API is no limit here, since an exchange goes on when
-///   its caller has left. Set it below the cache's
-///   [`fetch_timeout`](crate::token_cache::TokenCacheLayer::fetch_timeout) where the endpoint is known to be fast;
-/// * **without redirects** (reqwest follows them by default): they would carry the secret elsewhere. Those that arrive here
-///   are refused;
+/// * **without retries.** Every caller without a token waits for this one exchange. A retry after a 429 would hold them all for
+///   as long as the issuer says, up to a day, and each further attempt counts against the same quota.
+///   As an error it begins a cooldown in the cache instead: the present token stays in use, and callers without one learn at
+///   once how long the cooldown lasts ([`TokenErrorKind`](crate::error::TokenErrorKind));
+/// * **with its own time limit**, which is built in: [`timeout`](Self::timeout), from the request to the end of the response
+///   body. A [`TimeoutLayer`](crate::TimeoutLayer) around the API does not limit it, since an exchange goes on when its caller
+///   has left. Set it below the cache's [`fetch_timeout`](crate::token_cache::TokenCacheLayer::fetch_timeout) if the endpoint is
+///   known to be fast;
+/// * **without redirects** (reqwest follows them by default): they would carry the secret elsewhere. A redirect that arrives
+///   here is an error;
 /// * **without the [`TokenCacheLayer`](crate::token_cache::TokenCacheLayer)** that it serves.
 ///
 /// ```
@@ -70,10 +70,10 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 /// use tower_heed::{ErrorClassifyLayer, Stack, TokenCacheLayer, oauth::ClientCredentials};
 ///
 /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
-/// // To the issuer: what each answer means is logged; nothing is sent again.
+/// // To the issuer: failing responses are classified and logged; nothing is retried.
 /// let issuer = ServiceBuilder::new().layer(ErrorClassifyLayer::new()).service(http.clone());
 /// let source = ClientCredentials::auth0(issuer, "acme.eu.auth0.com", "my-client", "my-secret")?
-///     .timeout(Duration::from_secs(5))?;
+///     .timeout(Duration::from_secs(5));
 ///
 /// // To the API: everything.
 /// let token = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com".parse()?);
@@ -85,14 +85,15 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 /// # Defaults
 ///
 /// [`AuthMethod::ClientSecretPost`] and [`RequestFormat::Form`], which Auth0, Entra and Keycloak take as they are; Okta's
-/// clients are set to `ClientSecretBasic` unless told otherwise. [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT).
+/// clients are configured for `ClientSecretBasic` by default. [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT).
 ///
 /// # Errors
 ///
-/// [`TokenError`], with the status and the OAuth `error` code. How long a refusal says to wait is its `Retry-After`; without one
-/// the reset of a limit that `x-ratelimit-*` or the like call spent; without that the reset of an Auth0 quota that is spent. A
-/// response is read up to 64 KiB. It must be a JSON object with an `access_token` of visible ASCII characters and the
-/// `token_type` `Bearer`; its `expires_in`, a number of seconds or a string of one, is cut to 30 days.
+/// [`TokenError`], with the status and the OAuth `error` code. Its wait is the response's `Retry-After`, or else the reset of a
+/// spent limit (`x-ratelimit-*` and the like), or else the reset of a spent Auth0 quota.
+///
+/// A response is read up to 64 KiB. It must be a JSON object with an `access_token` of visible ASCII characters and the
+/// `token_type` `Bearer`. Its `expires_in`, a number of seconds or a string of one, is cut to 30 days.
 pub struct ClientCredentials<S, B> {
     service: S,
     pub(super) client: Arc<Client>,
@@ -103,14 +104,14 @@ pub struct ClientCredentials<S, B> {
 
 impl<S, B> ClientCredentials<S, B> {
     /// Ten seconds, as long as the cache waits for a source.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const DEFAULT_TIMEOUT: Duration = exchange::DEFAULT_TIMEOUT;
 
     /// A client with this id and these credentials (a `&str` or `String` is a secret) at `token_endpoint`, reached by `service`.
     ///
     /// # Errors
     ///
-    /// The endpoint is no `https` address (or `http` on a loopback address), or holds a user name; the id or the secret is
-    /// empty or holds a control character, a line break at the end for example. The error shows neither of the two.
+    /// The endpoint is no `https` address (or `http` on a loopback address), or has a user name; the id or the secret is
+    /// empty or has a control character, a line break at the end for example. The error shows neither of the two.
     pub fn new<C>(
         service: S,
         token_endpoint: &str,
@@ -184,7 +185,7 @@ impl<S, B> ClientCredentials<S, B> {
         Ok(self.map_key(|key| key.with_parameter(name, value)))
     }
 
-    /// Sets how the client's secret is sent. A key is not sent at all, so it is not concerned.
+    /// Sets how the client's secret is sent. A private key is never sent.
     #[must_use]
     pub fn auth_method(mut self, method: AuthMethod) -> Self {
         let client = Arc::unwrap_or_clone(self.client).with_auth_method(method);
@@ -192,9 +193,9 @@ impl<S, B> ClientCredentials<S, B> {
         self
     }
 
-    /// Sets the `aud` of the assertions that a key signs. Without it that is the token endpoint's address, which most issuers
-    /// take ([RFC 7523 §3](https://www.rfc-editor.org/rfc/rfc7523#section-3)); the others want their issuer's name, and the
-    /// presets know it.
+    /// Sets the `aud` of the assertions that a key signs. The default is the token endpoint's address, which most issuers
+    /// accept ([RFC 7523 §3](https://www.rfc-editor.org/rfc/rfc7523#section-3)); the others expect their issuer's name, which
+    /// the presets set.
     #[cfg(feature = "private-key-jwt")]
     #[must_use]
     pub fn assertion_audience(mut self, audience: impl Into<String>) -> Self {
@@ -209,27 +210,21 @@ impl<S, B> ClientCredentials<S, B> {
         self
     }
 
-    /// How long one exchange may take, from the request to the end of the answer's body.
-    ///
-    /// # Errors
-    ///
-    /// Zero.
-    pub fn timeout(mut self, limit: Duration) -> Result<Self, InvalidConfig> {
-        if limit.is_zero() {
-            return Err(InvalidConfig::new("client credentials timeout", "it is zero"));
-        }
-        Arc::make_mut(&mut self.client).terms.timeout = limit;
-        Ok(self)
+    /// How long one exchange may take, from the request to the end of the response body; at least a millisecond.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        Arc::make_mut(&mut self.client).terms.set_timeout(limit);
+        self
     }
 
-    /// Takes the time, by which dates in headers are read, from `clock`.
+    /// Reads dates in headers, and dates assertions, by `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         Arc::make_mut(&mut self.client).terms.clock = clock;
         self
     }
 
-    /// What its token is for, where the [request](TokenRequest) leaves that open.
+    /// The key of its tokens, where the [request](TokenRequest) names no other.
     #[must_use]
     pub fn key(&self) -> &TokenKey {
         &self.client.key
@@ -267,7 +262,7 @@ where
         let client = Arc::clone(&self.client);
         Box::pin(async move {
             let exchanged = exchange::exchange(&client.terms, exchange::OAUTH, sent).await;
-            exchanged.map_err(|error| client.credentials.judge(version, error))
+            exchanged.map_err(|error| client.credentials.outdate(version, error))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a client proves itself with, and that it can change.
+//! The credentials of a client.
 
 use std::{
     fmt,
@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 use super::PrivateKey;
 use crate::error::{InvalidConfig, TokenError, TokenErrorKind};
 
-/// What a client proves itself with: a secret, or a private key. It can be replaced while the program runs.
+/// The credentials of a client: a secret, or a private key. They can be replaced while the program runs.
 ///
-/// Clones share one place, so keep one and give another to the source: every exchange takes what is there then. Where a
-/// secret comes from outside (a mounted file, a vault), whoever watches that calls [`replace`](Self::replace); asking for it
-/// within an exchange would let a slow vault hold every caller.
+/// Clones share one value, so keep one and give another to the source: every exchange uses the value of that time. If a secret
+/// comes from outside (a mounted file, a vault), call [`replace`](Self::replace) when it changes; reading it within an exchange
+/// would let a slow vault block every caller.
 ///
-/// Each replacement is another [`version`](Self::version). A source that was left alone because the issuer *rejected* the
-/// version before is asked again at once: its error is [outdated](TokenError::outdated_when).
+/// Each replacement increments the [`version`](Self::version). The cooldown after the issuer *rejected* an earlier version ends
+/// at once: its error is [outdated](TokenError::outdated_when).
 ///
 /// ```
 /// use tower_heed::oauth::Credentials;
@@ -36,9 +36,9 @@ use crate::error::{InvalidConfig, TokenError, TokenErrorKind};
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
 #[derive(Clone)]
-pub struct Credentials(Arc<Place>);
+pub struct Credentials(Arc<Shared>);
 
-struct Place {
+struct Shared {
     proof: ArcSwap<Proof>,
     version: AtomicU64,
 }
@@ -53,11 +53,11 @@ pub(super) enum Proof {
 // === impl Credentials ===
 
 impl Credentials {
-    /// A secret, which is sent to the issuer. A `&str` or a `String` does as well wherever credentials are taken.
+    /// A secret, which is sent to the issuer. Wherever credentials are expected, a `&str` or a `String` works too.
     ///
     /// # Errors
     ///
-    /// It is empty or holds a control character, a line break at the end for example. The error does not show it.
+    /// It is empty or has a control character, a line break at the end for example. The error does not show it.
     pub fn secret(secret: impl Into<String>) -> Result<Self, InvalidConfig> {
         let secret = Zeroizing::new(secret.into());
         refuse_unsendable("client secret", &secret)?;
@@ -71,11 +71,11 @@ impl Credentials {
         Self::of(Proof::Key(key))
     }
 
-    /// Puts what `other` holds now in the place of what is here, for all clones.
+    /// Replaces the value, for all clones, by the present value of `other`.
     ///
     /// # Errors
     ///
-    /// As [`secret`](Self::secret); then all stays as it was.
+    /// As [`secret`](Self::secret); the value then stays as it was.
     pub fn replace<C>(&self, other: C) -> Result<(), InvalidConfig>
     where
         C: TryInto<Self>,
@@ -83,19 +83,19 @@ impl Credentials {
     {
         let other = other.try_into().map_err(Into::into)?;
         self.0.proof.store(other.0.proof.load_full());
-        // After the proof: an exchange that reads the version first may take a newer proof than it says, and is then
-        // repeated for nothing; it never takes an older one, which would be held against the newer.
+        // After the proof: an exchange reads the version first, and may then use a newer proof and be repeated for nothing. It
+        // never uses an older proof, whose rejection would count against the newer one.
         self.0.version.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
-    /// How often they were replaced.
+    /// The number of replacements.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.0.version.load(Ordering::Acquire)
     }
 
-    /// The name of the way in which they prove a client, `secret` being that of a secret.
+    /// The name of the authentication method; `secret` is the one for a secret.
     pub(super) fn method_name(&self, secret: &'static str) -> &'static str {
         match **self.0.proof.load() {
             Proof::Secret(_) => secret,
@@ -108,8 +108,8 @@ impl Credentials {
         self.0.proof.load_full()
     }
 
-    /// The error of an exchange that began with `version`: a rejection no longer counts once there is another.
-    pub(super) fn judge(&self, version: u64, error: TokenError) -> TokenError {
+    /// The error of an exchange that began with `version`: a rejection is outdated once that is replaced.
+    pub(super) fn outdate(&self, version: u64, error: TokenError) -> TokenError {
         if error.kind() != TokenErrorKind::Rejected {
             return error;
         }
@@ -118,7 +118,7 @@ impl Credentials {
     }
 
     fn of(proof: Proof) -> Self {
-        Self(Arc::new(Place { proof: ArcSwap::from_pointee(proof), version: AtomicU64::new(0) }))
+        Self(Arc::new(Shared { proof: ArcSwap::from_pointee(proof), version: AtomicU64::new(0) }))
     }
 }
 
@@ -154,8 +154,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Secrets and ids are `*VSCHAR` (RFC 6749, appendices A.1 and A.2). Characters beyond ASCII are sent as UTF-8, since issuers
-/// take them; a control character is always a mistake, most often the line break at the end of a file.
+/// Secrets and ids are `*VSCHAR` (RFC 6749, appendices A.1 and A.2). Other characters beyond ASCII are sent as UTF-8, since issuers
+/// accept them; a control character is always a mistake, most often the line break at the end of a file.
 pub(super) fn refuse_unsendable(what: &'static str, value: &str) -> Result<(), InvalidConfig> {
     if value.is_empty() {
         return Err(InvalidConfig::new(what, "it is empty"));

@@ -1,5 +1,5 @@
-//! How a token request is written. Everything that holds a secret is in a buffer that is wiped, and of the right size from
-//! the start: one that grows leaves its old bytes behind.
+//! The body and the `Authorization` of a token request. Every buffer with a secret in it is wiped, and has its full capacity from the
+//! start: one that grows leaves its old bytes behind.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use form_urlencoded::{Serializer, byte_serialize};
@@ -12,7 +12,7 @@ use crate::{
     token_cache::{TokenKey, token::sensitive},
 };
 
-/// The parameters that have setters, and those of other ways to prove who asks.
+/// The parameters that have setters, and those of other authentication methods.
 const RESERVED: [&str; 9] = [
     "grant_type",
     "client_id",
@@ -28,12 +28,15 @@ const RESERVED: [&str; 9] = [
 pub(super) fn refuse_reserved(name: &str) -> Result<(), InvalidConfig> {
     if RESERVED.contains(&name) || name.is_empty() {
         let what = format!("token request parameter `{name}`");
-        return Err(InvalidConfig::new(what, "it is set otherwise, or has no place here"));
+        return Err(InvalidConfig::new(
+            what,
+            "it has a setter, or belongs to another authentication method",
+        ));
     }
     Ok(())
 }
 
-/// The body as a form. `proof` are the fields that say who asks, if they belong into it.
+/// The body as a form. `proof` are the fields that authenticate the client, if they are part of the body.
 pub(super) fn form(proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>> {
     let scopes = scopes(key);
     let fields = fields(proof, key, &scopes);
@@ -49,7 +52,7 @@ pub(super) fn json(proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>>
     let fields = fields(proof, key, &scopes);
     // A byte becomes six at most, and a pair has six separators, the braces counted in.
     let mut json = Zeroizing::new(Vec::with_capacity(6 * len(&fields)));
-    // Strings into memory: there is nothing that could fail.
+    // Strings written into memory cannot fail.
     drop(serde_json::Serializer::new(&mut *json).collect_map(fields));
     json
 }

@@ -1,4 +1,4 @@
-//! From the answer of a token endpoint to a token, or to the reason why there is none.
+//! One exchange with a token endpoint: reads its response as a token or an error.
 
 use std::{error::Error, fmt, future::Future, pin::pin, time::Duration};
 
@@ -21,10 +21,16 @@ use crate::{
     token_cache::{Token, TokenError},
 };
 
-/// The most that is read of an answer.
+/// The most that is read of a response body.
 const MAX_BODY_LEN: usize = 64 * 1024;
 
-/// A redirect was answered, and not followed.
+/// How long an exchange may take: as long as the cache waits for a source.
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest time limit, which every clock can hold.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The response is a redirect, which is not followed.
 #[derive(Debug)]
 struct RedirectRefused;
 
@@ -34,26 +40,26 @@ enum Unread {
     Broken(BoxError),
 }
 
-/// By what an exchange goes.
+/// The settings of an exchange.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) clock: Clock,
     pub(super) timeout: Duration,
 }
 
-/// How an issuer writes its answers.
+/// How an issuer writes its responses.
 #[derive(Clone, Copy)]
 pub(super) struct Dialect {
     /// The token in the body of a success.
     pub(super) token: fn(StatusCode, &[u8]) -> Result<Token, TokenError>,
-    /// The error with what the body of a refusal says about it.
+    /// The error with what the body of a failing response says about it.
     pub(super) described: fn(TokenError, &[u8]) -> TokenError,
 }
 
-/// That of RFC 6749, section 5.
+/// The dialect of RFC 6749, section 5.
 pub(super) const OAUTH: Dialect = Dialect { token, described };
 
-/// Waits for the answer to a request that was sent, and reads it.
+/// Waits for the response to a request that was sent, and reads it.
 pub(super) async fn exchange<F, B, E>(
     terms: &Terms,
     dialect: Dialect,
@@ -65,10 +71,9 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let now = terms.clock.now();
-    let until = now.checked_add(terms.timeout).unwrap_or(now);
+    let until = terms.clock.now() + terms.timeout;
     let response = match timeout_at(until, sent?).await {
-        Ok(answered) => answered.map_err(|error| of_client(dialect, error.into()))?,
+        Ok(response) => response.map_err(|error| of_client(dialect, error.into()))?,
         Err(_) => return Err(TokenError::new(TokenErrorKind::Timeout)),
     };
     let status = response.status();
@@ -80,7 +85,7 @@ where
     }
 }
 
-/// What an error of the endpoint's client says. One that holds the answer says what that does.
+/// The token error of an error of the endpoint's client. One that has a response is described by its body.
 fn of_client(dialect: Dialect, error: BoxError) -> TokenError {
     let body = failing_response(&*error).map(|(_, response)| response.body().clone());
     let error = TokenError::of_source(error);
@@ -90,7 +95,7 @@ fn of_client(dialect: Dialect, error: BoxError) -> TokenError {
     }
 }
 
-/// The body of a successful answer.
+/// The body of a successful response.
 fn whole<T>(
     status: StatusCode,
     body: Result<Result<Zeroizing<Vec<u8>>, Unread>, T>,
@@ -108,7 +113,7 @@ fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
         TokenResponse::from_slice(body).map_err(|why| described(malformed(status, why), body))?;
     let token = Token::bearer(response.access_token())?;
     Ok(match response.expires_in() {
-        Some(life) => token.expires_in(life),
+        Some(lifetime) => token.expires_in(lifetime),
         None => token,
     })
 }
@@ -117,7 +122,7 @@ pub(super) fn malformed(status: StatusCode, why: MalformedToken) -> TokenError {
     TokenError::new(TokenErrorKind::Malformed).with_status(status).with_source(why)
 }
 
-/// What any other answer means.
+/// What any other response means.
 async fn refusal<B>(
     terms: &Terms,
     dialect: Dialect,
@@ -141,7 +146,7 @@ where
             .with_source(RedirectRefused);
     };
     let error = TokenError::of_classification(&found);
-    // The head has said what matters: a body that cannot be read takes nothing away.
+    // The head has all that matters: an unreadable body changes nothing.
     match timeout_at(until, read(response.into_body())).await {
         Ok(Ok(body)) => (dialect.described)(error, &body),
         Ok(Err(_)) | Err(_) => error,
@@ -150,9 +155,9 @@ where
 
 /// The error with what the body says about it, if that is an OAuth error.
 fn described(error: TokenError, body: &[u8]) -> TokenError {
-    let Some(said) = OAuthError::from_slice(body) else { return error };
-    let error = error.with_code(said.code());
-    match said.description() {
+    let Some(oauth) = OAuthError::from_slice(body) else { return error };
+    let error = error.with_code(oauth.code());
+    match oauth.description() {
         Some(description) => error.with_description(description),
         None => error,
     }
@@ -166,7 +171,7 @@ where
     if body.size_hint().lower() > MAX_BODY_LEN as u64 {
         return Err(Unread::TooLong);
     }
-    // For the longest: a buffer that grows, as under a body that is longer than it said, leaves its old bytes behind, not wiped.
+    // The capacity is the maximum: a buffer that grows leaves its old bytes behind unwiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BODY_LEN));
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
@@ -183,6 +188,20 @@ where
         }
     }
     Ok(bytes)
+}
+
+// === impl Terms ===
+
+impl Terms {
+    pub(super) fn set_timeout(&mut self, limit: Duration) {
+        self.timeout = limit.clamp(Duration::from_millis(1), YEAR);
+    }
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { clock: Clock::default(), timeout: DEFAULT_TIMEOUT }
+    }
 }
 
 // === impl RedirectRefused ===

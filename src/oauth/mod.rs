@@ -1,4 +1,15 @@
-//! Sources of tokens: OAuth 2.0 grants over any HTTP service, and what a token endpoint answers.
+//! Sources of tokens: OAuth 2.0 grants over any HTTP service.
+//!
+//! A source is the service that a [`TokenCacheLayer`](crate::TokenCacheLayer) takes its tokens from. It keeps none itself: each call
+//! is one exchange with the token endpoint.
+//!
+//! | source | for |
+//! |---|---|
+//! | [`ClientCredentials`] | Auth0, Okta, Keycloak, Entra and any other OAuth 2.0 token endpoint |
+//! | [`ClerkM2m`] | Clerk's machine-to-machine tokens, which are no OAuth grant |
+//!
+//! [`Credentials`] can be replaced while the program runs. With the feature `private-key-jwt` they are a private key, which is never
+//! sent.
 
 mod auth_method;
 mod clerk;

@@ -4,13 +4,8 @@ use axum_core::response::{IntoResponse, Response};
 
 use super::UpstreamError;
 use crate::{
-    Error,
-    body::ReplayError,
-    detach::NotQueued,
-    error::InvalidConfig,
-    fallback::UpstreamUnavailable,
-    timeout::Elapsed,
-    token_cache::TokenError,
+    Error, body::ReplayError, detach::NotQueued, error::InvalidConfig,
+    fallback::UpstreamUnavailable, timeout::Elapsed, token_cache::TokenError,
 };
 
 macro_rules! responses {
@@ -27,12 +22,4 @@ macro_rules! responses {
     };
 }
 
-responses![
-    Elapsed,
-    Error,
-    InvalidConfig,
-    NotQueued,
-    ReplayError,
-    TokenError,
-    UpstreamUnavailable,
-];
+responses![Elapsed, Error, InvalidConfig, NotQueued, ReplayError, TokenError, UpstreamUnavailable,];
