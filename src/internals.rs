@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "for the crate's own tests")]
 
+pub use crate::body::{collect::collect_bounded, drain::drain, read::Ending};
 pub use crate::endpoint::{Endpoint, EndpointIndex, Endpoints};
 #[cfg(feature = "client-credentials")]
 pub use crate::oauth::token_response::{MalformedToken, TokenResponse};

@@ -47,7 +47,7 @@
 //! });
 //! let token = StaticToken::new("sk_test_7")?;
 //! let stack = Stack::new()
-//!     .call_timeout(TimeoutLayer::new(Duration::from_secs(20))?)
+//!     .call_timeout(TimeoutLayer::new(Duration::from_secs(20)))
 //!     .retry(RetryOnRateLimit::new().max_retries(3))
 //!     .token_cache(TokenCacheLayer::new(token).allow_origin("https://api.clerk.example".parse()?));
 //!
@@ -141,14 +141,14 @@ impl Stack {
     pub fn new() -> Self {
         Self {
             fallback: Identity::new(),
-            call_timeout: TimeoutLayer::of(Self::CALL_TIMEOUT),
+            call_timeout: TimeoutLayer::new(Self::CALL_TIMEOUT),
             cache: Identity::new(),
             retry: RetryOnRateLimit::new(),
             throttle: ThrottleLayer::new(),
             token: Identity::new(),
             attempt_span: Identity::new(),
             classify: ErrorClassifyLayer::new(),
-            send_timeout: TimeoutLayer::of(Self::SEND_TIMEOUT),
+            send_timeout: TimeoutLayer::new(Self::SEND_TIMEOUT),
         }
     }
 }

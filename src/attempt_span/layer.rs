@@ -4,7 +4,7 @@ use http::Method;
 use tower_layer::Layer;
 
 use super::{AttemptSpan, attributes::Methods};
-use crate::{endpoint::Endpoints, error::InvalidConfig};
+use crate::endpoint::{EndpointPattern, Endpoints};
 
 /// Makes a span for each attempt, by OpenTelemetry's conventions for HTTP clients.
 ///
@@ -53,28 +53,24 @@ impl AttemptSpanLayer {
         self
     }
 
-    /// Names the requests that match `pattern` after it: its path is in the span's name and in `url.template`; see
-    /// [`EndpointPattern`](crate::EndpointPattern) for the syntax.
+    /// Names the requests that match `pattern` after it: its path is in the span's name and in `url.template`. The closure gets the
+    /// settings that the layer has at this line.
     ///
     /// ```
     /// use tower_heed::AttemptSpanLayer;
     ///
     /// AttemptSpanLayer::new()
-    ///     .endpoint("GET /users/{id}", |config| config)?
-    ///     .endpoint("POST /invitations/{code}", |config| config.without_url())?;
+    ///     .endpoint("GET /users/{id}".parse()?, |config| config)
+    ///     .endpoint("POST /invitations/{code}".parse()?, |config| config.without_url());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is malformed or there already.
-    pub fn endpoint<F>(mut self, pattern: &str, configure: F) -> Result<Self, InvalidConfig>
+    pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(SpanConfig) -> SpanConfig,
     {
         let config = configure(*self.settings.endpoints.base());
-        Arc::make_mut(&mut self.settings).endpoints.insert(pattern.parse()?, config);
-        Ok(self)
+        Arc::make_mut(&mut self.settings).endpoints.insert(pattern, config);
+        self
     }
 }
 

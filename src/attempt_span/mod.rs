@@ -49,7 +49,7 @@
 //! let _guard = tracing::subscriber::set_default(subscriber);
 //!
 //! let http = service_fn(async |_: Request<String>| Ok::<_, BoxError>(Response::new(String::new())));
-//! let spans = AttemptSpanLayer::new().endpoint("GET /users/{id}", |config| config)?;
+//! let spans = AttemptSpanLayer::new().endpoint("GET /users/{id}".parse()?, |config| config);
 //! let client = Stack::new().attempt_span(spans).layer(http);
 //! client.oneshot(Request::get("https://id.example/users/7").body(String::new())?).await?;
 //!

@@ -1,73 +1,52 @@
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::{
+    fmt, mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::Ending;
-use super::gather::Gather;
-use super::read::{Read, Reader};
+use super::{
+    Ending,
+    read::{Read, Reader},
+};
 
-/// Collects the data of a body, and no more than `max_bytes` of it.
+/// Collects at most `max_bytes` of a body's data, also if the body fails half way.
 ///
-/// Memory is taken for what has arrived, never for what the body says will come: a `Content-Length` of 5 GB reserves nothing. A
-/// body that comes in one piece is not copied. Trailers are passed over. A body of exactly `max_bytes` is complete, not cut.
+/// Memory is allocated for data that has arrived, never for an announced length: a `Content-Length` of 5 GB reserves nothing. A body
+/// of one chunk is not copied. Trailers are skipped. A body of exactly `max_bytes` is complete.
 ///
-/// There is no limit of time; dropping the future is safe at any point.
-///
-/// # Example
-///
-/// ```
-/// use http_body_util::Full;
-/// use tower_heed::body::{Ending, collect_bounded};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let answer: Full<&[u8]> = Full::from("slow down".as_bytes());
-/// let (bytes, ending) = collect_bounded(answer.clone(), 1024).await.into_parts();
-/// assert_eq!(bytes, "slow down");
-/// assert_eq!(ending, Ending::Complete);
-///
-/// let piece = collect_bounded(answer, 4).await;
-/// assert_eq!(piece.bytes(), "slow");
-/// assert!(piece.is_cut());
-/// # }
-/// ```
+/// There is no time limit. Dropping the future is safe at any point.
 pub fn collect_bounded<B: Body>(body: B, max_bytes: usize) -> CollectBounded<B> {
-    CollectBounded { body: Some(body), reader: Reader::new(max_bytes), gather: Gather::default() }
+    CollectBounded { body: Some(body), reader: Reader::new(max_bytes), chunks: Chunks::default() }
 }
 
 pin_project! {
-    /// Future of [`collect_bounded`].
-    ///
-    /// The body is dropped the moment this is ready, wherever the future itself is kept.
-    ///
-    /// # Panics
-    ///
-    /// When polled again after it was ready.
+    /// The future of [`collect_bounded`]. It drops the body when it is ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct CollectBounded<B> {
         #[pin]
         body: Option<B>,
         reader: Reader,
-        gather: Gather,
+        chunks: Chunks,
     }
 }
 
-/// What [`collect_bounded`] has read of a body, and how the reading stopped.
-#[derive(Clone)]
-pub struct Collected<E> {
-    bytes: Bytes,
-    ending: Ending<E>,
+/// Concatenates chunks, without a copy as long as there is only one.
+#[derive(Default)]
+enum Chunks {
+    #[default]
+    None,
+    One(Bytes),
+    Many(BytesMut),
 }
 
 // === impl CollectBounded ===
 
 impl<B: Body> Future for CollectBounded<B> {
-    type Output = Collected<B::Error>;
+    type Output = (Bytes, Ending<B::Error>);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -76,16 +55,16 @@ impl<B: Body> Future for CollectBounded<B> {
             this.body.as_mut().as_pin_mut().expect("`CollectBounded` polled after it was ready");
         let ending = loop {
             match ready!(this.reader.poll(body.as_mut(), cx)) {
-                Read::Fits(data) => this.gather.push(data),
+                Read::Fits(data) => this.chunks.push(data),
                 Read::Exceeds(data) => {
-                    this.gather.push_start(data, this.reader.left());
+                    this.chunks.push_start(data, this.reader.left());
                     break Ending::Cut;
                 }
-                Read::Stopped(ending) => break ending,
+                Read::Ended(ending) => break ending,
             }
         };
         this.body.set(None);
-        Poll::Ready(Collected { bytes: this.gather.take(), ending })
+        Poll::Ready((this.chunks.take(), ending))
     }
 }
 
@@ -95,40 +74,38 @@ impl<B> fmt::Debug for CollectBounded<B> {
     }
 }
 
-// === impl Collected ===
+// === impl Chunks ===
 
-impl<E> Collected<E> {
-    /// What was read: at most the number of bytes asked for, also when the body broke half way.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+impl Chunks {
+    fn push(&mut self, mut data: impl Buf) {
+        let len = data.remaining();
+        *self = match mem::take(self) {
+            Self::None => Self::One(data.copy_to_bytes(len)),
+            Self::One(first) => {
+                let mut many = BytesMut::with_capacity(first.len().saturating_add(len));
+                many.put(first);
+                many.put(data);
+                Self::Many(many)
+            }
+            Self::Many(mut many) => {
+                many.put(data);
+                Self::Many(many)
+            }
+        };
     }
 
-    /// How the reading stopped.
-    #[must_use]
-    pub fn ending(&self) -> &Ending<E> {
-        &self.ending
+    /// Copies the first `len` bytes of a longer chunk, so that the chunk itself is freed.
+    fn push_start(&mut self, data: impl Buf, len: usize) {
+        let mut start = BytesMut::new();
+        start.put(data.take(len));
+        self.push(start);
     }
 
-    /// Whether the body is longer than what was asked for.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        matches!(self.ending, Ending::Cut)
-    }
-
-    /// Both parts, for a caller that must have the whole body or the error.
-    #[must_use]
-    pub fn into_parts(self) -> (Bytes, Ending<E>) {
-        (self.bytes, self.ending)
-    }
-}
-
-/// Prints no data: a body may hold a token.
-impl<E: fmt::Debug> fmt::Debug for Collected<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collected")
-            .field("len", &self.bytes.len())
-            .field("ending", &self.ending)
-            .finish()
+    fn take(&mut self) -> Bytes {
+        match mem::take(self) {
+            Self::None => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
     }
 }

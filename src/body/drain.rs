@@ -1,48 +1,30 @@
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::Ending;
-use super::read::{Read, Reader};
+use super::{
+    Ending,
+    read::{Read, Reader},
+};
 
-/// Reads a body to its end and throws it away, so that its connection can be used again.
+/// Reads a body to its end and discards it, so that its connection can be used again.
 ///
-/// An HTTP/1 connection goes back to its pool only when the answer on it was read to the end. An answer that nobody will use, such
-/// as a 429 before a retry, is therefore drained before it is let go; dropping it unread costs the connection.
+/// An HTTP/1 connection returns to its pool only when its response was read to the end. Dropping a response unread costs the
+/// connection.
 ///
-/// Reading stops after `max_bytes`, and at once, with nothing read, where the body says beforehand that it is longer: a long body
-/// costs more than a new connection. There is no limit of time: whoever must not wait for a slow server drops the future, which is
-/// safe at any point.
-///
-/// # Example
-///
-/// ```
-/// use http_body_util::Full;
-/// use tower_heed::body::{Ending, drain};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let answer: Full<&[u8]> = Full::from("slow down".as_bytes());
-/// assert_eq!(drain(answer.clone(), 1024).await, Ending::Complete);
-/// assert_eq!(drain(answer, 4).await, Ending::Cut);
-/// # }
-/// ```
+/// Reading stops after `max_bytes`, or at once if the body announces a longer length: a long body costs more than a new connection.
+/// There is no time limit. Dropping the future is safe at any point.
 pub fn drain<B: Body>(body: B, max_bytes: usize) -> Drain<B> {
     Drain { body: Some(body), reader: Reader::new(max_bytes) }
 }
 
 pin_project! {
-    /// Future of [`drain`].
-    ///
-    /// The body is dropped the moment this is ready, wherever the future itself is kept.
-    ///
-    /// # Panics
-    ///
-    /// When polled again after it was ready.
+    /// The future of [`drain`]. It drops the body when it is ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct Drain<B> {
         #[pin]
@@ -67,7 +49,7 @@ impl<B: Body> Future for Drain<B> {
             match ready!(this.reader.poll(body.as_mut(), cx)) {
                 Read::Fits(_) => {}
                 Read::Exceeds(_) => break Ending::Cut,
-                Read::Stopped(ending) => break ending,
+                Read::Ended(ending) => break ending,
             }
         };
         this.body.set(None);

@@ -1,29 +1,39 @@
+use std::task::{Context, Poll};
+
+use http::Request;
+use http_body::Body;
 use tower_layer::Layer;
+use tower_service::Service;
 
-use super::ReplayBodyService;
+use super::ReplayBody;
 
-/// Makes every request body one that can be sent again, up to a cap.
-///
-/// Goes around the layers that send again; see [the module's page](super).
+/// Makes every request body replayable, up to a cap. It goes around the layers that retry; see [the module page](super).
 #[derive(Clone, Copy, Debug)]
+#[must_use]
 pub struct ReplayBodyLayer {
+    max_bytes: usize,
+}
+
+/// The service of [`ReplayBodyLayer`].
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayBodyService<S> {
+    inner: S,
     max_bytes: usize,
 }
 
 // === impl ReplayBodyLayer ===
 
 impl ReplayBodyLayer {
-    /// 64 KiB: well above any request to sign in or to change a profile, and a thousand of them at once still fit in 64 MiB.
+    /// 64 KiB: well above any request to sign in or to change a profile, and a thousand of them fit in 64 MiB.
     pub const DEFAULT_MAX_BYTES: usize = 64 * 1024;
 
-    /// Keeps at most `max_bytes` bytes of each body. Longer bodies are sent all the same, once.
-    #[must_use]
+    /// Records at most `max_bytes` of each body. A longer body is sent once.
     pub const fn new(max_bytes: usize) -> Self {
         Self { max_bytes }
     }
 }
 
-/// Keeps at most [`ReplayBodyLayer::DEFAULT_MAX_BYTES`].
+/// Records at most [`ReplayBodyLayer::DEFAULT_MAX_BYTES`].
 impl Default for ReplayBodyLayer {
     fn default() -> Self {
         Self::new(Self::DEFAULT_MAX_BYTES)
@@ -34,6 +44,30 @@ impl<S> Layer<S> for ReplayBodyLayer {
     type Service = ReplayBodyService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ReplayBodyService::new(inner, self.max_bytes)
+        ReplayBodyService { inner, max_bytes: self.max_bytes }
+    }
+}
+
+// === impl ReplayBodyService ===
+
+impl<S> ReplayBodyService<S> {
+    inner_accessors!();
+}
+
+impl<S, B> Service<Request<B>> for ReplayBodyService<S>
+where
+    S: Service<Request<ReplayBody<B>>>,
+    B: Body,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.inner.call(request.map(|body| ReplayBody::new(body, self.max_bytes)))
     }
 }

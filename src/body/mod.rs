@@ -1,20 +1,16 @@
-//! Request bodies that can be sent again, and answers read with a limit.
+//! Request bodies that can be sent again.
 //!
-//! A retry sends a request once more, and a body that came from a stream is gone by then. [`ReplayBody`] wraps such a body and
-//! records what passes, up to a cap, so that another send can give the same; [`ReplayBodyLayer`] wraps every request's body. The
-//! layers that send again ask for no more than [`ReplayableBody`], which every body that is `Clone` is already.
+//! A retry sends a request again, and a body from a stream is gone by then. [`ReplayBody`] wraps such a body and records it, up to a
+//! cap, so that another attempt can send the same. [`ReplayBodyLayer`] wraps the body of every request. The layers that retry require
+//! only a [`ReplayableBody`], which every `Clone` body is already.
 //!
 //! * *Use it* for `axum::body::Body`, `hyper::body::Incoming` and other bodies that can be read once.
-//! * *Do without it* for `Full<Bytes>`, `Empty<Bytes>`, `String` and all else that is `Clone`: a clone of those costs next to
-//!   nothing.
-//!
-//! For the answer's side there are [`drain`], which saves the connection of an answer that nobody will read, and
-//! [`collect_bounded`].
+//! * *Do without it* for `Full<Bytes>`, `Empty<Bytes>`, `String` and other bodies that are cheap to clone.
 //!
 //! ```text
-//!                      first send ──────► as the body is read, it is recorded
-//! body ──► ReplayBody ─┤ kept                │ refused
-//!                      │    └─ recall ──► next send ──► the record first, then on from where the body stands
+//!                       first attempt ─────► the body is recorded as it is read
+//! body ──► ReplayBody ─┤ kept                │ rejected
+//!                      │    └─ rewind ──► next attempt ──► the record first, then the rest of the body
 //! ```
 //!
 //! # Example
@@ -28,11 +24,11 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // In the place of a layer that sends again, and of the client below it.
+//! // Stands for a layer that retries, and for the client inside.
 //! let twice = service_fn(|request: Request<ReplayBody<Body>>| async move {
-//!     let kept = request.body().try_clone().ok_or("known to be too long")?;
+//!     let kept = request.body().try_clone().ok_or("longer than the cap")?;
 //!     let first = request.into_body().collect().await?.to_bytes();
-//!     let next = kept.recall().ok_or("too long, or broken")?;
+//!     let next = kept.rewind().ok_or("longer than the cap, or broken")?;
 //!     let second = next.collect().await?.to_bytes();
 //!     Ok::<_, BoxError>(Response::new((first, second)))
 //! });
@@ -50,83 +46,74 @@
 //!
 //! [`ReplayBodyLayer::DEFAULT_MAX_BYTES`], 64 KiB, for the data and trailers of one request.
 //!
-//! **At the cap** the record is thrown away and the send that is on its way goes on as if nothing were. No other send can follow:
-//! [`is_replayable`](ReplayableBody::is_replayable) turns false, and a clone taken before gives [`ReplayErrorKind::TooLarge`]. A
-//! body that says beforehand that it is longer than the cap is never recorded.
+//! **At the cap** the record is dropped and the current attempt goes on. No other attempt can follow:
+//! [`is_replayable`](ReplayableBody::is_replayable) becomes false, and an earlier clone fails with [`NotReplayable::TooLarge`]. A body
+//! whose announced length exceeds the cap is never recorded.
 //!
 //! # What is sent again
 //!
-//! * The same bytes, from the first one on, and the same trailers. Where one chunk ends and the next begins may differ.
-//! * The length ([`size_hint`](http_body::Body::size_hint)) that the body had promised; if it had promised none, the real one once
-//!   the body was read to its end. Where trailers follow, a length that was unknown stays unknown, since HTTP/1 could not send them
-//!   otherwise.
-//! * Never less: a body that failed, or ended before its promised length, is not replayable, and a clone taken before gives
-//!   [`ReplayErrorKind::Broken`] where the first send broke off. Half a body never looks like a whole one.
+//! * The same bytes from the first one on, and the same trailers. Chunk boundaries may differ.
+//! * The announced length ([`size_hint`](http_body::Body::size_hint)). Without one, the real length once the body was read to its
+//!   end. With trailers an unknown length stays unknown, because HTTP/1 could not send them otherwise.
+//! * Never less. A body that failed, or ended before its announced length, is not replayable, and an earlier clone fails with
+//!   [`NotReplayable::Broken`] at that point. Half a body never looks complete.
 //!
 //! # Cost
 //!
-//! One allocation for each request, another as soon as something is recorded, and a lock that is taken once for each frame, without
-//! contention. Chunks of 1 KiB and more that come as [`Bytes`](bytes::Bytes) are kept without a copy, which keeps alive the buffers
-//! that they are slices of; smaller ones are copied together, so that a body in tiny chunks takes little more memory than its
-//! length. Nothing is read ahead of the send, and nothing is waited for.
+//! One allocation for each request, another once something is recorded, and an uncontended lock for each frame. Chunks of 1 KiB and
+//! more that are [`Bytes`](bytes::Bytes) are kept without a copy, which keeps the buffers alive that they are slices of. Smaller
+//! chunks are copied together, so that a body of tiny chunks takes little more memory than its length. Nothing is read ahead.
 //!
 //! # Readiness
 //!
-//! [`ReplayBodyService`] is ready when the inner service is, and holds nothing of its own. Its future is the inner service's.
+//! [`ReplayBodyService`] is ready when the inner service is. Its future is the inner service's.
 //!
 //! # Cancellation
 //!
-//! A send can be dropped at any point. What it had read is recorded, and the next send begins with that.
+//! An attempt can be dropped at any point. The data it has read is recorded, and the next attempt starts with that.
 //!
 //! # Cloning
 //!
-//! [`try_clone`](ReplayableBody::try_clone) gives another send of the same body: record and body are shared, each clone keeps its
-//! own place. Clones are meant for one send after the other, and **the latest one that was begun has the body**:
+//! [`try_clone`](ReplayableBody::try_clone) returns another copy of the same body: they share the record and the source, and each has
+//! its own position. Clones are meant for one attempt after the other, and **the latest attempt reads the source**:
 //!
-//! * A send begins when it is polled for the first time. From then on the earlier ones get no more than what is recorded, and then
-//!   [`ReplayErrorKind::Superseded`]. They are woken to learn of it.
-//! * [`recall`](ReplayableBody::recall) does the same at the decision to send again, so that nothing happens to the record during
-//!   the wait.
+//! * An attempt starts with its first poll. From then on, earlier attempts get only recorded data and then
+//!   [`NotReplayable::Superseded`]. They are woken to learn of it.
+//! * [`rewind`](ReplayableBody::rewind) does the same at the decision to retry, so that the record does not change during the wait.
 //!
-//! An earlier send may well be alive: a server that answers 429 before it has read the request leaves the connection with half a
-//! body, perhaps for ever if it reads no further. Waiting for that connection to give the body back could take as long, so the next
-//! send takes it. A connection that was still in the middle of the body is closed by that, one that had sent all of it is not.
+//! An earlier attempt may still be alive: a server that responds 429 before it has read the request leaves the connection with half a
+//! body, perhaps for good. The next attempt does not wait for that connection. If the connection was still sending the body, it is
+//! closed.
 //!
 //! # Ordering
 //!
-//! [`ReplayBodyLayer`] goes around all layers that send again, and once. Below it every service, the client included, takes a
-//! `ReplayBody<B>`: `hyper_util::client::legacy::Client<_, ReplayBody<axum::body::Body>>`, for example. If it is missing, the
-//! compiler says so. If it is inside a layer that sends again, that layer still asks for a replayable body, and so the compiler
-//! says so as well.
+//! [`ReplayBodyLayer`] goes around all layers that retry, once. Every service inside, including the client, takes a `ReplayBody<B>`:
+//! for example `hyper_util::client::legacy::Client<_, ReplayBody<axum::body::Body>>`. If the layer is missing, or inside a layer that
+//! retries, the compiler says so.
 //!
 //! # Errors
 //!
-//! The error of a [`ReplayBody`] is a [`BoxError`](tower::BoxError): either the wrapped body's own, given to the send that met it,
-//! or a [`ReplayError`]. Clients pass both on as a source of theirs. The wrapped body must be `Unpin` (`Box::pin` makes it so).
+//! The error of a [`ReplayBody`] is a [`BoxError`](tower::BoxError): either the wrapped body's own, for the attempt that met it, or an
+//! [`Error`](crate::Error) of the kind [`ReplayBody`](crate::ErrorKind::ReplayBody) with its [`NotReplayable`] reason. Clients report
+//! both as the source of their own error. The wrapped body must be `Unpin` (`Box::pin` makes it so).
 
-mod collect;
-mod drain;
-mod ending;
-mod gather;
+pub(crate) mod collect;
+pub(crate) mod drain;
 mod layer;
-mod read;
+pub(crate) mod read;
 mod record;
 mod replay_body;
-mod replay_error;
 mod replayable;
-mod service;
 mod shared;
 mod source;
 mod state;
 mod with_body;
 
-pub(crate) use with_body::with_body;
-
-pub use collect::{CollectBounded, Collected, collect_bounded};
-pub use drain::{Drain, drain};
-pub use ending::Ending;
-pub use layer::ReplayBodyLayer;
+pub use crate::error::NotReplayable;
+pub(crate) use collect::{CollectBounded, collect_bounded};
+pub(crate) use drain::{Drain, drain};
+pub use layer::{ReplayBodyLayer, ReplayBodyService};
+pub(crate) use read::Ending;
 pub use replay_body::ReplayBody;
-pub use replay_error::{ReplayError, ReplayErrorKind};
 pub use replayable::ReplayableBody;
-pub use service::ReplayBodyService;
+pub(crate) use with_body::with_body;

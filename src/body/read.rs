@@ -1,36 +1,49 @@
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Buf;
 use http_body::Body;
 
-use super::Ending;
-
-/// Frames without data that one reading puts up with. A server may send them without end, and reading them never waits.
+/// The frames without data that one read accepts. A server may send any number of them, and reading them never waits.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
-/// What is still to be read of a body that is read up to a number of bytes.
+/// How the reading of a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending<E> {
+    /// The body was read to its end, so its connection can be used again.
+    Complete,
+    /// The body is longer than the bound. The rest was not read.
+    Cut,
+    /// The body failed.
+    Failed(E),
+}
+
+/// Reads a body up to a number of bytes.
 #[derive(Debug)]
 pub(super) struct Reader {
     left: usize,
     empty_frames_left: u16,
 }
 
-/// What one poll of a body brought.
+/// The result of one read.
 pub(super) enum Read<D, E> {
-    /// Data, never empty, that fits.
+    /// Data within the bound, never empty.
     Fits(D),
-    /// Data that begins within the limit and ends outside it. Nothing more is read.
+    /// Data that begins within the bound and ends beyond it. Nothing more is read.
     Exceeds(D),
-    Stopped(Ending<E>),
+    Ended(Ending<E>),
 }
 
+// === impl Reader ===
+
 impl Reader {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) const fn new(max_bytes: usize) -> Self {
         Self { left: max_bytes, empty_frames_left: MAX_EMPTY_FRAMES }
     }
 
-    pub(super) fn left(&self) -> usize {
+    pub(super) const fn left(&self) -> usize {
         self.left
     }
 
@@ -41,14 +54,14 @@ impl Reader {
     ) -> Poll<Read<B::Data, B::Error>> {
         loop {
             if body.is_end_stream() {
-                return Poll::Ready(Read::Stopped(Ending::Complete));
+                return Poll::Ready(Read::Ended(Ending::Complete));
             }
             if self.left == 0 && body.size_hint().lower() > 0 {
-                return Poll::Ready(Read::Stopped(Ending::Cut));
+                return Poll::Ready(Read::Ended(Ending::Cut));
             }
             let frame = match ready!(body.as_mut().poll_frame(cx)) {
-                None => return Poll::Ready(Read::Stopped(Ending::Complete)),
-                Some(Err(error)) => return Poll::Ready(Read::Stopped(Ending::Failed(error))),
+                None => return Poll::Ready(Read::Ended(Ending::Complete)),
+                Some(Err(error)) => return Poll::Ready(Read::Ended(Ending::Failed(error))),
                 Some(Ok(frame)) => frame,
             };
             match frame.into_data() {
@@ -61,10 +74,10 @@ impl Reader {
                         None => Read::Exceeds(data),
                     });
                 }
-                // Trailers, or data without a byte.
+                // Trailers or empty data.
                 _ => match self.empty_frames_left.checked_sub(1) {
                     Some(left) => self.empty_frames_left = left,
-                    None => return Poll::Ready(Read::Stopped(Ending::Cut)),
+                    None => return Poll::Ready(Read::Ended(Ending::Cut)),
                 },
             }
         }

@@ -4,25 +4,25 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// Data shorter than this is copied together; a list entry for it would cost as much as the data.
+/// Shorter chunks are copied together, because an entry for each would cost as much as its data.
 const SMALL: usize = 1024;
 
-/// Size from which copied data becomes a piece of its own.
+/// The size at which copied data becomes a piece.
 const PIECE: usize = 8 * 1024;
 
-/// The frames of a body as far as it was read, no more than a number of bytes.
+/// The frames read from a body, up to a number of bytes.
 ///
-/// Its own cost is a fraction of the data, however small the chunks in which that came.
+/// The overhead is a fraction of the data, however small its chunks are.
 pub(super) struct Record {
     max_bytes: usize,
     pieces: Vec<Piece>,
-    /// Small chunks that are not a piece yet. They follow the pieces.
+    /// Small chunks after the last piece.
     small: Vec<u8>,
     trailers: Option<HeaderMap>,
 }
 
 struct Piece {
-    /// Where in the body the piece ends.
+    /// The end of the piece within the body.
     end: usize,
     data: Bytes,
 }
@@ -34,13 +34,13 @@ impl Record {
         Self { max_bytes, pieces: Vec::new(), small: Vec::new(), trailers: None }
     }
 
-    /// Records a frame. Gives the record up if that does not fit.
+    /// Records a frame. Drops the record if the frame does not fit.
     pub(super) fn with(mut self, frame: &Frame<Bytes>) -> Option<Self> {
         let room = self.max_bytes - self.len();
         if let Some(data) = frame.data_ref() {
             (data.len() <= room).then(|| self.push(data))?;
         } else {
-            // There is no third kind of frame today.
+            // A frame is data or trailers.
             let trailers = frame.trailers_ref()?;
             let len: usize =
                 trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -53,7 +53,7 @@ impl Record {
         self.trailers.as_ref()
     }
 
-    /// The data from `position` up to the end of its piece; `None` where the record ends.
+    /// The data from `position` to the end of its piece; `None` at the end of the record.
     pub(super) fn read(&mut self, position: usize) -> Option<Bytes> {
         if position >= self.len() {
             return None;

@@ -1,20 +1,19 @@
-use std::fmt;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tower::BoxError;
 
-use super::ReplayableBody;
-use super::shared::Shared;
-use super::state::Cursor;
+use super::{ReplayableBody, shared::Shared, state::Cursor};
+use crate::BoxError;
 
-/// A streaming body that can be sent again, as long as it is no longer than a cap.
+/// A streaming body that can be sent again, up to a cap.
 ///
-/// What is sent is recorded as it passes: nothing is read ahead and nothing is waited for. [The module's page](super) tells the
-/// rest.
+/// The body is recorded as it is read, and never read ahead. See [the module page](super).
 ///
 /// # Example
 ///
@@ -28,7 +27,7 @@ use super::state::Cursor;
 /// let kept = first.try_clone().unwrap();
 /// assert_eq!(first.collect().await.unwrap().to_bytes(), "a login");
 ///
-/// let second = kept.recall().unwrap();
+/// let second = kept.rewind().unwrap();
 /// assert_eq!(second.collect().await.unwrap().to_bytes(), "a login");
 /// # }
 /// ```
@@ -40,9 +39,9 @@ pub struct ReplayBody<B> {
 // === impl ReplayBody ===
 
 impl<B: Body> ReplayBody<B> {
-    /// Wraps a body of which at most `max_bytes` bytes, data and trailers together, are kept.
+    /// Wraps a body and records at most `max_bytes` of its data and trailers.
     ///
-    /// A body that says beforehand that it is longer ([`Body::size_hint`], lower bound) is sent once and nothing of it is kept.
+    /// A body with a longer announced length (the lower bound of [`Body::size_hint`]) is sent once and not recorded.
     #[must_use]
     pub fn new(body: B, max_bytes: usize) -> Self {
         Self { shared: Arc::new(Shared::new(body, max_bytes)), cursor: Cursor::default() }
@@ -50,22 +49,22 @@ impl<B: Body> ReplayBody<B> {
 }
 
 impl<B> ReplayBody<B> {
-    fn another(&self) -> Self {
+    fn copy(&self) -> Self {
         Self { shared: self.shared.clone(), cursor: Cursor::default() }
     }
 }
 
 impl<B> ReplayableBody for ReplayBody<B> {
     fn try_clone(&self) -> Option<Self> {
-        self.is_replayable().then(|| self.another())
+        self.is_replayable().then(|| self.copy())
     }
 
     fn is_replayable(&self) -> bool {
-        self.shared.can_be_sent_again()
+        self.shared.can_replay()
     }
 
-    fn recall(&self) -> Option<Self> {
-        self.shared.take_back().then(|| self.another())
+    fn rewind(&self) -> Option<Self> {
+        self.shared.supersede().then(|| self.copy())
     }
 }
 
@@ -94,7 +93,7 @@ where
     }
 }
 
-/// Prints how far this send has come, and no data: a body may hold a secret.
+/// Prints the position only, because the data may contain a secret.
 impl<B> fmt::Debug for ReplayBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplayBody").field("cursor", &self.cursor).finish_non_exhaustive()

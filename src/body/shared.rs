@@ -1,47 +1,47 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tower::BoxError;
 
-use super::ReplayError;
 use super::state::{Cursor, Next, State};
+use crate::{BoxError, error::Error};
 
-/// The state that all sends of one body share, behind its lock.
+/// The state that all attempts with one body share.
 ///
-/// The lock is held while the wrapped body is polled, which does not wait; wakers are called, and bodies dropped, after its
-/// release.
+/// The lock is held while the wrapped body is polled. Wakers are called and bodies dropped without it.
 pub(super) struct Shared<B>(Mutex<State<B>>);
 
 // === impl Shared ===
 
 impl<B> Shared<B> {
-    // Not named as the methods of `ReplayableBody`: an `Arc` is `Clone`, so it has those itself and they would be called instead.
+    // The methods of `ReplayableBody` have other names, because an `Arc` implements that trait itself.
 
-    pub(super) fn can_be_sent_again(&self) -> bool {
-        self.lock().can_be_sent_again()
+    pub(super) fn can_replay(&self) -> bool {
+        self.lock().can_replay()
     }
 
-    /// Ends the sends that were begun, unless no other could follow. Tells whether one can.
-    pub(super) fn take_back(&self) -> bool {
+    /// Ends earlier attempts if another one can follow, and returns whether it can.
+    pub(super) fn supersede(&self) -> bool {
         let mut state = self.lock();
-        let possible = state.can_be_sent_again();
-        let stopped = if possible { state.supersede() } else { None };
+        let can_replay = state.can_replay();
+        let superseded = if can_replay { state.supersede() } else { None };
         drop(state);
-        wake(stopped);
-        possible
+        wake(superseded);
+        can_replay
     }
 
     fn begin(&self, cursor: &mut Cursor) {
         if !cursor.has_begun() {
-            let stopped = self.lock().begin(cursor);
-            wake(stopped);
+            let superseded = self.lock().begin(cursor);
+            wake(superseded);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<B>> {
-        // A panic in the wrapped body leaves a state that says so.
+        // After a panic in the wrapped body the state is broken, and says so.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,13 +71,13 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.begin(cursor);
-        // Declared before the lock, so that a body that is done with is dropped after its release.
+        // Declared before the lock, so that a finished body is dropped after its release.
         let mut body = None;
         let mut state = self.lock();
         Poll::Ready(match state.next(cursor) {
             Next::Frame(frame) => Some(Ok(frame)),
             Next::End => None,
-            Next::Failed(kind) => Some(Err(ReplayError::new(kind).into())),
+            Next::Failed(reason) => Some(Err(Error::replay_body(reason).into())),
             Next::Read => {
                 ready!(state.read_on(&mut body, cursor, cx)).map(|frame| frame.map_err(Into::into))
             }

@@ -1,24 +1,26 @@
-use std::mem;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::{
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-/// The wrapped body, read once from its start to its end.
+/// The wrapped body, which is read once.
 pub(super) struct Source<B> {
     reading: Reading<B>,
-    /// What the body said of its length before anything was read.
-    promised: SizeHint,
-    /// Bytes read.
+    /// The length that the body announced before anything was read.
+    announced: SizeHint,
+    /// The number of bytes read.
     read: u64,
 }
 
-/// How far the reading has come.
+/// The state of the wrapped body.
 pub(super) enum Reading<B> {
     Open(B),
     Ended,
-    /// The body failed, ended before its promised length, or panicked.
+    /// The body failed, panicked, or did not have its announced length.
     Broken,
 }
 
@@ -29,8 +31,8 @@ impl<B> Source<B> {
         &self.reading
     }
 
-    pub(super) fn promised(&self) -> &SizeHint {
-        &self.promised
+    pub(super) fn announced(&self) -> &SizeHint {
+        &self.announced
     }
 
     pub(super) fn read(&self) -> u64 {
@@ -50,27 +52,27 @@ impl<B> Source<B> {
     }
 
     fn end(&mut self) {
-        let promised = &self.promised;
-        let kept = promised.lower() <= self.read
-            && promised.upper().is_none_or(|upper| self.read <= upper);
-        self.reading = if kept { Reading::Ended } else { Reading::Broken };
+        let announced = &self.announced;
+        let is_as_announced = announced.lower() <= self.read
+            && announced.upper().is_none_or(|upper| self.read <= upper);
+        self.reading = if is_as_announced { Reading::Ended } else { Reading::Broken };
     }
 }
 
 impl<B: Body> Source<B> {
     pub(super) fn new(body: B) -> Self {
-        Self { promised: body.size_hint(), reading: Reading::Open(body), read: 0 }
+        Self { announced: body.size_hint(), reading: Reading::Open(body), read: 0 }
     }
 }
 
 impl<B: Body + Unpin> Source<B> {
-    /// Reads a frame. The body moves to `slot`, and is left there once it is done with.
+    /// Reads a frame. The body moves to `slot` and stays there once it is finished.
     pub(super) fn poll_frame(
         &mut self,
         slot: &mut Option<B>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        // Until the body is put back it counts as broken, which is the truth if it panics.
+        // The body counts as broken until it is put back, in case it panics.
         let Reading::Open(body) = mem::replace(&mut self.reading, Reading::Broken) else {
             return Poll::Ready(None);
         };
@@ -82,7 +84,7 @@ impl<B: Body + Unpin> Source<B> {
             Poll::Pending => self.put_back(slot),
             Poll::Ready(Some(Ok(frame))) => {
                 self.read += frame.data_ref().map_or(0, Bytes::len) as u64;
-                // Trailers are the last frame. A client may ask `is_end_stream` instead of polling once more.
+                // Trailers are the last frame. A client may call `is_end_stream` instead of polling again.
                 if frame.is_trailers() || body.is_end_stream() {
                     self.end();
                 } else {

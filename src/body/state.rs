@@ -4,66 +4,68 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::ReplayErrorKind;
-use super::record::Record;
-use super::source::{Reading, Source};
+use super::{
+    NotReplayable,
+    record::Record,
+    source::{Reading, Source},
+};
 
-/// A body, what was read of it, and who may read on.
+/// A body and the record of its data.
 ///
-/// Any send may read what is recorded. Only the newest reads on from the source, so no frame can go to two of them or to none.
+/// Any attempt may read the record. Only the newest one reads the source, so that no frame goes to two attempts or to none.
 pub(super) struct State<B> {
     source: Source<B>,
-    /// All that was read; `None` where that is more than `max_bytes`.
+    /// All data read so far; `None` if it exceeds `max_bytes`.
     record: Option<Record>,
     max_bytes: usize,
-    /// The number of the newest send.
+    /// The number of the newest attempt.
     newest: u64,
-    /// Wakes that send where it waits for the source.
+    /// Wakes that attempt if it waits for the source.
     waiting: Option<Waker>,
 }
 
-/// How far one send has come.
+/// The position of one attempt.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     /// Given at the first poll.
     number: Option<u64>,
     position: u64,
-    /// Gave its last frame, or an error.
+    /// Whether the last frame or an error was returned.
     ended: bool,
 }
 
-/// What a send gives next.
+/// The next frame of an attempt.
 pub(super) enum Next {
     Frame(Frame<Bytes>),
     End,
-    Failed(ReplayErrorKind),
-    /// Whatever the source gives.
+    Failed(NotReplayable),
+    /// Read the source.
     Read,
 }
 
 // === impl State ===
 
 impl<B> State<B> {
-    pub(super) fn can_be_sent_again(&self) -> bool {
+    pub(super) fn can_replay(&self) -> bool {
         self.record.is_some() && !self.source.is_broken()
     }
 
-    /// Ends the sends that were begun. The one that waits must be woken.
+    /// Ends earlier attempts. Returns the waker of one that waits.
     pub(super) fn supersede(&mut self) -> Option<Waker> {
         self.newest += 1;
         self.waiting.take()
     }
 
-    /// Makes a send the newest one.
+    /// Makes an attempt the newest one.
     pub(super) fn begin(&mut self, cursor: &mut Cursor) -> Option<Waker> {
-        // Without a record the first send is the only one. Another can only fail, and must not end the first.
+        // Without a record there is only one attempt. Another one fails, and must not end the first.
         if self.record.is_none() && self.newest > 0 {
             cursor.number = Some(0);
             return None;
         }
-        let stopped = self.supersede();
+        let superseded = self.supersede();
         cursor.number = Some(self.newest);
-        stopped
+        superseded
     }
 
     pub(super) fn next(&mut self, cursor: &mut Cursor) -> Next {
@@ -77,14 +79,14 @@ impl<B> State<B> {
         let is_newest = cursor.number == Some(self.newest);
         let next = match self.source.reading() {
             _ if self.record.is_none() && !is_newest => {
-                Next::Failed(ReplayErrorKind::TooLarge { max_bytes: self.max_bytes })
+                Next::Failed(NotReplayable::TooLarge { max_bytes: self.max_bytes })
             }
             Reading::Open(_) if is_newest => return Next::Read,
-            Reading::Open(_) => Next::Failed(ReplayErrorKind::Superseded),
+            Reading::Open(_) => Next::Failed(NotReplayable::Superseded),
             Reading::Ended => {
                 self.trailers().cloned().map_or(Next::End, |it| Next::Frame(Frame::trailers(it)))
             }
-            Reading::Broken => Next::Failed(ReplayErrorKind::Broken),
+            Reading::Broken => Next::Failed(NotReplayable::Broken),
         };
         cursor.ended = true;
         next
@@ -102,26 +104,26 @@ impl<B> State<B> {
 impl<B: Body> State<B> {
     pub(super) fn new(body: B, max_bytes: usize) -> Self {
         let source = Source::new(body);
-        let fits = source.promised().lower() <= max_bytes as u64;
+        let fits = source.announced().lower() <= max_bytes as u64;
         let record = fits.then(|| Record::new(max_bytes));
         Self { source, record, max_bytes, newest: 0, waiting: None }
     }
 
-    /// The length of what a send has not given yet.
+    /// The length of the frames to come.
     pub(super) fn size_hint(&self, cursor: &Cursor) -> SizeHint {
         let given = cursor.position;
         if cursor.ended {
             return SizeHint::with_exact(0);
         }
-        if self.data_is_all() {
+        if self.is_complete_without_trailers() {
             return SizeHint::with_exact(self.source.read().saturating_sub(given));
         }
-        // The promise, not what the source says by now: some bodies repeat at every point what they said at first. Nor is it made
-        // exact where trailers follow, since HTTP/1 has room for them only after a body of unknown length.
-        let promised = self.source.promised();
+        // The announced length, not the source's current one, because some bodies repeat at every point what they announced. With
+        // trailers an unknown length stays unknown, because HTTP/1 sends trailers only after a chunked body.
+        let announced = self.source.announced();
         let mut hint = SizeHint::new();
-        hint.set_lower(promised.lower().saturating_sub(given));
-        if let Some(upper) = promised.upper() {
+        hint.set_lower(announced.lower().saturating_sub(given));
+        if let Some(upper) = announced.upper() {
             hint.set_upper(upper.saturating_sub(given));
         }
         hint
@@ -131,20 +133,20 @@ impl<B: Body> State<B> {
         let may_read_on = cursor.number.is_none_or(|number| number == self.newest);
         let nothing_follows = match self.source.reading() {
             Reading::Open(body) => may_read_on && body.is_end_stream(),
-            Reading::Ended | Reading::Broken => self.data_is_all(),
+            Reading::Ended | Reading::Broken => self.is_complete_without_trailers(),
         };
         cursor.ended || (nothing_follows && cursor.position == self.source.read())
     }
 
-    /// Whether the body is known to its end, and its data is all there is to it.
-    fn data_is_all(&self) -> bool {
+    /// Whether the whole body was read, and has no trailers.
+    fn is_complete_without_trailers(&self) -> bool {
         self.source.is_ended()
             && self.record.as_ref().is_some_and(|record| record.trailers().is_none())
     }
 }
 
 impl<B: Body + Unpin> State<B> {
-    /// Reads on from the source for the newest send. A source that is done with is left in `slot`.
+    /// Reads the source for the newest attempt. A finished source is left in `slot`.
     pub(super) fn read_on(
         &mut self,
         slot: &mut Option<B>,

@@ -1,6 +1,6 @@
 use http::Request;
 
-/// The same request with `body`, which is a clone of its own.
+/// Clones a request, with `body` in place of its own.
 #[inline]
 pub(crate) fn with_body<B>(request: &Request<B>, body: B) -> Request<B> {
     let mut copy = Request::new(body);

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{Classifier, ErrorClass, ResponseHead, transport};
 use crate::{
-    error::{self, Elapsed, NotQueued, Obstacle, TokenError, UpstreamUnavailable, as_a, chain},
+    error::{self, TokenError, as_a, chain},
     headers::{Outcome, RateLimit},
 };
 
@@ -161,24 +161,11 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
     if let Some(error) = as_a::<error::Error>(error) {
         return error.classification().cloned();
     }
-    if as_a::<Elapsed>(error).is_some() {
-        return Some(Classification::of_class(ErrorClass::Timeout));
-    }
-    if let Some(error) = as_a::<TokenError>(error) {
-        return Some(Classification {
-            cause: Some(error.kind().class()),
-            status: error.status(),
-            retry_after: error.retry_after(),
-            ..Classification::of_class(ErrorClass::TokenUnavailable)
-        });
-    }
-    if let Some(error) = as_a::<NotQueued>(error) {
-        // Waiting helps only with a full queue.
-        let passes = matches!(error.obstacle(), Obstacle::Full { .. });
-        return passes.then(|| Classification::of_class(ErrorClass::Throttled));
-    }
-    if let Some(error) = as_a::<UpstreamUnavailable>(error) {
-        return Some(error.classification().clone());
-    }
-    None
+    let error = as_a::<TokenError>(error)?;
+    Some(Classification {
+        cause: Some(error.kind().class()),
+        status: error.status(),
+        retry_after: error.retry_after(),
+        ..Classification::of_class(ErrorClass::TokenUnavailable)
+    })
 }

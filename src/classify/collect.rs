@@ -70,7 +70,7 @@ impl<B: Body> Future for Collect<B> {
     #[allow(clippy::expect_used, reason = "a future that was ready is not polled again")]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Error> {
         let this = self.project();
-        let (body, ending) = ready!(this.body.poll(cx)).into_parts();
+        let (body, ending) = ready!(this.body.poll(cx));
         let head = this.head.take().expect("`Collect` polled after it was ready");
         let kind = ErrorKind::Response { is_body_complete: matches!(ending, Ending::Complete) };
         let details = Details {

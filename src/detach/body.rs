@@ -7,7 +7,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The inner service's body, or the empty one of an answer that was made here.
+    /// The inner service's body, or the empty one of a 202.
     #[derive(Debug)]
     pub struct DetachBody<B> {
         #[pin]

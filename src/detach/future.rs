@@ -6,15 +6,15 @@ use std::{
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
 
-use super::{DetachBody, NotQueued};
-use crate::BoxError;
+use super::DetachBody;
+use crate::{BoxError, error::Error};
 
-/// On a response: it was made here, and says that the request was taken on to be sent in the background.
+/// Marks the 202 of this layer in its extensions: the request is queued for the background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detached;
 
 pin_project! {
-    /// The inner service's answer, or 202 for a request that was taken on, or [`NotQueued`].
+    /// The inner service's response, a 202 for a queued request, or an error.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -27,20 +27,20 @@ pin_project! {
     #[project = StateProject]
     enum State<F> {
         // The request passes through.
-        Sending { #[pin] future: F },
-        // It was taken on, or not.
-        Queued { queued: Option<Result<(), NotQueued>> },
+        InFlight { #[pin] future: F },
+        // The request was queued or rejected.
+        Queued { queued: Option<Result<(), Error>> },
     }
 }
 
 // === impl ResponseFuture ===
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn sending(future: F) -> Self {
-        Self { state: State::Sending { future } }
+    pub(super) const fn in_flight(future: F) -> Self {
+        Self { state: State::InFlight { future } }
     }
 
-    pub(super) const fn queued(queued: Result<(), NotQueued>) -> Self {
+    pub(super) const fn queued(queued: Result<(), Error>) -> Self {
         Self { state: State::Queued { queued: Some(queued) } }
     }
 }
@@ -55,7 +55,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().state.project() {
-            StateProject::Sending { future } => match ready!(future.poll(cx)) {
+            StateProject::InFlight { future } => match ready!(future.poll(cx)) {
                 Ok(response) => Ok(response.map(DetachBody::of)),
                 Err(error) => Err(error.into()),
             },

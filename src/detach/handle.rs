@@ -2,16 +2,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::queue::Queue;
 
-/// Shuts the queue of a layer down, and says how much is in it. It outlives the layer, and keeps nothing running.
+/// Shuts the queue of a layer down, and shows its length. A handle may outlive the layer, and keeps nothing running.
 #[derive(Clone)]
 pub struct DetachHandle {
     queue: Arc<Queue>,
 }
 
-/// What became of the requests that were pending when the queue was shut down.
+/// How many of the pending requests ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    pub(super) completed: usize,
+pub struct DetachReport {
+    pub(super) succeeded: usize,
     pub(super) failed: usize,
     pub(super) dropped: usize,
 }
@@ -23,28 +23,27 @@ impl DetachHandle {
         Self { queue }
     }
 
-    /// How many requests were answered with 202 and have not come to an end: those in the queue and those under way.
+    /// The number of requests that got a 202 and have not ended: those in the queue and those in flight.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.queue.pending()
     }
 
-    /// Takes on no more requests, from this call on and for good, and waits until those that are pending have come to an end.
-    /// `limit` after the first poll of the future, what is left is given up.
+    /// Rejects new requests from this call on, and waits for the pending ones to end. Those that are left `limit` after the
+    /// future's first poll are dropped.
     ///
-    /// Each request that is given up is a [`Failure`](super::Failure) with the cause
-    /// [`Discarded`](super::Cause::Discarded) or [`Interrupted`](super::Cause::Interrupted), and all are told before the
-    /// future is ready. A limit of zero gives up at once all that is pending.
+    /// Each dropped request is a [`Failure`](super::Failure), `Discarded` or `Interrupted`. All callbacks have run when the future
+    /// is ready. A limit of zero drops all pending requests at once.
     ///
-    /// If the future is dropped, the queue stays shut and goes on to be worked off, without a limit. It may be called again, to
-    /// give it another limit: the earliest holds for all.
+    /// If the future is dropped, the queue stays shut down and the pending requests are still sent, without a limit. With several
+    /// calls the earliest limit applies.
     ///
     /// # Panics
     ///
-    /// The future panics outside of a tokio runtime that has its timers enabled.
-    pub fn shutdown(&self, limit: Duration) -> impl Future<Output = Report> + Send + use<> {
+    /// The future panics outside of a tokio runtime with time enabled.
+    pub fn shutdown(&self, limit: Duration) -> impl Future<Output = DetachReport> + Send + use<> {
         let before = self.queue.close();
-        Arc::clone(&self.queue).drain(before, limit)
+        Arc::clone(&self.queue).shut_down(before, limit)
     }
 }
 
@@ -54,34 +53,34 @@ impl fmt::Debug for DetachHandle {
     }
 }
 
-// === impl Report ===
+// === impl DetachReport ===
 
-impl Report {
-    /// How many succeeded.
+impl DetachReport {
+    /// The number of requests that succeeded.
     #[must_use]
-    pub const fn completed(&self) -> usize {
-        self.completed
+    pub const fn succeeded(&self) -> usize {
+        self.succeeded
     }
 
-    /// How many were sent and failed.
+    /// The number of requests that were sent and failed.
     #[must_use]
     pub const fn failed(&self) -> usize {
         self.failed
     }
 
-    /// How many were given up, unsent or under way.
+    /// The number of requests that were dropped, in the queue or in flight.
     #[must_use]
     pub const fn dropped(&self) -> usize {
         self.dropped
     }
 
     pub(super) const fn sum(self) -> usize {
-        self.completed + self.failed + self.dropped
+        self.succeeded + self.failed + self.dropped
     }
 
     pub(super) const fn plus(self, more: Self) -> Self {
         Self {
-            completed: self.completed + more.completed,
+            succeeded: self.succeeded + more.succeeded,
             failed: self.failed + more.failed,
             dropped: self.dropped + more.dropped,
         }
@@ -89,7 +88,7 @@ impl Report {
 
     pub(super) const fn since(self, before: Self) -> Self {
         Self {
-            completed: self.completed - before.completed,
+            succeeded: self.succeeded - before.succeeded,
             failed: self.failed - before.failed,
             dropped: self.dropped - before.dropped,
         }

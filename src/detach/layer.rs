@@ -1,34 +1,40 @@
 use std::{fmt, num::NonZeroUsize, sync::Arc};
 
+use http::StatusCode;
 use tower_layer::Layer;
 
 use super::{
-    Config, Detach, DetachHandle, Failure, Success, queue::Queue, state::Limits, ticket::Listeners,
+    Detach, DetachHandle, DetachedRequest, Failure, pending::Callbacks, queue::Queue, state::Limits,
 };
 use crate::{
     classify::{Classifier, Preset},
     clock::Clock,
-    endpoint::Endpoints,
-    error::InvalidConfig,
+    endpoint::{EndpointPattern, Endpoints},
     metrics as meter,
 };
 
-/// Answers 202 for named endpoints, and sends in the background. What waits is in memory only.
+/// Responds 202 for named endpoints, and sends their requests in the background. The queue is in memory only.
 ///
-/// The [module page](super) is its manual, with the defaults.
+/// The [module page](super) lists the defaults.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DetachLayer {
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
-/// What a layer and its services share.
+/// What happens to the requests of one endpoint. The closure of [`DetachLayer::endpoint`] gets one that is detached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DetachConfig {
+    is_detached: bool,
+}
+
+/// Settings that a layer and its services share.
 #[derive(Clone)]
-pub(super) struct Rules {
-    pub(super) endpoints: Endpoints<Config>,
+pub(super) struct Settings {
+    pub(super) endpoints: Endpoints<DetachConfig>,
     pub(super) limits: Limits,
     pub(super) classifier: Arc<dyn Classifier>,
-    pub(super) listeners: Listeners,
+    pub(super) callbacks: Callbacks,
     pub(super) clock: Clock,
     pub(super) queue: Arc<Queue>,
 }
@@ -36,115 +42,107 @@ pub(super) struct Rules {
 // === impl DetachLayer ===
 
 impl DetachLayer {
-    /// A thousand: some seconds of a busy server's logins, and at a few kilobytes each some megabytes.
+    /// A thousand requests: some seconds of a busy server's logins, and a few megabytes at a few kilobytes each.
     pub const DEFAULT_MAX_QUEUED: usize = 1_000;
 
-    /// Four: enough that one slow answer holds up nobody, few enough to leave the connections and the limit of an API to
-    /// those who wait for their answers.
+    /// Four requests: enough that one slow response does not block the rest, few enough to leave connections and rate limit to
+    /// calls that wait for their responses.
     pub const DEFAULT_MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
-    /// A layer that detaches nothing until an [`endpoint`](Self::endpoint) is named, with a queue of its own.
+    /// A layer with its own queue, which detaches nothing until an [`endpoint`](Self::endpoint) is named.
     pub fn new() -> Self {
         let limits = Limits {
             max_queued: Self::DEFAULT_MAX_QUEUED,
             max_concurrent: Self::DEFAULT_MAX_CONCURRENT.get(),
         };
-        let rules = Rules {
-            endpoints: Endpoints::new(Config::ATTACHED),
+        let settings = Settings {
+            endpoints: Endpoints::new(DetachConfig { is_detached: false }),
             limits,
             classifier: Arc::new(Preset::Standard),
-            listeners: Listeners::default(),
+            callbacks: Callbacks::default(),
             clock: Clock::default(),
             queue: Arc::default(),
         };
-        Self { rules: Arc::new(rules) }
+        Self { settings: Arc::new(settings) }
     }
 
-    /// Detaches the requests that match `pattern`; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
+    /// Detaches the requests that match `pattern`.
     ///
     /// ```
     /// use tower_heed::DetachLayer;
     ///
     /// DetachLayer::new()
-    ///     .endpoint("POST /logs/{*rest}", |config| config)?
-    ///     // Its answer matters.
-    ///     .endpoint("POST /logs/audit", |config| config.attached())?;
+    ///     .endpoint("POST /logs/{*rest}".parse()?, |config| config)
+    ///     // This response matters.
+    ///     .endpoint("POST /logs/audit".parse()?, |config| config.attached());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is no `[METHOD ]/path`, or that is there already. The error names it.
-    pub fn endpoint(
-        mut self,
-        pattern: &str,
-        configure: impl FnOnce(Config) -> Config,
-    ) -> Result<Self, InvalidConfig> {
-        let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern.parse()?, configure(Config::DETACHED));
-        Ok(self)
+    pub fn endpoint<F>(self, pattern: EndpointPattern, configure: F) -> Self
+    where
+        F: FnOnce(DetachConfig) -> DetachConfig,
+    {
+        let config = configure(DetachConfig { is_detached: true });
+        self.set(|settings| settings.endpoints.insert(pattern, config))
     }
 
-    /// How many requests may wait, besides those that are under way. One more fails with
-    /// [`NotQueued`](super::NotQueued) at once. With zero none waits: it is under way at once, or it fails.
+    /// Limits the queue to `max_queued` requests, in addition to those in flight. The next one fails at once, with
+    /// [`NotQueued`](crate::ErrorKind::NotQueued). With zero a request is sent at once or fails.
     pub fn max_queued(self, max_queued: usize) -> Self {
-        self.rules(|rules| rules.limits.max_queued = max_queued)
+        self.set(|settings| settings.limits.max_queued = max_queued)
     }
 
-    /// How many requests may be under way at a time, from the moment that one leaves the queue, its wait for readiness
-    /// included, until its answer has been read away. The others wait.
+    /// Limits the requests in flight, from the moment a request leaves the queue until its response body is drained. This includes
+    /// the wait for readiness.
     pub fn max_concurrent(self, max_concurrent: NonZeroUsize) -> Self {
-        self.rules(|rules| rules.limits.max_concurrent = max_concurrent.get())
+        self.set(|settings| settings.limits.max_concurrent = max_concurrent.get())
     }
 
-    /// Says which answers are failures, where no other layer has said it.
+    /// Sets the classifier for responses that no inner layer has classified.
     pub fn classifier(self, classifier: impl Classifier) -> Self {
-        self.rules(|rules| rules.classifier = Arc::new(classifier))
+        self.set(|settings| settings.classifier = Arc::new(classifier))
     }
 
-    /// Runs `listener` for each request that was answered with 202 and came to nothing, once.
+    /// Runs `callback` once for each request that got a 202 and failed. It replaces an earlier callback.
     ///
-    /// It runs on the task that sent the request, or where the queue is shut down or dropped, in the span of the call. It may
-    /// not block; hand on what it gets to a channel if there is much to do. One that panics is logged, and nothing else comes
-    /// of it. There is one listener: another takes its place.
+    /// The callback runs on the task that sent the request, or where the queue is shut down or dropped, in the span of the call. It
+    /// must not block: send to a channel if there is much to do. A panic is logged and has no other effect.
     ///
     /// ```
-    /// use tower_heed::{DetachLayer, detach::Cause};
+    /// use tower_heed::{DetachLayer, detach::Failure};
     ///
-    /// DetachLayer::new().on_failure(|failure| match failure.cause() {
-    ///     Cause::Discarded => eprintln!("{} was never sent", failure.request()),
-    ///     _ => eprintln!("{failure}"),
+    /// DetachLayer::new().on_failure(|request, failure| match failure {
+    ///     Failure::Discarded => eprintln!("{request} was never sent"),
+    ///     failure => eprintln!("{request}: {failure}"),
     /// });
     /// ```
-    pub fn on_failure<F>(self, listener: F) -> Self
+    pub fn on_failure<F>(self, callback: F) -> Self
     where
-        F: Fn(Failure) + Send + Sync + 'static,
+        F: Fn(DetachedRequest, Failure) + Send + Sync + 'static,
     {
-        self.rules(|rules| rules.listeners.failure = Some(Arc::new(listener)))
+        self.set(|settings| settings.callbacks.on_failure = Some(Arc::new(callback)))
     }
 
-    /// Runs `listener` for each request that was sent in the background and succeeded, as
-    /// [`on_failure`](Self::on_failure) does for the others.
-    pub fn on_success<F>(self, listener: F) -> Self
+    /// Runs `callback` once for each request that got a 202 and succeeded, as [`on_failure`](Self::on_failure) does for the others.
+    pub fn on_success<F>(self, callback: F) -> Self
     where
-        F: Fn(Success) + Send + Sync + 'static,
+        F: Fn(DetachedRequest, StatusCode) + Send + Sync + 'static,
     {
-        self.rules(|rules| rules.listeners.success = Some(Arc::new(listener)))
+        self.set(|settings| settings.callbacks.on_success = Some(Arc::new(callback)))
     }
 
-    /// Where the time comes from that dates in the headers of answers are read against.
+    /// Sets the clock. Dates in headers are measured against its wall time.
     pub fn clock(self, clock: Clock) -> Self {
-        self.rules(|rules| rules.clock = clock)
+        self.set(|settings| settings.clock = clock)
     }
 
-    /// Shuts the queue down at the end of the program, and shows how much is in it.
+    /// A handle to shut the queue down at the end of the program.
     #[must_use]
     pub fn handle(&self) -> DetachHandle {
-        DetachHandle::new(Arc::clone(&self.rules.queue))
+        DetachHandle::new(Arc::clone(&self.settings.queue))
     }
 
-    fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
-        change(Arc::make_mut(&mut self.rules));
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
         self
     }
 }
@@ -160,15 +158,29 @@ impl<S> Layer<S> for DetachLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         meter::layered();
-        Detach::new(inner, Arc::clone(&self.rules))
+        Detach::new(inner, Arc::clone(&self.settings))
     }
 }
 
-// === impl Rules ===
+// === impl DetachConfig ===
 
-impl fmt::Debug for Rules {
+impl DetachConfig {
+    /// Passes the requests through: an exception from a wider pattern.
+    #[must_use]
+    pub const fn attached(self) -> Self {
+        Self { is_detached: false }
+    }
+
+    pub(super) const fn is_detached(self) -> bool {
+        self.is_detached
+    }
+}
+
+// === impl Settings ===
+
+impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("Settings")
             .field("endpoints", &self.endpoints)
             .field("limits", &self.limits)
             .field("clock", &self.clock)

@@ -1,11 +1,10 @@
-//! Answers `202 Accepted` at once for named endpoints, and sends their requests in the background. **What waits is in memory
-//! only**: a crash, a kill, an out-of-memory loses it, and so does a shutdown whose deadline comes first. Where loss is not
-//! acceptable (an invoice, an audit trail, the removal of a user), write the work down where it survives, in the transaction
-//! that it belongs to, and send it from there: an outbox table in your database, or a durable queue (RabbitMQ, NATS
-//! JetStream, Kafka, SQS).
+//! Responds `202 Accepted` at once for named endpoints, and sends their requests in the background. **The queue is in memory only**:
+//! a crash, a kill or an out-of-memory loses it, and so does a shutdown that reaches its limit. If loss is not acceptable (an
+//! invoice, an audit trail, the deletion of a user), store the work in the transaction it belongs to and send it from there: an
+//! outbox table in your database, or a durable queue (RabbitMQ, NATS JetStream, Kafka, SQS).
 //!
-//! Use it for what a login must not wait for and can do without: login events, "last seen", metrics, a cache to warm up. Do
-//! not use it for requests whose answer decides something, nor to get past a limit: the work is the same, only later.
+//! Use it for requests that a login must not wait for and can do without: login events, "last seen", metrics, warming up a cache. Do
+//! not use it for requests whose response decides something, nor to get around a limit: the number of requests stays the same.
 //!
 //! # Example
 //!
@@ -19,18 +18,18 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
-//! // An API that has trouble.
+//! // An API that is down.
 //! let api = service_fn(async |_: Request<Empty<&'static [u8]>>| {
 //!     Ok::<_, Infallible>(Response::builder().status(503).body(Empty::<&[u8]>::new()).unwrap())
 //! });
-//! let (lost, mut losses) = mpsc::unbounded_channel();
+//! let (sender, mut failures) = mpsc::unbounded_channel();
 //! let detach = DetachLayer::new()
-//!     .endpoint("POST /login-events", |config| config)?
-//!     .on_failure(move |failure| drop(lost.send(failure)));
+//!     .endpoint("POST /login-events".parse()?, |config| config)
+//!     .on_failure(move |request, failure| drop(sender.send((request, failure))));
 //! let queue = detach.handle();
-//! // In the background there is more time than a login has.
-//! let timeout = TimeoutLayer::new(Duration::from_secs(30))?
-//!     .endpoint("POST /login-events", |config| config.limit(Duration::from_secs(600)))?;
+//! // The background has more time than a login.
+//! let timeout = TimeoutLayer::new(Duration::from_secs(30))
+//!     .endpoint("POST /login-events".parse()?, |config| config.limit(Duration::from_secs(600)));
 //! let client = ServiceBuilder::new()
 //!     .layer(detach)
 //!     .layer(Stack::new().call_timeout(timeout))
@@ -41,11 +40,11 @@
 //! assert_eq!(response.status(), 202);
 //! assert!(response.extensions().get::<Detached>().is_some());
 //!
-//! // At the end of the program: what is pending gets ten seconds.
+//! // At the end of the program, pending requests have ten seconds.
 //! let report = queue.shutdown(Duration::from_secs(10)).await;
 //! assert_eq!(report.failed(), 1);
-//! let failure = losses.recv().await.unwrap();
-//! assert_eq!(failure.request().path(), "/login-events");
+//! let (request, failure) = failures.recv().await.unwrap();
+//! assert_eq!(request.path(), "/login-events");
 //! assert_eq!(failure.class(), Some(ErrorClass::Unavailable));
 //! # Ok(())
 //! # }
@@ -54,108 +53,102 @@
 //! # What happens to a request
 //!
 //! ```text
-//!   call ──── no endpoint names it ─────────────────────────────► the inner service, as if this layer were not there
+//!   call ──── no endpoint names it ─────────────────────────────► the inner service
 //!     │
-//!     ├─ the queue is full or shut down, or there is no runtime ─► NotQueued, at once: nothing will be sent
+//!     ├─ the queue is full or shut down, or there is no runtime ─► NotQueued, at once: never sent
 //!     ▼
 //!   202 with an empty body, marked Detached
 //!     ┊
-//!   waiting ── a worker is free ──► a clone is made ready ──► sending ──► on_success or on_failure, and the
-//!     │                                  │                       │        answer's body is read away
+//!   queued ─── a worker is free ──► a clone is made ready ──► in flight ──► on_success or on_failure,
+//!     │                                  │                       │          and the response body is drained
 //!     ├─ Discarded                       └───────┬───────────────┘
-//!     └─ when the deadline of a shutdown comes   └─ Interrupted
+//!     └─ at the limit of a shutdown              └─ Interrupted
 //! ```
 //!
-//! * **A 202 says that the request was taken on, and nothing else.** Each request that was answered with it comes to one end
-//!   that is told once: a [`Success`], or a [`Failure`] with its [`Cause`].
-//! * A failure is *final* here: this layer sends once. What is inside of it sends again, waits for its turn and gets a token
-//!   as for any other request.
-//! * An answer is a failure if another layer has left a [`Classification`](crate::classify::Classification) on it, or else if
-//!   the [classifier](DetachLayer::classifier) says so.
-//! * Requests leave the queue in the order in which they came. Since several are under way at a time, they may reach the
-//!   server in another.
-//! * The answer's body is read to its end (64 KiB and two seconds of it at most) and thrown away, so that the connection is
-//!   kept. A body that breaks off changes nothing: the head has decided.
-//! * The request's extensions travel with it, except for its [`Deadline`](crate::extensions::Deadline): neither that one nor the
-//!   time limits around the caller bound what is done after the caller has its answer.
-//! * The request's body is read later as well. One that streams from a request which your server answers meanwhile breaks off
-//!   there: collect it first.
-//! * The `tracing` span of the call is that of the sending too, and of what is logged there. It stays open until the end.
-//! * An inner service that panics is a `Failure`, and the next request goes on.
+//! * **A 202 says only that the request was queued.** Each such request ends once: in [`on_success`](DetachLayer::on_success), or in
+//!   [`on_failure`](DetachLayer::on_failure) with a [`Failure`].
+//! * A failure is *final*: this layer makes one attempt. The layers inside retry, throttle and attach tokens as for any request.
+//! * A response is a failure if an inner layer has left a [`Classification`](crate::classify::Classification) on it, or else if the
+//!   [classifier](DetachLayer::classifier) says so.
+//! * Requests leave the queue in the order of their calls. With several in flight, they may reach the server in another order.
+//! * The response body is drained (at most 64 KiB and two seconds of it), so that the connection is kept. A body that breaks off
+//!   changes nothing: the head decides.
+//! * The request keeps its extensions except for its [`Deadline`](crate::extensions::Deadline): neither that nor the time limits
+//!   around the caller apply after the 202.
+//! * The request body is read later too. A body that streams from a request to your server breaks off when your server responds:
+//!   collect it first.
+//! * Sending and its logs are in the `tracing` span of the call, which stays open until the end.
+//! * If the inner service panics, the request is a `Failure`, and the next one goes on.
 //!
-//! # Where it runs
+//! # Tasks
 //!
-//! Nothing is spawned by a constructor. A call has a task spawned on the runtime that it is made in, up to
-//! [`max_concurrent`](DetachLayer::max_concurrent) of them, and each goes when nothing waits. So a layer, a service or a handle
-//! that is forgotten leaves no task behind, and a queue that is not used has none.
+//! No constructor spawns. A call spawns a task on its runtime, up to [`max_concurrent`](DetachLayer::max_concurrent) of them, and
+//! each task ends when the queue is empty. So a dropped layer, service or handle leaves no task behind, and an unused queue has
+//! none.
 //!
-//! * *The last layer, service and handle dropped*: what is pending is worked off all the same.
-//! * *The runtime dropped*: what was under way in it is `Interrupted`, and what waits goes on with the next call, or with a
-//!   [`shutdown`](DetachHandle::shutdown), in the runtime of that. If there is none, it is `Discarded` with the last of layers,
-//!   services and handles.
-//! * *The runtime kept and not driven*: what it has is not sent, until it is driven or dropped.
+//! * *The last layer, service and handle are dropped*: pending requests are still sent.
+//! * *The runtime is dropped*: its requests in flight are `Interrupted`. Queued ones are sent with the next call or
+//!   [`shutdown`](DetachHandle::shutdown), on that runtime. Without one they are `Discarded` with the last layer, service or handle.
+//! * *The runtime is kept and not driven*: its requests are not sent until it is driven or dropped.
 //!
 //! # Defaults
 //!
 //! | setting | default | at the limit |
 //! |---|---|---|
 //! | [`endpoint`](DetachLayer::endpoint) | none: nothing is detached | |
-//! | [`max_queued`](DetachLayer::max_queued) | [1,000](DetachLayer::DEFAULT_MAX_QUEUED) | [`NotQueued`], at once |
+//! | [`max_queued`](DetachLayer::max_queued) | [1,000](DetachLayer::DEFAULT_MAX_QUEUED) | `NotQueued`, at once |
 //! | [`max_concurrent`](DetachLayer::max_concurrent) | [4](DetachLayer::DEFAULT_MAX_CONCURRENT) | the others wait |
-//! | time for a request | none of its own: that of a [`TimeoutLayer`](crate::TimeoutLayer) inside | a `Failure` with its [`Elapsed`](crate::timeout::Elapsed) |
+//! | time for a request | none: the limit of a [`TimeoutLayer`](crate::TimeoutLayer) inside | a `Failure` with its error |
 //! | [`classifier`](DetachLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`on_failure`](DetachLayer::on_failure), [`on_success`](DetachLayer::on_success) | none; failures are logged | |
 //! | [`clock`](DetachLayer::clock) | the machine's | |
 //!
-//! The bound of the queue is a number of requests. Their bodies are kept with them, so where they are large it has to be small.
+//! The queue is bounded in requests and keeps their bodies. Make it small if bodies are large.
 //!
 //! # Cost
 //!
-//! A request that passes through costs no allocation. One that is detached is boxed, and takes a lock for a few lines where it
-//! is taken on, begun and ended.
+//! A request that passes through costs no allocation. A detached one is boxed, and takes three brief locks.
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's: which endpoint a request is for is not known before the call. A request that passes
-//! through uses the instance that was made ready. One that is detached lets it go, with whatever it holds, and is sent by a
-//! clone that a worker makes ready when the request's turn has come, so that no permit is held in the queue. An error of that
-//! readiness is a `Failure`.
+//! `poll_ready` is the inner service's: the endpoint is not known before the call. A request that passes through uses the ready
+//! instance. A detached request drops it with its permits, and is sent by a clone that a worker makes ready, so that nothing is held
+//! in the queue. If that readiness fails, the request is a `Failure`.
 //!
 //! # Cancellation
 //!
-//! A request is taken on in `call`. Dropping the future of a detached call does not take it back; dropping any other drops the
-//! inner one.
+//! `call` queues the request. Dropping the future of a detached call does not take the request back; dropping any other drops the
+//! inner future.
 //!
 //! # Cloning
 //!
-//! Clones of the layer, its services, their clones and the handles share one queue, and a shutdown is for all of them. A setter
-//! changes one layer and none of its clones.
+//! Clones of the layer, its services and its handles share one queue, and a shutdown applies to all of them. A setter changes one
+//! layer and none of its clones.
 //!
 //! # Ordering
 //!
-//! **Outside** of all other layers of this crate: what is inside is done in the background, what is outside bounds, repeats or
-//! replaces the 202 alone.
+//! **Outside** all other layers of this crate. The layers inside run in the background; layers outside apply to the 202 only.
 //!
-//! * A [`TimeoutLayer`](crate::TimeoutLayer) goes **inside**. Without one, a request that hangs takes one of the few places for
-//!   ever. The [`Stack`](crate::Stack) has one of [30 s](crate::Stack::CALL_TIMEOUT), in which a retry waits no longer than
-//!   that: give detached endpoints more.
-//! * A [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **inside**; outside, it repeats nothing but a full queue's refusal.
-//! * A [`ThrottleLayer`](crate::ThrottleLayer) inside serves all alike, so give detached endpoints the priority
-//!   [`Low`](crate::extensions::Priority::Low) there, and they let pass who waits for an answer.
-//! * With an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside, a detached 401 counts for the session as any other does.
+//! * A [`TimeoutLayer`](crate::TimeoutLayer) goes **inside**. Without one, a request that hangs occupies a worker for good. The
+//!   [`Stack`](crate::Stack) has one of [30 s](crate::Stack::CALL_TIMEOUT), which a retry's wait cannot exceed: give detached
+//!   endpoints more.
+//! * A [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **inside**. Outside, it retries only when the queue is full.
+//! * A [`ThrottleLayer`](crate::ThrottleLayer) inside treats all requests alike: give detached endpoints the priority
+//!   [`Low`](crate::extensions::Priority::Low), so that calls that wait for a response go first.
+//! * With an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside, a detached 401 counts for the session like any other.
 //!
 //! # Errors
 //!
-//! * [`NotQueued`] with its [`Obstacle`]: the queue is full or shut down, or the call was made outside of a tokio runtime.
-//!   Nothing was sent and nothing will be. It is found through any wrapping by [`find`](crate::error::find). The class of a
-//!   full queue is [`Throttled`](crate::classify::ErrorClass::Throttled), the others have none: waiting does not mend them.
-//! * The inner service's errors, unchanged, of requests that pass through. Those of the others are for
+//! * An [`Error`](crate::Error) of the kind [`NotQueued`](crate::ErrorKind::NotQueued), with its [`NotQueuedReason`]: the queue is
+//!   full or shut down, or the call was made outside of a tokio runtime. The request is never sent. If the queue is full, the class
+//!   is [`Throttled`](crate::classify::ErrorClass::Throttled). The other reasons have no class, because waiting does not help.
+//! * The inner service's errors, unchanged, of requests that pass through. Those of detached requests go to
 //!   [`on_failure`](DetachLayer::on_failure).
 //!
 //! # Panics
 //!
-//! The runtime of a detached call has to have its timers enabled: the reading away of an answer that is not there at once sets
-//! one. Without it that panics in the background, which costs the connection and nothing else.
+//! Draining a response body that is not there at once sets a timer, which panics outside a tokio runtime with time enabled. The panic
+//! costs the connection and has no other effect.
 //!
 //! # Events
 //!
@@ -163,32 +156,30 @@
 //!
 //! | level | message | fields |
 //! |---|---|---|
-//! | `WARN` | `a detached request came to nothing` | `endpoint`, `cause`, `class` and `status` if known |
-//! | `WARN` | `the queue of detached requests is full`, at the first refusal | `max_queued` |
-//! | `INFO` | `the queue of detached requests has room again`, when it is half empty | `refused` |
-//! | `INFO` | `the queue of detached requests was shut down` | `completed`, `failed`, `dropped` |
-//! | `ERROR` | `the callback of a detached request panicked` | |
+//! | `WARN` | `detached request failed` | `endpoint`, `cause`, `class` and `status` if known |
+//! | `WARN` | `queue of detached requests is full`, at the first rejection | `max_queued` |
+//! | `INFO` | `queue of detached requests has room again`, once it is half empty | `rejected` |
+//! | `INFO` | `queue of detached requests was shut down` | `succeeded`, `failed`, `dropped` |
+//! | `ERROR` | `callback of a detached request panicked` | |
 
 mod body;
-mod config;
-mod drain;
 mod events;
+mod failure;
 mod future;
 mod handle;
 mod layer;
-mod outcome;
+mod pending;
 mod queue;
 mod send;
 mod service;
+mod shutdown;
 mod state;
-mod ticket;
 mod worker;
 
-pub use crate::error::{NotQueued, Obstacle};
+pub use crate::error::NotQueuedReason;
 pub use body::DetachBody;
-pub use config::Config;
+pub use failure::{DetachedRequest, Failure};
 pub use future::{Detached, ResponseFuture};
-pub use handle::{DetachHandle, Report};
-pub use layer::DetachLayer;
-pub use outcome::{Cause, Failure, Success, Summary};
+pub use handle::{DetachHandle, DetachReport};
+pub use layer::{DetachConfig, DetachLayer};
 pub use service::Detach;

@@ -1,5 +1,3 @@
-//! The requests that were taken on, and who works them off.
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::{
@@ -8,138 +6,139 @@ use tokio::{
 };
 
 use super::{
-    Obstacle, Report, events,
-    outcome::Outcome,
+    DetachReport, events,
+    failure::Outcome,
     send::Sending,
     state::{Job, Limits, State},
     worker::Worker,
 };
+use crate::error::NotQueuedReason;
 
-/// What the services of a layer, its clones and its handles share.
+/// The queue that the services of a layer, its clones and its handles share.
 ///
-/// Neither a listener nor a sending runs with the state locked: both are code of others and may come back to it.
+/// Callbacks and inner services run with the state unlocked, because they may call back into the queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Whether all that is under way is given up.
-    pub(super) cut: watch::Sender<bool>,
-    /// Told when nothing is pending, and when a worker is lost while there is work.
+    /// Whether everything in flight is to be dropped.
+    pub(super) abort: watch::Sender<bool>,
+    /// Notified when nothing is pending, and when a worker is dropped while requests are queued.
     pub(super) idle: Notify,
 }
 
 // === impl Queue ===
 
 impl Queue {
-    /// Takes a request on, and has somebody send it.
-    pub(super) fn take_on(self: &Arc<Self>, job: Job, limits: Limits) -> Result<(), Obstacle> {
+    /// Queues a request, and spawns a worker for it if there is none.
+    pub(super) fn enqueue(
+        self: &Arc<Self>,
+        job: Job,
+        limits: Limits,
+    ) -> Result<(), NotQueuedReason> {
         let Ok(runtime) = Handle::try_current() else {
-            job.ticket.withdraw();
-            return Err(Obstacle::NoRuntime);
+            job.request.withdraw();
+            return Err(NotQueuedReason::NoRuntime);
         };
         let mut state = self.lock();
         state.limits = limits;
-        let Some(obstacle) = state.obstacle() else {
-            state.waiting.push_back(job);
+        let Some(reason) = state.rejection() else {
+            state.queued.push_back(job);
             drop(state);
-            self.hire(&runtime);
+            self.spawn_workers(&runtime);
             return Ok(());
         };
-        let is_news = matches!(obstacle, Obstacle::Full { .. }) && state.refuse();
+        let is_first = matches!(reason, NotQueuedReason::Full { .. }) && state.reject();
         drop(state);
-        if is_news {
+        if is_first {
             events::full(limits.max_queued);
         }
-        job.ticket.withdraw();
-        Err(obstacle)
+        job.request.withdraw();
+        Err(reason)
     }
 
-    /// Sees to it that there are as many workers as there is work for.
-    pub(super) fn hire(self: &Arc<Self>, runtime: &Handle) {
+    /// Spawns as many workers as there is work for, up to `max_concurrent`.
+    pub(super) fn spawn_workers(self: &Arc<Self>, runtime: &Handle) {
         let mut state = self.lock();
-        let wanted = state.limits.max_concurrent.min(state.waiting.len() + state.busy);
+        let wanted = state.limits.max_concurrent.min(state.queued.len() + state.busy);
         let missing = wanted.saturating_sub(state.workers);
         state.workers += missing;
         drop(state);
         for _ in 0..missing {
-            // Where the runtime is shutting down, the worker is dropped here and says so by that.
-            drop(runtime.spawn(Worker::new(Arc::clone(self)).work()));
+            // If the runtime is shutting down, the worker is dropped here, and its `Drop` says so.
+            drop(runtime.spawn(Worker::new(Arc::clone(self)).run()));
         }
     }
 
-    /// The next request for a worker, with its number. If there is none, the worker is no longer one.
+    /// The next request for a worker, and its number. Without one, the worker no longer counts.
     pub(super) fn next(&self) -> Option<(u64, Sending)> {
         let mut state = self.lock();
-        let Some(Job { mut ticket, sending }) = state.waiting.pop_front() else {
+        let Some(Job { mut request, sending }) = state.queued.pop_front() else {
             state.workers -= 1;
             return None;
         };
-        ticket.depart();
-        let number = state.number;
-        state.number += 1;
-        state.under_way.push((number, ticket));
+        request.start();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.in_flight.push((number, request));
         state.busy += 1;
-        let refused = state.has_room_again();
+        let rejected = state.has_room_again();
         drop(state);
-        if let Some(refused) = refused {
-            events::no_longer_full(refused);
+        if let Some(rejected) = rejected {
+            events::no_longer_full(rejected);
         }
         Some((number, sending))
     }
 
-    /// A request has come to its end.
+    /// Counts and reports the end of a request.
     pub(super) fn end(&self, number: u64, outcome: Outcome) {
         let mut state = self.lock();
-        // None if it was given up meanwhile, which has been told.
-        let Some(ticket) = state.take(number) else { return };
+        // A request that was dropped meanwhile was reported then.
+        let Some(request) = state.take(number) else { return };
         let end = match outcome {
-            Outcome::Succeeded(_) => Report { completed: 1, ..Report::default() },
-            Outcome::Failed(_) => Report { failed: 1, ..Report::default() },
+            Ok(_) => DetachReport { succeeded: 1, ..DetachReport::default() },
+            Err(_) => DetachReport { failed: 1, ..DetachReport::default() },
         };
         state.count(end);
         drop(state);
-        ticket.end(outcome);
-        self.told(end);
+        request.end(outcome);
+        self.reported(end);
     }
 
-    /// A worker is through with a request and its answer.
-    pub(super) fn rested(&self) {
+    /// Records that a worker is done with a request and its response body.
+    pub(super) fn worker_is_free(&self) {
         self.lock().busy -= 1;
     }
 
-    /// A worker was dropped, and with it the request that it was at.
-    pub(super) fn lost(&self, number: Option<u64>) {
+    /// Records that a worker was dropped, with its request if it had one.
+    pub(super) fn worker_dropped(&self, number: Option<u64>) {
         let mut state = self.lock();
         state.workers -= 1;
         state.busy -= usize::from(number.is_some());
-        let ticket = number.and_then(|number| state.take(number));
-        let end = Report { dropped: usize::from(ticket.is_some()), ..Report::default() };
+        let request = number.and_then(|number| state.take(number));
+        let end =
+            DetachReport { dropped: usize::from(request.is_some()), ..DetachReport::default() };
         state.count(end);
-        let is_work_left = !state.waiting.is_empty();
+        let has_work = !state.queued.is_empty();
         drop(state);
-        drop(ticket);
-        self.told(end);
-        if is_work_left {
-            // A shutdown that waits finds another for it.
+        drop(request);
+        self.reported(end);
+        if has_work {
+            // A waiting shutdown spawns another worker.
             self.idle.notify_waiters();
         }
     }
 
-    /// Whoever waits for this is to drop what it is at when it is ready.
-    pub(super) fn cut(&self) -> watch::Receiver<bool> {
-        self.cut.subscribe()
-    }
-
-    /// How many were taken on and have not come to an end.
+    /// The number of queued requests that have not ended.
     pub(super) fn pending(&self) -> usize {
         self.lock().pending()
     }
 
-    /// Ends that were counted have been told.
-    pub(super) fn told(&self, ends: Report) {
+    /// Records that the callbacks of counted ends have run.
+    pub(super) fn reported(&self, ends: DetachReport) {
         let mut state = self.lock();
-        state.telling = state.telling.since(ends);
+        state.reporting = state.reporting.since(ends);
         let is_idle = state.pending() == 0;
-        // Wakers are code of others as well.
+        // Wakers may call back into the queue as well.
         drop(state);
         if is_idle {
             self.idle.notify_waiters();

@@ -1,5 +1,3 @@
-//! One request, sent in the background.
-
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use http::{Request, Response};
@@ -9,7 +7,7 @@ use tower::ServiceExt;
 use tower_service::Service;
 use tracing::Instrument;
 
-use super::{Cause, outcome::Outcome};
+use super::{Failure, failure::Outcome};
 use crate::{
     BoxError,
     body::drain,
@@ -17,27 +15,27 @@ use crate::{
     clock::Clock,
 };
 
-/// What is read of the answer that nobody waits for, so that its connection is kept: more than the answers of such
-/// endpoints have, and less than a new connection costs.
+/// The part of a response body that is read to keep its connection: more than such endpoints send, and cheaper than a new
+/// connection.
 const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-/// For how long. What is left then is dropped, and the connection with it.
+/// The time for that. Then the body is dropped, and with it the connection.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A request on its way. Its end is that of the answer's head; the body is left to be read away after that.
+/// Sends one request. It ends with the response head, and leaves the body to be drained.
 pub(super) type Sending = Boxed<(Outcome, Option<Boxed<()>>)>;
 
 /// Boxed, because requests of different services share a queue.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Says what an answer means.
+/// Classifies responses.
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) classifier: Arc<dyn Classifier>,
     pub(super) clock: Clock,
 }
 
-/// Sends `request` by `service`, made ready first, in the span of this moment.
+/// Makes `service` ready and sends `request`, in the current span.
 pub(super) fn send<S, B, RB>(mut service: S, request: Request<B>, reader: Reader) -> Sending
 where
     S: Service<Request<B>, Response = Response<RB>> + Send + 'static,
@@ -47,21 +45,21 @@ where
     RB: Body + Send + 'static,
 {
     let send = async move {
-        let future = match service.ready().await.map_err(Into::into) {
+        let future = match service.ready().await {
             Ok(ready) => ready.call(request),
-            Err(error) => return (Outcome::failed(Cause::Failed(error)), None),
+            Err(error) => return (Err(Box::new(Failure::Error(error.into()))), None),
         };
-        // What it holds is not needed any more, and others may wait for it.
+        // The service may hold permits that others wait for.
         drop(service);
         match future.await {
-            Ok(response) => (reader.read(&response), read_away(response.into_body())),
-            Err(error) => (Outcome::failed(Cause::Failed(error.into())), None),
+            Ok(response) => (reader.read(&response), drain_later(response.into_body())),
+            Err(error) => (Err(Box::new(Failure::Error(error.into()))), None),
         }
     };
     Box::pin(send.in_current_span())
 }
 
-fn read_away<RB: Body + Send + 'static>(body: RB) -> Option<Boxed<()>> {
+fn drain_later<RB: Body + Send + 'static>(body: RB) -> Option<Boxed<()>> {
     if body.is_end_stream() {
         return None;
     }
@@ -73,15 +71,15 @@ fn read_away<RB: Body + Send + 'static>(body: RB) -> Option<Boxed<()>> {
 
 impl Reader {
     fn read<RB>(&self, response: &Response<RB>) -> Outcome {
-        let found = response.extensions().get::<Classification>().cloned();
-        let failure = found.or_else(|| {
+        let attached = response.extensions().get::<Classification>().cloned();
+        let failure = attached.or_else(|| {
             let now = || self.clock.system_time();
             let (status, headers) = (response.status(), response.headers());
             Classification::of_response_when(&*self.classifier, status, headers, &now)
         });
         match failure {
-            Some(failure) => Outcome::failed(Cause::Answered(failure)),
-            None => Outcome::Succeeded(response.status()),
+            Some(failure) => Err(Box::new(Failure::Response(failure))),
+            None => Ok(response.status()),
         }
     }
 }

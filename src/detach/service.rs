@@ -9,30 +9,32 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    DetachBody, NotQueued, ResponseFuture, Summary,
-    layer::Rules,
+    DetachBody, DetachedRequest, ResponseFuture,
+    layer::Settings,
+    pending::PendingRequest,
     send::{Reader, send},
     state::Job,
-    ticket::Ticket,
 };
-use crate::{BoxError, extensions::Deadline, metrics::Meter};
+use crate::{BoxError, error::Error, extensions::Deadline, metrics::Meter};
 
-/// The service that [`DetachLayer`](super::DetachLayer) makes. The [module](super) is the manual.
+/// The service of [`DetachLayer`](super::DetachLayer).
 #[derive(Clone, Debug)]
 pub struct Detach<S> {
     inner: S,
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
 // === impl Detach ===
 
 impl<S> Detach<S> {
-    pub(super) const fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
     }
 
-    /// Has `request` sent by a clone, in the background.
-    fn detach<B, RB>(&self, mut request: Request<B>, endpoint: Arc<str>) -> Result<(), NotQueued>
+    inner_accessors!();
+
+    /// Queues `request` for a clone of the inner service.
+    fn enqueue<B, RB>(&self, mut request: Request<B>, endpoint: Arc<str>) -> Result<(), Error>
     where
         S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
@@ -40,25 +42,25 @@ impl<S> Detach<S> {
         B: Send + 'static,
         RB: Body + Send + 'static,
     {
-        let rules = &self.rules;
-        // It bounds the call, and that ends here. The ambient one ends with the task.
+        let settings = &self.settings;
+        // The deadline is the call's, which ends here. The ambient one does not reach the worker's task.
         request.extensions_mut().remove::<Deadline>();
-        let summary = Summary::of(&request, Arc::clone(&endpoint));
+        let detached = DetachedRequest::of(&request, Arc::clone(&endpoint));
         let reader =
-            Reader { classifier: Arc::clone(&rules.classifier), clock: rules.clock.clone() };
+            Reader { classifier: Arc::clone(&settings.classifier), clock: settings.clock.clone() };
         let meter = Meter::named(Some(Arc::clone(&endpoint)));
         let job = Job {
-            ticket: Ticket::new(summary, rules.listeners.clone(), &meter),
+            request: PendingRequest::new(detached, settings.callbacks.clone(), &meter),
             sending: send(self.inner.clone(), request, reader),
         };
-        match rules.queue.take_on(job, rules.limits) {
+        match settings.queue.enqueue(job, settings.limits) {
             Ok(()) => {
-                meter.taken_on();
+                meter.detached();
                 Ok(())
             }
-            Err(obstacle) => {
-                meter.not_taken_on(obstacle);
-                Err(NotQueued::new(endpoint, obstacle))
+            Err(reason) => {
+                meter.not_queued(reason);
+                Err(Error::not_queued(reason, endpoint))
             }
         }
     }
@@ -81,14 +83,14 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let endpoint = self.rules.endpoints.of(&request);
+        let endpoint = self.settings.endpoints.of(&request);
         let is_detached = endpoint.config().is_detached();
         let Some(pattern) = is_detached.then(|| endpoint.shared_pattern()).flatten() else {
-            return ResponseFuture::sending(self.inner.call(request));
+            return ResponseFuture::in_flight(self.inner.call(request));
         };
-        // The instance that was made ready goes, with whatever it holds: nothing is sent in this call.
+        // Drops the ready instance with its permits: this call sends nothing.
         let unready = self.inner.clone();
         drop(mem::replace(&mut self.inner, unready));
-        ResponseFuture::queued(self.detach(request, pattern))
+        ResponseFuture::queued(self.enqueue(request, pattern))
     }
 }

@@ -1,90 +1,89 @@
-//! The books of a queue: who waits, who is under way, and how many have come to which end.
-
 use std::{collections::VecDeque, fmt, mem};
 
-use super::{Obstacle, Report, send::Sending, ticket::Ticket};
+use super::{DetachReport, pending::PendingRequest, send::Sending};
+use crate::error::NotQueuedReason;
 
-/// How many requests there may be, as the layer that takes one on has it.
+/// The bounds of a queue, as the layer that enqueues a request has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
     pub(super) max_queued: usize,
     pub(super) max_concurrent: usize,
 }
 
-/// A request that waits.
+/// A queued request.
 pub(super) struct Job {
-    pub(super) ticket: Ticket,
+    pub(super) request: PendingRequest,
     pub(super) sending: Sending,
 }
 
-/// What there is to know of the requests that were taken on, and of those who send them.
+/// The requests of a queue, its workers, and its counts.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) waiting: VecDeque<Job>,
-    /// Whoever takes a ticket out of here tells its end.
-    pub(super) under_way: Vec<(u64, Ticket)>,
-    /// The number of the next one that gets under way.
-    pub(super) number: u64,
-    /// Of the ends that are counted, those that are being told.
-    pub(super) telling: Report,
+    pub(super) queued: VecDeque<Job>,
+    /// Whoever takes a request out of here reports its end.
+    pub(super) in_flight: Vec<(u64, PendingRequest)>,
+    /// The number of the next request in flight.
+    pub(super) next_number: u64,
+    /// The counted ends whose callbacks are running.
+    pub(super) reporting: DetachReport,
     pub(super) workers: usize,
-    /// Those of them that have a request or the rest of its answer.
+    /// The workers with a request or its response body.
     pub(super) busy: usize,
     pub(super) limits: Limits,
     pub(super) is_shut_down: bool,
-    /// How many were refused since the queue became full.
-    pub(super) refused: u64,
-    pub(super) totals: Report,
+    /// The number of rejections since the queue was full.
+    pub(super) rejected: u64,
+    pub(super) totals: DetachReport,
 }
 
 // === impl State ===
 
 impl State {
     pub(super) fn pending(&self) -> usize {
-        self.waiting.len() + self.under_way.len() + self.telling.sum()
+        self.queued.len() + self.in_flight.len() + self.reporting.sum()
     }
 
-    /// Why nothing can be taken on now.
-    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+    /// The reason to reject a request now.
+    pub(super) fn rejection(&self) -> Option<NotQueuedReason> {
         let Limits { max_queued, max_concurrent } = self.limits;
         if self.is_shut_down {
-            return Some(Obstacle::ShutDown);
+            return Some(NotQueuedReason::ShutDown);
         }
-        // One that waits for a worker who is free and has not come to it yet takes no place in the queue.
+        // A request that a free worker is about to take does not count as queued.
         let free = max_concurrent.saturating_sub(self.busy);
-        let is_full = self.waiting.len() >= max_queued.saturating_add(free);
-        is_full.then_some(Obstacle::Full { max_queued })
+        let is_full = self.queued.len() >= max_queued.saturating_add(free);
+        is_full.then_some(NotQueuedReason::Full { max_queued })
     }
 
-    /// Counts ends that are to be told now.
-    pub(super) const fn count(&mut self, ends: Report) {
+    /// Counts ends whose callbacks are about to run.
+    pub(super) const fn count(&mut self, ends: DetachReport) {
         self.totals = self.totals.plus(ends);
-        self.telling = self.telling.plus(ends);
+        self.reporting = self.reporting.plus(ends);
     }
 
-    /// Counts a refusal, and says whether it is the first.
-    pub(super) const fn refuse(&mut self) -> bool {
-        self.refused += 1;
-        self.refused == 1
+    /// Counts a rejection, and returns whether it is the first.
+    pub(super) const fn reject(&mut self) -> bool {
+        self.rejected += 1;
+        self.rejected == 1
     }
 
-    /// How many were refused, once half of the places are free again.
+    /// The number of rejections, once half of the queue is free again.
     pub(super) fn has_room_again(&mut self) -> Option<u64> {
-        let is_over = self.refused > 0 && self.waiting.len() <= self.limits.max_queued / 2;
-        is_over.then(|| mem::take(&mut self.refused))
+        let is_over = self.rejected > 0 && self.queued.len() <= self.limits.max_queued / 2;
+        is_over.then(|| mem::take(&mut self.rejected))
     }
 
-    pub(super) fn take(&mut self, number: u64) -> Option<Ticket> {
-        let place = self.under_way.iter().position(|(of, _)| *of == number)?;
-        Some(self.under_way.swap_remove(place).1)
+    pub(super) fn take(&mut self, number: u64) -> Option<PendingRequest> {
+        let index = self.in_flight.iter().position(|(of, _)| *of == number)?;
+        Some(self.in_flight.swap_remove(index).1)
     }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
-            .field("waiting", &self.waiting.len())
-            .field("under_way", &self.under_way.len())
+            .field("queued", &self.queued.len())
+            .field("in_flight", &self.in_flight.len())
             .field("is_shut_down", &self.is_shut_down)
             .field("totals", &self.totals)
             .finish_non_exhaustive()

@@ -1,5 +1,3 @@
-//! A task that sends what waits, one request after the other, until nothing waits.
-
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,13 +9,12 @@ use std::{
 use tokio::{sync::watch, task::yield_now};
 
 use super::{
-    Cause,
-    outcome::Outcome,
+    Failure,
     queue::Queue,
     send::{Boxed, Sending},
 };
 
-/// One of those who send. It goes when there is nothing to send, so that a queue that nobody uses has no task.
+/// A task that sends queued requests, one after the other. It ends when the queue is empty, so that an unused queue has no task.
 #[derive(Debug)]
 pub(super) struct Worker {
     queue: Arc<Queue>,
@@ -26,52 +23,51 @@ pub(super) struct Worker {
 
 #[derive(Clone, Copy, Debug)]
 enum At {
-    /// It looks for a request.
-    Nothing,
-    /// It has the request of this number, or the rest of its answer.
+    /// Between two requests.
+    Idle,
+    /// With the request of this number or its response body.
     Request(u64),
-    /// It found none, and is not counted any more.
-    Gone,
+    /// Ended, and no longer counted.
+    Done,
 }
 
-/// What became of a future that others have made.
-enum Attended<T> {
-    Ended(T),
+/// The result of a future of the inner service.
+enum Polled<T> {
+    Ready(T),
     Panicked,
-    /// It is to be given up.
-    Cut,
+    Aborted,
 }
 
 // === impl Worker ===
 
 impl Worker {
-    /// A worker that is counted as one already.
+    /// A worker that is counted already.
     pub(super) const fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, at: At::Nothing }
+        Self { queue, at: At::Idle }
     }
 
-    pub(super) async fn work(mut self) {
-        let mut cut = self.queue.cut();
+    pub(super) async fn run(mut self) {
+        let mut abort = self.queue.abort.subscribe();
         while let Some((number, sending)) = self.queue.next() {
             self.at = At::Request(number);
-            self.send(number, sending, &mut cut).await;
-            self.at = At::Nothing;
-            self.queue.rested();
-            // Requests that are answered at once would keep this thread for as long as there are any.
+            self.send(number, sending, &mut abort).await;
+            self.at = At::Idle;
+            self.queue.worker_is_free();
+            // Without this, requests with immediate responses would keep the thread busy.
             yield_now().await;
         }
-        self.at = At::Gone;
+        self.at = At::Done;
     }
 
-    async fn send(&self, number: u64, sending: Sending, cut: &mut watch::Receiver<bool>) {
-        let (outcome, rest) = match attend(sending, cut).await {
-            Attended::Ended(ended) => ended,
-            Attended::Panicked => (Outcome::failed(Cause::Panicked), None),
-            Attended::Cut => return,
+    async fn send(&self, number: u64, sending: Sending, abort: &mut watch::Receiver<bool>) {
+        let (outcome, drain) = match guarded(sending, abort).await {
+            Polled::Ready(ready) => ready,
+            Polled::Panicked => (Err(Box::new(Failure::Panicked)), None),
+            Polled::Aborted => return,
         };
         self.queue.end(number, outcome);
-        if let Some(rest) = rest {
-            attend(rest, cut).await;
+        if let Some(drain) = drain {
+            guarded(drain, abort).await;
         }
     }
 }
@@ -79,24 +75,24 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         match self.at {
-            At::Nothing => self.queue.lost(None),
-            At::Request(number) => self.queue.lost(Some(number)),
-            At::Gone => {}
+            At::Idle => self.queue.worker_dropped(None),
+            At::Request(number) => self.queue.worker_dropped(Some(number)),
+            At::Done => {}
         }
     }
 }
 
-/// Polls `future` to its end, unless it panics or is to be given up. One that is given up may panic in its drop: that costs this
-/// worker, for which there is nothing more to do.
-async fn attend<T>(mut future: Boxed<T>, cut: &mut watch::Receiver<bool>) -> Attended<T> {
-    let mut cut = pin!(cut.wait_for(|is_cut| *is_cut));
+/// Polls `future` until it is ready, panics, or is aborted. An aborted future that panics in its drop ends the worker, which has
+/// nothing left to do.
+async fn guarded<T>(mut future: Boxed<T>, abort: &mut watch::Receiver<bool>) -> Polled<T> {
+    let mut aborted = pin!(abort.wait_for(|is_aborted| *is_aborted));
     poll_fn(|cx| {
-        if cut.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Attended::Cut);
+        if aborted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Polled::Aborted);
         }
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Attended::Ended),
-            Err(_) => Poll::Ready(Attended::Panicked),
+            Ok(polled) => polled.map(Polled::Ready),
+            Err(_) => Poll::Ready(Polled::Panicked),
         }
     })
     .await

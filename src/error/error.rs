@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::{BoxError, ErrorKind, TokenError, chain};
+use super::{BoxError, ErrorKind, NotQueuedReason, NotReplayable, Phase, TokenError, chain};
 use crate::classify::{Classification, ErrorClass};
 
 /// An error that a layer of this crate made.
@@ -27,7 +27,7 @@ use crate::classify::{Classification, ErrorClass};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() {
-/// # let client = TimeoutLayer::new(Duration::from_secs(3)).unwrap().layer(service_fn(|_: Request<String>| {
+/// # let client = TimeoutLayer::new(Duration::from_secs(3)).layer(service_fn(|_: Request<String>| {
 /// #     std::future::pending::<Result<Response<String>, Infallible>>()
 /// # }));
 /// let failure = client.oneshot(Request::new(String::new())).await.unwrap_err();
@@ -68,6 +68,24 @@ impl Error {
         let Details { classification, endpoint, response, source } = details;
         let source = source.map(Arc::from);
         Self(Arc::new(Inner { kind, classification, endpoint, response, source }))
+    }
+
+    pub(crate) fn timeout(limit: Duration, phase: Phase, endpoint: Option<Arc<str>>) -> Self {
+        let classification = Some(Classification::of_class(ErrorClass::Timeout));
+        let details = Details { classification, endpoint, ..Details::default() };
+        Self::new(ErrorKind::Timeout { limit, phase }, details)
+    }
+
+    pub(crate) fn replay_body(reason: NotReplayable) -> Self {
+        Self::new(ErrorKind::ReplayBody { reason }, Details::default())
+    }
+
+    pub(crate) fn not_queued(reason: NotQueuedReason, endpoint: Arc<str>) -> Self {
+        // A full queue gets room again. Waiting does not help against the other reasons.
+        let passes = matches!(reason, NotQueuedReason::Full { .. });
+        let classification = passes.then(|| Classification::of_class(ErrorClass::Throttled));
+        let details = Details { classification, endpoint: Some(endpoint), ..Details::default() };
+        Self::new(ErrorKind::NotQueued { reason }, details)
     }
 
     /// What happened.

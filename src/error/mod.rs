@@ -3,25 +3,19 @@
 //! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
 //! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
 
-mod elapsed;
 #[expect(clippy::module_inception, reason = "the type is what the module is about")]
 mod error;
 mod find;
 mod kind;
-mod not_queued;
 mod phase;
 mod token;
 mod token_kind;
-mod unavailable;
 
-pub use elapsed::Elapsed;
 pub(crate) use error::Details;
 pub use error::Error;
 pub use find::{BoxError, InvalidConfig, find};
 pub(crate) use find::{as_a, chain, failing_response};
 pub use kind::{ErrorKind, NotQueuedReason, NotReplayable};
-pub use not_queued::{NotQueued, Obstacle};
 pub use phase::Phase;
 pub use token::TokenError;
 pub use token_kind::TokenErrorKind;
-pub use unavailable::UpstreamUnavailable;

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of the upstream's answer, or that of the answer in its place.
+    /// The body of the upstream's response or of the fallback response.
     pub struct FallbackBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -20,7 +20,7 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Upstream { #[pin] body: B },
-        InItsPlace { bytes: Bytes },
+        Fallback { bytes: Bytes },
     }
 }
 
@@ -31,8 +31,8 @@ impl<B> FallbackBody<B> {
         Self { kind: Kind::Upstream { body } }
     }
 
-    pub(super) const fn in_its_place(bytes: Bytes) -> Self {
-        Self { kind: Kind::InItsPlace { bytes } }
+    pub(super) const fn fallback(bytes: Bytes) -> Self {
+        Self { kind: Kind::Fallback { bytes } }
     }
 }
 
@@ -46,8 +46,8 @@ impl<B: Body<Data = Bytes>> Body for FallbackBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProj::Upstream { body } => body.poll_frame(cx),
-            KindProj::InItsPlace { bytes } if bytes.is_empty() => Poll::Ready(None),
-            KindProj::InItsPlace { bytes } => {
+            KindProj::Fallback { bytes } if bytes.is_empty() => Poll::Ready(None),
+            KindProj::Fallback { bytes } => {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
         }
@@ -56,14 +56,14 @@ impl<B: Body<Data = Bytes>> Body for FallbackBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Upstream { body } => body.is_end_stream(),
-            Kind::InItsPlace { bytes } => bytes.is_empty(),
+            Kind::Fallback { bytes } => bytes.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Upstream { body } => body.size_hint(),
-            Kind::InItsPlace { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Fallback { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }
@@ -72,7 +72,7 @@ impl<B> fmt::Debug for FallbackBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             Kind::Upstream { .. } => "FallbackBody(upstream)",
-            Kind::InItsPlace { .. } => "FallbackBody(in its place)",
+            Kind::Fallback { .. } => "FallbackBody(fallback)",
         })
     }
 }

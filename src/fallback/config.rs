@@ -1,11 +1,11 @@
-use super::{Failure, IntoFallback, answer::Answer};
-use crate::{
-    classify::{Classes, ErrorClass},
-    error::InvalidConfig,
-};
+use bytes::Bytes;
+use http::Response;
 
-/// Failures of the upstream or of the way to it, which say nothing about who asks.
-const OUT: Classes = Classes::NONE
+use super::{FailedRequest, respond::Respond};
+use crate::classify::{Classes, ErrorClass};
+
+/// Failures of the upstream or of the way to it, which say nothing about the credentials.
+const UPSTREAM_DOWN: Classes = Classes::NONE
     .with(ErrorClass::RateLimited)
     .with(ErrorClass::Timeout)
     .with(ErrorClass::Unavailable)
@@ -14,170 +14,152 @@ const OUT: Classes = Classes::NONE
     .with(ErrorClass::Throttled)
     .with(ErrorClass::TokenUnavailable);
 
-/// Those, and the 401 that was meant for this program: passed on, it would sign out this program's caller.
-const OURS: Classes = OUT.with(ErrorClass::Unauthenticated);
+/// The classes that fail closed. A 401 is about this program's credentials: passed on, it would sign out this program's caller.
+const CLOSED: Classes = UPSTREAM_DOWN.with(ErrorClass::Unauthenticated);
 
-/// What becomes of the failures of an endpoint. It starts as the layer's own.
+/// How the requests of one endpoint fail. The closure of [`FallbackLayer::endpoint`](super::FallbackLayer::endpoint) gets the
+/// layer's own settings.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct FallbackConfig {
     open: Classes,
     closed: Classes,
-    /// The classes of those who may be let in although the upstream would not.
-    let_in: Classes,
-    pub(super) answer: Option<Answer>,
+    pub(super) respond: Option<Respond>,
 }
 
-/// What becomes of one failure.
+/// How one class of failures is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    Open,
-    Closed,
+pub(super) enum Action {
+    FailOpen,
+    FailClosed,
     PassThrough,
 }
 
-// === impl Config ===
+// === impl FallbackConfig ===
 
-impl Config {
-    const PASS_THROUGH: Self =
-        Self { open: Classes::NONE, closed: Classes::NONE, let_in: Classes::NONE, answer: None };
+impl FallbackConfig {
+    pub(super) const CLOSED: Self = Self { open: Classes::NONE, closed: CLOSED, respond: None };
 
-    pub(super) const fn closed() -> Self {
-        Self::PASS_THROUGH.fail_closed()
+    pub(super) fn open(respond: Respond) -> Self {
+        Self { open: UPSTREAM_DOWN, closed: Classes::NONE, respond: Some(respond) }
     }
 
-    pub(super) fn open(answer: Answer) -> Self {
-        Self { open: OUT, answer: Some(answer), ..Self::PASS_THROUGH }
-    }
-
-    /// Failures are answered by `answer`, as [`FallbackLayer::fail_open`](super::FallbackLayer::fail_open) has it. What
-    /// was chosen for single classes is forgotten.
+    /// Fails open with the response of `respond`, as [`FallbackLayer::fail_open`](super::FallbackLayer::fail_open) does. Resets
+    /// the settings for single classes.
     #[must_use]
-    pub fn fail_open<F, A>(self, answer: F) -> Self
+    pub fn fail_open<F, R, T>(self, respond: F) -> Self
     where
-        F: Fn(&Failure) -> A + Send + Sync + 'static,
-        A: IntoFallback,
+        F: Fn(&FailedRequest) -> R + Send + Sync + 'static,
+        R: Into<Option<Response<T>>>,
+        T: Into<Bytes>,
     {
-        Self::open(Answer::now(answer))
+        Self::open(Respond::sync(respond))
     }
 
-    /// Failures are answered by what `answer` comes to, as
-    /// [`FallbackLayer::fail_open_async`](super::FallbackLayer::fail_open_async) has it. What was chosen for single
-    /// classes is forgotten.
+    /// Fails open with the response that the future of `respond` resolves to, as
+    /// [`FallbackLayer::fail_open_async`](super::FallbackLayer::fail_open_async) does. Resets the settings for single classes.
     #[must_use]
-    pub fn fail_open_async<F, Fut, A>(self, answer: F) -> Self
+    pub fn fail_open_async<F, Fut, R, T>(self, respond: F) -> Self
     where
-        F: Fn(Failure) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = A> + Send + 'static,
-        A: IntoFallback,
+        F: Fn(FailedRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: Into<Option<Response<T>>>,
+        T: Into<Bytes>,
     {
-        Self::open(Answer::later(answer))
+        Self::open(Respond::asynchronous(respond))
     }
 
-    /// Failures become [`UpstreamUnavailable`](super::UpstreamUnavailable), as
-    /// [`FallbackLayer::fail_closed`](super::FallbackLayer::fail_closed) has it. What was chosen for single classes is
-    /// forgotten.
+    /// Fails closed, as [`FallbackLayer::fail_closed`](super::FallbackLayer::fail_closed) does. Resets the settings for single
+    /// classes.
     #[must_use]
-    pub const fn fail_closed(mut self) -> Self {
+    pub fn fail_closed(mut self) -> Self {
         self.open = Classes::NONE;
-        self.closed = OURS;
-        self.let_in = Classes::NONE;
+        self.closed = CLOSED;
         self
     }
 
-    /// Failures pass as they come. What was chosen for single classes is forgotten.
+    /// Passes all failures through. Resets the settings for single classes.
     #[must_use]
-    pub const fn pass_through(mut self) -> Self {
+    pub fn pass_through(mut self) -> Self {
         self.open = Classes::NONE;
         self.closed = Classes::NONE;
-        self.let_in = Classes::NONE;
         self
     }
 
-    /// Failures of this class are answered by the closure that was given to `fail_open`, here or before.
+    /// Fails open on this class, with the closure that was given to `fail_open` here or on the layer. Without a closure the class
+    /// fails closed.
     ///
-    /// Refused where there is none, and for `Unauthenticated` and `Forbidden`.
+    /// `Unauthenticated` and `Forbidden` are left as they are: see
+    /// [`dangerously_let_in_unauthenticated`](Self::dangerously_let_in_unauthenticated) and
+    /// [`dangerously_let_in_forbidden`](Self::dangerously_let_in_forbidden).
     #[must_use]
-    pub const fn fail_open_on(mut self, class: ErrorClass) -> Self {
-        self.open = self.open.with(class);
-        self.closed = self.closed.without(class);
-        self
+    pub fn fail_open_on(self, class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Unauthenticated | ErrorClass::Forbidden => self,
+            class => self.open_on(class),
+        }
     }
 
-    /// Failures of this class become [`UpstreamUnavailable`](super::UpstreamUnavailable).
+    /// Fails closed on this class.
     #[must_use]
-    pub const fn fail_closed_on(mut self, class: ErrorClass) -> Self {
+    pub fn fail_closed_on(mut self, class: ErrorClass) -> Self {
         self.open = self.open.without(class);
         self.closed = self.closed.with(class);
         self
     }
 
-    /// Failures of this class pass as they come.
+    /// Passes failures of this class through.
     #[must_use]
-    pub const fn pass_through_on(mut self, class: ErrorClass) -> Self {
+    pub fn pass_through_on(mut self, class: ErrorClass) -> Self {
         self.open = self.open.without(class);
         self.closed = self.closed.without(class);
         self
     }
 
-    /// **Whoever the upstream does not know is answered as if it did**: failures that are
-    /// [`Unauthenticated`](ErrorClass::Unauthenticated) fail open as well.
+    /// **Treats callers that the upstream does not know as if it did**: fails open on
+    /// [`Unauthenticated`](ErrorClass::Unauthenticated) too.
     ///
-    /// For endpoints whose answer lets nobody do anything, such as the picture on a login page. Refused without a
-    /// closure to answer with.
+    /// Only for endpoints whose response permits nothing, such as the picture on a login page. Without a closure the class fails
+    /// closed.
     #[must_use]
-    pub const fn dangerously_let_in_unauthenticated(mut self) -> Self {
-        self.let_in = self.let_in.with(ErrorClass::Unauthenticated);
-        self.fail_open_on(ErrorClass::Unauthenticated)
+    pub fn dangerously_let_in_unauthenticated(self) -> Self {
+        self.open_on(ErrorClass::Unauthenticated)
     }
 
-    /// **Whoever the upstream does not allow this is answered as if it did**: failures that are
-    /// [`Forbidden`](ErrorClass::Forbidden) fail open as well.
+    /// **Treats callers that the upstream forbids this request as if it did not**: fails open on
+    /// [`Forbidden`](ErrorClass::Forbidden) too.
     ///
-    /// For endpoints whose answer lets nobody do anything. Refused without a closure to answer with.
+    /// Only for endpoints whose response permits nothing. Without a closure the class fails closed.
     #[must_use]
-    pub const fn dangerously_let_in_forbidden(mut self) -> Self {
-        self.let_in = self.let_in.with(ErrorClass::Forbidden);
-        self.fail_open_on(ErrorClass::Forbidden)
+    pub fn dangerously_let_in_forbidden(self) -> Self {
+        self.open_on(ErrorClass::Forbidden)
     }
 
-    pub(super) fn checked(self) -> Result<Self, InvalidConfig> {
-        for (class, method) in [
-            (ErrorClass::Unauthenticated, "dangerously_let_in_unauthenticated"),
-            (ErrorClass::Forbidden, "dangerously_let_in_forbidden"),
-        ] {
-            if self.open.contains(class) && !self.let_in.contains(class) {
-                let why = format!(
-                    "it would let in whoever the upstream refuses; if that is meant, use `{method}`"
-                );
-                return Err(InvalidConfig::new(format!("fallback of `{class}`"), why));
-            }
+    fn open_on(mut self, class: ErrorClass) -> Self {
+        if self.respond.is_none() {
+            return self.fail_closed_on(class);
         }
-        if !self.open.is_empty() && self.answer.is_none() {
-            return Err(InvalidConfig::new(
-                "fallback",
-                "there is nothing to answer with: give it by `fail_open`",
-            ));
-        }
-        Ok(self)
+        self.open = self.open.with(class);
+        self.closed = self.closed.without(class);
+        self
     }
 
-    /// Whether anything is done about any failure.
+    /// Whether all failures pass through.
     pub(super) const fn does_nothing(&self) -> bool {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Whether a failure may be answered, so that the request's address is of use.
+    /// Whether a failure may fail open, so that the closure needs the request's method and URI.
     pub(super) const fn may_open(&self) -> bool {
         !self.open.is_empty()
     }
 
-    pub(super) const fn then(&self, class: ErrorClass) -> Then {
+    pub(super) const fn action(&self, class: ErrorClass) -> Action {
         if self.open.contains(class) {
-            Then::Open
+            Action::FailOpen
         } else if self.closed.contains(class) {
-            Then::Closed
+            Action::FailClosed
         } else {
-            Then::PassThrough
+            Action::PassThrough
         }
     }
 }

@@ -1,21 +1,20 @@
-//! Whether a failure has to do with credentials, whatever class it was given.
+//! Whether a failure concerns credentials, whatever its class.
 
-use std::error::Error;
+use std::error::Error as StdError;
 
 use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
 
-use crate::error::{as_a, chain};
 use crate::{
     classify::{Classification, ErrorClass},
-    error::{self, TokenError, TokenErrorKind, UpstreamUnavailable},
+    error::{Error, TokenError, TokenErrorKind, as_a, chain},
 };
 
-/// The class of an answer that has to do with credentials: [`Unauthenticated`](ErrorClass::Unauthenticated) or
-/// [`Forbidden`](ErrorClass::Forbidden). None where it has not.
+/// [`Unauthenticated`](ErrorClass::Unauthenticated) or [`Forbidden`](ErrorClass::Forbidden) for a response that concerns
+/// credentials.
 ///
-/// It looks past the class: a 403 that says it is a limit may be a true refusal whose limit happens to be used up, and a
-/// classifier may call a 401 what it likes.
-pub(crate) fn of_answer(
+/// The class alone does not say so: a 403 that names a limit may be a denial to a caller whose limit happens to be exhausted, and a
+/// classifier may give a 401 any class.
+pub(super) fn of_response(
     found: &Classification,
     status: StatusCode,
     headers: &HeaderMap,
@@ -27,18 +26,15 @@ pub(crate) fn of_answer(
         .or_else(|| challenged.then_some(ErrorClass::Unauthenticated))
 }
 
-/// The same of an error: of it and of all that is below it, since an error around another may be classed for itself.
-pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
+/// The same for an error and its sources. All are checked, because an outer error may have a class of its own.
+pub(super) fn of_error(error: &(dyn StdError + 'static)) -> Option<ErrorClass> {
     chain(error).find_map(|link| {
-        if let Some(error) = as_a::<error::Error>(link) {
+        if let Some(error) = as_a::<Error>(link) {
             let found = error.classification()?;
             return match error.response() {
-                Some(response) => of_answer(found, response.status(), response.headers()),
+                Some(response) => of_response(found, response.status(), response.headers()),
                 None => of_classification(found),
             };
-        }
-        if let Some(error) = as_a::<UpstreamUnavailable>(link) {
-            return of_classification(error.classification());
         }
         as_a::<TokenError>(link).and_then(of_token)
     })
@@ -48,15 +44,15 @@ fn of_classification(found: &Classification) -> Option<ErrorClass> {
     let of_class = match (found.class(), found.cause()) {
         (class @ (ErrorClass::Unauthenticated | ErrorClass::Forbidden), _)
         | (_, Some(class @ (ErrorClass::Unauthenticated | ErrorClass::Forbidden))) => Some(class),
-        // The issuer would not give a token for these credentials.
+        // The token endpoint rejected the credentials.
         (_, Some(ErrorClass::Rejected)) => Some(ErrorClass::Unauthenticated),
         _ => None,
     };
     of_class.or_else(|| found.status().and_then(of_status))
 }
 
-/// RFC 9110 sections 15.5.2, 15.5.4 and 15.5.8, and RFC 6585 section 6: the server, a proxy or the network asks who is there.
-pub(crate) fn of_status(status: StatusCode) -> Option<ErrorClass> {
+/// RFC 9110 sections 15.5.2, 15.5.4 and 15.5.8, and RFC 6585 section 6: the server, a proxy or the network asks for credentials.
+pub(super) fn of_status(status: StatusCode) -> Option<ErrorClass> {
     match status {
         StatusCode::UNAUTHORIZED
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -66,19 +62,19 @@ pub(crate) fn of_status(status: StatusCode) -> Option<ErrorClass> {
     }
 }
 
-/// A token that the issuer could not give for a while has nothing to do with credentials; one that it would not give has,
-/// and so may an answer without a token, or an error of which nothing is known.
+/// A rejected token request concerns credentials. So may a response without a token, or an error of unknown meaning. A token
+/// endpoint that is down or limits the client says nothing about credentials.
 fn of_token(error: &TokenError) -> Option<ErrorClass> {
-    let unknown = || {
+    let has_unknown_source = || {
         let source = error.source().filter(|_| error.status().is_none());
         source.is_some_and(|source| Classification::of_error(source).is_none())
     };
-    let refused = match error.kind() {
+    let denied = match error.kind() {
         TokenErrorKind::Rejected | TokenErrorKind::Malformed => true,
         TokenErrorKind::RateLimited | TokenErrorKind::Unavailable | TokenErrorKind::Timeout => {
-            unknown()
+            has_unknown_source()
         }
     };
     let of_status = error.status().and_then(of_status);
-    of_status.or_else(|| refused.then_some(ErrorClass::Unauthenticated))
+    of_status.or_else(|| denied.then_some(ErrorClass::Unauthenticated))
 }

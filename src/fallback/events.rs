@@ -1,4 +1,4 @@
-//! The events of this layer, with the fields that the module page lists. None holds a URL or a header's own text.
+//! The events that the module page lists. None contains a URL or a header value.
 
 use crate::classify::Classification;
 
@@ -17,19 +17,14 @@ macro_rules! event {
     };
 }
 
-pub(super) fn failing_open(endpoint: Option<&str>, failure: &Classification) {
-    event!(warn, endpoint, failure, "answered in the upstream's place");
+pub(super) fn failed_open(endpoint: Option<&str>, failure: &Classification) {
+    event!(warn, endpoint, failure, "failed open with a fallback response");
 }
 
-pub(super) fn failing_closed(endpoint: Option<&str>, failure: &Classification) {
-    event!(info, endpoint, failure, "failed in the upstream's place");
+pub(super) fn failed_closed(endpoint: Option<&str>, failure: &Classification) {
+    event!(info, endpoint, failure, "failed closed");
 }
 
-pub(super) fn not_open(endpoint: Option<&str>, failure: &Classification) {
-    event!(
-        info,
-        endpoint,
-        failure,
-        "not answered in the upstream's place: it has to do with credentials"
-    );
+pub(super) fn denied(endpoint: Option<&str>, failure: &Classification) {
+    event!(info, endpoint, failure, "did not fail open: the failure concerns credentials");
 }

@@ -12,14 +12,14 @@ use pin_project_lite::pin_project;
 use super::{
     FallbackBody,
     call::Call,
-    config::Then,
+    config::Action,
     events,
-    settle::{Settle, Settled, Settlement},
+    resolve::{Resolve, Resolved, Unresolved},
 };
 use crate::BoxError;
 
 pin_project! {
-    /// The upstream's answer, one in its place, or [`UpstreamUnavailable`](super::UpstreamUnavailable).
+    /// The upstream's response, a fallback response, or an error.
     pub struct ResponseFuture<F, B> {
         #[pin]
         state: State<F, B>,
@@ -29,10 +29,10 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F, B> {
-        /// The request is on its way. Without a `call` nothing is done about its failing.
-        Sent { #[pin] inner: F, call: Option<Call> },
-        /// It failed, and what the caller gets takes a moment.
-        Settling { settle: Pin<Box<Settle<B>>> },
+        // The request is in flight. Without a `call` its failure passes through.
+        InFlight { #[pin] inner: F, call: Option<Call> },
+        // The request failed, and resolving that takes time.
+        Resolving { resolve: Pin<Box<Resolve<B>>> },
     }
 }
 
@@ -40,7 +40,7 @@ pin_project! {
 
 impl<F, B> ResponseFuture<F, B> {
     pub(super) const fn new(inner: F, call: Option<Call>) -> Self {
-        Self { state: State::Sent { inner, call } }
+        Self { state: State::InFlight { inner, call } }
     }
 }
 
@@ -56,38 +56,41 @@ where
         let mut state = self.project().state;
         loop {
             let (inner, call) = match state.as_mut().project() {
-                StateProj::Sent { inner, call } => (inner, call),
-                StateProj::Settling { settle } => return settle.as_mut().poll(cx),
+                StateProj::InFlight { inner, call } => (inner, call),
+                StateProj::Resolving { resolve } => return resolve.as_mut().poll(cx),
             };
             let result = ready!(inner.poll(cx)).map_err(Into::into);
-            let Some(call) = call.take() else { return Poll::Ready(passed(result)) };
+            let Some(call) = call.take() else { return Poll::Ready(pass_through(result)) };
             let failed = match &result {
-                Ok(answer) => call.answered(answer),
-                Err(error) => call.failed(error.as_ref()),
+                Ok(response) => call.on_response(response),
+                Err(error) => call.on_error(error.as_ref()),
             };
-            let Some(failed) = failed else { return Poll::Ready(passed(result)) };
-            if failed.then == Then::PassThrough {
-                if failed.denied.is_some() {
-                    events::not_open(call.endpoint(), &failed.classification);
+            let Some(failed) = failed else { return Poll::Ready(pass_through(result)) };
+            if failed.action == Action::PassThrough {
+                if failed.is_denied {
+                    events::denied(call.endpoint.as_deref(), &failed.classification);
                 }
-                return Poll::Ready(passed(result));
+                return Poll::Ready(pass_through(result));
             }
-            let settle = match result {
-                Ok(answer) => {
-                    let settlement = Settlement::new(call, failed, None);
-                    Settle::of_answer(answer.into_body(), settlement)
+            let resolve = match result {
+                Ok(response) => {
+                    Resolve::draining(response.into_body(), Unresolved::new(call, failed, None))
                 }
-                Err(error) => match Settlement::new(call, failed, Some(error)).settle() {
-                    Settled::Done(result) => return Poll::Ready(result),
-                    Settled::Later(later, settlement) => Settle::later(later, settlement),
+                Err(error) => match Unresolved::new(call, failed, Some(error)).resolve() {
+                    Resolved::Done(result) => return Poll::Ready(result),
+                    Resolved::Responding(response, failure) => {
+                        Resolve::responding(response, failure)
+                    }
                 },
             };
-            state.set(State::Settling { settle: Box::pin(settle) });
+            state.set(State::Resolving { resolve: Box::pin(resolve) });
         }
     }
 }
 
-fn passed<B>(result: Result<Response<B>, BoxError>) -> Result<Response<FallbackBody<B>>, BoxError> {
+fn pass_through<B>(
+    result: Result<Response<B>, BoxError>,
+) -> Result<Response<FallbackBody<B>>, BoxError> {
     result.map(|response| response.map(FallbackBody::upstream))
 }
 

@@ -1,35 +1,34 @@
-//! What the caller gets when the upstream is out: an answer in its place, or an error that says so.
+//! Decides what the caller gets when the upstream is down: a fallback response, or an error that says so.
 //!
-//! Use it outermost, around everything that tries to get an answer. There are two ways to fail, and each endpoint has to
-//! choose, for the choice has consequences:
+//! Use it outermost, around everything that tries to get a response. There are two ways to fail, and each endpoint needs a choice:
 //!
-//! * **open**: go on without the upstream, with an answer of your own. For what is nice to have: feature flags, a picture, the
-//!   number of unread messages.
-//! * **closed**: do without. For all that decides something: whether someone may do this, what they have to pay.
+//! * **Fail open**: go on without the upstream, with a response of your own. For optional data: feature flags, a picture, the number
+//!   of unread messages.
+//! * **Fail closed**: return an error. For everything that decides something: whether a user may do this, what a user has to pay.
 //!
-//! Do not fail open where the answer lets someone in. This layer never does so for a failure that has to do with
-//! credentials, but a permission service that is *down* says nothing about credentials, and an open answer to "may they?" is
-//! a yes to everyone for as long as it is down.
+//! Do not fail open where the response grants access. This layer never does so for a failure that concerns credentials. But a
+//! permission service that is *down* says nothing about credentials, and an open response to "may they?" is a yes to everyone for as
+//! long as it is down.
 //!
 //! # Example
 //!
 //! ```
-//! use std::convert::Infallible;
+//! use std::{convert::Infallible, time::Duration};
 //! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::{BodyExt, Full};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{FallbackLayer, error::find, fallback::UpstreamUnavailable, extensions::Degraded};
+//! use tower_heed::{Error, ErrorKind, FallbackLayer, extensions::Degraded};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
-//! // An upstream that refuses everything because of a limit.
+//! // An upstream that limits every request.
 //! let http = service_fn(async |_: Request<Full<Bytes>>| {
 //!     let response = Response::builder().status(429).header("retry-after", 30);
 //!     Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
 //! });
 //! let layer = FallbackLayer::fail_closed()
-//!     .endpoint("GET /flags", |config| config.fail_open(|_| Response::new("{}")))?;
+//!     .endpoint("GET /flags".parse()?, |config| config.fail_open(|_| Response::new("{}")));
 //! let client = ServiceBuilder::new().layer(layer).service(http);
 //! let get = |path| Request::get(path).body(Full::default());
 //!
@@ -38,37 +37,38 @@
 //! assert_eq!(response.into_body().collect().await?.to_bytes(), "{}");
 //!
 //! let error = client.oneshot(get("/may-they")?).await.unwrap_err();
-//! let error = find::<UpstreamUnavailable>(error.as_ref()).unwrap();
-//! assert_eq!(error.retry_after_seconds(), Some(30));
+//! let error: &Error = error.downcast_ref().unwrap();
+//! assert_eq!(*error.kind(), ErrorKind::UpstreamUnavailable);
+//! assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What becomes of which failure
+//! # Which failures are handled
 //!
 //! | class | [`fail_open`](FallbackLayer::fail_open) | [`fail_closed`](FallbackLayer::fail_closed) |
 //! |---|---|---|
-//! | `RateLimited`, `Timeout`, `Unavailable`, `Connect`, `Interrupted`, `Throttled` | open | closed |
-//! | `TokenUnavailable`: the issuer is out or limits us | open | closed |
-//! | `TokenUnavailable`: the issuer refuses our credentials, or gives no usable token | as it is | closed |
-//! | `Unauthenticated` | as it is | closed |
-//! | `Forbidden`, `Rejected` | as it is | as it is |
-//! | an error of unknown meaning | as it is | as it is |
+//! | `RateLimited`, `Timeout`, `Unavailable`, `Connect`, `Interrupted`, `Throttled` | fallback response | error |
+//! | `TokenUnavailable`: the token endpoint is down or limits us | fallback response | error |
+//! | `TokenUnavailable`: the token endpoint rejects our credentials, or returns no usable token | passes through | error |
+//! | `Unauthenticated` | passes through | error |
+//! | `Forbidden`, `Rejected` | passes through | passes through |
+//! | an unknown error | passes through | passes through |
 //!
-//! *Closed* is an [`UpstreamUnavailable`]. A 401 becomes one because it was meant for this program, whose caller would take it
-//! for a sign-out of its own; a layer for a proxy that sends its users' own credentials says
-//! [`pass_through_on`](FallbackLayer::pass_through_on). A 403 or a 404 is an answer about the thing that was asked for.
+//! The error is of the kind [`UpstreamUnavailable`](crate::ErrorKind::UpstreamUnavailable). A 401 becomes one because it is about
+//! this program's credentials, and the program's caller would take it for a sign-out of its own. A proxy that forwards its users'
+//! own credentials sets [`pass_through_on`](FallbackLayer::pass_through_on). A 403 or a 404 is a response about the resource.
 //!
-//! An answer that would pass has its status looked at as well, whatever a classifier takes it for, so that it passes only if that
-//! may: a 401, 407 or 511 is closed wherever `Unauthenticated` is, a 403 wherever `Forbidden` is, and a 429 wherever `RateLimited`
-//! is. The same holds for an answer that became an error inside.
+//! A response passes through only if its status may, too, whatever a classifier makes of it: a 401, 407 or 511 fails closed wherever
+//! `Unauthenticated` does, a 403 wherever `Forbidden` does, and a 429 wherever `RateLimited` does. The same holds for a response
+//! that became an error inside.
 //!
-//! *Open* calls the closure with a [`Failure`] and returns its response with the mark [`Degraded`](crate::extensions::Degraded). If it
-//! gives `None`, the call fails closed.
+//! Failing open calls the closure with a [`FailedRequest`] and returns its response, marked with
+//! [`Degraded`](crate::extensions::Degraded). If the closure returns `None`, the call fails closed.
 //!
-//! Each class can be told otherwise, for all requests or for an endpoint: `fail_open_on`, `fail_closed_on`,
-//! `pass_through_on`. A server that fails open, and whose own credentials the upstream sees, adds
-//! `fail_closed_on(ErrorClass::Unauthenticated)`, so that it does not pass a 401 on to its users:
+//! `fail_open_on`, `fail_closed_on` and `pass_through_on` change a single class, for all requests or for one endpoint. A server that
+//! fails open and calls the upstream with credentials of its own adds `fail_closed_on(ErrorClass::Unauthenticated)`, so that it
+//! does not pass a 401 on to its users:
 //!
 //! ```
 //! use http::Response;
@@ -77,33 +77,31 @@
 //! let layer = FallbackLayer::fail_open(|_| Response::new("[]")).fail_closed_on(ErrorClass::Unauthenticated);
 //! ```
 //!
-//! # Whom failing open never lets in
+//! # Failures that never fail open
 //!
-//! Before a failure is answered it is looked at again, whatever its class. It has to do with credentials, and is dealt with as
-//! `Unauthenticated` or `Forbidden`, if
+//! Before a call fails open, the layer checks whether the failure concerns credentials. It is then handled as `Unauthenticated` or
+//! `Forbidden`, whatever its class. A failure concerns credentials if
 //!
-//! * its status is 401, 403, 407 or 511. A 403 that says it is a limit is among them: it may be a true refusal of someone whose
-//!   limit happens to be used up;
-//! * it comes with a `WWW-Authenticate` challenge and is no 429;
-//! * the layer's own [classifier](FallbackLayer::classifier) takes it for one, where a layer inside has read it differently;
-//! * it is an error, and one of those below it is such an answer, or a
-//!   [`TokenError`](crate::token_cache::TokenError) of credentials that the issuer refuses, of an answer without a usable token, or
-//!   of a source's own error whose meaning is not known.
+//! * its status is 401, 403, 407 or 511, even if a 403 names a limit: it may be a denial to a caller whose limit happens to be
+//!   exhausted;
+//! * it has a `WWW-Authenticate` challenge and is not a 429;
+//! * the layer's own [classifier](FallbackLayer::classifier) says so, even if an inner layer has classified it differently;
+//! * it is an error, and it or one of its sources is such a response, or a [`TokenError`](crate::token_cache::TokenError) for rejected
+//!   credentials, for a response without a usable token, or with a source of unknown meaning.
 //!
-//! What is refused before there is HTTP cannot be told from a connection that failed: a client certificate that the server does
-//! not take, or a proxy's 407 to `CONNECT`, is `Connect` or `Interrupted`. Where certificates say who asks, add
-//! `fail_closed_on` for both.
+//! A rejection before HTTP looks like a failed connection: a client certificate that the server does not accept, or a proxy's 407 to
+//! `CONNECT`, is `Connect` or `Interrupted`. If certificates identify your callers, add `fail_closed_on` for both.
 //!
-//! To be open to these as well, say so by a method whose name says what it risks:
-//! [`dangerously_let_in_unauthenticated`](Config::dangerously_let_in_unauthenticated),
-//! [`dangerously_let_in_forbidden`](Config::dangerously_let_in_forbidden). What is taken for the one and has the status of the other
-//! needs both.
+//! To fail open on credentials too, use the methods that name the risk:
+//! [`dangerously_let_in_unauthenticated`](FallbackConfig::dangerously_let_in_unauthenticated) and
+//! [`dangerously_let_in_forbidden`](FallbackConfig::dangerously_let_in_forbidden). A failure with the class of one and the status of
+//! the other needs both.
 //!
 //! # Bodies
 //!
-//! The answer in the upstream's place has its body at hand: a `&'static str`, a `String`, a `Vec<u8>` or [`Bytes`](bytes::Bytes).
-//! So the upstream's own body may be any whose data are `Bytes`, also one that nobody can make, such as hyper's `Incoming`. Both
-//! come as a [`FallbackBody`], which is a body as others are; for axum, turn it into its own outside of the layer:
+//! A fallback response has a body in memory: a `&'static str`, a `String`, a `Vec<u8>` or [`Bytes`](bytes::Bytes). The upstream's
+//! body may therefore be any body of `Bytes`, even one that cannot be constructed, such as hyper's `Incoming`. Both become a
+//! [`FallbackBody`]. For axum, convert it outside the layer:
 //!
 //! ```
 //! # use std::convert::Infallible;
@@ -126,83 +124,78 @@
 //!
 //! | setting | default |
 //! |---|---|
-//! | open or closed | none: the constructor says it |
+//! | fail open or closed | none: the constructor decides |
 //! | classes | as in the table above |
-//! | [`classifier`](FallbackLayer::classifier), for answers without a [`Classification`](crate::classify::Classification) | [`Preset::Standard`](crate::classify::Preset::Standard) |
-//! | [`endpoint`](FallbackLayer::endpoint) | none; it starts with what the layer has at that line |
+//! | [`classifier`](FallbackLayer::classifier), for responses without a [`Classification`](crate::classify::Classification) | [`Preset::Standard`](crate::classify::Preset::Standard) |
+//! | [`endpoint`](FallbackLayer::endpoint) | none; starts with the layer's settings at that line |
 //!
 //! # Cost
 //!
-//! A call that succeeds costs references to what the services share, and no allocation. Where an endpoint may fail open its
-//! method and address are kept for the closure, which may allocate once for an address that is a path alone. A failing answer is
-//! boxed.
+//! A successful call costs references to the shared settings, and no allocation. If its endpoint may fail open, its method and URI
+//! are kept for the closure, which may allocate once for a URI that is only a path. A failed response is boxed.
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's and its error passes unchanged: it belongs to no request.
+//! `poll_ready` is the inner service's, and its error passes through: it belongs to no request.
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops the inner one, or the answer that is waited for. Nothing else is held.
+//! Dropping the future drops the inner one or the closure's. The layer holds nothing else.
 //!
 //! # Cloning
 //!
-//! Clones share the closures and the configuration and nothing else. A setter changes one layer and none of its clones.
+//! Clones share the closures and the configuration. A setter changes one layer and none of its clones.
 //!
 //! # Ordering
 //!
-//! Outermost. [`TimeoutLayer`](crate::TimeoutLayer) goes inside, so that its [`Elapsed`](crate::timeout::Elapsed) is answered
-//! too; so does [`RetryOnRateLimit`](crate::RetryOnRateLimit), which would otherwise take an open answer for a success of the
-//! upstream; so does [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), whose session an open answer would sign in; and so does
-//! any cache, which would keep an open answer for longer than the upstream is out. One of your own asks for the mark.
+//! Outermost. The following layers go inside: [`TimeoutLayer`](crate::TimeoutLayer), so that a timeout fails open or closed as well;
+//! [`RetryOnRateLimit`](crate::RetryOnRateLimit), which would otherwise take a fallback response for a success of the upstream;
+//! [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), whose session a fallback response would sign in; and any cache, which would
+//! keep a fallback response for longer than the upstream is down. A cache of your own should check for the mark.
 //!
-//! A failing answer is let go before the caller gets another: its body is read away first, within
-//! [64 KiB](FallbackLayer::DRAIN_MAX_BYTES) and [a tenth of a second](FallbackLayer::DRAIN_TIMEOUT), so that its connection can be
-//! used again; where the call's [`Deadline`](crate::extensions::Deadline) leaves less time than that, what is not there at once is not
-//! waited for. Nothing of what the upstream sent is in an open answer. Once the head of a success has been passed on, a body that
-//! breaks off is the caller's to deal with.
+//! A failed response is dropped before the caller gets another one. Its body is drained first, up to
+//! [64 KiB](FallbackLayer::DRAIN_MAX_BYTES) and [100 ms](FallbackLayer::DRAIN_TIMEOUT), so that its connection can be used again; if
+//! the call's [`Deadline`](crate::extensions::Deadline) leaves less time, the layer does not wait for the body. A fallback response
+//! contains nothing from the upstream. Once the head of a success has passed, the caller handles a body that breaks off.
 //!
 //! # Errors
 //!
-//! [`UpstreamUnavailable`], found through any wrapping by [`find`](crate::error::find), with the class, how long not to ask again,
-//! and the error that it stands for as its source. With the feature `axum` it is a response: 503 with `Retry-After`. All other
-//! errors pass unchanged.
+//! An [`Error`](crate::Error) of the kind [`UpstreamUnavailable`](crate::ErrorKind::UpstreamUnavailable), with the class of the
+//! failure, the time to wait, and the original error as its source. With the feature `axum` it becomes a 503 response with
+//! `Retry-After`. Other errors pass through.
 //!
 //! # Panics
 //!
-//! Reading away an answer's body that is not there at once sets a timer: outside a tokio runtime with its timer on, that panics. A
-//! closure that panics does so in the call that it is to answer, and in no other.
+//! Draining a body that is not there at once sets a timer, which panics outside a tokio runtime with time enabled. If a closure
+//! panics, only the call that it should respond to panics.
 //!
 //! # Events
 //!
-//! One for each failure that is answered or becomes an error, or that is not answered although its class is open. The target is
-//! `tower_heed::fallback`, the fields are `endpoint` (the pattern), `class`, `status` and `wait_ms`, each if it is known. None holds
-//! a URL, a token or a header's own text. A failure that passes as it is leaves none.
+//! The target is `tower_heed::fallback`. The fields are `endpoint` (the pattern), `class`, `status` and `wait_ms`, each if known.
+//! None contains a URL, a token or a header value. A failure that passes through is not logged, unless its class would have failed
+//! open.
 //!
 //! | level | message |
 //! |---|---|
-//! | `WARN` | `answered in the upstream's place` |
-//! | `INFO` | `failed in the upstream's place` |
-//! | `INFO` | `not answered in the upstream's place: it has to do with credentials` |
+//! | `WARN` | `failed open with a fallback response` |
+//! | `INFO` | `failed closed` |
+//! | `INFO` | `did not fail open: the failure concerns credentials` |
 
-mod answer;
 mod body;
 mod call;
 mod config;
 mod denial;
 mod events;
-mod failure;
+mod failed_request;
 mod future;
-mod judge;
 mod layer;
+mod resolve;
+mod respond;
 mod service;
-mod settle;
 
-pub use crate::error::UpstreamUnavailable;
-pub use answer::IntoFallback;
 pub use body::FallbackBody;
-pub use config::Config;
-pub use failure::Failure;
+pub use config::FallbackConfig;
+pub use failed_request::FailedRequest;
 pub use future::ResponseFuture;
 pub use layer::FallbackLayer;
 pub use service::Fallback;

@@ -8,22 +8,24 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{FallbackBody, ResponseFuture, call::Call, layer::Rules};
+use super::{FallbackBody, ResponseFuture, call::Call, layer::Settings};
 use crate::BoxError;
 
-/// The service that [`FallbackLayer`](super::FallbackLayer) makes.
+/// The service of [`FallbackLayer`](super::FallbackLayer).
 #[derive(Clone, Debug)]
 pub struct Fallback<S> {
     inner: S,
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
 // === impl Fallback ===
 
 impl<S> Fallback<S> {
-    pub(super) const fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
     }
+
+    inner_accessors!();
 }
 
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for Fallback<S>
@@ -41,7 +43,7 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let call = Call::of(&request, &self.rules);
+        let call = Call::of(&request, &self.settings);
         ResponseFuture::new(self.inner.call(request), call)
     }
 }

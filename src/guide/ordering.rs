@@ -53,11 +53,11 @@
 //! let client = ServiceBuilder::new()
 //!     .layer(DetachLayer::new().endpoint("POST /login-events", |config| config)?)
 //!     .layer(FallbackLayer::fail_closed())
-//!     .layer(TimeoutLayer::new(Duration::from_secs(30))?)
+//!     .layer(TimeoutLayer::new(Duration::from_secs(30)))
 //!     .layer(RetryOnRateLimit::new())
 //!     .layer(ThrottleLayer::new())
 //!     .layer(ErrorClassifyLayer::new())
-//!     .layer(TimeoutLayer::new(Duration::from_secs(10))?)
+//!     .layer(TimeoutLayer::new(Duration::from_secs(10)))
 //!     .service(http);
 //!
 //! let event = Request::post("https://id.example/login-events").body(Full::default())?;

@@ -1,60 +1,35 @@
-//! The names of what is counted.
-
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Requests that the throttle let through.
-pub const SENDS: &str = "tower_heed_sends_total";
-
-/// Answers that refused a request because of a limit.
-pub const REFUSALS: &str = "tower_heed_refusals_total";
-
-/// For how long requests waited for their turns, in seconds.
-pub const WAIT: &str = "tower_heed_wait_seconds";
-
-/// How many requests wait for their turns.
-pub const QUEUE_LENGTH: &str = "tower_heed_queue_length";
-
-/// Sends after the first.
-pub const RETRIES: &str = "tower_heed_retries_total";
-
-/// Flights for a token.
-pub const TOKENS_FETCHED: &str = "tower_heed_tokens_fetched_total";
-
-/// Failures that were not passed on.
-pub const FALLBACKS: &str = "tower_heed_fallbacks_total";
-
-/// Requests that the response cache looked at.
-pub const CACHE_REQUESTS: &str = "tower_heed_cache_requests_total";
-
-/// Requests that were taken on to be sent in the background.
-pub const DETACHED: &str = "tower_heed_detached_total";
-
-/// How these ended.
-pub const DETACHED_ENDS: &str = "tower_heed_detached_ends_total";
-
-/// Requests that were to be sent in the background and were not taken on.
-pub const DETACHED_REFUSALS: &str = "tower_heed_detached_refusals_total";
-
-/// How many requests were taken on and have not come to an end.
-pub const DETACHED_PENDING: &str = "tower_heed_detached_pending";
+pub(super) const ATTEMPTS: &str = "tower_heed_attempts_total";
+pub(super) const RATE_LIMITED: &str = "tower_heed_rate_limited_total";
+pub(super) const QUEUE_WAIT: &str = "tower_heed_queue_wait_seconds";
+pub(super) const QUEUE_LENGTH: &str = "tower_heed_queue_length";
+pub(super) const RETRIES: &str = "tower_heed_retries_total";
+pub(super) const TOKEN_FETCHES: &str = "tower_heed_token_fetches_total";
+pub(super) const FALLBACKS: &str = "tower_heed_fallbacks_total";
+pub(super) const RESPONSE_CACHE_REQUESTS: &str = "tower_heed_response_cache_requests_total";
+pub(super) const DETACHED: &str = "tower_heed_detached_total";
+pub(super) const DETACHED_COMPLETED: &str = "tower_heed_detached_completed_total";
+pub(super) const DETACHED_REJECTED: &str = "tower_heed_detached_rejected_total";
+pub(super) const DETACHED_PENDING: &str = "tower_heed_detached_pending";
 
 /// The `endpoint` of requests that match no pattern.
-pub const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
-/// Tells the recorder the description and the unit of each.
+/// Registers the description and the unit of each metric with the recorder.
 ///
-/// The layers do so themselves when they are put around a service. Call it if the recorder was installed after that.
+/// The layers do so when they wrap a service. Call this if the recorder is installed later.
 pub fn describe() {
-    describe_counter!(SENDS, Unit::Count, "Requests that the throttle let through.");
-    describe_counter!(REFUSALS, Unit::Count, "Requests refused by the server because of a limit.");
-    describe_histogram!(WAIT, Unit::Seconds, "Time that a request waited for its turn.");
-    describe_gauge!(QUEUE_LENGTH, Unit::Count, "Requests that wait for their turns.");
-    describe_counter!(RETRIES, Unit::Count, "Sends after the first of a call.");
-    describe_counter!(TOKENS_FETCHED, Unit::Count, "Tokens asked for at their source.");
-    describe_counter!(FALLBACKS, Unit::Count, "Failures answered in the upstream's place.");
-    describe_counter!(CACHE_REQUESTS, Unit::Count, "Requests seen by the response cache.");
-    describe_counter!(DETACHED, Unit::Count, "Requests to be sent in the background.");
-    describe_counter!(DETACHED_ENDS, Unit::Count, "Ends of requests sent in the background.");
-    describe_counter!(DETACHED_REFUSALS, Unit::Count, "Requests with no place in the background.");
-    describe_gauge!(DETACHED_PENDING, Unit::Count, "Requests pending in the background.");
+    describe_counter!(ATTEMPTS, Unit::Count, "Requests that the throttle let through.");
+    describe_counter!(RATE_LIMITED, Unit::Count, "Responses that rate-limited a request.");
+    describe_histogram!(QUEUE_WAIT, Unit::Seconds, "Time that a request was queued.");
+    describe_gauge!(QUEUE_LENGTH, Unit::Count, "Queued requests.");
+    describe_counter!(RETRIES, Unit::Count, "Attempts after the first of a call.");
+    describe_counter!(TOKEN_FETCHES, Unit::Count, "Fetches of a token.");
+    describe_counter!(FALLBACKS, Unit::Count, "Calls that failed open or closed.");
+    describe_counter!(RESPONSE_CACHE_REQUESTS, Unit::Count, "Requests to the response cache.");
+    describe_counter!(DETACHED, Unit::Count, "Requests queued for the background.");
+    describe_counter!(DETACHED_COMPLETED, Unit::Count, "Background requests that ended.");
+    describe_counter!(DETACHED_REJECTED, Unit::Count, "Requests not queued for the background.");
+    describe_gauge!(DETACHED_PENDING, Unit::Count, "Background requests that have not ended.");
 }

@@ -1,14 +1,14 @@
-//! Without the feature: nothing.
+//! Without the feature nothing is counted.
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{endpoint::Endpoint, error::Obstacle};
+use crate::{endpoint::Endpoint, error::NotQueuedReason};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter;
 
 #[derive(Debug)]
-pub(crate) struct InLine;
+pub(crate) struct InQueue;
 
 #[derive(Debug)]
 pub(crate) struct Pending;
@@ -28,16 +28,16 @@ impl Meter {
         Self
     }
 
-    pub(crate) const fn sent(self) {}
+    pub(crate) const fn attempted(self) {}
 
-    pub(crate) const fn refused(self) {}
+    pub(crate) const fn rate_limited(self) {}
 
     pub(crate) const fn waited(self, _waited: Duration) {}
 
     pub(crate) const fn retried(self, _class: &'static str) {}
 
-    pub(crate) const fn line_up(self) -> InLine {
-        InLine
+    pub(crate) const fn enter_queue(self) -> InQueue {
+        InQueue
     }
 
     pub(crate) const fn fell_back(self, _class: &'static str, _outcome: &'static str) {}
@@ -46,9 +46,9 @@ impl Meter {
         Pending
     }
 
-    pub(crate) const fn taken_on(self) {}
+    pub(crate) const fn detached(self) {}
 
-    pub(crate) const fn not_taken_on(self, _obstacle: Obstacle) {}
+    pub(crate) const fn not_queued(self, _reason: NotQueuedReason) {}
 }
 
 // === impl Pending ===

@@ -88,13 +88,13 @@ impl Call {
         }
     }
 
-    /// How long to pause before the next send, and what `recall` gave for it. None ends the call with this result.
+    /// How long to pause before the next send, and what `rewind` gave for it. None ends the call with this result.
     pub(super) fn decide<RB, T>(
         &mut self,
         failure: &Classification,
         sent: &Sent<'_>,
         result: &mut Result<Response<RB>, BoxError>,
-        recall: impl FnOnce() -> Option<T>,
+        rewind: impl FnOnce() -> Option<T>,
     ) -> Option<(Pause, T)> {
         let rules = Arc::clone(&self.rules);
         let endpoint = rules.endpoints.get(sent.method, sent.path);
@@ -105,7 +105,7 @@ impl Call {
             self.retry(failure, sent, endpoint.config(), now)
         };
         let paused =
-            pause.and_then(|pause| Ok((pause, recall().ok_or(Stopped::BodyNotReplayable)?)));
+            pause.and_then(|pause| Ok((pause, rewind().ok_or(Stopped::BodyNotReplayable)?)));
         match paused {
             Ok((pause, next)) => {
                 events::waiting(endpoint.pattern(), failure, pause, self.retries);

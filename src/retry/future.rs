@@ -126,7 +126,7 @@ impl<B, RB: Body> Resend<B, RB> {
     where
         B: ReplayableBody,
     {
-        match call.decide(failure, &saved.sent(), &mut result, || saved.recall()) {
+        match call.decide(failure, &saved.sent(), &mut result, || saved.rewind()) {
             Some((pause, request)) => {
                 let wait = Wait::new(result.ok().map(Response::into_body), pause);
                 Ok(Box::pin(Self { request: Some(request), wait }))

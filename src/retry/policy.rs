@@ -94,8 +94,8 @@ where
             }
             return None;
         };
-        let recall = || request.body().recall();
-        let (pause, body) = self.call.decide(&failure, &Sent::of(request), result, recall)?;
+        let rewind = || request.body().rewind();
+        let (pause, body) = self.call.decide(&failure, &Sent::of(request), result, rewind)?;
         *request.body_mut() = body;
         self.call.begin_send(request);
         Some(PauseFuture::new(pause))

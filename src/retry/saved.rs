@@ -78,9 +78,9 @@ impl<B: ReplayableBody> Saved<B> {
     }
 
     /// The request once more; ends the send that may still be going on.
-    pub(super) fn recall(&self) -> Option<Request<B>> {
+    pub(super) fn rewind(&self) -> Option<Request<B>> {
         match self {
-            Self::Copy(copied) => Some(copied.to_request(copied.body.recall()?)),
+            Self::Copy(copied) => Some(copied.to_request(copied.body.rewind()?)),
             Self::Head { .. } => None,
         }
     }

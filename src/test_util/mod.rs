@@ -31,7 +31,7 @@
 //! script.answer(Answer::never());
 //! script.answer(Answer::status(200).body("{}"));
 //!
-//! let stack = Stack::new().call_timeout(TimeoutLayer::new(Duration::from_secs(60))?);
+//! let stack = Stack::new().call_timeout(TimeoutLayer::new(Duration::from_secs(60)));
 //! let client = stack.layer(api);
 //!
 //! let start = Instant::now();

@@ -191,7 +191,7 @@ impl Admission {
 
     /// The request is sent.
     pub(super) fn send(&mut self) {
-        self.meter.sent();
+        self.meter.attempted();
         self.stage = match mem::replace(&mut self.stage, Stage::Done) {
             Stage::Admitted(permit) => Stage::InFlight(permit),
             stage => stage,
@@ -201,7 +201,7 @@ impl Admission {
     /// Reports the outcome of the attempt. Dropping the admission does nothing after that.
     pub(super) fn end(&mut self, outcome: &AttemptOutcome<'_>) {
         if outcome.is_rate_limited() {
-            self.meter.refused();
+            self.meter.rate_limited();
         }
         self.leave(outcome);
     }

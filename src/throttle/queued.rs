@@ -24,7 +24,7 @@ use crate::{
     endpoint::Endpoint,
     error::Details,
     extensions::{Deadline, Priority},
-    metrics::{InLine, Meter},
+    metrics::{InQueue, Meter},
 };
 
 pin_project! {
@@ -56,7 +56,7 @@ struct Wait {
     /// When it began: at the first poll, since a future that is not polled waits for nothing.
     since: Option<Instant>,
     /// Counts the call as queued while it waits.
-    counted: Option<InLine>,
+    counted: Option<InQueue>,
 }
 
 // === impl Queued ===
@@ -171,7 +171,7 @@ impl Wait {
             return;
         }
         self.since = Some(now);
-        self.counted = Some(admission.meter().line_up());
+        self.counted = Some(admission.meter().enter_queue());
         if let Some(deadline) = self.deadline {
             // Half of the time stays for the wait: responses may have become faster, and without an attempt that is never learned.
             let half = deadline.remaining(now) / 2;

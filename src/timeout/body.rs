@@ -11,19 +11,19 @@ use super::{Phase, limit::Limit};
 use crate::BoxError;
 
 pin_project! {
-    /// A response body that the time limit of its call holds for as well.
+    /// A response body within the time limit of its call.
     ///
-    /// When the limit runs out it yields [`Elapsed`](super::Elapsed) once and lets go of the body inside, and with it of
-    /// the connection. A first frame that is there when the body is first asked for is given out also when the limit has run
-    /// out by then: whoever looks late at a short answer still gets it.
+    /// When the limit is exceeded, the body yields one [`Error`](crate::Error) and drops the inner body, and with it the
+    /// connection. A first frame that is ready at the first poll is yielded even if the limit is exceeded by then, so that a caller
+    /// that reads a short response late still gets it.
     #[derive(Debug)]
     pub struct TimeoutBody<B> {
         #[pin]
         inner: Option<B>,
         limit: Option<Limit>,
-        // Whether a frame has come.
+        // Whether a frame was yielded.
         started: bool,
-        // Boxed, so that the body is `Unpin` where the one inside is; made only for a body that is pending.
+        // Boxed, so that the body is `Unpin` if the inner one is. Made only for a body that is pending.
         timer: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -52,28 +52,28 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let scope = this.limit.as_ref().map(Limit::enter);
+        let scope = this.limit.as_ref().map(Limit::enter_poll);
         let polled = inner.poll_frame(cx);
         drop(scope);
         let limit = match (&polled, this.limit.as_ref()) {
             (Poll::Ready(None | Some(Err(_))), _) | (_, None) => return map_error(polled),
             (_, Some(limit)) => limit,
         };
-        // A body that always has a next frame never lets a timer be polled, so the clock is asked from the second one on.
-        let elapsed = match polled {
+        // A body that always has a next frame never lets a timer be polled, so the clock is read from the second frame on.
+        let error = match polled {
             Poll::Ready(_) if !*this.started => None,
             Poll::Ready(_) => limit.check(Phase::Body),
             Poll::Pending => {
                 let timer = this.timer.get_or_insert_with(|| Box::pin(limit.timer()));
-                Some(ready!(limit.poll_elapsed(timer.as_mut(), cx, Phase::Body)))
+                Some(ready!(limit.poll_exceeded(timer.as_mut(), cx, Phase::Body)))
             }
         };
-        let Some(elapsed) = elapsed else {
+        let Some(error) = error else {
             *this.started = true;
             return map_error(polled);
         };
         this.inner.set(None);
-        Poll::Ready(Some(Err(elapsed.into())))
+        Poll::Ready(Some(Err(error.into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -11,7 +11,7 @@ use super::{TimeoutBody, limit::Limit};
 use crate::BoxError;
 
 pin_project! {
-    /// The answer, or [`Elapsed`](super::Elapsed).
+    /// The response, or the error that the time limit is exceeded.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -34,7 +34,7 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let scope = this.limit.as_ref().map(Limit::enter);
+        let scope = this.limit.as_ref().map(Limit::enter_poll);
         match this.inner.poll(cx) {
             Poll::Ready(Ok(response)) => {
                 drop(scope);
@@ -44,7 +44,7 @@ where
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Pending => match (this.limit, scope) {
                 (Some(limit), Some(scope)) => {
-                    limit.poll_head(this.timer, scope.end(), cx).map(|elapsed| Err(elapsed.into()))
+                    limit.poll_head(this.timer, scope.end(), cx).map(|error| Err(error.into()))
                 }
                 _ => Poll::Pending,
             },

@@ -2,65 +2,61 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Config, Timeout};
-use crate::{clock::Clock, endpoint::Endpoints, error::InvalidConfig};
+use super::Timeout;
+use crate::{
+    clock::Clock,
+    endpoint::{EndpointPattern, Endpoints},
+};
 
-/// Bounds the time of a call, from its start to the end of the response body.
+/// Limits the time of a call, from its start to the end of the response body.
 ///
-/// The [module page](super) says what it counts and what it sets for the layers inside.
+/// The [module page](super) says what the limit covers and what the layers inside learn of it.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct TimeoutLayer {
-    endpoints: Arc<Endpoints<Config>>,
+    endpoints: Arc<Endpoints<TimeoutConfig>>,
     clock: Clock,
+}
+
+/// The time limit of one endpoint. The closure of [`TimeoutLayer::endpoint`] gets the layer's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeoutConfig {
+    limit: Option<Duration>,
 }
 
 // === impl TimeoutLayer ===
 
 impl TimeoutLayer {
-    /// Every call may take `limit`: from [`Service::call`](tower_service::Service::call) to the end of the response
-    /// body. A limit beyond what the clock can hold never runs out.
+    /// Limits every call to `limit`: from [`Service::call`](tower_service::Service::call) to the end of the response body.
     ///
-    /// # Errors
-    ///
-    /// A limit of zero: no call could pass it. To leave an endpoint without a limit, say so by
-    /// [`Config::unlimited`].
-    pub fn new(limit: Duration) -> Result<Self, InvalidConfig> {
-        Config::default().limit(limit).checked()?;
-        Ok(Self::of(limit))
-    }
-
-    /// As [`new`](Self::new), for a limit that is known not to be zero.
-    pub(crate) fn of(limit: Duration) -> Self {
-        let base = Config::default().limit(limit);
+    /// With a limit of zero every call fails that is not ready at its first poll. A limit beyond the range of the clock is never
+    /// exceeded.
+    pub fn new(limit: Duration) -> Self {
+        let base = TimeoutConfig { limit: Some(limit) };
         Self { endpoints: Arc::new(Endpoints::new(base)), clock: Clock::default() }
     }
 
-    /// Gives the requests that match `pattern` a limit of their own; see [`EndpointPattern`](crate::EndpointPattern) for the syntax.
+    /// Sets the limit of the requests that match `pattern`.
     ///
     /// ```
     /// use std::time::Duration;
     /// use tower_heed::TimeoutLayer;
     ///
-    /// TimeoutLayer::new(Duration::from_secs(10))?
-    ///     .endpoint("POST /oauth/token", |config| config.limit(Duration::from_secs(2)))?
-    ///     .endpoint("GET /events", |config| config.unlimited())?;
+    /// TimeoutLayer::new(Duration::from_secs(10))
+    ///     .endpoint("POST /oauth/token".parse()?, |config| config.limit(Duration::from_secs(2)))
+    ///     .endpoint("GET /events".parse()?, |config| config.unlimited());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is malformed or there already, or a limit of zero.
-    pub fn endpoint<F>(mut self, pattern: &str, configure: F) -> Result<Self, InvalidConfig>
+    pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
     where
-        F: FnOnce(Config) -> Config,
+        F: FnOnce(TimeoutConfig) -> TimeoutConfig,
     {
-        let config = configure(*self.endpoints.base()).checked()?;
-        Arc::make_mut(&mut self.endpoints).insert(pattern.parse()?, config);
-        Ok(self)
+        let config = configure(*self.endpoints.base());
+        Arc::make_mut(&mut self.endpoints).insert(pattern, config);
+        self
     }
 
-    /// Takes the time from `clock`.
-    #[must_use]
+    /// Sets the clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -72,5 +68,25 @@ impl<S> Layer<S> for TimeoutLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         Timeout::new(inner, Arc::clone(&self.endpoints), self.clock.clone())
+    }
+}
+
+// === impl TimeoutConfig ===
+
+impl TimeoutConfig {
+    /// Limits a call to this endpoint to `limit`.
+    #[must_use]
+    pub const fn limit(self, limit: Duration) -> Self {
+        Self { limit: Some(limit) }
+    }
+
+    /// Removes the limit. A call still ends at the [`Deadline`](crate::extensions::Deadline) that its request has.
+    #[must_use]
+    pub const fn unlimited(self) -> Self {
+        Self { limit: None }
+    }
+
+    pub(super) const fn get(self) -> Option<Duration> {
+        self.limit
     }
 }

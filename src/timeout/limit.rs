@@ -1,5 +1,3 @@
-//! The time limit of one call.
-
 use std::{
     pin::{Pin, pin},
     sync::Arc,
@@ -13,72 +11,76 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{Config, Elapsed, Phase};
+use super::{Phase, TimeoutConfig};
 use crate::{
     clock::Clock,
     endpoint::Endpoint,
+    error::Error,
     extensions::{
         Deadline,
         ambient::{Activity, Scope},
     },
 };
 
-/// What one call was given, and for which endpoint.
+/// The time limit of one call, and the endpoint that was called.
 #[derive(Clone, Debug)]
 pub(super) struct Limit {
-    /// When this layer ends the call.
+    /// The end of the call.
     deadline: Deadline,
-    /// What the layers inside are told: an outer limit may be nearer, and is the outer layer's to enforce.
-    in_force: Deadline,
-    span: Duration,
+    /// The deadline that the layers inside see. An outer layer's may be earlier, and the outer layer enforces that one.
+    ambient: Deadline,
+    duration: Duration,
     endpoint: Option<Arc<str>>,
 }
 
 // === impl Limit ===
 
 impl Limit {
-    /// The limit of a call that starts now: the endpoint's, or the deadline that the request brings if that is earlier.
+    /// The limit of a call that starts now: the endpoint's, or the request's deadline if that is earlier.
     #[inline(always)]
     pub(super) fn of<B>(
         request: &Request<B>,
-        endpoint: &Endpoint<'_, Config>,
+        endpoint: &Endpoint<'_, TimeoutConfig>,
         now: Instant,
     ) -> Option<Self> {
         let own =
-            endpoint.config().get().and_then(|span| Some((Deadline::after(now, span)?, span)));
-        let brought = request.extensions().get().map(|end: &Deadline| (*end, end.remaining(now)));
-        let (deadline, span) = match (own, brought) {
-            (Some(own), Some(brought)) => own.min(brought),
-            (own, brought) => own.or(brought)?,
+            endpoint.config().get().and_then(|limit| Some((Deadline::after(now, limit)?, limit)));
+        let of_request = request
+            .extensions()
+            .get()
+            .map(|deadline: &Deadline| (*deadline, deadline.remaining(now)));
+        let (deadline, duration) = match (own, of_request) {
+            (Some(own), Some(of_request)) => own.min(of_request),
+            (own, of_request) => own.or(of_request)?,
         };
-        let in_force = Deadline::ambient().map_or(deadline, |outer| outer.min(deadline));
-        Some(Self { deadline, in_force, span, endpoint: endpoint.shared_pattern() })
+        let ambient = Deadline::ambient().map_or(deadline, |outer| outer.min(deadline));
+        Some(Self { deadline, ambient, duration, endpoint: endpoint.shared_pattern() })
     }
 
-    /// Puts the deadline in force for the layers that are called meanwhile.
+    /// Sets the ambient deadline for the inner call.
     #[inline]
-    pub(super) fn begin(&self, now: Instant) -> Scope {
-        Scope::around_call(self.in_force, now)
+    pub(super) fn enter_call(&self, now: Instant) -> Scope {
+        Scope::around_call(self.ambient, now)
     }
 
-    /// Puts the deadline in force for the layers that are polled meanwhile.
+    /// Sets the ambient deadline for an inner poll.
     #[inline]
-    pub(super) fn enter(&self) -> Scope {
-        Scope::around_poll(self.in_force)
+    pub(super) fn enter_poll(&self) -> Scope {
+        Scope::around_poll(self.ambient)
     }
 
-    /// A timer for this limit. It is made at the first `Pending`, so that what is never pending costs none.
+    /// A timer for this limit. It is made at the first `Pending`, so that a call that is never pending has none.
     pub(super) fn timer(&self) -> Sleep {
         sleep_until(self.deadline.instant())
     }
 
-    /// Ready once the limit has run out, while the head of the answer is pending.
+    /// Is ready once the limit is exceeded, while the response head is pending.
     pub(super) fn poll_head(
         &self,
         mut timer: Pin<&mut Option<Sleep>>,
         activity: Activity,
         cx: &mut Context<'_>,
-    ) -> Poll<Elapsed> {
+    ) -> Poll<Error> {
         let phase = match activity {
             Activity::Waiting => Phase::Waiting,
             Activity::Sending => Phase::Headers,
@@ -87,29 +89,29 @@ impl Limit {
             timer.set(Some(self.timer()));
         }
         match timer.as_pin_mut() {
-            Some(timer) => self.poll_elapsed(timer, cx, phase),
+            Some(timer) => self.poll_exceeded(timer, cx, phase),
             None => Poll::Pending,
         }
     }
 
-    /// Ready once the limit has run out.
-    pub(super) fn poll_elapsed(
+    /// Is ready once the limit is exceeded.
+    pub(super) fn poll_exceeded(
         &self,
         timer: Pin<&mut Sleep>,
         cx: &mut Context<'_>,
         phase: Phase,
-    ) -> Poll<Elapsed> {
-        // What is inside may have used up the task's cooperative budget; the timer has to see the time all the same.
-        pin!(unconstrained(timer)).poll(cx).map(|()| self.elapsed(phase))
+    ) -> Poll<Error> {
+        // The inner service may have used up the task's cooperative budget, without which the timer would stay pending.
+        pin!(unconstrained(timer)).poll(cx).map(|()| self.error(phase))
     }
 
-    /// The error, if the limit has run out by now.
-    pub(super) fn check(&self, phase: Phase) -> Option<Elapsed> {
-        let left = self.deadline.remaining(Clock::default().now());
-        left.is_zero().then(|| self.elapsed(phase))
+    /// The error if the limit is exceeded by now.
+    pub(super) fn check(&self, phase: Phase) -> Option<Error> {
+        let remaining = self.deadline.remaining(Clock::default().now());
+        remaining.is_zero().then(|| self.error(phase))
     }
 
-    fn elapsed(&self, phase: Phase) -> Elapsed {
-        Elapsed::new(self.span, phase, self.endpoint.clone())
+    fn error(&self, phase: Phase) -> Error {
+        Error::timeout(self.duration, phase, self.endpoint.clone())
     }
 }

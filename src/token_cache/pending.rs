@@ -183,7 +183,7 @@ impl<S, B: ReplayableBody> OnRejection<S, B> {
     fn rewind(self) -> Option<Self> {
         match self {
             Self::Replay(mut replay) => {
-                *replay.request.body_mut() = replay.request.body().recall()?;
+                *replay.request.body_mut() = replay.request.body().rewind()?;
                 Some(Self::Replay(replay))
             }
             Self::Mark(left) => Some(Self::Mark(left)),

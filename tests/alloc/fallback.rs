@@ -22,7 +22,9 @@ fn a_success_allocates_nothing() {
     let open = FallbackLayer::fail_open(|_| Response::new("[]"));
     let closed = FallbackLayer::fail_closed();
     let with_endpoint = |layer: FallbackLayer| {
-        layer.endpoint("/{*path}", |config| config).unwrap().endpoint("/b", |c| c).unwrap()
+        layer
+            .endpoint("/{*path}".parse().unwrap(), |config| config)
+            .endpoint("/b".parse().unwrap(), |c| c)
     };
     for layer in [open.clone(), closed.clone(), with_endpoint(open), with_endpoint(closed)] {
         assert_eq!(allocations(&layer, Uri::from_static("https://id.example/users")), 0);

@@ -44,7 +44,7 @@ async fn a_call_that_nothing_stops_allocates_once() {
 
 #[tokio::test]
 async fn a_span_that_no_subscriber_wants_allocates_nothing() {
-    let spans = AttemptSpanLayer::new().endpoint("POST /users", |config| config).unwrap();
+    let spans = AttemptSpanLayer::new().endpoint("POST /users".parse().unwrap(), |config| config);
     assert_eq!(allocations(spans.layer(answers())).await, 0);
     assert_eq!(
         allocations(Stack::new().token_cache(token()).attempt_span(spans).layer(answers())).await,

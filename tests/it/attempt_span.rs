@@ -75,7 +75,7 @@ fn failed() -> Status {
 }
 
 fn users() -> AttemptSpanLayer {
-    AttemptSpanLayer::new().endpoint("GET /users/{id}", |config| config).unwrap()
+    AttemptSpanLayer::new().endpoint("GET /users/{id}".parse().unwrap(), |config| config)
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,7 +174,7 @@ async fn an_attempt_that_hangs_is_a_timeout_and_one_that_is_dropped_is_cancelled
     for (seconds, kind) in [(5, "timeout"), (50, "cancelled")] {
         let exported = Exported::record();
         let hangs = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, BoxError>>());
-        let limit = |seconds| TimeoutLayer::new(Duration::from_secs(seconds)).unwrap();
+        let limit = |seconds| TimeoutLayer::new(Duration::from_secs(seconds));
         let stack = Stack::new().attempt_span(users()).call_timeout(limit(6));
         let retry = tower_heed::RetryOnRateLimit::new().max_retries(0);
         let client = stack.send_timeout(limit(seconds)).retry(retry).layer(hangs);
@@ -290,7 +290,7 @@ async fn a_uri_that_is_only_a_path_takes_its_server_from_the_host_field() {
 async fn an_endpoint_without_url_shows_only_its_pattern() {
     let exported = Exported::record();
     let (inner, _watch) = probe(2);
-    let layer = users().endpoint("/reset/{code}", |config| config.without_url()).unwrap();
+    let layer = users().endpoint("/reset/{code}".parse().unwrap(), |config| config.without_url());
     let mut client = layer.layer(inner);
     for path in ["/reset/secret", "/users/7"] {
         client.ready().await.unwrap().call(get(path)).await.unwrap();
@@ -423,7 +423,8 @@ async fn a_cache_outside_has_one_span_for_a_fetch_and_one_inside_has_a_span_for_
 
 #[tokio::test(start_paused = true)]
 async fn a_detached_request_has_its_span_when_it_is_sent_and_the_202_has_one_if_detach_is_inside() {
-    let detach = || DetachLayer::new().endpoint("GET /users/{id}", |config| config).unwrap();
+    let detach =
+        || DetachLayer::new().endpoint("GET /users/{id}".parse().unwrap(), |config| config);
     let second = Duration::from_secs(1);
     let slow = || {
         service_fn(async |_: Request<Body>| {

@@ -23,10 +23,9 @@ use tower::{Layer, ServiceExt, util::BoxCloneService};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, Stack, TokenCacheLayer,
     classify::{AuthStatus, SessionStatus},
-    error::find,
     oauth::ClientCredentials,
     retry::{RetryOutcome, Stopped},
-    timeout::{Elapsed, Phase},
+    timeout::Phase,
 };
 
 const USER: &str = "GET /api/v2/users/{id}";
@@ -113,8 +112,7 @@ impl World {
 
 fn elapsed(result: &Result<Answer, BoxError>) -> (Duration, Phase) {
     let error = result.as_ref().expect_err("nothing answers");
-    let elapsed = find::<Elapsed>(error.as_ref()).expect("a time limit ended it");
-    (elapsed.limit(), elapsed.phase())
+    crate::support::error::timeout(error.as_ref())
 }
 
 #[tokio::test(start_paused = true)]

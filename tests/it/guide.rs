@@ -14,9 +14,7 @@ use tower_heed::{
     __internals::AfterFailure,
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack, ThrottleLayer,
     classify::{AuthStatus, Classification, ErrorClass, ResponseHead},
-    error::find,
     extensions::Degraded,
-    fallback::UpstreamUnavailable,
     retry::{Decision, Limits, Progress, Repeatable},
 };
 
@@ -111,7 +109,7 @@ async fn fallback(layer: FallbackLayer, class: ErrorClass) -> &'static str {
         Ok(response) if response.extensions().get::<Degraded>().is_some() => "answered",
         Ok(_) => "passed on",
         Err(error) => {
-            assert!(find::<UpstreamUnavailable>(error.as_ref()).is_some(), "{error}");
+            crate::support::error::unavailable(error.as_ref());
             "UpstreamUnavailable"
         }
     }

@@ -15,10 +15,6 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
     error::TokenErrorKind,
-    metrics::{
-        CACHE_REQUESTS, DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS,
-        OTHER, QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT,
-    },
     token_cache::{Token, TokenError, TokenRequest},
 };
 
@@ -26,6 +22,22 @@ use crate::support::{
     probe::{Answer, Body, probe},
     scripted::get,
 };
+
+const ATTEMPTS: &str = "tower_heed_attempts_total";
+const RATE_LIMITED: &str = "tower_heed_rate_limited_total";
+const QUEUE_WAIT: &str = "tower_heed_queue_wait_seconds";
+const QUEUE_LENGTH: &str = "tower_heed_queue_length";
+const RETRIES: &str = "tower_heed_retries_total";
+const TOKEN_FETCHES: &str = "tower_heed_token_fetches_total";
+const FALLBACKS: &str = "tower_heed_fallbacks_total";
+const CACHE_REQUESTS: &str = "tower_heed_response_cache_requests_total";
+const DETACHED: &str = "tower_heed_detached_total";
+const COMPLETED: &str = "tower_heed_detached_completed_total";
+const REJECTED: &str = "tower_heed_detached_rejected_total";
+const PENDING: &str = "tower_heed_detached_pending";
+
+/// The `endpoint` of requests that match no pattern.
+const OTHER: &str = "other";
 
 /// Records what this thread counts for as long as the guard lives.
 fn record() -> (Snapshotter, impl Drop) {
@@ -61,7 +73,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_throttle_counts_sends_refusals_waits_and_who_waits() {
+async fn the_throttle_counts_attempts_rate_limits_waits_and_its_queue() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);
     let layer = ThrottleLayer::new().endpoint("GET /users/{id}".parse().unwrap(), |config| config);
@@ -77,19 +89,19 @@ async fn the_throttle_counts_sends_refusals_waits_and_who_waits() {
     let users = |name: &str| format!("{name}{{endpoint=GET /users/{{id}}}}");
     let other = |name: &str| format!("{name}{{endpoint={OTHER}}}");
     let seen = counted(&snapshots);
-    assert_eq!(seen[&other(SENDS)], 1.0);
-    assert_eq!(seen[&other(REFUSALS)], 1.0);
+    assert_eq!(seen[&other(ATTEMPTS)], 1.0);
+    assert_eq!(seen[&other(RATE_LIMITED)], 1.0);
     assert_eq!(seen[&users(QUEUE_LENGTH)], 2.0);
-    assert!(!seen.contains_key(&users(SENDS)), "{seen:?}");
+    assert!(!seen.contains_key(&users(ATTEMPTS)), "{seen:?}");
 
     gives_up.abort();
     waits.await.unwrap().unwrap();
     let seen = counted(&snapshots);
     // By two less than at the last look.
     assert_eq!(seen[&users(QUEUE_LENGTH)], -2.0, "{seen:?}");
-    assert_eq!(seen[&users(SENDS)], 1.0);
-    assert!(seen[&users(WAIT)] >= 10.0 && seen[&users(WAIT)] < 10.1, "{seen:?}");
-    assert!(!seen.contains_key(&users(REFUSALS)), "{seen:?}");
+    assert_eq!(seen[&users(ATTEMPTS)], 1.0);
+    assert!(seen[&users(QUEUE_WAIT)] >= 10.0 && seen[&users(QUEUE_WAIT)] < 10.1, "{seen:?}");
+    assert!(!seen.contains_key(&users(RATE_LIMITED)), "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,11 +114,11 @@ async fn a_wait_that_is_too_long_is_over_for_the_queue_as_well() {
     send(&mut client, get("/")).await.unwrap_err();
     let seen = counted(&snapshots);
     assert_eq!(seen[&format!("{QUEUE_LENGTH}{{endpoint={OTHER}}}")], 0.0, "{seen:?}");
-    assert_eq!(seen[&format!("{SENDS}{{endpoint={OTHER}}}")], 1.0, "{seen:?}");
+    assert_eq!(seen[&format!("{ATTEMPTS}{{endpoint={OTHER}}}")], 1.0, "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_are_counted_by_class_and_first_sends_are_not() {
+async fn retries_are_counted_by_class_and_first_attempts_are_not() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);
     let mut client = RetryOnRateLimit::new().layer(inner);
@@ -142,21 +154,21 @@ async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
         send(&mut client, get("/")).await.unwrap();
     }
     let seen = counted(&snapshots);
-    assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=rate_limited}}")], 1.0, "{seen:?}");
-    assert_eq!(seen[&format!("{TOKENS_FETCHED}{{outcome=ok}}")], 1.0, "{seen:?}");
+    assert_eq!(seen[&format!("{TOKEN_FETCHES}{{outcome=rate_limited}}")], 1.0, "{seen:?}");
+    assert_eq!(seen[&format!("{TOKEN_FETCHES}{{outcome=ok}}")], 1.0, "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn fallbacks_are_counted_by_class_and_by_what_the_caller_got() {
+async fn fallbacks_are_counted_by_class_and_outcome() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(1);
     let layer = FallbackLayer::fail_open(|failure| {
         (failure.class() != tower_heed::classify::ErrorClass::Timeout).then(|| Response::new("[]"))
     });
-    let layer = layer.endpoint("POST /users", |config| config.fail_closed()).unwrap();
+    let layer = layer.endpoint("POST /users".parse().unwrap(), |config| config.fail_closed());
     let mut client = layer.layer(inner);
     let post = || Request::post("https://id.example/users").body(Body::default()).unwrap();
-    // A success, what is passed on, and what it must not be open to.
+    // A success, a failure that passes through, and one that must not fail open.
     for status in [200, 404, 401] {
         watch.respond(status, &[]);
         send(&mut client, get("/users")).await.unwrap();
@@ -166,30 +178,29 @@ async fn fallbacks_are_counted_by_class_and_by_what_the_caller_got() {
     send(&mut client, get("/users")).await.unwrap();
     watch.respond(429, &[]);
     send(&mut client, post()).await.unwrap_err();
-    // Nothing to answer with.
+    // Without a fallback response.
     watch.respond(504, &[]);
     send(&mut client, get("/users")).await.unwrap_err();
     let name = |endpoint, class, outcome| {
         format!("{FALLBACKS}{{endpoint={endpoint},class={class},outcome={outcome}}}")
     };
     let expected = BTreeMap::from([
-        (name(OTHER, "unavailable", "open"), 1.0),
-        (name("POST /users", "rate_limited", "closed"), 1.0),
-        (name(OTHER, "timeout", "closed"), 1.0),
+        (name(OTHER, "unavailable", "fail_open"), 1.0),
+        (name("POST /users", "rate_limited", "fail_closed"), 1.0),
+        (name(OTHER, "timeout", "fail_closed"), 1.0),
     ]);
     assert_eq!(counted(&snapshots), expected);
 }
 
 #[cfg(feature = "response-cache")]
 #[tokio::test(start_paused = true)]
-async fn the_cache_counts_hits_misses_shared_flights_and_stale_responses() {
+async fn the_cache_counts_hits_misses_shared_fetches_and_stale_responses() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);
     let layer = tower_heed::ResponseCacheLayer::new()
-        .endpoint("GET /users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)));
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)));
     let mut client = layer.layer(inner);
-    let name =
-        |outcome| format!("{CACHE_REQUESTS}{{endpoint=GET /users/{{id}},outcome={outcome}}}");
+    let name = |outcome| format!("{CACHE_REQUESTS}{{endpoint=/users/{{id}},outcome={outcome}}}");
     let seen = || -> BTreeMap<_, _> {
         counted(&snapshots).into_iter().filter(|(_, count)| *count > 0.0).collect()
     };
@@ -206,7 +217,7 @@ async fn the_cache_counts_hits_misses_shared_flights_and_stale_responses() {
     tokio::time::advance(Duration::from_secs(61)).await;
     watch.respond(429, &[("retry-after", "10")]);
     for expected in [
-        // It was sent first, and then there was nothing better.
+        // The request was sent, and failed.
         BTreeMap::from([(name("miss"), 1.0), (name("stale"), 1.0)]),
         BTreeMap::from([(name("stale"), 1.0)]),
     ] {
@@ -216,10 +227,10 @@ async fn the_cache_counts_hits_misses_shared_flights_and_stale_responses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn detached_requests_are_counted_in_and_out_and_those_that_are_pending() {
+async fn detached_requests_are_counted_at_start_at_end_and_while_pending() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);
-    let layer = DetachLayer::new().endpoint("POST /events", |config| config).unwrap();
+    let layer = DetachLayer::new().endpoint("POST /events".parse().unwrap(), |config| config);
     let layer = layer.max_queued(2).max_concurrent(std::num::NonZeroUsize::MIN);
     let handle = layer.handle();
     let mut client = layer.layer(inner);
@@ -242,50 +253,56 @@ async fn detached_requests_are_counted_in_and_out_and_those_that_are_pending() {
     send(&mut client, event()).await.unwrap_err();
     let expected = BTreeMap::from([
         (name(DETACHED, ""), 3.0),
-        (name(DETACHED_REFUSALS, ",obstacle=full"), 1.0),
-        (name(DETACHED_PENDING, ""), 3.0),
+        (name(REJECTED, ",reason=full"), 1.0),
+        (name(PENDING, ""), 3.0),
     ]);
     assert_eq!(counted(&snapshots), expected);
 
     settle().await;
     let seen = counted(&snapshots);
-    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=ok")], 1.0, "{seen:?}");
-    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=answered")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(COMPLETED, ",outcome=ok")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(COMPLETED, ",outcome=response")], 1.0, "{seen:?}");
     // By so many less than at the last look.
-    assert_eq!(seen[&name(DETACHED_PENDING, "")], -2.0, "{seen:?}");
+    assert_eq!(seen[&name(PENDING, "")], -2.0, "{seen:?}");
 
     send(&mut client, event()).await.unwrap();
     handle.shutdown(Duration::ZERO).await;
     send(&mut client, event()).await.unwrap_err();
     let seen = counted(&snapshots);
-    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=interrupted")], 1.0, "{seen:?}");
-    assert_eq!(seen[&name(DETACHED_ENDS, ",outcome=discarded")], 1.0, "{seen:?}");
-    assert_eq!(seen[&name(DETACHED_REFUSALS, ",obstacle=shut_down")], 1.0, "{seen:?}");
-    assert_eq!(seen[&name(DETACHED_PENDING, "")], -1.0, "{seen:?}");
+    assert_eq!(seen[&name(COMPLETED, ",outcome=interrupted")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(COMPLETED, ",outcome=discarded")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(REJECTED, ",reason=shut_down")], 1.0, "{seen:?}");
+    assert_eq!(seen[&name(PENDING, "")], -1.0, "{seen:?}");
 }
 
+/// The page lists the metrics that there are, with their labels.
 #[test]
-fn each_has_a_description_and_a_unit() {
+fn each_has_a_description_and_a_unit_and_a_line_on_the_page() {
     let (snapshots, _guard) = record();
     let (inner, _watch) = probe(1);
-    // A layer tells them when it is put around a service.
+    // A layer registers the descriptions when it wraps a service.
     drop(DetachLayer::new().layer(inner));
     // A description is shown with a value only.
-    metrics::counter!(SENDS).increment(1);
-    metrics::counter!(REFUSALS).increment(1);
+    metrics::counter!(ATTEMPTS).increment(1);
+    metrics::counter!(RATE_LIMITED).increment(1);
     metrics::counter!(RETRIES).increment(1);
-    metrics::counter!(TOKENS_FETCHED).increment(1);
+    metrics::counter!(TOKEN_FETCHES).increment(1);
     metrics::counter!(FALLBACKS).increment(1);
     metrics::counter!(CACHE_REQUESTS).increment(1);
     metrics::counter!(DETACHED).increment(1);
-    metrics::counter!(DETACHED_ENDS).increment(1);
-    metrics::counter!(DETACHED_REFUSALS).increment(1);
-    metrics::gauge!(DETACHED_PENDING).set(1.0);
+    metrics::counter!(COMPLETED).increment(1);
+    metrics::counter!(REJECTED).increment(1);
+    metrics::gauge!(PENDING).set(1.0);
     metrics::gauge!(QUEUE_LENGTH).set(1.0);
-    metrics::histogram!(WAIT).record(1.0);
+    metrics::histogram!(QUEUE_WAIT).record(1.0);
     let snapshot = snapshots.snapshot().into_vec();
     assert_eq!(snapshot.len(), 12);
+    let page = include_str!("../../src/metrics/mod.rs");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("//! | `tower_heed_"));
+    assert_eq!(rows.clone().count(), 12);
     for (key, unit, description, _) in snapshot {
         assert!(unit.is_some() && description.is_some(), "{key:?}");
+        let name = key.key().name().strip_prefix("tower_heed_").unwrap();
+        assert!(rows.clone().any(|row| row.split('`').next() == Some(name)), "{name}");
     }
 }

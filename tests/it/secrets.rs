@@ -59,7 +59,7 @@ async fn run(method: AuthMethod, errors: bool) {
     if errors {
         classify = classify.error_for_status();
     }
-    let timeout = TimeoutLayer::new(20 * SECOND).unwrap();
+    let timeout = TimeoutLayer::new(20 * SECOND);
     let retry = RetryOnRateLimit::new().max_retries(2);
     log.note(&(&timeout, &retry, &token, &classify, ReplayBodyLayer::default()));
     let stack = Stack::new()

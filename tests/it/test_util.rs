@@ -159,7 +159,6 @@ mod a_programs_own_stack {
         oauth::ClientCredentials,
         retry::{RetryOutcome, Stopped},
         test_util::{Answer, ScriptedHandle, ScriptedService},
-        timeout::Elapsed,
     };
 
     use crate::support::{probe::Body, scripted::get};
@@ -268,7 +267,8 @@ mod a_programs_own_stack {
 
         script.answer(Answer::never());
         let error = client.oneshot(order()).await.unwrap_err();
-        assert!(find::<Elapsed>(error.as_ref()).is_some(), "{error}");
+        let error = find::<tower_heed::Error>(error.as_ref()).unwrap();
+        assert!(matches!(error.kind(), tower_heed::ErrorKind::Timeout { .. }), "{error}");
         assert_eq!((script.sends(), script.in_flight()), (2, 0));
     }
 }

@@ -26,8 +26,8 @@ pub fn stack() -> Result<Stack, InvalidConfig> {
         .backoff(backoff)
         .budget(RetryBudget::unlimited());
     Ok(Stack::new()
-        .call_timeout(TimeoutLayer::new(DAY)?)
+        .call_timeout(TimeoutLayer::new(DAY))
         .retry(retry)
         .throttle(ThrottleLayer::new().max_wait(DAY))
-        .send_timeout(TimeoutLayer::new(SEND)?))
+        .send_timeout(TimeoutLayer::new(SEND)))
 }

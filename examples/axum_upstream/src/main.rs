@@ -31,7 +31,7 @@ use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     classify::{AuthStatus, ErrorClass, SessionStatus},
-    fallback::Failure,
+    fallback::FailedRequest,
     integrations::axum::UpstreamError,
     oauth::ClientCredentials,
 };
@@ -61,9 +61,10 @@ fn identity(idp: &Idp) -> Result<(Identity, SessionStatus), BoxError> {
     let classify = ErrorClassifyLayer::new();
     let session = classify.status();
     // A 401 means the app's own credentials: nothing is wrong with those of its user.
-    let fallback = FallbackLayer::fail_closed().endpoint("GET /api/v2/users/{id}", |config| {
-        config.fail_open(someone).fail_closed_on(ErrorClass::Unauthenticated)
-    })?;
+    let fallback = FallbackLayer::fail_closed()
+        .endpoint("GET /api/v2/users/{id}".parse()?, |config| {
+            config.fail_open(someone).fail_closed_on(ErrorClass::Unauthenticated)
+        });
 
     // An axum body is a stream that can be read once; the layer makes it one that can be sent again.
     let http = Client::builder(TokioExecutor::new()).build_http::<ReplayBody<Body>>();
@@ -76,8 +77,8 @@ fn identity(idp: &Idp) -> Result<(Identity, SessionStatus), BoxError> {
 }
 
 /// What the app says of a user while the API is out.
-fn someone(failure: &Failure) -> http::Response<String> {
-    let id = failure.uri().path().rsplit('/').next().unwrap_or_default();
+fn someone(failed: &FailedRequest) -> http::Response<String> {
+    let id = failed.uri().path().rsplit('/').next().unwrap_or_default();
     let mut response = http::Response::new(serde_json::json!({ "id": id }).to_string());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -86,7 +87,7 @@ fn someone(failure: &Failure) -> http::Response<String> {
 fn app(app: App) -> Result<Router, BoxError> {
     let limit = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(async |error: BoxError| UpstreamError::from(error)))
-        .layer(TimeoutLayer::new(REQUEST_TIMEOUT)?);
+        .layer(TimeoutLayer::new(REQUEST_TIMEOUT));
     let router = Router::new()
         .route("/users/{id}", get(user))
         .route("/users", post(create))

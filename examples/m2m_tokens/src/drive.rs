@@ -23,7 +23,7 @@ pub async fn run(options: &Options) -> Result<(), BoxError> {
     let layer = TokenCacheLayer::new(source::counted(source, counts.clone()))
         .allow_origin(origin(&options.api_url)?.parse()?);
     let client = ServiceBuilder::new()
-        .layer(TimeoutLayer::new(CALL_TIMEOUT)?)
+        .layer(TimeoutLayer::new(CALL_TIMEOUT))
         .layer(layer)
         .service(source::counted_api(http, counts.clone()));
 

@@ -17,7 +17,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tower_heed::{BoxError, error::find, timeout::Elapsed};
+use tower_heed::{BoxError, Error, ErrorKind, error::find};
 
 use super::timeline::{Note, Timeline};
 
@@ -37,7 +37,7 @@ const REVOKED: usize = 45;
 pub struct Outcome {
     pub succeeded: usize,
     /// The time limit that ended the call which hung; none if nothing ended it.
-    pub given_up: Option<Elapsed>,
+    pub given_up: Option<Duration>,
     pub rate_limited: usize,
     pub sign_outs: usize,
     pub token_fetches: usize,
@@ -122,12 +122,15 @@ where
                 Ok(status) if status.is_success() => self.outcome().succeeded += 1,
                 Ok(_) => {}
                 Err(error) => {
-                    let elapsed = find::<Elapsed>(error.as_ref()).cloned();
-                    self.timeline.note(Note::Failed(match &elapsed {
-                        Some(elapsed) => format!("GET {path} given up after {:?}", elapsed.limit()),
+                    let limit = match find(error.as_ref()).map(Error::kind) {
+                        Some(ErrorKind::Timeout { limit, .. }) => Some(*limit),
+                        _ => None,
+                    };
+                    self.timeline.note(Note::Failed(match limit {
+                        Some(limit) => format!("GET {path} given up after {limit:?}"),
                         None => format!("GET {path}: {error}"),
                     }));
-                    self.outcome().given_up = elapsed;
+                    self.outcome().given_up = limit;
                 }
             }
         }

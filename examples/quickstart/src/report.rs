@@ -17,7 +17,7 @@ pub fn table(bare: &Outcome, stack: &Outcome) {
         ("sign-outs", |it| it.sign_outs.to_string()),
         ("token fetches", |it| it.token_fetches.to_string()),
         ("the call that hangs", |it| match &it.given_up {
-            Some(elapsed) => format!("given up after {:?}", elapsed.limit()),
+            Some(limit) => format!("given up after {limit:?}"),
             None => "hangs for ever".to_owned(),
         }),
         ("time", |it| match &it.given_up {

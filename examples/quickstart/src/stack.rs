@@ -37,8 +37,8 @@ pub async fn run(idp: &Arc<Idp>, timeline: &Timeline) -> Result<Outcome, BoxErro
     )?
     .audience(idp.audience());
     let token = TokenCacheLayer::new(source).allow_origin(idp.url("").parse()?);
-    let timeout = TimeoutLayer::new(Duration::from_secs(30))?
-        .endpoint("GET /hang/head", |config| config.limit(Duration::from_secs(3)))?;
+    let timeout = TimeoutLayer::new(Duration::from_secs(30))
+        .endpoint("GET /hang/head".parse()?, |config| config.limit(Duration::from_secs(3)));
     let classify = ErrorClassifyLayer::new().on_unauthenticated(move || {
         counted.fetch_add(1, SeqCst);
         async {}

@@ -34,7 +34,7 @@ impl Sessions {
     pub fn new() -> Result<Self, BoxError> {
         let throttle = ThrottleLayer::new()
             .endpoint("POST /sessions/{id}/touch".parse()?, |config| config.own_quota());
-        Ok(Self { throttle, timeout: TimeoutLayer::new(PATIENCE)? })
+        Ok(Self { throttle, timeout: TimeoutLayer::new(PATIENCE) })
     }
 
     /// One user's session.

@@ -1,26 +1,26 @@
-//! Our errors as answers of an axum app, and any error of a call as one.
+//! Errors as responses of an axum app.
 //!
-//! A handler calls an API through the layers, the call fails, and the app has to say something to its own caller. What it says must not
-//! be the upstream's words: a 401 or a 429 of the upstream was meant for the app, and passed on it would sign out a user who did
-//! nothing wrong, or tell a browser that *it* sends too much.
+//! A handler calls an API through the layers, the call fails, and the app has to respond to its own caller. The upstream's response
+//! must not be passed on: a 401 or a 429 of the upstream is about the app's credentials and limits. Passed on, it would sign out a
+//! user, or tell a browser that *it* sends too many requests.
 //!
-//! | what happened | status | `Retry-After` |
+//! | error | status | `Retry-After` |
 //! |---|---|---|
-//! | [`UpstreamUnavailable`], of any class | 503 | as told, else [5 s](UpstreamError::DEFAULT_RETRY_AFTER) |
+//! | [`UpstreamUnavailable`], of any class | 503 | the error's, else [5 s](UpstreamError::DEFAULT_RETRY_AFTER) |
 //! | [`Throttled`], `RateLimited`, `Unavailable` | 503 | the same |
 //! | [`NotQueued`]: the queue is full or shut down | 503 | the same |
-//! | [`TokenError`]: the issuer is out or limits us | 503 | the same |
-//! | [`Elapsed`], `Timeout` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
-//! | [`TokenError`]: the issuer refuses our credentials, or gives no usable token | 502 | |
+//! | [`TokenError`]: the token endpoint is down or limits us | 503 | the same |
+//! | [`Timeout`] | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
+//! | [`TokenError`]: the token endpoint rejects our credentials, or returns no usable token | 502 | |
 //! | `Connect`, `Interrupted`, `Unauthenticated`, `Forbidden`, `Rejected` | 502 ([RFC 9110 section 15.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)) | |
-//! | [`OriginNotAllowed`], [`InvalidConfig`], [`ReplayError`], [`NotQueued`] without a runtime, and what is unknown | 500 | |
+//! | [`OriginNotAllowed`], [`InvalidConfig`], [`ReplayBody`], [`NotQueued`] without a runtime, and unknown errors | 500 | |
 //!
-//! An [`UpstreamUnavailable`] anywhere in an error counts first, then [`OriginNotAllowed`] and [`InvalidConfig`], then the outermost
-//! error that is known. One that only holds others, such as the response cache's `FetchFailed`, is what is in it.
+//! The names are kinds of an [`Error`](crate::Error) or its [`ErrorClass`]. An `UpstreamUnavailable` anywhere in the chain of sources
+//! counts first, then `OriginNotAllowed` and `InvalidConfig`, then the outermost known error. An error that only wraps others, such as
+//! the response cache's `FetchFailed`, counts as its source.
 //!
-//! The body is a problem by [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), `application/problem+json`, of fixed words: nothing of
-//! the error or the upstream is in it. The [`UpstreamError`] is in the response's extensions, for a layer that logs, and has its
-//! [`Classification`].
+//! The body is a problem by [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), `application/problem+json`, with a fixed text that
+//! contains nothing from the error or the upstream. The response's extensions contain the [`UpstreamError`], for a layer that logs.
 //!
 //! ```json
 //! {"type":"about:blank","title":"Service Unavailable","status":503,
@@ -29,8 +29,8 @@
 //!
 //! # Example
 //!
-//! A client in the app's state, and a limit for the time of each request around the router. The limit's deadline is known to the
-//! client inside, which does not begin a wait that would pass it.
+//! A client in the app's state, and a time limit for each request around the router. The client inside knows the deadline and does
+//! not start a wait that would pass it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -48,7 +48,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // Stands for an HTTP client: an upstream that does not know us.
+//! // Stands for an HTTP client: an upstream that rejects our credentials.
 //! let http = service_fn(async |_: Request<Body>| {
 //!     Ok::<_, BoxError>(Response::builder().status(401).body(Body::empty())?)
 //! });
@@ -63,25 +63,25 @@
 //!     .layer(
 //!         ServiceBuilder::new()
 //!             .layer(HandleErrorLayer::new(async |error: BoxError| UpstreamError::from(error)))
-//!             .layer(TimeoutLayer::new(Duration::from_secs(5))?),
+//!             .layer(TimeoutLayer::new(Duration::from_secs(5))),
 //!     );
 //!
 //! let response = app.oneshot(Request::get("/me").body(Body::empty())?).await?;
-//! assert_eq!(response.status(), 503); // and not 401
+//! assert_eq!(response.status(), 503); // not 401
 //! assert_eq!(response.headers()["retry-after"], "5");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`Classification`]: crate::classify::Classification
-//! [`Elapsed`]: crate::timeout::Elapsed
+//! [`ErrorClass`]: crate::classify::ErrorClass
 //! [`InvalidConfig`]: crate::error::InvalidConfig
-//! [`NotQueued`]: crate::detach::NotQueued
+//! [`NotQueued`]: crate::ErrorKind::NotQueued
 //! [`OriginNotAllowed`]: crate::ErrorKind::OriginNotAllowed
-//! [`ReplayError`]: crate::body::ReplayError
+//! [`ReplayBody`]: crate::ErrorKind::ReplayBody
 //! [`Throttled`]: crate::ErrorKind::Throttled
-//! [`TokenError`]: crate::token_cache::TokenError
-//! [`UpstreamUnavailable`]: crate::fallback::UpstreamUnavailable
+//! [`Timeout`]: crate::ErrorKind::Timeout
+//! [`TokenError`]: crate::error::TokenError
+//! [`UpstreamUnavailable`]: crate::ErrorKind::UpstreamUnavailable
 
 mod problem;
 mod responses;

@@ -1,6 +1,6 @@
-//! What an error is to the app's own caller.
+//! The response that an error becomes.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error as StdError, time::Duration};
 
 use axum_core::{
     body::Body,
@@ -14,45 +14,50 @@ use http::{
 use super::UpstreamError;
 use crate::{
     classify::{Classification, ErrorClass},
-    detach::{NotQueued, Obstacle},
-    error::{ErrorKind, InvalidConfig, TokenErrorKind, find},
-    fallback::UpstreamUnavailable,
+    error::{
+        Error, ErrorKind, InvalidConfig, NotQueuedReason, TokenError, TokenErrorKind, as_a, chain,
+        find,
+    },
     headers::retry_after_seconds,
-    token_cache::TokenError,
 };
 
-/// A problem by RFC 9457, of fixed words.
+/// A problem by RFC 9457, with a fixed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// The upstream cannot be used for a while.
+    /// 503: the upstream cannot be used for a while.
     Unavailable { seconds: u64 },
-    /// It did not answer in time.
-    Late,
-    /// It gave no answer that is of use to the app.
-    NoAnswer,
-    /// The app did something wrong.
-    Own,
+    /// 504: the upstream did not respond in time.
+    Timeout,
+    /// 502: the upstream's response is of no use to the app.
+    BadGateway,
+    /// 500: the app made a mistake, or the error is unknown.
+    Internal,
 }
 
 // === impl Problem ===
 
 impl Problem {
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        if let Some(error) = find::<UpstreamUnavailable>(error) {
+    pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
+        let ours = || chain(error).filter_map(as_a::<Error>);
+        if let Some(error) = ours().find(|error| *error.kind() == ErrorKind::UpstreamUnavailable) {
             return Self::unavailable(error.retry_after());
         }
-        let not_allowed =
-            |error: &crate::Error| matches!(error.kind(), ErrorKind::OriginNotAllowed { .. });
-        if find::<InvalidConfig>(error).is_some() || find(error).is_some_and(not_allowed) {
-            return Self::Own;
+        let is_refused = |error: &Error| matches!(error.kind(), ErrorKind::OriginNotAllowed { .. });
+        if find::<InvalidConfig>(error).is_some() || ours().any(is_refused) {
+            return Self::Internal;
         }
-        let Some(found) = Classification::of_error(error) else { return Self::unclassed(error) };
-        let token = find::<TokenError>(error).map(TokenError::kind);
-        match (found.class(), token) {
+        match Classification::of_error(error) {
+            Some(found) => Self::of_classification(&found, find::<TokenError>(error)),
+            None => Self::of_unclassified(error),
+        }
+    }
+
+    fn of_classification(found: &Classification, token: Option<&TokenError>) -> Self {
+        match (found.class(), token.map(TokenError::kind)) {
             (
                 ErrorClass::TokenUnavailable,
                 Some(TokenErrorKind::Rejected | TokenErrorKind::Malformed),
-            ) => Self::NoAnswer,
+            ) => Self::BadGateway,
             (
                 ErrorClass::TokenUnavailable
                 | ErrorClass::RateLimited
@@ -60,7 +65,7 @@ impl Problem {
                 | ErrorClass::Unavailable,
                 _,
             ) => Self::unavailable(found.retry_after()),
-            (ErrorClass::Timeout, _) => Self::Late,
+            (ErrorClass::Timeout, _) => Self::Timeout,
             (
                 ErrorClass::Connect
                 | ErrorClass::Interrupted
@@ -68,18 +73,18 @@ impl Problem {
                 | ErrorClass::Forbidden
                 | ErrorClass::Rejected,
                 _,
-            ) => Self::NoAnswer,
+            ) => Self::BadGateway,
         }
     }
 
-    /// Errors that mean nothing to a retry, and something to a caller.
-    fn unclassed(error: &(dyn Error + 'static)) -> Self {
-        // Another instance of the app may take it on.
-        let is_shut_down = |error: &NotQueued| error.obstacle() == Obstacle::ShutDown;
-        if find::<NotQueued>(error).is_some_and(is_shut_down) {
+    /// Errors without a class for a retry, but with a meaning for a caller.
+    fn of_unclassified(error: &(dyn StdError + 'static)) -> Self {
+        let shut_down = ErrorKind::NotQueued { reason: NotQueuedReason::ShutDown };
+        if find::<Error>(error).is_some_and(|error| *error.kind() == shut_down) {
+            // Another instance of the app may accept the request.
             return Self::unavailable(None);
         }
-        Self::Own
+        Self::Internal
     }
 
     fn unavailable(wait: Option<Duration>) -> Self {
@@ -90,33 +95,33 @@ impl Problem {
     pub(super) const fn status(self) -> StatusCode {
         match self {
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Late => StatusCode::GATEWAY_TIMEOUT,
-            Self::NoAnswer => StatusCode::BAD_GATEWAY,
-            Self::Own => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// Of the type `about:blank` the title is that of the status (RFC 9457 section 4.2.1), and this says the rest. The
-    /// words hold nothing that JSON would have to escape.
-    const fn words(self) -> (&'static str, &'static str) {
+    /// The title and the detail. With the type `about:blank` the title is that of the status (RFC 9457 section 4.2.1). Neither
+    /// needs escaping in JSON.
+    const fn text(self) -> (&'static str, &'static str) {
         match self {
             Self::Unavailable { .. } => (
                 "Service Unavailable",
                 "A service that this one depends on cannot be used right now.",
             ),
-            Self::Late => {
-                ("Gateway Timeout", "A service that this one depends on did not answer in time.")
+            Self::Timeout => {
+                ("Gateway Timeout", "A service that this one depends on did not respond in time.")
             }
-            Self::NoAnswer => (
+            Self::BadGateway => (
                 "Bad Gateway",
-                "A service that this one depends on gave no answer that can be used.",
+                "A service that this one depends on did not give a usable response.",
             ),
-            Self::Own => ("Internal Server Error", "The request could not be carried out."),
+            Self::Internal => ("Internal Server Error", "The request could not be processed."),
         }
     }
 
     fn json(self) -> String {
-        let (title, detail) = self.words();
+        let (title, detail) = self.text();
         let status = self.status().as_u16();
         let mut json = format!(
             r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}""#

@@ -1,17 +1,14 @@
-//! Each of our errors as a response.
+//! The crate's own errors as responses.
 
 use axum_core::response::{IntoResponse, Response};
 
 use super::UpstreamError;
-use crate::{
-    Error, body::ReplayError, detach::NotQueued, error::InvalidConfig,
-    fallback::UpstreamUnavailable, timeout::Elapsed, token_cache::TokenError,
-};
+use crate::error::{Error, InvalidConfig, TokenError};
 
 macro_rules! responses {
     ($($error:ty),* $(,)?) => {
         $(
-            /// As the page of [`axum`](crate::integrations::axum) has it.
+            /// See the page of [`axum`](crate::integrations::axum).
             #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
             impl IntoResponse for $error {
                 fn into_response(self) -> Response {
@@ -22,4 +19,4 @@ macro_rules! responses {
     };
 }
 
-responses![Elapsed, Error, InvalidConfig, NotQueued, ReplayError, TokenError, UpstreamUnavailable,];
+responses![Error, InvalidConfig, TokenError];

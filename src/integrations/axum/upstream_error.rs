@@ -6,20 +6,19 @@ use http::StatusCode;
 use super::problem::Problem;
 use crate::{BoxError, classify::Classification};
 
-/// Any error of a call, as the answer of a handler.
+/// Any error of a call, as the response of a handler.
 ///
-/// It is made by `?` from a [`BoxError`] and from every error that becomes one. As a response it is what the
-/// [module page](super) has for the error in it, which it carries in its extensions, as an `UpstreamError`, for a layer that logs.
+/// The operator `?` converts a [`BoxError`], and every error that becomes one. The response is the one that the [module page](super)
+/// lists for the error. Its extensions contain the `UpstreamError`, for a layer that logs.
 ///
-/// It is no [`Error`] itself, because it is made from all of them.
+/// It does not implement [`Error`], because it converts from every `Error`.
 #[derive(Clone)]
 pub struct UpstreamError(Arc<dyn Error + Send + Sync>);
 
 // === impl UpstreamError ===
 
 impl UpstreamError {
-    /// The `Retry-After` of a 503 where nothing is known of how long the upstream will be out: five seconds. Long enough for
-    /// a restart, and short enough to be waited for.
+    /// The `Retry-After` of a 503 if the time to wait is unknown: five seconds. Long enough for a restart, short enough to wait for.
     pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
     /// The error.
@@ -28,7 +27,7 @@ impl UpstreamError {
         &*self.0
     }
 
-    /// What it means; none for an error of unknown meaning.
+    /// The classification of the error; none for an unknown error.
     #[must_use]
     pub fn classification(&self) -> Option<Classification> {
         Classification::of_error(&*self.0)
@@ -50,7 +49,7 @@ impl<E: Into<BoxError>> From<E> for UpstreamError {
 impl IntoResponse for UpstreamError {
     fn into_response(self) -> Response {
         let mut response = Problem::of(&*self.0).into_response();
-        // Not its `Classification`: that is what the upstream's answer means, and a layer would take it for what this one does.
+        // Without its `Classification`, which is the upstream's: a layer outside would take it for this response's own.
         response.extensions_mut().insert(self);
         response
     }

@@ -25,7 +25,7 @@ fn the_compiler_names_the_layer_that_is_missing() {
     for expected in [
         "`Stream` can be sent only once, and this sends it again",
         "neither `Clone` nor a `ReplayBody`",
-        "put `tower_heed::body::ReplayBodyLayer` around the layers that send again: they then get a `ReplayBody<Stream>`",
+        "put `tower_heed::body::ReplayBodyLayer` around the layers that retry: they then get a `ReplayBody<Stream>`",
         "or use a body that is `Clone`, such as `http_body_util::Full<Bytes>`",
     ] {
         assert_eq!(messages.matches(expected).count(), 3, "{expected:?} in:\n{messages}");

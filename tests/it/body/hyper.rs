@@ -12,7 +12,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tower::BoxError;
-use tower_heed::body::{ReplayBody, ReplayError, ReplayErrorKind, ReplayableBody};
+use tower_heed::{
+    Error as LayerError, ErrorKind,
+    body::{NotReplayable, ReplayBody, ReplayableBody},
+};
 
 type Body = ReplayBody<Channel<Bytes, BoxError>>;
 
@@ -49,11 +52,11 @@ async fn read_request(server: &mut DuplexStream) -> String {
     chunks.split("\r\n").skip(1).step_by(2).collect()
 }
 
-fn replay_error(error: &(dyn std::error::Error + 'static)) -> Option<ReplayErrorKind> {
-    error
-        .downcast_ref::<ReplayError>()
-        .map(ReplayError::kind)
-        .or_else(|| replay_error(error.source()?))
+fn replay_error(error: &(dyn std::error::Error + 'static)) -> Option<NotReplayable> {
+    match tower_heed::error::find::<LayerError>(error)?.kind() {
+        ErrorKind::ReplayBody { reason, .. } => Some(*reason),
+        _ => None,
+    }
 }
 
 /// The server refuses while the caller is still at its body. The upload ends there, and the next send has all of it.
@@ -71,9 +74,9 @@ async fn a_refusal_before_the_end_of_the_body() {
     assert_eq!(refused.await.unwrap().unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(!connection.is_finished(), "the connection should still be waiting for the body");
 
-    let next = kept.recall().unwrap();
+    let next = kept.rewind().unwrap();
     let error = connection.await.unwrap().unwrap_err();
-    assert_eq!(replay_error(&error), Some(ReplayErrorKind::Superseded));
+    assert_eq!(replay_error(&error), Some(NotReplayable::Superseded));
 
     let (mut client, _connection, mut server) = connect().await;
     let accepted = tokio::spawn(client.send_request(request(next)));
@@ -106,7 +109,7 @@ async fn a_refusal_by_a_server_that_stops_reading() {
     assert!(!stuck.is_finished());
 
     let (mut client, _connection, mut other) = connect().await;
-    let accepted = tokio::spawn(client.send_request(request(kept.recall().unwrap())));
+    let accepted = tokio::spawn(client.send_request(request(kept.rewind().unwrap())));
     let whole: String = (0..50).map(|number| format!("{number:0>100}")).collect();
     assert_eq!(read_request(&mut other).await, whole);
     answer(&mut other, "200 OK").await;

@@ -15,7 +15,7 @@ async fn a_streaming_body_can_be_sent_again() {
     let echo_twice = service_fn(|request: Sent| async move {
         let kept = request.body().try_clone().ok_or("not replayable")?;
         let first = request.into_body().collect().await?.to_bytes();
-        let second = kept.recall().ok_or("not replayable any more")?.collect().await?.to_bytes();
+        let second = kept.rewind().ok_or("not replayable any more")?.collect().await?.to_bytes();
         Ok::<_, BoxError>(Response::new((first, second)))
     });
     let service = ServiceBuilder::new().layer(ReplayBodyLayer::default()).service(echo_twice);

@@ -7,7 +7,10 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio_test::task;
-use tower_heed::body::{ReplayBody, ReplayError, ReplayErrorKind, ReplayableBody};
+use tower_heed::{
+    Error as LayerError, ErrorKind,
+    body::{NotReplayable, ReplayBody, ReplayableBody},
+};
 
 use crate::body::script::{Script, Step};
 
@@ -132,9 +135,13 @@ impl Send {
             Some(Err(error)) => {
                 prop_assert!(!self.over);
                 self.over = true;
-                match error.downcast_ref::<ReplayError>().map(ReplayError::kind) {
-                    Some(ReplayErrorKind::Broken) => prop_assert_ne!(plan.fate, Fate::Ends),
-                    Some(kind) => prop_assert_ne!(*rightful, Some(self.id), "{:?}", kind),
+                let reason = error.downcast_ref::<LayerError>().map(|error| match error.kind() {
+                    ErrorKind::ReplayBody { reason, .. } => *reason,
+                    kind => panic!("{kind}"),
+                });
+                match reason {
+                    Some(NotReplayable::Broken) => prop_assert_ne!(plan.fate, Fate::Ends),
+                    Some(reason) => prop_assert_ne!(*rightful, Some(self.id), "{:?}", reason),
                     None => {
                         prop_assert_eq!((plan.fate, left), (Fate::Fails, 0));
                         prop_assert_eq!(error.to_string(), "disk on fire");
@@ -185,7 +192,7 @@ proptest! {
                     sends.extend(clone.map(|body| Send::new(id, body)));
                 }
                 Deed::Recall(index) => {
-                    if let Some(body) = index.get(&sends).body.recall() {
+                    if let Some(body) = index.get(&sends).body.rewind() {
                         rightful = None;
                         sends.push(Send::new(id, body));
                     }
@@ -223,13 +230,13 @@ proptest! {
         let kept = plan.body();
         let mut alive = Vec::new();
         for (id, (frames, keep_alive)) in (0..).zip(reads) {
-            let mut send = Send::new(id, kept.recall().unwrap());
+            let mut send = Send::new(id, kept.rewind().unwrap());
             for _ in 0..frames {
                 send.read(&plan, &mut Some(id))?;
             }
             alive.extend(keep_alive.then_some(send));
         }
-        let mut last = Send::new(usize::MAX, kept.recall().unwrap());
+        let mut last = Send::new(usize::MAX, kept.rewind().unwrap());
         last.read_on(&plan, &mut Some(usize::MAX))?;
         prop_assert_eq!(&last.data, &plan.whole);
         prop_assert_eq!(&last.trailers, &plan.trailers);

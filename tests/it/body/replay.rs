@@ -18,7 +18,10 @@ use http_body::Body;
 use http_body_util::{BodyExt, Channel, Empty, Full};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::BoxError;
-use tower_heed::body::{ReplayBody, ReplayError, ReplayErrorKind, ReplayableBody};
+use tower_heed::{
+    Error as LayerError, ErrorKind,
+    body::{NotReplayable, ReplayBody, ReplayableBody},
+};
 
 use crate::body::script::{Script, Step};
 
@@ -63,11 +66,14 @@ where
     body.frame().await.unwrap().unwrap().into_data().unwrap()
 }
 
-fn kind(error: &(dyn Error + 'static)) -> ReplayErrorKind {
-    error.downcast_ref::<ReplayError>().unwrap_or_else(|| panic!("{error:?}")).kind()
+fn kind(error: &(dyn Error + 'static)) -> NotReplayable {
+    match error.downcast_ref::<LayerError>().map(LayerError::kind) {
+        Some(ErrorKind::ReplayBody { reason, .. }) => *reason,
+        _ => panic!("{error:?}"),
+    }
 }
 
-async fn read_error<B>(body: ReplayBody<B>) -> ReplayErrorKind
+async fn read_error<B>(body: ReplayBody<B>) -> NotReplayable
 where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
@@ -75,8 +81,8 @@ where
     kind(&*read(body).await.error.expect("the body ended as if it were whole"))
 }
 
-fn is_too_large(kind: ReplayErrorKind) -> bool {
-    matches!(kind, ReplayErrorKind::TooLarge { .. })
+fn is_too_large(kind: NotReplayable) -> bool {
+    matches!(kind, NotReplayable::TooLarge { .. })
 }
 
 fn trailers() -> HeaderMap {
@@ -98,7 +104,7 @@ fn kept<B: Body>(body: B, max_bytes: usize) -> (ReplayBody<B>, ReplayBody<B>) {
 async fn a_body_that_was_sent_can_be_sent_again_and_again() {
     let (first, kept) = kept(words(), 64);
     assert_eq!(read_whole(first).await, "one two three");
-    assert_eq!(read_whole(kept.recall().unwrap()).await, "one two three");
+    assert_eq!(read_whole(kept.rewind().unwrap()).await, "one two three");
     assert_eq!(read_whole(kept.try_clone().unwrap()).await, "one two three");
     assert_eq!(read_whole(kept).await, "one two three");
 }
@@ -108,7 +114,7 @@ async fn a_body_that_was_sent_can_be_sent_again_and_again() {
 async fn a_body_that_was_never_read_is_not_doubled() {
     let (first, kept_one) = kept(words(), 64);
     drop(first);
-    assert_eq!(read_whole(kept_one.recall().unwrap()).await, "one two three");
+    assert_eq!(read_whole(kept_one.rewind().unwrap()).await, "one two three");
 
     let (_first, kept_two) = kept(words(), 64);
     assert_eq!(read_whole(kept_two).await, "one two three");
@@ -142,7 +148,7 @@ async fn nothing_is_read_ahead() {
     next(&mut first).await;
     assert_eq!(polls.load(Ordering::Relaxed), 1);
 
-    let mut second = kept.recall().unwrap();
+    let mut second = kept.rewind().unwrap();
     next(&mut second).await;
     assert_eq!(polls.load(Ordering::Relaxed), 1, "the first chunk was recorded");
     next(&mut second).await;
@@ -157,7 +163,7 @@ async fn a_later_send_takes_over_from_one_that_is_still_alive() {
 
     let mut second = kept.try_clone().unwrap();
     assert_eq!(next(&mut second).await, "one ");
-    assert_eq!(read_error(first).await, ReplayErrorKind::Superseded);
+    assert_eq!(read_error(first).await, NotReplayable::Superseded);
     assert_eq!(read_whole(second).await, "two three");
 }
 
@@ -173,7 +179,7 @@ async fn a_send_that_waits_for_the_body_is_woken_when_it_is_superseded() {
     assert_pending!(taking_over.poll());
     assert!(waiting.is_woken(), "nothing else would ever wake it");
     let error = assert_ready!(waiting.poll()).unwrap().unwrap_err();
-    assert_eq!(kind(&*error), ReplayErrorKind::Superseded);
+    assert_eq!(kind(&*error), NotReplayable::Superseded);
 
     send.send_data("data".into()).await.unwrap();
     assert!(taking_over.is_woken());
@@ -186,10 +192,10 @@ async fn recalling_ends_the_send_that_was_begun() {
     let (mut first, kept) = kept(words(), 13);
     assert_eq!(next(&mut first).await, "one ");
 
-    let second = kept.recall().unwrap();
-    assert_eq!(read_error(first).await, ReplayErrorKind::Superseded);
+    let second = kept.rewind().unwrap();
+    assert_eq!(read_error(first).await, NotReplayable::Superseded);
     assert_eq!(read_whole(second).await, "one two three");
-    assert_eq!(read_whole(kept.recall().unwrap()).await, "one two three");
+    assert_eq!(read_whole(kept.rewind().unwrap()).await, "one two three");
 }
 
 #[tokio::test]
@@ -198,7 +204,7 @@ async fn recalling_wakes_the_send_that_waits() {
     let (mut first, kept) = kept(body, 64);
     let mut waiting = task::spawn(first.frame());
     assert_pending!(waiting.poll());
-    let _second = kept.recall().unwrap();
+    let _second = kept.rewind().unwrap();
     assert!(waiting.is_woken());
     assert!(assert_ready!(waiting.poll()).unwrap().is_err());
 }
@@ -231,7 +237,7 @@ async fn a_superseded_send_foresees_no_end_that_it_does_not_reach() {
     assert_pending!(task::spawn(first.frame()).poll());
     next(&mut kept).await;
     assert!(kept.is_end_stream() && !first.is_end_stream());
-    assert_eq!(read_error(first).await, ReplayErrorKind::Superseded);
+    assert_eq!(read_error(first).await, NotReplayable::Superseded);
 
     let (mut first, mut kept) =
         self::kept(Script::new([Step::Data("data".into()), Step::Trailers(trailers())]), 6);
@@ -252,7 +258,7 @@ async fn over_the_cap_the_first_send_goes_on_and_no_other_begins() {
     for body in [&first, &kept] {
         assert!(!body.is_replayable());
         assert!(body.try_clone().is_none());
-        assert!(body.recall().is_none());
+        assert!(body.rewind().is_none());
     }
     assert!(is_too_large(read_error(kept).await));
     assert_eq!(read_whole(first).await, "three", "the send on its way was disturbed");
@@ -262,7 +268,7 @@ async fn over_the_cap_the_first_send_goes_on_and_no_other_begins() {
 async fn a_replay_may_grow_over_the_cap_as_well() {
     let (mut first, kept) = kept(words(), 8);
     next(&mut first).await;
-    let second = kept.recall().unwrap();
+    let second = kept.rewind().unwrap();
     assert_eq!(read_whole(second).await, "one two three");
     assert!(is_too_large(read_error(first).await));
     assert!(is_too_large(read_error(kept).await));
@@ -346,8 +352,8 @@ async fn an_error_of_the_body_reaches_the_send_that_met_it_and_ends_replays() {
         (&b"half"[..], "disk on fire".into())
     );
     assert!(!kept.is_replayable());
-    assert!(kept.recall().is_none());
-    assert_eq!(read_error(kept).await, ReplayErrorKind::Broken);
+    assert!(kept.rewind().is_none());
+    assert_eq!(read_error(kept).await, NotReplayable::Broken);
 }
 
 /// Sent again with its real length, half a body would be taken for a whole one.
@@ -363,7 +369,7 @@ async fn a_body_that_ends_before_its_promised_length_is_not_sent_again() {
         assert_eq!(read_whole(first).await, "half", "the first send gives what the body gives");
         assert!(!kept.is_replayable());
         assert_eq!(kept.size_hint().exact(), Some(8));
-        assert_eq!(read_error(kept).await, ReplayErrorKind::Broken);
+        assert_eq!(read_error(kept).await, NotReplayable::Broken);
     }
 }
 
@@ -373,7 +379,7 @@ async fn a_body_that_panics_is_not_polled_again() {
     next(&mut first).await;
     catch_unwind(AssertUnwindSafe(|| task::spawn(first.frame()).poll())).unwrap_err();
     assert!(!kept.is_replayable());
-    assert_eq!(read_error(kept).await, ReplayErrorKind::Broken);
+    assert_eq!(read_error(kept).await, NotReplayable::Broken);
 }
 
 #[tokio::test]
@@ -449,7 +455,7 @@ fn bodies_that_are_clone_are_replayable_as_they_are() {
     let body = Full::new(Bytes::from_static(b"data"));
     assert!(body.is_replayable());
     assert_eq!(body.try_clone().unwrap().size_hint().exact(), Some(4));
-    assert_eq!(body.recall().unwrap().size_hint().exact(), Some(4));
+    assert_eq!(body.rewind().unwrap().size_hint().exact(), Some(4));
 }
 
 /// Clients ask for `Send` and `Unpin`; axum's body is not `Sync`, the wrapped one may be shared all the same.

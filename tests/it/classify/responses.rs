@@ -207,7 +207,7 @@ async fn the_deadline_ends_the_reading_and_not_the_error() {
 
     // The deadline of a layer outside, which puts nothing into the request.
     let (_sender, body) = Piped::new(1);
-    let outside = TimeoutLayer::new(SECOND).unwrap();
+    let outside = TimeoutLayer::new(SECOND);
     let result = outside.layer(layer.layer(once(failing(body)))).oneshot(get("/")).await;
     assert_eq!(error_in(&result.map(drop).unwrap_err()).class(), Some(ErrorClass::Unavailable));
     assert_eq!(Instant::now() - begun, 2 * SECOND);

@@ -32,7 +32,7 @@ pub(super) struct Subject {
 pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "TimeoutLayer",
-        wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)).unwrap(), probe),
+        wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)), probe),
     },
     Subject {
         name: "ErrorClassifyLayer",
@@ -75,8 +75,9 @@ pub(super) const SUBJECTS: &[Subject] = &[
         // What it detaches never reaches a caller; `detach::readiness` holds that to the same.
         name: "DetachLayer",
         wrap: |probe| {
-            let layer = DetachLayer::new().endpoint("POST /login-events", |config| config);
-            layered(&layer.unwrap(), probe)
+            let layer =
+                DetachLayer::new().endpoint("POST /login-events".parse().unwrap(), |config| config);
+            layered(&layer, probe)
         },
     },
     Subject {

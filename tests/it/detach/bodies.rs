@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tower::{Layer, service_fn};
 use tower_heed::BoxError;
 
-use super::{SECOND, detach, settle, telling};
+use super::{SECOND, detach, reporting, settle};
 use crate::support::probe::Body;
 
 /// A body of chunks of a kilobyte, that ends, breaks off, or hangs after them.
@@ -62,7 +62,7 @@ impl Drop for Chunks {
 async fn read(chunks: usize, then: Then) -> (usize, bool, Vec<String>) {
     let read = Arc::new(Mutex::new((0, false)));
     let shared = Arc::clone(&read);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let layer = layer.max_concurrent(NonZeroUsize::MIN);
     let mut client = layer.layer(service_fn(move |_: Request<Body>| {
         let body = Chunks { left: chunks, then, read: Arc::clone(&shared) };
@@ -71,14 +71,14 @@ async fn read(chunks: usize, then: Then) -> (usize, bool, Vec<String>) {
     detach(&mut client, "a").await;
     settle().await;
     // The head has decided.
-    assert_eq!(told.take(), ["/events/a succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/a succeeded 200"]);
     let before = *read.lock().unwrap();
     assert_eq!(before.1, then != Then::Hangs);
     sleep(3 * SECOND).await;
     let (chunks, gone) = *read.lock().unwrap();
     detach(&mut client, "b").await;
     settle().await;
-    (chunks, gone, told.take())
+    (chunks, gone, reported.take())
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +97,7 @@ async fn the_answer_is_read_to_its_end_within_bounds() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_reads_an_answer_away_does_not_hold_up_others() {
     let read = Arc::new(Mutex::new((0, false)));
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let layer = layer.max_concurrent(NonZeroUsize::new(2).unwrap());
     let mut client = layer.layer(service_fn(move |_: Request<Body>| {
         let body = Chunks { left: 1, then: Then::Hangs, read: Arc::clone(&read) };
@@ -106,12 +106,12 @@ async fn a_worker_that_reads_an_answer_away_does_not_hold_up_others() {
     for kind in ["a", "b"] {
         detach(&mut client, kind).await;
         settle().await;
-        assert_eq!(told.take(), [format!("/events/{kind} succeeded 200")]);
+        assert_eq!(reported.take(), [format!("/events/{kind} succeeded 200")]);
     }
     // Both places are taken: the third waits for the end of the reading.
     detach(&mut client, "c").await;
     settle().await;
-    assert!(told.take().is_empty());
+    assert!(reported.take().is_empty());
     sleep(3 * SECOND).await;
-    assert_eq!(told.take(), ["/events/c succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/c succeeded 200"]);
 }

@@ -10,7 +10,7 @@ use tower_heed::{
     extensions::{Deadline, Priority},
 };
 
-use super::{SECOND, event, settle, telling};
+use super::{SECOND, event, reporting, settle};
 use crate::support::{
     probe::{Answer, Body, probe},
     scripted::get,
@@ -42,22 +42,22 @@ fn slow() -> (
 #[tokio::test(start_paused = true)]
 async fn the_callers_deadlines_end_with_the_call_and_its_marks_travel() {
     let (service, found) = slow();
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     // Both kinds: the ambient one of a layer around, and the one in the extensions.
-    let mut client = TimeoutLayer::new(SECOND).unwrap().layer(layer.layer(service));
+    let mut client = TimeoutLayer::new(SECOND).layer(layer.layer(service));
     let mut request = event("login");
     request.extensions_mut().insert(Deadline::at(Instant::now() + SECOND));
     request.extensions_mut().insert(Priority::Low);
     assert_eq!(client.ready().await.unwrap().call(request).await.unwrap().status(), 202);
     sleep(11 * SECOND).await;
-    assert_eq!(told.take(), ["/events/login succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/login succeeded 200"]);
     assert_eq!(*found.lock().unwrap(), [(None, Some(Priority::Low))]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_passes_through_keeps_its_deadlines() {
     let (service, found) = slow();
-    let mut client = TimeoutLayer::new(SECOND).unwrap().layer(telling().0.layer(service));
+    let mut client = TimeoutLayer::new(SECOND).layer(reporting().0.layer(service));
     let soon = Deadline::at(Instant::now() + SECOND / 2);
     let mut request = get("/users/1");
     request.extensions_mut().insert(soon);
@@ -68,19 +68,19 @@ async fn what_passes_through_keeps_its_deadlines() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_call_is_sent_all_the_same() {
     let (probe, watch) = probe(4);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let mut client = layer.layer(probe);
     client.ready().await.unwrap();
     drop(client.call(event("login")));
     settle().await;
     assert_eq!(watch.sends(), 1);
-    assert_eq!(told.take(), ["/events/login succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/login succeeded 200"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_call_that_passes_through_ends_the_inner_one() {
     let (probe, watch) = probe(4);
-    let mut client = telling().0.layer(probe);
+    let mut client = reporting().0.layer(probe);
     watch.answer(Answer::never());
     client.ready().await.unwrap();
     let call = client.call(get("/users/1"));

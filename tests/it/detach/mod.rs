@@ -1,4 +1,4 @@
-//! `DetachLayer`: what is answered at once, what becomes of it, and when the queue ends.
+//! `DetachLayer`: which requests get a 202, how they end, and the end of the queue.
 
 mod answers;
 mod bodies;
@@ -30,40 +30,35 @@ use crate::support::probe::{Body, Probe, Watch, probe};
 const SECOND: Duration = Duration::from_secs(1);
 const EVENTS: &str = "POST /events/{kind}";
 
-/// The ends that were told, in order: `/events/login succeeded 200`, `/events/login answered`.
+/// The reported ends, in order: `/events/login succeeded 200`, `/events/login response unavailable`.
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct Reported(Arc<Mutex<Vec<String>>>);
 
-/// A layer that detaches [`EVENTS`], and tells.
-fn telling() -> (DetachLayer, Told) {
-    let told = Told::default();
-    let (failures, successes) = (told.clone(), told.clone());
+/// A layer that detaches [`EVENTS`], and reports.
+fn reporting() -> (DetachLayer, Reported) {
+    let reported = Reported::default();
+    let (failures, successes) = (reported.clone(), reported.clone());
     let layer = DetachLayer::new()
-        .endpoint(EVENTS, |config| config)
-        .unwrap()
-        .on_failure(move |failure| {
-            let mut line = format!("{} {}", failure.request().path(), failure.cause().as_str());
+        .endpoint(EVENTS.parse().unwrap(), |config| config)
+        .on_failure(move |request, failure| {
+            let mut line = format!("{} {}", request.path(), failure.as_str());
             if let Some(class) = failure.class() {
                 write!(line, " {class}").unwrap();
             }
             failures.note(line);
         })
-        .on_success(move |success| {
-            successes.note(format!(
-                "{} succeeded {}",
-                success.request().path(),
-                success.status().as_u16()
-            ));
+        .on_success(move |request, status| {
+            successes.note(format!("{} succeeded {}", request.path(), status.as_u16()));
         });
-    (layer, told)
+    (layer, reported)
 }
 
-/// One that sends a request at a time, around a probe with four permits.
-fn one_at_a_time() -> (Detach<Probe>, Watch, DetachHandle, Told) {
+/// A service that sends one request at a time, around a probe with four permits.
+fn one_at_a_time() -> (Detach<Probe>, Watch, DetachHandle, Reported) {
     let (probe, watch) = probe(4);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let layer = layer.max_concurrent(NonZeroUsize::MIN);
-    (layer.layer(probe), watch, layer.handle(), told)
+    (layer.layer(probe), watch, layer.handle(), reported)
 }
 
 fn event(kind: &str) -> Request<Body> {
@@ -78,7 +73,7 @@ where
     client.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)
 }
 
-/// Detaches one event, which has to be taken on.
+/// Detaches one event, which must be queued.
 async fn detach<S, B>(client: &mut S, kind: &str)
 where
     S: Service<Request<Body>, Response = Response<DetachBody<B>>, Error = BoxError>,
@@ -97,9 +92,9 @@ fn paths(watch: &Watch) -> Vec<String> {
     watch.take_requests().iter().map(|request| request.uri().path().to_owned()).collect()
 }
 
-// === impl Told ===
+// === impl Reported ===
 
-impl Told {
+impl Reported {
     fn note(&self, line: String) {
         self.0.lock().unwrap().push(line);
     }

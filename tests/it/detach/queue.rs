@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 use tower::Layer;
 use tower_heed::{
     classify::{Classification, ErrorClass},
-    detach::{NotQueued, Obstacle},
-    error::find,
+    detach::NotQueuedReason,
 };
 
-use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, send, settle, telling};
+use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, reporting, send, settle};
 use crate::support::{
+    error::{not_queued, ours},
     probe::{Answer, probe},
     scripted::get,
 };
@@ -18,7 +18,7 @@ use crate::support::{
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
     let (probe, watch) = probe(9);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let layer = layer.max_queued(2).max_concurrent(NonZeroUsize::new(3).unwrap());
     let handle = layer.handle();
     let mut client = layer.layer(probe);
@@ -31,13 +31,9 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
     }
     for begun in [false, true] {
         let error = send(&mut client, event("refused")).await.unwrap_err();
-        let refused = find::<NotQueued>(error.as_ref()).unwrap();
-        assert_eq!(refused.obstacle(), Obstacle::Full { max_queued: 2 });
-        assert_eq!(refused.endpoint(), EVENTS);
-        assert_eq!(
-            refused.to_string(),
-            "`POST /events/{kind}` not sent: the background queue is full, 2 wait in it"
-        );
+        let reason = not_queued(error.as_ref());
+        assert!(matches!(reason, NotQueuedReason::Full { max_queued: 2, .. }), "{reason}");
+        assert_eq!(ours(error.as_ref()).endpoint(), Some(EVENTS));
         let class = Classification::of_error(error.as_ref()).unwrap().class();
         assert_eq!(class, ErrorClass::Throttled);
         assert_eq!((watch.in_flight(), handle.pending()), (if begun { 3 } else { 0 }, 5));
@@ -46,7 +42,7 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
     // Others are not concerned.
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status(), 200);
 
-    assert!(told.take().is_empty(), "a refused request has no end: it had no beginning");
+    assert!(reported.take().is_empty(), "a rejected request is not reported");
     let report = handle.shutdown(SECOND).await;
     assert_eq!(report.dropped(), 5);
     assert!(!paths(&watch).contains(&"/events/refused".to_owned()));
@@ -54,11 +50,11 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
 
 #[tokio::test(start_paused = true)]
 async fn room_that_becomes_free_is_given_away_again() {
-    let (mut client, watch, handle, told) = {
+    let (mut client, watch, handle, reported) = {
         let (probe, watch) = probe(4);
-        let (layer, told) = telling();
+        let (layer, reported) = reporting();
         let layer = layer.max_queued(1).max_concurrent(NonZeroUsize::MIN);
-        (layer.layer(probe), watch, layer.handle(), told)
+        (layer.layer(probe), watch, layer.handle(), reported)
     };
     for _ in 0..3 {
         detach(&mut client, "a").await;
@@ -67,13 +63,13 @@ async fn room_that_becomes_free_is_given_away_again() {
         settle().await;
         assert_eq!(handle.pending(), 0);
     }
-    assert_eq!((watch.sends(), told.take().len()), (6, 6));
+    assert_eq!((watch.sends(), reported.take().len()), (6, 6));
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_queue_a_request_is_under_way_at_once_or_refused() {
     let (probe, watch) = probe(4);
-    let layer = telling().0.max_queued(0).max_concurrent(NonZeroUsize::MIN);
+    let layer = reporting().0.max_queued(0).max_concurrent(NonZeroUsize::MIN);
     let mut client = layer.layer(probe);
     watch.answer(Answer::never());
     detach(&mut client, "a").await;
@@ -86,7 +82,7 @@ async fn without_a_queue_a_request_is_under_way_at_once_or_refused() {
 #[tokio::test(start_paused = true)]
 async fn no_more_are_under_way_than_may_be() {
     let (probe, watch) = probe(9);
-    let layer = telling().0.max_concurrent(NonZeroUsize::new(3).unwrap());
+    let layer = reporting().0.max_concurrent(NonZeroUsize::new(3).unwrap());
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     for _ in 0..3 {
@@ -101,7 +97,7 @@ async fn no_more_are_under_way_than_may_be() {
 
 #[tokio::test(start_paused = true)]
 async fn they_are_sent_in_the_order_in_which_they_came() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     let kinds: Vec<String> = (0..20).map(|number| format!("{number}")).collect();
     for kind in &kinds {
         detach(&mut client, kind).await;
@@ -109,12 +105,12 @@ async fn they_are_sent_in_the_order_in_which_they_came() {
     handle.shutdown(SECOND).await;
     let expected: Vec<String> = kinds.iter().map(|kind| format!("/events/{kind}")).collect();
     assert_eq!(paths(&watch), expected);
-    assert_eq!(told.take().len(), 20);
+    assert_eq!(reported.take().len(), 20);
 }
 
-/// Requests that are answered at once would keep the thread until none is left.
+/// Requests with immediate responses would otherwise keep the thread until none is left.
 #[tokio::test(start_paused = true)]
-async fn others_get_their_turn_between_two_requests() {
+async fn other_tasks_run_between_two_requests() {
     let (mut client, watch, _, _) = one_at_a_time();
     for _ in 0..100 {
         detach(&mut client, "a").await;
@@ -126,7 +122,7 @@ async fn others_get_their_turn_between_two_requests() {
 #[tokio::test(start_paused = true)]
 async fn clones_and_all_services_of_a_layer_share_one_queue() {
     let (probe, watch) = probe(4);
-    let (layer, _) = telling();
+    let (layer, _) = reporting();
     let layer = layer.max_queued(1).max_concurrent(NonZeroUsize::MIN);
     watch.answer(Answer::never());
     let mut one = layer.layer(probe.clone());
@@ -137,11 +133,11 @@ async fn clones_and_all_services_of_a_layer_share_one_queue() {
     assert_eq!(layer.handle().pending(), 2);
 }
 
-/// Thousands of calls on several threads: each is told once, and none is forgotten.
+/// Thousands of calls on several threads: each is reported once, and none is forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_is_lost_or_told_twice_on_four_threads() {
+async fn nothing_is_lost_or_reported_twice_on_four_threads() {
     let (probe, watch) = probe(64);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let layer = layer.max_queued(100_000);
     let handle = layer.handle();
     let client = layer.layer(probe);
@@ -157,8 +153,8 @@ async fn nothing_is_lost_or_told_twice_on_four_threads() {
     callers.join_all().await;
     let report = handle.shutdown(60 * SECOND).await;
     assert_eq!((report.failed(), report.dropped(), handle.pending()), (0, 0, 0));
-    let mut told = told.take();
-    told.sort();
-    told.dedup();
-    assert_eq!((told.len(), watch.sends(), watch.unready_calls()), (2_000, 2_000, 0));
+    let mut reported = reported.take();
+    reported.sort();
+    reported.dedup();
+    assert_eq!((reported.len(), watch.sends(), watch.unready_calls()), (2_000, 2_000, 0));
 }

@@ -3,7 +3,7 @@
 use tokio::task::yield_now;
 use tower::{Layer, Service, ServiceExt};
 
-use super::{detach, event, one_at_a_time, settle, telling};
+use super::{detach, event, one_at_a_time, reporting, settle};
 use crate::support::{
     probe::{Answer, ProbeError, probe},
     scripted::get,
@@ -12,7 +12,7 @@ use crate::support::{
 #[tokio::test(start_paused = true)]
 async fn a_detached_call_lets_the_readied_instance_go_and_is_sent_by_one_made_ready() {
     let (probe, watch) = probe(4);
-    let mut client = telling().0.layer(probe);
+    let mut client = reporting().0.layer(probe);
     client.ready().await.unwrap();
     assert_eq!(watch.permits(), 3);
     let future = client.call(event("login"));
@@ -25,7 +25,7 @@ async fn a_detached_call_lets_the_readied_instance_go_and_is_sent_by_one_made_re
 #[tokio::test(start_paused = true)]
 async fn a_call_that_passes_through_uses_the_readied_instance() {
     let (probe, watch) = probe(4);
-    let mut client = telling().0.layer(probe);
+    let mut client = reporting().0.layer(probe);
     client.ready().await.unwrap();
     let asked = watch.readiness_asked();
     client.call(get("/users/1")).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_call_that_passes_through_uses_the_readied_instance() {
 #[tokio::test(start_paused = true)]
 async fn a_detached_request_waits_for_readiness_and_holds_no_permit_meanwhile() {
     let (probe, watch) = probe(1);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let mut client = layer.layer(probe);
     client.ready().await.unwrap();
     let call = client.call(event("login"));
@@ -47,7 +47,7 @@ async fn a_detached_request_waits_for_readiness_and_holds_no_permit_meanwhile() 
     drop(holder);
     settle().await;
     assert_eq!((watch.sends(), watch.permits(), watch.unready_calls()), (1, 1, 0));
-    assert_eq!(told.take(), ["/events/login succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/login succeeded 200"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,19 +64,19 @@ async fn each_waits_for_a_readiness_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn an_error_of_that_readiness_is_a_failure_of_the_request() {
     let (probe, watch) = probe(4);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let mut client = layer.layer(probe);
     detach(&mut client, "login").await;
     watch.break_readiness(ProbeError("broken for good"));
     settle().await;
-    assert_eq!(told.take(), ["/events/login failed"]);
+    assert_eq!(reported.take(), ["/events/login error"]);
     assert_eq!(watch.sends(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_permit_comes_back_with_the_end_of_the_request() {
     let (probe, watch) = probe(2);
-    let mut client = telling().0.layer(probe);
+    let mut client = reporting().0.layer(probe);
     watch.answer(Answer::never());
     detach(&mut client, "hangs").await;
     yield_now().await;

@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt};
-use tower_heed::{
-    detach::{Detach, NotQueued, Obstacle},
-    error::find,
-};
+use tower_heed::detach::{Detach, NotQueuedReason};
 
-use super::{SECOND, detach, event, one_at_a_time, paths, settle, telling};
-use crate::support::probe::{Answer, Probe, probe};
+use super::{SECOND, detach, event, one_at_a_time, paths, reporting, settle};
+use crate::support::{
+    error::not_queued,
+    probe::{Answer, Probe, probe},
+};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
@@ -33,7 +33,7 @@ fn runtime_with_three(client: &mut Detach<Probe>) -> Runtime {
 fn a_layer_can_be_built_outside_of_a_runtime_and_its_parts_can_go_anywhere() {
     fn anywhere<T: Clone + Send + Sync + 'static>(_: &T) {}
     let (probe, _) = probe(1);
-    let (layer, _) = telling();
+    let (layer, _) = reporting();
     anywhere(&layer);
     anywhere(&layer.handle());
     anywhere(&layer.layer(probe));
@@ -42,14 +42,13 @@ fn a_layer_can_be_built_outside_of_a_runtime_and_its_parts_can_go_anywhere() {
 
 #[test]
 fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     assert_ready!(task::spawn(client.ready()).poll()).unwrap();
     let mut call = task::spawn(client.call(event("a")));
     let error = assert_ready!(call.poll()).unwrap_err();
-    let refused = find::<NotQueued>(error.as_ref()).unwrap();
-    assert_eq!(refused.obstacle(), Obstacle::NoRuntime);
+    assert_eq!(not_queued(error.as_ref()), NotQueuedReason::NoRuntime);
     assert_eq!((handle.pending(), watch.sends(), watch.permits()), (0, 0, 4));
-    assert!(told.take().is_empty());
+    assert!(reported.take().is_empty());
     // What passes through needs none.
     drop(call);
     assert_ready!(task::spawn(client.ready()).poll()).unwrap();
@@ -59,7 +58,7 @@ fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
 
 #[test]
 fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     watch.answer(Answer::never());
     let first = runtime_with_three(&mut client);
     runtime().block_on(async {
@@ -68,21 +67,21 @@ fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
         first.shutdown_background();
         let begun = tokio::time::Instant::now();
         let report = shutdown.await;
-        assert_eq!((report.completed(), report.failed(), report.dropped()), (2, 0, 1));
+        assert_eq!((report.succeeded(), report.failed(), report.dropped()), (2, 0, 1));
         let took = tokio::time::Instant::now() - begun;
         assert!(took < SECOND, "{took:?}");
     });
-    assert_eq!(told.take().len(), 3);
+    assert_eq!(reported.take().len(), 3);
 }
 
 #[test]
 fn what_was_under_way_in_a_runtime_that_is_gone_is_told_and_the_rest_goes_on_in_the_next() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     watch.answer(Answer::never());
     let first = runtime_with_three(&mut client);
-    assert!(told.take().is_empty());
+    assert!(reported.take().is_empty());
     drop(first);
-    assert_eq!(told.take(), ["/events/a interrupted"]);
+    assert_eq!(reported.take(), ["/events/a interrupted"]);
     assert_eq!((handle.pending(), watch.permits()), (2, 4));
 
     runtime().block_on(async {
@@ -90,13 +89,13 @@ fn what_was_under_way_in_a_runtime_that_is_gone_is_told_and_the_rest_goes_on_in_
         settle().await;
     });
     let ends = ["b", "c", "d"].map(|kind| format!("/events/{kind} succeeded 200"));
-    assert_eq!((told.take(), handle.pending()), (ends.to_vec(), 0));
+    assert_eq!((reported.take(), handle.pending()), (ends.to_vec(), 0));
     assert_eq!(watch.unready_calls(), 0);
 }
 
 #[test]
 fn a_shutdown_works_off_what_a_runtime_has_left_behind() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     runtime().block_on(async {
         for kind in ["a", "b"] {
             detach(&mut client, kind).await;
@@ -104,18 +103,18 @@ fn a_shutdown_works_off_what_a_runtime_has_left_behind() {
     });
     assert_eq!((handle.pending(), watch.sends()), (2, 0));
     let report = runtime().block_on(handle.shutdown(SECOND));
-    assert_eq!((report.completed(), report.dropped()), (2, 0));
-    assert_eq!(told.take().len(), 2);
+    assert_eq!((report.succeeded(), report.dropped()), (2, 0));
+    assert_eq!(reported.take().len(), 2);
 }
 
 #[test]
 fn what_nobody_can_send_any_more_is_told_when_the_last_part_is_dropped() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     runtime().block_on(detach(&mut client, "a"));
     drop(client);
-    assert!(told.take().is_empty());
+    assert!(reported.take().is_empty());
     drop(handle);
-    assert_eq!(told.take(), ["/events/a discarded"]);
+    assert_eq!(reported.take(), ["/events/a discarded"]);
     assert_eq!(watch.sends(), 0);
 }
 
@@ -124,7 +123,7 @@ async fn what_is_pending_is_worked_off_when_all_parts_are_dropped_and_no_task_st
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let (probe, watch) = probe(4);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let layer = layer.max_concurrent(NonZeroUsize::new(2).unwrap());
     assert_eq!(tasks(), before, "nothing is spawned by a constructor");
     let mut client = layer.layer(probe);
@@ -134,16 +133,16 @@ async fn what_is_pending_is_worked_off_when_all_parts_are_dropped_and_no_task_st
     assert_eq!(tasks(), before + 2);
     drop((client, layer));
     settle().await;
-    assert_eq!((told.take().len(), watch.sends()), (5, 5));
+    assert_eq!((reported.take().len(), watch.sends()), (5, 5));
     assert_eq!(tasks(), before, "nothing is left when there is nothing to do");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_has_run_empty_is_used_again() {
-    let (mut client, watch, _, told) = one_at_a_time();
+    let (mut client, watch, _, reported) = one_at_a_time();
     for _ in 0..3 {
         detach(&mut client, "a").await;
         settle().await;
-        assert_eq!((told.take().len(), paths(&watch).len()), (1, 1));
+        assert_eq!((reported.take().len(), paths(&watch).len()), (1, 1));
     }
 }

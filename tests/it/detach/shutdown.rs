@@ -11,27 +11,27 @@ use tower::{Layer, ServiceExt};
 use tower_heed::{
     DetachLayer, RetryOnRateLimit,
     classify::Classification,
-    detach::{NotQueued, Obstacle, Report},
-    error::find,
+    detach::{DetachReport, NotQueuedReason},
 };
 
-use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, send, settle, telling};
+use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, reporting, send, settle};
 use crate::support::{
+    error::not_queued,
     probe::{Answer, Body, probe},
     scripted::get,
 };
 
-/// Completed, failed, dropped.
-fn counts(report: Report) -> (usize, usize, usize) {
-    (report.completed(), report.failed(), report.dropped())
+/// Succeeded, failed, dropped.
+fn counts(report: DetachReport) -> (usize, usize, usize) {
+    (report.succeeded(), report.failed(), report.dropped())
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_pending_is_worked_off_and_nothing_more_is_taken_on() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+async fn pending_requests_are_sent_and_new_ones_are_rejected() {
+    let (mut client, watch, handle, reported) = one_at_a_time();
     detach(&mut client, "earlier").await;
     settle().await;
-    assert_eq!(told.take().len(), 1);
+    assert_eq!(reported.take().len(), 1);
     watch.respond(200, &[]);
     watch.respond(500, &[]);
     for kind in ["a", "b", "c"] {
@@ -39,8 +39,7 @@ async fn what_is_pending_is_worked_off_and_nothing_more_is_taken_on() {
     }
     let shutdown = handle.shutdown(10 * SECOND);
     let error = send(&mut client, event("late")).await.unwrap_err();
-    let refused = find::<NotQueued>(error.as_ref()).unwrap();
-    assert_eq!(refused.obstacle(), Obstacle::ShutDown);
+    assert_eq!(not_queued(error.as_ref()), NotQueuedReason::ShutDown);
     assert!(Classification::of_error(error.as_ref()).is_none(), "waiting does not mend it");
 
     let start = Instant::now();
@@ -48,8 +47,8 @@ async fn what_is_pending_is_worked_off_and_nothing_more_is_taken_on() {
     assert_eq!(counts(shutdown.await), (2, 1, 0));
     assert_eq!((Instant::now(), handle.pending()), (start, 0));
     let ends =
-        ["/events/a succeeded 200", "/events/b answered unavailable", "/events/c succeeded 200"];
-    assert_eq!(told.take(), ends);
+        ["/events/a succeeded 200", "/events/b response unavailable", "/events/c succeeded 200"];
+    assert_eq!(reported.take(), ends);
     // Other endpoints go on.
     assert_eq!(send(&mut client, get("/users/1")).await.unwrap().status(), 200);
     assert!(send(&mut client, event("later")).await.is_err());
@@ -57,8 +56,8 @@ async fn what_is_pending_is_worked_off_and_nothing_more_is_taken_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_left_at_the_deadline_is_given_up_and_told() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+async fn requests_that_are_left_at_the_limit_are_dropped_and_reported() {
+    let (mut client, watch, handle, reported) = one_at_a_time();
     watch.answer(Answer::never());
     for kind in ["hangs", "waits", "waits-too"] {
         detach(&mut client, kind).await;
@@ -69,12 +68,12 @@ async fn what_is_left_at_the_deadline_is_given_up_and_told() {
     // Told by then, and each for what it is.
     let ends =
         ["/events/hangs interrupted", "/events/waits discarded", "/events/waits-too discarded"];
-    assert_eq!(told.take(), ends);
+    assert_eq!(reported.take(), ends);
     assert_eq!(handle.pending(), 0);
     settle().await;
     assert_eq!((watch.in_flight(), watch.permits()), (0, 4));
     assert_eq!(paths(&watch), ["/events/hangs"]);
-    assert!(told.take().is_empty());
+    assert!(reported.take().is_empty());
 }
 
 /// What waits holds requests of others, whose drop is theirs.
@@ -87,7 +86,7 @@ async fn a_request_that_panics_when_it_is_dropped_costs_the_others_nothing() {
             panic!("the extension's own fault");
         }
     }
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     watch.answer(Answer::never());
     detach(&mut client, "hangs").await;
     for kind in ["a", "b", "c"] {
@@ -96,19 +95,19 @@ async fn a_request_that_panics_when_it_is_dropped_costs_the_others_nothing() {
         send(&mut client, request).await.unwrap();
     }
     assert_eq!(counts(handle.shutdown(SECOND).await), (0, 0, 4));
-    assert_eq!((told.take().len(), handle.pending()), (4, 0));
+    assert_eq!((reported.take().len(), handle.pending()), (4, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_ends_before_the_deadline_is_not_given_up() {
     let (probe, watch) = probe(4);
-    let (layer, told) = telling();
+    let (layer, reported) = reporting();
     let handle = layer.handle();
     let mut client = layer.layer(RetryOnRateLimit::new().layer(probe));
     watch.respond(429, &[("retry-after", "5")]);
     detach(&mut client, "a").await;
     assert_eq!(counts(handle.shutdown(10 * SECOND).await), (1, 0, 0));
-    assert_eq!(told.take(), ["/events/a succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/a succeeded 200"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,25 +121,25 @@ async fn an_empty_queue_is_shut_down_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_of_zero_gives_up_at_once() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     detach(&mut client, "a").await;
     let start = Instant::now();
     assert_eq!(counts(handle.shutdown(Duration::ZERO).await), (0, 0, 1));
     assert!(Instant::now() - start <= Duration::from_millis(1));
-    assert_eq!(told.take(), ["/events/a discarded"]);
+    assert_eq!(reported.take(), ["/events/a discarded"]);
     settle().await;
     assert_eq!(watch.sends(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_is_dropped_leaves_the_queue_shut_and_working() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     detach(&mut client, "a").await;
     let mut shutdown = task::spawn(handle.shutdown(SECOND));
     assert_pending!(shutdown.poll());
     drop(shutdown);
     sleep(5 * SECOND).await;
-    assert_eq!(told.take(), ["/events/a succeeded 200"]);
+    assert_eq!(reported.take(), ["/events/a succeeded 200"]);
     assert!(send(&mut client, event("b")).await.is_err());
     assert_eq!(watch.sends(), 1);
     // Also one that was never polled.
@@ -149,7 +148,7 @@ async fn a_shutdown_that_is_dropped_leaves_the_queue_shut_and_working() {
 
 #[tokio::test(start_paused = true)]
 async fn the_earliest_of_two_deadlines_holds_for_both() {
-    let (mut client, watch, handle, told) = one_at_a_time();
+    let (mut client, watch, handle, reported) = one_at_a_time();
     watch.answer(Answer::never());
     detach(&mut client, "a").await;
     settle().await;
@@ -158,12 +157,12 @@ async fn the_earliest_of_two_deadlines_holds_for_both() {
     assert_eq!(counts(handle.clone().shutdown(2 * SECOND).await), (0, 0, 1));
     assert_eq!(counts(long.await.unwrap()), (0, 0, 1));
     assert_eq!(Instant::now() - start, 2 * SECOND);
-    assert_eq!(told.take(), ["/events/a interrupted"]);
+    assert_eq!(reported.take(), ["/events/a interrupted"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_reading_away_of_an_answer_keeps_no_shutdown_waiting() {
-    let layer = DetachLayer::new().endpoint(EVENTS, |config| config).unwrap();
+    let layer = DetachLayer::new().endpoint(EVENTS.parse().unwrap(), |config| config);
     let handle = layer.handle();
     let (_sender, body) = http_body_util::channel::Channel::<bytes::Bytes>::new(1);
     let body = Arc::new(Mutex::new(Some(body)));
@@ -180,12 +179,12 @@ async fn the_reading_away_of_an_answer_keeps_no_shutdown_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_that_is_at_work_is_waited_for_and_its_request_counted() {
+async fn a_running_callback_is_waited_for_and_its_request_counted() {
     let (begun, at_work) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let released = Mutex::new(released);
     let (probe, _) = probe(4);
-    let layer = telling().0.on_success(move |_| {
+    let layer = reporting().0.on_success(move |_, _| {
         begun.send(()).unwrap();
         released.lock().unwrap().recv().unwrap();
     });
@@ -201,12 +200,12 @@ async fn a_listener_that_is_at_work_is_waited_for_and_its_request_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_that_does_not_end_holds_no_shutdown_beyond_its_deadline() {
+async fn a_callback_that_hangs_does_not_hold_a_shutdown_beyond_its_limit() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let (begun, at_work) = mpsc::channel();
     let (probe, _) = probe(4);
-    let layer = telling().0.on_success(move |_| {
+    let layer = reporting().0.on_success(move |_, _| {
         begun.send(()).unwrap();
         released.lock().unwrap().recv().unwrap_err();
     });

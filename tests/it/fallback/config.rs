@@ -1,56 +1,59 @@
-//! Settings that would let someone in, or that have nothing to answer with, are refused at their line.
+//! Settings that would let callers in need a method that names the risk, and a closure.
 
 use http::Response;
-use tower_heed::{FallbackLayer, classify::ErrorClass};
+use tower_heed::{FallbackLayer, classify::ErrorClass, fallback::FallbackConfig};
+
+use super::{
+    Ended::{self, Closed, Open, Passed},
+    classed, ended, outcome_of,
+};
+
+/// How a layer handles a response of the class `class`.
+async fn handled(layer: &FallbackLayer, class: ErrorClass) -> Ended {
+    ended(&outcome_of(layer, "/", Ok(classed(500, class))).await)
+}
 
 fn open() -> FallbackLayer {
     FallbackLayer::fail_open(|_| Response::new(""))
 }
 
-#[test]
-fn the_doors_are_opened_by_their_own_methods_alone() {
-    for (class, method) in [
-        (ErrorClass::Unauthenticated, "dangerously_let_in_unauthenticated"),
-        (ErrorClass::Forbidden, "dangerously_let_in_forbidden"),
-    ] {
-        let error = open().fail_open_on(class).unwrap_err();
-        assert_eq!(error.what(), format!("fallback of `{class}`"));
-        assert!(error.why().contains(method), "{error}");
-        assert!(open().endpoint("/", |config| config.fail_open_on(class)).is_err());
-        // What was allowed is forgotten with the rest.
-        let forgotten = open().endpoint("/", |config| {
-            config
-                .dangerously_let_in_unauthenticated()
-                .dangerously_let_in_forbidden()
-                .fail_open(|_| Response::new(""))
-                .fail_open_on(class)
+#[tokio::test(start_paused = true)]
+async fn credentials_fail_open_only_by_the_dangerous_methods() {
+    type Change = fn(FallbackConfig) -> FallbackConfig;
+    let methods: [(ErrorClass, Change); 2] = [
+        (ErrorClass::Unauthenticated, FallbackConfig::dangerously_let_in_unauthenticated),
+        (ErrorClass::Forbidden, FallbackConfig::dangerously_let_in_forbidden),
+    ];
+    for (class, dangerously) in methods {
+        assert_eq!(handled(&open().fail_open_on(class), class).await, Passed);
+        let closed = FallbackLayer::fail_closed();
+        let unchanged = handled(&closed, class).await;
+        assert_eq!(handled(&closed.fail_open_on(class), class).await, unchanged);
+        let endpoint = |change: Change| open().endpoint("/".parse().unwrap(), change);
+        assert_eq!(handled(&endpoint(dangerously), class).await, Open);
+        // A mode resets the classes.
+        let reset = open().endpoint("/".parse().unwrap(), |config| {
+            dangerously(config).fail_open(|_| Response::new("")).fail_open_on(class)
         });
-        assert!(forgotten.is_err());
+        assert_eq!(handled(&reset, class).await, Passed);
     }
-    assert!(open().dangerously_let_in_unauthenticated().is_ok());
-    assert!(open().dangerously_let_in_forbidden().is_ok());
-    assert!(open().fail_open_on(ErrorClass::Rejected).is_ok());
+    let layer = open().fail_open_on(ErrorClass::Rejected);
+    assert_eq!(handled(&layer, ErrorClass::Rejected).await, Open);
 }
 
-#[test]
-fn there_has_to_be_something_to_answer_with() {
+#[tokio::test(start_paused = true)]
+async fn without_a_closure_a_class_fails_closed() {
     let closed = FallbackLayer::fail_closed;
-    assert!(closed().fail_open_on(ErrorClass::Timeout).is_err());
-    assert!(closed().dangerously_let_in_unauthenticated().is_err());
-    assert!(closed().dangerously_let_in_forbidden().is_err());
-    assert!(closed().endpoint("/", |config| config.fail_open_on(ErrorClass::Timeout)).is_err());
-    // The layer's own closure is there for an endpoint that is closed but for one class.
-    assert!(
-        open()
-            .endpoint("/", |config| config.fail_closed().fail_open_on(ErrorClass::Timeout))
-            .is_ok()
-    );
-}
-
-#[test]
-fn a_pattern_that_is_malformed_or_there_already_is_refused() {
-    assert!(open().endpoint("users", |config| config).is_err());
-    assert!(
-        open().endpoint("/a", |config| config).unwrap().endpoint("/a", |config| config).is_err()
-    );
+    for (layer, class) in [
+        (closed().fail_open_on(ErrorClass::Rejected), ErrorClass::Rejected),
+        (closed().dangerously_let_in_unauthenticated(), ErrorClass::Unauthenticated),
+        (closed().dangerously_let_in_forbidden(), ErrorClass::Forbidden),
+    ] {
+        assert_eq!(handled(&layer, class).await, Closed);
+    }
+    // The layer's own closure serves an endpoint that fails closed but for one class.
+    let layer = open().endpoint("/".parse().unwrap(), |config| {
+        config.fail_closed().fail_open_on(ErrorClass::Timeout)
+    });
+    assert_eq!(handled(&layer, ErrorClass::Timeout).await, Open);
 }

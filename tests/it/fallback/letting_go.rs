@@ -117,7 +117,7 @@ async fn a_failed_answer_that_hangs_is_not_waited_for_where_the_caller_cannot() 
         let limit = Duration::from_millis(limit);
         let open = FallbackLayer::fail_open(|_| Response::new(""));
         let start = Instant::now();
-        let client = TimeoutLayer::new(limit).unwrap().layer(open.layer(hangs().0));
+        let client = TimeoutLayer::new(limit).layer(open.layer(hangs().0));
         assert_eq!(client.oneshot(get("/")).await.unwrap().status(), 200);
         assert_eq!((Instant::now() - start).as_millis() / 10 * 10, took, "{limit:?}");
 

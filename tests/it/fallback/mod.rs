@@ -1,4 +1,4 @@
-//! `FallbackLayer`: which failures are answered, which become an error, and which pass.
+//! `FallbackLayer`: which failures fail open, which fail closed, and which pass through.
 
 mod closed;
 mod config;
@@ -19,11 +19,10 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, ErrorClassifyLayer, FallbackLayer,
+    BoxError, Error as LayerError, ErrorClassifyLayer, ErrorKind, FallbackLayer,
     classify::{Classification, Classifier, ErrorClass, Preset},
-    error::find,
     extensions::Degraded,
-    fallback::{FallbackBody, UpstreamUnavailable},
+    fallback::FallbackBody,
 };
 
 use crate::support::{
@@ -36,7 +35,7 @@ use crate::support::{
 enum Ended {
     Open,
     Closed,
-    AsItIs,
+    Passed,
 }
 
 type Outcome = Result<Response<FallbackBody<Body>>, BoxError>;
@@ -59,14 +58,19 @@ async fn outcome_of(
 fn ended(outcome: &Outcome) -> Ended {
     match outcome {
         Ok(response) if response.extensions().get::<Degraded>().is_some() => Ended::Open,
-        Err(error) if error.is::<UpstreamUnavailable>() => Ended::Closed,
-        Ok(_) | Err(_) => Ended::AsItIs,
+        Err(error) if is_unavailable(error) => Ended::Closed,
+        Ok(_) | Err(_) => Ended::Passed,
     }
 }
 
-fn unavailable(outcome: &Outcome) -> &UpstreamUnavailable {
+fn is_unavailable(error: &BoxError) -> bool {
+    let error: Option<&LayerError> = error.downcast_ref();
+    error.is_some_and(|error| *error.kind() == ErrorKind::UpstreamUnavailable)
+}
+
+fn unavailable(outcome: &Outcome) -> &LayerError {
     let error = outcome.as_ref().map(|_| ()).unwrap_err();
-    find::<UpstreamUnavailable>(error.as_ref()).unwrap_or_else(|| panic!("{error}"))
+    crate::support::error::unavailable(error.as_ref())
 }
 
 async fn text(outcome: Outcome) -> String {
@@ -74,14 +78,14 @@ async fn text(outcome: Outcome) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-/// An answer that a layer inside has classed.
+/// A response that an inner layer has classified.
 fn classed(status: u16, class: ErrorClass) -> Response<Body> {
     let mut response = answer(status, &[]);
     response.extensions_mut().insert(Classification::of_class(class));
     response
 }
 
-/// The error that an answer becomes by `error_for_status`.
+/// The error that a response becomes by `error_for_status`.
 async fn as_error(response: Response<Body>) -> BoxError {
     as_error_by(Preset::Standard, response).await
 }
@@ -97,7 +101,7 @@ async fn as_error_by(reader: impl Classifier, response: Response<Body>) -> BoxEr
     let mut client =
         ErrorClassifyLayer::new().classifier(reader).error_for_status().layer(upstream);
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
-    assert!(error.is::<tower_heed::Error>());
+    assert!(error.is::<LayerError>());
     error
 }
 

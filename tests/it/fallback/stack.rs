@@ -9,14 +9,13 @@ use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     FallbackLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
     classify::{AuthStatus, ErrorClass},
-    error::find,
     extensions::Degraded,
-    fallback::UpstreamUnavailable,
     retry::RetryOutcome,
     token_cache::StaticToken,
 };
 
 use crate::support::{
+    error::unavailable,
     probe::{Answer, Body, probe},
     scripted::get,
 };
@@ -60,7 +59,7 @@ async fn a_call_that_ran_out_of_time_is_answered_and_signs_nobody_in() {
     let classify = tower_heed::ErrorClassifyLayer::new();
     let status = classify.status();
     let mut client = Stack::new()
-        .call_timeout(TimeoutLayer::new(Duration::from_secs(5)).unwrap())
+        .call_timeout(TimeoutLayer::new(Duration::from_secs(5)))
         .retry(RetryOnRateLimit::new().max_retries(0))
         .classify(classify)
         .fallback(open)
@@ -84,9 +83,9 @@ async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
     for class in [ErrorClass::RateLimited, ErrorClass::Throttled] {
         let request: Request<Body> = get("/users/1");
         let error = client.ready().await.unwrap().call(request).await.map(drop).unwrap_err();
-        let error = find::<UpstreamUnavailable>(error.as_ref()).unwrap();
-        assert_eq!(error.class(), class);
-        assert_eq!(error.retry_after_seconds(), Some(3_600));
+        let error = unavailable(error.as_ref());
+        assert_eq!(error.class(), Some(class));
+        assert_eq!(error.retry_after().unwrap().as_secs(), 3_600);
     }
     assert_eq!(watch.sends(), 1);
 }
@@ -105,7 +104,7 @@ async fn a_connection_that_is_not_made_is_answered() {
     let response = open.oneshot(get()).await.unwrap();
     assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Connect);
     let error = FallbackLayer::fail_closed().layer(http).oneshot(get()).await.unwrap_err();
-    let unavailable = find::<UpstreamUnavailable>(error.as_ref()).unwrap();
-    assert_eq!(unavailable.class(), ErrorClass::Connect);
-    assert!(find::<hyper_util::client::legacy::Error>(unavailable).is_some());
+    let unavailable = unavailable(error.as_ref());
+    assert_eq!(unavailable.class(), Some(ErrorClass::Connect));
+    assert!(tower_heed::error::find::<hyper_util::client::legacy::Error>(unavailable).is_some());
 }

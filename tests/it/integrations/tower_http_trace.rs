@@ -127,7 +127,7 @@ async fn a_trace_layer_shares_our_meaning() {
     assert_eq!(seen(inside).await, ["rate_limited (429), to wait 30s"]);
     let as_error = ErrorClassifyLayer::new().error_for_status().layer(limited());
     assert_eq!(seen(as_error).await, ["rate_limited (429), to wait 30s"]);
-    let late = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(scripted(Answer::never()));
+    let late = TimeoutLayer::new(Duration::from_secs(1)).layer(scripted(Answer::never()));
     assert_eq!(seen(late).await, ["timeout"]);
     assert_eq!(seen(scripted(Answer::from(answer(200, &[])))).await, [""; 0]);
     let open = FallbackLayer::fail_open(|_| Response::new("")).layer(limited());
@@ -144,7 +144,7 @@ async fn a_body_that_is_late_is_a_failure_as_well() {
         let body = body.lock().unwrap().take().unwrap();
         async move { Ok::<_, BoxError>(Response::new(body)) }
     });
-    let late = TimeoutLayer::new(Duration::from_secs(1)).unwrap().layer(http);
+    let late = TimeoutLayer::new(Duration::from_secs(1)).layer(http);
     assert_eq!(seen(late).await, ["timeout"]);
     drop(sender);
 }

@@ -32,7 +32,7 @@ async fn a_fetch_has_the_deadline_of_the_call_that_began_it() {
     assert_eq!(send(&mut client, no_cache).await.unwrap().body, "30");
 
     // The deadline of an outer `TimeoutLayer` counts as well.
-    let mut limited = TimeoutLayer::new(5 * SECOND).unwrap().layer(client);
+    let mut limited = TimeoutLayer::new(5 * SECOND).layer(client);
     let response = limited.ready().await.unwrap().call(get("/users/3")).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "5");
 }

@@ -64,7 +64,7 @@ async fn the_deadline_of_one_call_is_not_that_of_the_next() {
     let api = script(&[(429, &[("retry-after", "7")]), (429, &[("retry-after", "7")])]);
     let retry = RetryLayer::new(Policy::from(RetryOnRateLimit::new()));
     let mut client = ServiceBuilder::new()
-        .layer(TimeoutLayer::new(SECOND * 60).unwrap())
+        .layer(TimeoutLayer::new(SECOND * 60))
         .layer(retry)
         .service(api.clone());
     let mut hurried = get();

@@ -103,7 +103,7 @@ async fn a_send_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_be
         watch.answer(crate::support::probe::Answer::never());
         let client = ServiceBuilder::new()
             .layer(RetryOnRateLimit::new())
-            .layer(TimeoutLayer::new(Duration::from_secs(2)).unwrap())
+            .layer(TimeoutLayer::new(Duration::from_secs(2)))
             .service(inner);
         let answered = client.oneshot(request).await;
         assert_eq!((watch.sends(), answered.is_ok()), (sends, sends == 2));

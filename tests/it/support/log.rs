@@ -48,6 +48,7 @@ impl Log {
     pub fn record() -> (Self, Recording) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
             .with_max_level(tracing::Level::TRACE)
             .with_writer(log.clone())
             .finish();

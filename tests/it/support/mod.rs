@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod error;
 pub mod events;
 pub mod log;
 pub mod probe;

@@ -37,7 +37,7 @@ async fn run(
         }
     });
     let client = ServiceBuilder::new()
-        .layer(TimeoutLayer::new(limit).unwrap())
+        .layer(TimeoutLayer::new(limit))
         .layer(ThrottleLayer::new())
         .service(api);
     let good: Arc<[AtomicU32]> = (0..seconds / 10).map(|_| AtomicU32::new(0)).collect();

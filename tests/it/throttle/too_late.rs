@@ -152,7 +152,7 @@ async fn a_refusal_ends_the_waits_that_have_become_vain() {
 #[tokio::test(start_paused = true)]
 async fn a_time_limit_outside_is_obeyed_without_a_mark() {
     let (probe, watch) = probe(4);
-    let timeout = TimeoutLayer::new(5 * SECOND).unwrap();
+    let timeout = TimeoutLayer::new(5 * SECOND);
     let mut throttle = ThrottleLayer::new().layer(probe);
     refuse(&mut throttle, &watch).await;
     let mut client = timeout.layer(throttle);

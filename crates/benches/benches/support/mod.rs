@@ -156,7 +156,7 @@ where
 }
 
 fn timeout() -> TimeoutLayer {
-    TimeoutLayer::new(Duration::from_secs(10)).unwrap()
+    TimeoutLayer::new(Duration::from_secs(10))
 }
 
 /// A token that has no end.

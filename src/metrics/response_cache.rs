@@ -2,14 +2,12 @@
 use metrics::{Key, Label, SharedString, with_recorder};
 
 #[cfg(feature = "metrics")]
-use super::METADATA;
-#[cfg(feature = "metrics")]
-use crate::metrics::CACHE_REQUESTS;
+use super::{METADATA, RESPONSE_CACHE_REQUESTS};
 
-/// What is counted of the requests to one endpoint whose responses are kept.
+/// Counts for the requests to one cached endpoint.
 #[derive(Debug)]
 pub(crate) struct CacheMeter {
-    /// Made once, since a hit is to cost nothing more.
+    /// Made once, so that a hit allocates nothing.
     #[cfg(feature = "metrics")]
     keys: [Key; 4],
 }
@@ -35,12 +33,12 @@ impl CacheMeter {
                     Label::new("endpoint", endpoint),
                     Label::from_static_parts("outcome", outcome),
                 ];
-                Key::from_parts(CACHE_REQUESTS, labels)
+                Key::from_parts(RESPONSE_CACHE_REQUESTS, labels)
             }),
         }
     }
 
-    /// A fresh response was at hand.
+    /// A fresh response was stored.
     pub(crate) fn hit(&self) {
         self.count(Lookup::Hit);
     }
@@ -50,12 +48,12 @@ impl CacheMeter {
         self.count(Lookup::Miss);
     }
 
-    /// It waits for one that is on its way.
+    /// The request waits for another one's response.
     pub(crate) fn shared(&self) {
         self.count(Lookup::Shared);
     }
 
-    /// It was served a stale response.
+    /// The request got a stale response.
     pub(crate) fn stale(&self) {
         self.count(Lookup::Stale);
     }

@@ -4,26 +4,25 @@ use http::{Method, Uri};
 
 use crate::classify::{Classification, ErrorClass};
 
-/// A call that came to nothing: what was asked, and what went wrong. The closure of
-/// [`FallbackLayer::fail_open`](super::FallbackLayer::fail_open) gets one.
+/// A request that failed, and how. The closure of [`FallbackLayer::fail_open`](super::FallbackLayer::fail_open) gets one.
 #[derive(Clone)]
-pub struct Failure {
+pub struct FailedRequest {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) endpoint: Option<Arc<str>>,
     pub(super) classification: Classification,
 }
 
-// === impl Failure ===
+// === impl FailedRequest ===
 
-impl Failure {
+impl FailedRequest {
     /// The method of the request.
     #[must_use]
     pub const fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The address of the request, its query included.
+    /// The URI of the request, including its query.
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
@@ -35,29 +34,29 @@ impl Failure {
         self.endpoint.as_deref()
     }
 
-    /// What the failure means, in a word.
+    /// The class of the failure.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         self.classification.class()
     }
 
-    /// What the failure means.
+    /// The class of the failure with the status and what the headers said.
     #[must_use]
     pub const fn classification(&self) -> &Classification {
         &self.classification
     }
 
-    /// How long not to ask the upstream again, counted from the failure; none if nothing is known.
+    /// How long not to call the upstream, counted from the failure; none if that is unknown.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.classification.retry_after()
     }
 }
 
-impl fmt::Debug for Failure {
+/// Leaves out the query, which may contain a secret.
+impl fmt::Debug for FailedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A query may hold what is not for a log.
-        f.debug_struct("Failure")
+        f.debug_struct("FailedRequest")
             .field("method", &self.method)
             .field("path", &self.uri.path())
             .field("endpoint", &self.endpoint)

@@ -1,39 +1,36 @@
-//! With the feature: what is told to the recorder.
+//! With the feature, counts go to the recorder.
 
 use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, SharedString, counter, with_recorder};
 
-use crate::{
-    endpoint::Endpoint,
-    error::Obstacle,
-    metrics::{
-        DETACHED, DETACHED_ENDS, DETACHED_PENDING, DETACHED_REFUSALS, FALLBACKS, OTHER,
-        QUEUE_LENGTH, REFUSALS, RETRIES, SENDS, TOKENS_FETCHED, WAIT, describe,
-    },
+use super::{
+    ATTEMPTS, DETACHED, DETACHED_COMPLETED, DETACHED_PENDING, DETACHED_REJECTED, FALLBACKS, OTHER,
+    QUEUE_LENGTH, QUEUE_WAIT, RATE_LIMITED, RETRIES, TOKEN_FETCHES, describe,
 };
+use crate::{endpoint::Endpoint, error::NotQueuedReason};
 
 pub(super) static METADATA: Metadata<'static> = Metadata::new("tower_heed", Level::INFO, None);
 
-/// What is counted of the requests to one endpoint.
+/// Counts for the requests to one endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter(Option<Arc<str>>);
 
-/// One that waits in line, for as long as this is kept.
+/// A queued request, until dropped.
 #[derive(Debug)]
-pub(crate) struct InLine(Meter);
+pub(crate) struct InQueue(Meter);
 
-/// One that is to be sent in the background, for as long as this is kept.
+/// A pending detached request, until dropped.
 #[derive(Debug)]
 pub(crate) struct Pending(Meter);
 
-/// A layer is put around a service.
+/// Describes the metrics when a layer wraps a service.
 pub(crate) fn layered() {
     describe();
 }
 
 pub(crate) fn token_fetched(failure: Option<&'static str>) {
-    counter!(TOKENS_FETCHED, "outcome" => failure.unwrap_or("ok")).increment(1);
+    counter!(TOKEN_FETCHES, "outcome" => failure.unwrap_or("ok")).increment(1);
 }
 
 // === impl Meter ===
@@ -47,16 +44,16 @@ impl Meter {
         Self(pattern)
     }
 
-    pub(crate) fn sent(&self) {
-        self.counter(SENDS).increment(1);
+    pub(crate) fn attempted(&self) {
+        self.counter(ATTEMPTS).increment(1);
     }
 
-    pub(crate) fn refused(&self) {
-        self.counter(REFUSALS).increment(1);
+    pub(crate) fn rate_limited(&self) {
+        self.counter(RATE_LIMITED).increment(1);
     }
 
     pub(crate) fn waited(&self, waited: Duration) {
-        let key = self.key(WAIT);
+        let key = self.key(QUEUE_WAIT);
         with_recorder(|recorder| recorder.register_histogram(&key, &METADATA)).record(waited);
     }
 
@@ -64,36 +61,34 @@ impl Meter {
         counter!(RETRIES, "endpoint" => self.label(), "class" => class).increment(1);
     }
 
-    pub(crate) fn line_up(&self) -> InLine {
+    pub(crate) fn enter_queue(&self) -> InQueue {
         self.gauge(QUEUE_LENGTH).increment(1.0);
-        InLine(self.clone())
+        InQueue(self.clone())
     }
 
-    /// The upstream failed, and the caller got something in its place.
+    /// A call failed open or closed.
     pub(crate) fn fell_back(&self, class: &'static str, outcome: &'static str) {
         let endpoint = self.label();
         counter!(FALLBACKS, "endpoint" => endpoint, "class" => class, "outcome" => outcome)
             .increment(1);
     }
 
-    /// A request that is taken on is pending from then on.
     pub(crate) fn pend(&self) -> Pending {
         self.gauge(DETACHED_PENDING).increment(1.0);
         Pending(self.clone())
     }
 
-    pub(crate) fn taken_on(&self) {
+    pub(crate) fn detached(&self) {
         self.counter(DETACHED).increment(1);
     }
 
-    pub(crate) fn not_taken_on(&self, obstacle: Obstacle) {
-        let obstacle = match obstacle {
-            Obstacle::Full { .. } => "full",
-            Obstacle::ShutDown => "shut_down",
-            Obstacle::NoRuntime => "no_runtime",
+    pub(crate) fn not_queued(&self, reason: NotQueuedReason) {
+        let reason = match reason {
+            NotQueuedReason::Full { .. } => "full",
+            NotQueuedReason::ShutDown => "shut_down",
+            NotQueuedReason::NoRuntime => "no_runtime",
         };
-        counter!(DETACHED_REFUSALS, "endpoint" => self.label(), "obstacle" => obstacle)
-            .increment(1);
+        counter!(DETACHED_REJECTED, "endpoint" => self.label(), "reason" => reason).increment(1);
     }
 
     fn counter(&self, name: &'static str) -> Counter {
@@ -106,7 +101,7 @@ impl Meter {
         with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
     }
 
-    /// Without an endpoint it costs no allocation.
+    /// Allocates only for an endpoint.
     fn key(&self, name: &'static str) -> Key {
         static NO_ENDPOINT: [Label; 1] = [Label::from_static_parts("endpoint", OTHER)];
         match &self.0 {
@@ -123,9 +118,9 @@ impl Meter {
     }
 }
 
-// === impl InLine ===
+// === impl InQueue ===
 
-impl Drop for InLine {
+impl Drop for InQueue {
     fn drop(&mut self) {
         self.0.gauge(QUEUE_LENGTH).decrement(1.0);
     }
@@ -134,10 +129,11 @@ impl Drop for InLine {
 // === impl Pending ===
 
 impl Pending {
-    /// It comes to an end; without a failure it was sent.
+    /// Counts the end; without a failure it is a success.
     pub(crate) fn ended(&self, failure: Option<&'static str>) {
         let outcome = failure.unwrap_or("ok");
-        counter!(DETACHED_ENDS, "endpoint" => self.0.label(), "outcome" => outcome).increment(1);
+        let endpoint = self.0.label();
+        counter!(DETACHED_COMPLETED, "endpoint" => endpoint, "outcome" => outcome).increment(1);
     }
 }
 
