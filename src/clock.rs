@@ -3,7 +3,11 @@
 //! Spans are measured on tokio's monotonic [`Instant`], which a test can pause. Dates in headers and the ends of tokens
 //! are points on the wall clock, which tokio does not pause; a [`Clock`] is where a test sets that one.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 
@@ -64,4 +68,9 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.system_time.is_some() { "Clock(set)" } else { "Clock(system)" })
     }
+}
+
+/// The milliseconds of a span, as in the fields of events.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

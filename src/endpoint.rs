@@ -72,7 +72,8 @@ pub struct Endpoints<T> {
 }
 
 /// Where the settings for a request are: kept where the [`Endpoint`] itself would borrow them for too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The default is the base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndpointIndex(Option<usize>);
 
 /// The settings for a request.
@@ -307,6 +308,7 @@ impl<T> Endpoints<T> {
     }
 
     /// The settings for a request with this method and path.
+    #[cfg(any(feature = "response-cache", feature = "__internals"))]
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
         self.at(self.find(method, path))
     }

@@ -8,6 +8,7 @@ pub use crate::endpoint::{Endpoint, EndpointIndex, Endpoints};
 pub use crate::oauth::token_response::{MalformedToken, TokenResponse};
 #[cfg(feature = "response-cache")]
 pub use crate::response_cache::store_policy::AfterFailure;
+pub use crate::retry::decision::{Cost, Progress, Retry, decide};
 pub use crate::throttle::limiter::{
     Availability, Observation, Permit, Quota, Reading, Reset, Snapshot,
 };

@@ -44,7 +44,7 @@
 //! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;
 //! let response = client.clone().oneshot(request).await?; // made once, and cloned for each call
 //! assert_eq!(response.status(), 200);
-//! assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+//! assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
 //! # Ok(())
 //! # }
 //! ```

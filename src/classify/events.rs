@@ -1,8 +1,7 @@
 //! The events of this layer. None holds a URL or the text of a header.
 
-use std::time::Duration;
-
 use super::{AuthStatus, Classification};
+use crate::clock::millis;
 
 pub(super) fn rate_limited(failure: &Classification, endpoint: Option<&str>) {
     let limit = failure.rate_limit();
@@ -47,8 +46,4 @@ pub(super) fn no_runtime() {
 
 pub(super) fn handler_panicked() {
     tracing::error!(target: "tower_heed::classify", "the unauthenticated handler panicked");
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

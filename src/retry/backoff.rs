@@ -1,15 +1,13 @@
-//! How long to wait where the server did not say.
+//! How long to wait if the server does not say.
 
 use std::time::Duration;
 
-use crate::chance::share;
+use crate::{chance::share, error::InvalidConfig};
 
-use crate::error::InvalidConfig;
-
-/// Exponential backoff with positive jitter: `first`, twice that, four times that ... up to `cap`.
+/// Exponential backoff with positive jitter: `first`, twice that, four times that, up to `cap`.
 ///
-/// The wait before a retry is the larger of the server's hint and the backoff step, and the jitter comes on top of
-/// either: it spreads callers after the moment the server named and never lets one come before it.
+/// The wait before a retry is the larger of what the server asked for and the backoff step. Jitter is added to either: it spreads
+/// callers after the time that the server named, and lets none come before it.
 ///
 /// # Defaults
 ///
@@ -25,10 +23,10 @@ pub struct Backoff {
 // === impl Backoff ===
 
 impl Backoff {
-    /// One second: what most identity APIs count by.
+    /// One second: most identity APIs count by the second.
     pub const DEFAULT_FIRST: Duration = Duration::from_secs(1);
 
-    /// Thirty seconds: a caller that waits longer is better told so.
+    /// Thirty seconds: a caller that has to wait longer should know.
     pub const DEFAULT_CAP: Duration = Duration::from_secs(30);
 
     /// The whole step: callers that failed together come back spread over as long again as they waited.
@@ -49,35 +47,22 @@ impl Backoff {
         Ok(Self { first, cap, jitter_ratio: Self::DEFAULT_JITTER_RATIO })
     }
 
-    /// How much of a step may be added to a wait, at most: 0.0 for none, 1.0 for the whole step.
-    ///
-    /// # Errors
-    ///
-    /// A ratio outside of 0.0..=1.0.
-    pub fn jitter_ratio(self, jitter_ratio: f64) -> Result<Self, InvalidConfig> {
-        if !(0.0..=1.0).contains(&jitter_ratio) {
-            return Err(InvalidConfig::new("jitter ratio", "expected 0.0 to 1.0"));
-        }
-        Ok(Self { jitter_ratio, ..self })
+    /// Sets how much of a step may be added to a wait: from 0.0 for none to 1.0 for the whole step. A ratio outside of that range
+    /// counts as the nearer end, and NaN as 0.0.
+    #[must_use]
+    pub const fn jitter_ratio(self, jitter_ratio: f64) -> Self {
+        Self { jitter_ratio, ..self }
     }
 
-    /// The step before the retry that comes after `retries` others.
-    #[must_use]
-    pub fn step(&self, retries: u32) -> Duration {
+    /// The step before the retry that follows `retries` others.
+    pub(super) fn step(&self, retries: u32) -> Duration {
         let factor = 1_u32.checked_shl(retries).unwrap_or(u32::MAX);
         self.first.saturating_mul(factor).min(self.cap)
     }
 
-    /// The most that may be added to the wait before that retry.
-    #[must_use]
-    pub fn spread(&self, retries: u32) -> Duration {
+    /// The most jitter before that retry.
+    pub(super) fn spread(&self, retries: u32) -> Duration {
         share(self.step(retries), self.jitter_ratio)
-    }
-
-    /// The jitter for that step. `chance` is drawn evenly from 0.0..1.0, anew for each wait.
-    #[must_use]
-    pub fn jitter(&self, retries: u32, chance: f64) -> Duration {
-        share(self.spread(retries), chance)
     }
 }
 
@@ -87,6 +72,34 @@ impl Default for Backoff {
             first: Self::DEFAULT_FIRST,
             cap: Self::DEFAULT_CAP,
             jitter_ratio: Self::DEFAULT_JITTER_RATIO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn it_doubles_up_to_its_cap() {
+        let backoff = Backoff::default();
+        let steps: Vec<u64> = (0..8).map(|retries| backoff.step(retries).as_secs()).collect();
+        assert_eq!(steps, [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(backoff.step(u32::MAX), Backoff::DEFAULT_CAP);
+    }
+
+    #[test]
+    fn the_jitter_ratio_is_clamped() {
+        let spread = |ratio| Backoff::default().jitter_ratio(ratio).spread(2);
+        assert_eq!(Backoff::default().spread(2), SECOND * 4);
+        for ratio in [0.0, -0.1, f64::NEG_INFINITY, f64::NAN] {
+            assert_eq!(spread(ratio), Duration::ZERO, "{ratio}");
+        }
+        assert_eq!(spread(0.5), SECOND * 2);
+        for ratio in [1.0, 1.1, f64::INFINITY] {
+            assert_eq!(spread(ratio), SECOND * 4, "{ratio}");
         }
     }
 }

@@ -6,11 +6,11 @@ use tower::retry::budget::{Budget, TpsBudget};
 
 /// How many retries all callers of a layer together may make after failures of the server or the connection.
 ///
-/// Every call that succeeds pays in, every such retry takes out; when nothing is left, answers are returned as they
-/// are, so that retries do not multiply the load on a server that is down. A retry after a refusal whose wait was
-/// obeyed takes nothing: the server has said when to come, and holding back then would only lose work.
+/// Each success deposits into it, and each such retry withdraws from it. When it is empty, responses are returned as they are, so
+/// that retries do not multiply the load on a server that is down. The retry of a rate-limited request is free: the server has said
+/// when to come back, and has been obeyed.
 ///
-/// Clones share one budget; give the same one to several layers to bound them together.
+/// Clones share one budget. Give the same one to several layers to bound them together.
 ///
 /// # Defaults
 ///
@@ -21,7 +21,7 @@ pub struct RetryBudget(Option<Arc<dyn Budget + Send + Sync>>);
 // === impl RetryBudget ===
 
 impl RetryBudget {
-    /// A budget kept by any of tower's, or by one of your own.
+    /// A budget of tower's, or one of your own.
     pub fn new(budget: impl Budget + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(budget)))
     }
@@ -32,27 +32,16 @@ impl RetryBudget {
         Self(None)
     }
 
-    /// A call has succeeded.
-    pub(crate) fn pay_in(&self) {
+    pub(super) fn deposit(&self) {
         if let Some(budget) = &self.0 {
             budget.deposit();
         }
     }
 
-    /// Takes out one retry, if there is one.
-    pub(crate) fn take_out(&self) -> Taken {
-        match &self.0 {
-            Some(budget) if !budget.withdraw() => Taken::Nothing,
-            _ => Taken::OneRetry,
-        }
+    /// Takes one retry, if there is one.
+    pub(super) fn withdraw(&self) -> bool {
+        self.0.as_ref().is_none_or(|budget| budget.withdraw())
     }
-}
-
-/// What was left in a [`RetryBudget`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    OneRetry,
-    Nothing,
 }
 
 impl Default for RetryBudget {

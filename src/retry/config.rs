@@ -1,59 +1,64 @@
 use std::time::Duration;
 
-use crate::retry::{Backoff, Limits};
+use super::Backoff;
 
-/// How the requests to one endpoint are sent again; what
-/// [`RetryOnRateLimit::endpoint`](super::RetryOnRateLimit::endpoint) hands to its closure.
-///
-/// # Defaults
-///
-/// For an endpoint: what the layer had been given when the endpoint was declared.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Config {
-    limits: Limits,
-    idempotent: bool,
+/// Settings of [`RetryOnRateLimit`](super::RetryOnRateLimit) for one endpoint. They start as the layer's own.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryConfig {
+    pub(super) max_retries: u32,
+    pub(super) max_wait: Duration,
+    pub(super) backoff: Backoff,
+    pub(super) idempotent: bool,
 }
 
-// === impl Config ===
+// === impl RetryConfig ===
 
-impl Config {
-    /// Sends after the first, at most; 0 never sends again and keeps no copy of the request.
+impl RetryConfig {
+    /// Five: with steps that double from one second they span more than half a minute.
+    pub const DEFAULT_MAX_RETRIES: u32 = 5;
+
+    /// Ninety seconds: the longest wait for a quota per minute, with room for jitter.
+    pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(90);
+
+    /// Sets the number of attempts after the first, at most. With 0 no copy of the request is kept.
     #[must_use]
     pub const fn max_retries(mut self, max_retries: u32) -> Self {
-        self.limits.max_retries = max_retries;
+        self.max_retries = max_retries;
         self
     }
 
-    /// The waits where the server names none, and the jitter after every wait.
-    #[must_use]
-    pub const fn backoff(mut self, backoff: Backoff) -> Self {
-        self.limits.backoff = backoff;
-        self
-    }
-
-    /// The longest wait between two sends, its jitter included. Where the server or the backoff asks for more, the
-    /// answer is returned at once.
+    /// Sets the longest wait between two attempts, jitter included. If the server or the backoff asks for more, the response is
+    /// returned at once.
     #[must_use]
     pub const fn max_wait(mut self, max_wait: Duration) -> Self {
-        self.limits.max_wait = max_wait;
+        self.max_wait = max_wait;
         self
     }
 
-    /// These requests may be sent again after any failure, whatever their method: sending one twice does no more than
-    /// sending it once.
+    /// Sets the waits if the server names none, and the jitter after every wait.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Retries these requests after any failure, whatever their method: sending one twice has the effect of sending it once.
     ///
-    /// The mark [`policy::Idempotent`](crate::extensions::Idempotent) says the same of one request.
+    /// [`Idempotent`](crate::extensions::Idempotent) says the same of one request.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
+}
 
-    pub(super) const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    pub(super) const fn is_idempotent(&self) -> bool {
-        self.idempotent
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            max_retries: Self::DEFAULT_MAX_RETRIES,
+            max_wait: Self::DEFAULT_MAX_WAIT,
+            backoff: Backoff::default(),
+            idempotent: false,
+        }
     }
 }

@@ -1,114 +1,109 @@
-//! Whether a request is sent again, and when. One table, one function.
+//! Whether a request is retried, and when: one table, one function.
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Limits, Progress, Repeatable, Stopped};
-use crate::chance::share;
-use crate::classify::{Classification, ErrorClass};
+use super::{RetryConfig, Stopped};
+use crate::{
+    chance::share,
+    classify::{Classification, ErrorClass},
+};
 
-/// What the budget is asked for before a retry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cost {
-    /// Nothing: the server or a layer here refused the request, and the wait is obeyed.
-    Nothing,
-    /// One retry: the server or the connection failed.
-    OneRetry,
+/// How far a call has come when an attempt has failed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Whether the request may be sent again although the server may have carried it out.
+    pub repeatable: bool,
+    /// The retries so far.
+    pub retries: u32,
+    /// The time to the deadline, if there is one.
+    pub remaining: Option<Duration>,
+    /// Drawn evenly from 0.0..1.0, anew for each decision.
+    pub jitter: f64,
 }
 
-/// Whether to send again.
+/// A retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Decision {
-    /// Send again after `wait`, if the budget grants the `cost`.
-    Retry {
-        /// From the moment the failure was read to the next send.
-        wait: Duration,
-        /// What it costs.
-        cost: Cost,
-    },
-    /// Return the answer as it is.
-    Return(Stopped),
+pub struct Retry {
+    /// From the moment the failure was read to the next attempt.
+    pub wait: Duration,
+    /// What the budget has to grant.
+    pub cost: Cost,
 }
 
-// === impl Decision ===
+/// What a retry takes from the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Nothing: the request was rate limited, and the wait is obeyed.
+    Free,
+    /// One retry: the server or the connection failed.
+    One,
+}
 
-impl Decision {
-    /// Whether a request that failed like this is sent again within these limits.
-    ///
-    /// The wait is the larger of what the server asked for and the backoff step, and jitter after it. Where a bound is
-    /// near, the jitter is drawn from a smaller range, so that callers still come back apart: from what `max_wait`
-    /// leaves, and from the first half of the time that the deadline leaves, the other half being for the send.
-    #[must_use]
-    pub fn about(failure: &Classification, limits: &Limits, progress: &Progress) -> Self {
-        let cost = match rule(failure, progress.repeatable) {
-            Rule::Retry(cost) => cost,
-            Rule::Return(stopped) => return Self::Return(stopped),
-        };
-        if progress.retries >= limits.max_retries {
-            return Self::Return(Stopped::MaxRetries);
-        }
-        let hint = failure.retry_after().unwrap_or_default();
-        let least = hint.max(limits.backoff.step(progress.retries));
-        if least > limits.max_wait {
-            return Self::Return(Stopped::MaxWait);
-        }
-        let room = match progress.remaining {
-            Some(remaining) if least >= remaining => return Self::Return(Stopped::Deadline),
-            Some(remaining) => remaining.saturating_sub(least) / 2,
-            None => Duration::MAX,
-        };
-        let room = room.min(limits.max_wait.saturating_sub(least));
-        let jitter = share(limits.backoff.spread(progress.retries).min(room), progress.chance);
-        Self::Retry { wait: least.saturating_add(jitter), cost }
+/// Decides whether a request that failed is retried.
+///
+/// The wait is the larger of what the server asked for and the backoff step, plus jitter. Near a bound the jitter is drawn from a
+/// smaller range, so that callers still come back apart: from what `max_wait` leaves, and from the first half of the time that the
+/// deadline leaves, since the attempt needs the other half.
+pub fn decide(
+    failure: &Classification,
+    config: &RetryConfig,
+    progress: &Progress,
+) -> Result<Retry, Stopped> {
+    let cost = cost(failure, progress.repeatable)?;
+    if progress.retries >= config.max_retries {
+        return Err(Stopped::MaxRetries);
     }
+    let step = config.backoff.step(progress.retries);
+    let least = failure.retry_after().unwrap_or_default().max(step);
+    if least > config.max_wait {
+        return Err(Stopped::MaxWait);
+    }
+    let room = match progress.remaining {
+        Some(remaining) if least >= remaining => return Err(Stopped::Deadline),
+        Some(remaining) => remaining.saturating_sub(least) / 2,
+        None => Duration::MAX,
+    };
+    let room = room.min(config.max_wait.saturating_sub(least));
+    let jitter = share(config.backoff.spread(progress.retries).min(room), progress.jitter);
+    Ok(Retry { wait: least.saturating_add(jitter), cost })
 }
 
-enum Rule {
-    Retry(Cost),
-    Return(Stopped),
-}
-
-/// The table: what a class of failure allows.
-fn rule(failure: &Classification, repeatable: Repeatable) -> Rule {
+/// The table: what each class of failure allows.
+fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
     use ErrorClass as Class;
-    use Repeatable::{Always, IfRefused};
-    use Rule::{Retry, Return};
 
     let status = failure.status();
-    let told_to_come_back = failure.rate_limit().is_some_and(|limit| limit.retry_after().is_some());
-    match (failure.class(), repeatable) {
-        // The request was refused, or never left: sending it is no repetition.
-        (Class::RateLimited | Class::Throttled, _) => Retry(Cost::Nothing),
-        (Class::Connect, _) => Retry(Cost::OneRetry),
+    let has_retry_after = failure.rate_limit().is_some_and(|limit| limit.retry_after().is_some());
+    match failure.class() {
+        // The request was not carried out, or never sent.
+        Class::RateLimited | Class::Throttled => Ok(Cost::Free),
+        Class::Connect => Ok(Cost::One),
         // The server does not support it, now or later.
-        (Class::Unavailable, _) if never_served(status) => Return(Stopped::Final),
-        (Class::Unavailable, IfRefused)
-            if told_to_come_back && status == Some(StatusCode::SERVICE_UNAVAILABLE) =>
+        Class::Unavailable if never_supported(status) => Err(Stopped::Final),
+        Class::Unavailable
+            if has_retry_after && status == Some(StatusCode::SERVICE_UNAVAILABLE) =>
         {
-            Retry(Cost::OneRetry)
+            Ok(Cost::One)
         }
-        // It may have been carried out.
-        (Class::Unavailable | Class::Timeout | Class::Interrupted, Always) => Retry(Cost::OneRetry),
-        (Class::Unavailable | Class::Timeout | Class::Interrupted, IfRefused) => {
-            Return(Stopped::NotRepeatable)
-        }
-        // The same request would meet the same answer.
-        (Class::Unauthenticated | Class::Forbidden | Class::Rejected, _) => Return(Stopped::Final),
-        // It never left; whether the token can be had later depends on why it could not.
-        (Class::TokenUnavailable, _) => match failure.cause() {
-            Some(Class::RateLimited) => Retry(Cost::Nothing),
+        // The request may have been carried out.
+        Class::Unavailable | Class::Timeout | Class::Interrupted if repeatable => Ok(Cost::One),
+        Class::Unavailable | Class::Timeout | Class::Interrupted => Err(Stopped::NotRepeatable),
+        // The same request would get the same response.
+        Class::Unauthenticated | Class::Forbidden | Class::Rejected => Err(Stopped::Final),
+        // The request was never sent; the cause tells whether a token may be available later.
+        Class::TokenUnavailable => match failure.cause() {
+            Some(Class::RateLimited) => Ok(Cost::Free),
             Some(Class::Unavailable | Class::Timeout | Class::Connect | Class::Interrupted) => {
-                Retry(Cost::OneRetry)
+                Ok(Cost::One)
             }
-            _ => Return(Stopped::Final),
+            _ => Err(Stopped::Final),
         },
     }
 }
 
 /// 501 Not Implemented and 505 HTTP Version Not Supported.
-fn never_served(status: Option<StatusCode>) -> bool {
+fn never_supported(status: Option<StatusCode>) -> bool {
     matches!(status, Some(StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED))
 }

@@ -1,9 +1,5 @@
-use std::time::Duration;
-
-use super::call::Pause;
-use crate::{classify::Classification, retry::Stopped};
-
-const TARGET: &str = "tower_heed::retry";
+use super::{Stopped, call::Pause};
+use crate::{classify::Classification, clock::millis};
 
 pub(super) fn waiting(
     endpoint: Option<&str>,
@@ -12,17 +8,17 @@ pub(super) fn waiting(
     retries: u32,
 ) {
     tracing::info!(
-        target: TARGET,
+        target: "tower_heed::retry",
         endpoint,
         class = failure.class().as_str(),
         status = failure.status().map(|status| status.as_u16()),
         wait_ms = millis(pause.length()),
         retries,
-        "waiting before the request is sent again"
+        "waiting to retry"
     );
 }
 
-/// A bound that stops a retry is worth a warning; an answer that is final is the caller's business.
+/// Warns where a bound forbade a retry; a final response is the caller's business.
 pub(super) fn stopped(
     endpoint: Option<&str>,
     failure: &Classification,
@@ -32,14 +28,14 @@ pub(super) fn stopped(
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
-                target: TARGET,
+                target: "tower_heed::retry",
                 endpoint,
                 class = failure.class().as_str(),
                 status = failure.status().map(|status| status.as_u16()),
-                wait_ms = failure.retry_after().map(millis),
+                retry_after_ms = failure.retry_after().map(millis),
                 retries,
                 stopped = stopped.as_str(),
-                "the request is not sent again"
+                "not retried"
             )
         };
     }
@@ -50,15 +46,9 @@ pub(super) fn stopped(
         | Stopped::MaxWait
         | Stopped::Deadline
         | Stopped::Budget
-        | Stopped::BodyNotReplayable => {
-            event!(warn);
-        }
+        | Stopped::BodyNotReplayable => event!(warn),
         Stopped::Succeeded | Stopped::Final | Stopped::NotRepeatable | Stopped::NoRetry => {
             event!(debug);
         }
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -32,12 +32,12 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     pub(super) enum State<F, B, RB> {
-        /// A send is on its way.
-        Sending {
+        /// An attempt is in flight.
+        InFlight {
             #[pin]
-            send: F,
+            inner: F,
         },
-        /// A send failed and the next one is not yet due, or the service not ready for it.
+        /// An attempt failed, and the next one is not due yet, or the service is not ready for it.
         Pausing {
             resend: Pin<Box<Resend<B, RB>>>,
         },
@@ -46,7 +46,7 @@ pin_project! {
 
 pin_project! {
     pub(super) struct Resend<B, RB> {
-        // Taken when it is sent.
+        // Taken for the next attempt.
         request: Option<Request<B>>,
         #[pin]
         wait: Wait<RB>,
@@ -69,12 +69,12 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::Sending { send } => {
-                    let mut polled = send.poll(cx);
+                StateProj::InFlight { inner } => {
+                    let mut polled = inner.poll(cx);
                     let failure = match &mut polled {
-                        Poll::Ready(Ok(response)) => match this.call.failure_of(response) {
+                        Poll::Ready(Ok(response)) => match this.call.classify(response) {
                             None => {
-                                this.call.end(response);
+                                this.call.succeed(response);
                                 return polled.map_err(Into::into);
                             }
                             failure => failure,
@@ -94,8 +94,8 @@ where
                 StateProj::Pausing { resend } => {
                     let polled = resend.as_mut().poll_request(this.service, cx);
                     let mut request = ready!(held_back(polled))?;
-                    this.call.begin_send(&mut request);
-                    State::Sending { send: this.service.call(request) }
+                    this.call.begin_attempt(&mut request);
+                    State::InFlight { inner: this.service.call(request) }
                 }
             };
             this.state.set(next);
@@ -115,7 +115,7 @@ where
 // === impl Resend ===
 
 impl<B, RB: Body> Resend<B, RB> {
-    /// What follows from this failure; the result itself if it ends the call.
+    /// The next attempt after this failure; the result itself if it ends the call.
     #[cold]
     fn after(
         call: &mut Call,
@@ -126,7 +126,7 @@ impl<B, RB: Body> Resend<B, RB> {
     where
         B: ReplayableBody,
     {
-        match call.decide(failure, &saved.sent(), &mut result, || saved.rewind()) {
+        match call.decide(failure, saved.eligibility(), &mut result, || saved.rewind()) {
             Some((pause, request)) => {
                 let wait = Wait::new(result.ok().map(Response::into_body), pause);
                 Ok(Box::pin(Self { request: Some(request), wait }))
@@ -148,7 +148,7 @@ impl<B, RB: Body> Resend<B, RB> {
         let this = self.project();
         ready!(this.wait.poll(cx));
         ready!(service.poll_ready(cx)).map_err(Into::into)?;
-        #[allow(clippy::expect_used, reason = "whoever gets it sends it, and this state ends")]
+        #[allow(clippy::expect_used, reason = "this state ends when the request is sent")]
         let request = this.request.take().expect("a request is sent once");
         Poll::Ready(Ok(request))
     }

@@ -2,29 +2,28 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Config, RetryOnRateLimitService};
+use super::{Backoff, RetryBudget, RetryConfig, RetryOnRateLimitService};
 use crate::{
+    EndpointPattern,
     classify::{Classifier, Preset},
     clock::Clock,
     endpoint::Endpoints,
-    error::InvalidConfig,
     metrics as meter,
-    retry::{Backoff, RetryBudget},
 };
 
-/// Sends a request again that the server refused because of a limit, after the wait that the server asked for.
+/// Retries requests that the server rate limited or failed, after the wait that the server asked for.
 ///
-/// The [module page](super) is its manual, with the defaults.
+/// The [module page](super) has the rules and the defaults.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct RetryOnRateLimit {
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
 /// What a layer, its services and their calls share.
 #[derive(Clone)]
-pub(super) struct Rules {
-    pub(super) endpoints: Endpoints<Config>,
+pub(super) struct Settings {
+    pub(super) endpoints: Endpoints<RetryConfig>,
     pub(super) budget: RetryBudget,
     pub(super) classifier: Arc<dyn Classifier>,
     pub(super) clock: Clock,
@@ -33,12 +32,11 @@ pub(super) struct Rules {
 // === impl RetryOnRateLimit ===
 
 impl RetryOnRateLimit {
-    /// How much of a refused answer's body is read, so that its connection can be used again: 64 KiB. A longer one is
-    /// let go unread; it would cost more than a new connection.
+    /// How much of a failing response's body is read, so that its connection can be used again: 64 KiB. Reading a longer one
+    /// would cost more than a new connection.
     pub const DRAIN_MAX_BYTES: usize = 64 * 1024;
 
-    /// How long a refused answer's body is waited for, from the moment its head was read: one second, and never longer
-    /// than the wait before the next send. The bodies of refusals come with their heads, or are not worth waiting for.
+    /// How long that body is read, counted from its head: one second, and never longer than the wait before the next attempt.
     pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
     /// A layer with the defaults.
@@ -46,69 +44,64 @@ impl RetryOnRateLimit {
         Self::default()
     }
 
-    /// Sends after the first, at most; 0 never sends again and keeps no copy of requests. What the server says about
-    /// waiting never adds to it.
+    /// Sets the number of attempts after the first, at most. With 0 no copy of the request is kept.
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.base(|config| config.max_retries(max_retries))
     }
 
-    /// The waits where the server names none, and the jitter after every wait.
+    /// Sets the waits if the server names none, and the jitter after every wait.
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.base(|config| config.backoff(backoff))
     }
 
-    /// The longest wait between two sends, its jitter included: from the head of the failed answer to the next send.
-    /// Where the server or the backoff asks for more, the answer is returned at once; it is never cut short.
+    /// Sets the longest wait between two attempts, jitter included, counted from the head of the failing response. If the server
+    /// or the backoff asks for more, the response is returned at once.
     pub fn max_wait(self, max_wait: Duration) -> Self {
         self.base(|config| config.max_wait(max_wait))
     }
 
-    /// The retries that all callers together may make after failures of the server or the connection.
+    /// Sets the budget of all callers together for retries after failures of the server or the connection.
     pub fn budget(self, budget: RetryBudget) -> Self {
-        self.rules(|rules| rules.budget = budget)
+        self.set(|settings| settings.budget = budget)
     }
 
-    /// Who says what an answer means, where no other layer has said it.
+    /// Sets what tells the meaning of a response that no other layer has classified.
     pub fn classifier(self, classifier: impl Classifier) -> Self {
-        self.rules(|rules| rules.classifier = Arc::new(classifier))
+        self.set(|settings| settings.classifier = Arc::new(classifier))
     }
 
-    /// Where the time comes from.
+    /// Sets the clock.
     pub fn clock(self, clock: Clock) -> Self {
-        self.rules(|rules| rules.clock = clock)
+        self.set(|settings| settings.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` rules of their own, in the form of an [`EndpointPattern`](crate::EndpointPattern): `GET /users/{id}`,
-    /// `/files/{*path}`.
+    /// Gives the requests that match `pattern` settings of their own.
     ///
-    /// The closure gets what the layer has been given so far, so settings for all endpoints come before.
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is no `[METHOD ]/path`, or that is there already. The error names it.
+    /// They start from the layer's settings at this call; later setters of the layer do not change them.
     pub fn endpoint(
-        mut self,
-        pattern: &str,
-        configure: impl FnOnce(Config) -> Config,
-    ) -> Result<Self, InvalidConfig> {
-        let endpoints = &mut Arc::make_mut(&mut self.rules).endpoints;
-        endpoints.insert(pattern.parse()?, configure(*endpoints.base()));
-        Ok(self)
+        self,
+        pattern: EndpointPattern,
+        configure: impl FnOnce(RetryConfig) -> RetryConfig,
+    ) -> Self {
+        self.set(|settings| {
+            let config = configure(*settings.endpoints.base());
+            settings.endpoints.insert(pattern, config);
+        })
     }
 
-    pub(super) fn into_rules(self) -> Arc<Rules> {
-        self.rules
+    pub(super) fn into_settings(self) -> Arc<Settings> {
+        self.settings
     }
 
-    fn base(self, change: impl FnOnce(Config) -> Config) -> Self {
-        self.rules(|rules| {
-            let base = rules.endpoints.base_mut();
+    fn base(self, change: impl FnOnce(RetryConfig) -> RetryConfig) -> Self {
+        self.set(|settings| {
+            let base = settings.endpoints.base_mut();
             *base = change(*base);
         })
     }
 
-    fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
-        change(Arc::make_mut(&mut self.rules));
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
         self
     }
 }
@@ -118,16 +111,16 @@ impl<S> Layer<S> for RetryOnRateLimit {
 
     fn layer(&self, inner: S) -> Self::Service {
         meter::layered();
-        RetryOnRateLimitService::new(inner, Arc::clone(&self.rules))
+        RetryOnRateLimitService::new(inner, Arc::clone(&self.settings))
     }
 }
 
-// === impl Rules ===
+// === impl Settings ===
 
-impl Default for Rules {
+impl Default for Settings {
     fn default() -> Self {
         Self {
-            endpoints: Endpoints::new(Config::default()),
+            endpoints: Endpoints::new(RetryConfig::default()),
             budget: RetryBudget::default(),
             classifier: Arc::new(Preset::Standard),
             clock: Clock::default(),
@@ -135,9 +128,9 @@ impl Default for Rules {
     }
 }
 
-impl fmt::Debug for Rules {
+impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("Settings")
             .field("endpoints", &self.endpoints)
             .field("budget", &self.budget)
             .field("clock", &self.clock)

@@ -12,25 +12,23 @@ use tokio::time::{Sleep, sleep_until};
 use super::{
     RetryOnRateLimit,
     call::{Call, Pause},
-    saved::{Sent, copy},
+    saved::{Eligibility, copy},
 };
 use crate::{
-    BoxError,
-    body::ReplayableBody,
-    extensions::{Deadline, ambient::held_back},
+    BoxError, body::ReplayableBody, classify::Classification, endpoint::EndpointIndex,
+    extensions::ambient::held_back,
 };
 
 /// The decisions of [`RetryOnRateLimit`] for tower's own [`Retry`](tower::retry::Retry).
 ///
-/// Made from a layer by [`Policy::from`], with the same settings and the same budget. The errors of the service must be
-/// [`BoxError`] (`tower::util::MapErrLayer` makes them so).
+/// [`Policy::from`] makes it from a layer, with the same settings and the same budget. The errors of the service must be
+/// [`BoxError`] (`tower::util::MapErrLayer` converts them).
 ///
-/// What tower's service does differently:
+/// tower's service differs in two points:
 ///
-/// * It drops a refused answer unread, which closes an HTTP/1 connection whose answer has not come in whole.
-/// * It leaves no [`RetryOutcome`](super::RetryOutcome) on answers to requests that it may not send twice (`NoRetry`,
-///   no retries allowed, a body that can be sent once), and they pay nothing into the budget: it does not ask about
-///   those.
+/// * It drops a failing response unread, which closes an HTTP/1 connection if part of the response is still to come.
+/// * It does not ask the policy about requests that it may not send twice (`NoRetry`, no retries allowed, a body that can be sent
+///   once), so their responses carry no [`RetryOutcome`](super::RetryOutcome) and deposit nothing into the budget.
 ///
 /// # Example
 ///
@@ -52,7 +50,7 @@ use crate::{
 ///
 /// let response = client.ready().await?.call(Request::new(Empty::new())).await?;
 /// assert_eq!(response.status(), StatusCode::OK);
-/// assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+/// assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
 /// # Ok(())
 /// # }
 /// ```
@@ -62,7 +60,7 @@ pub struct Policy {
 }
 
 pin_project! {
-    /// The pause that [`Policy`] makes before a retry.
+    /// The wait of a [`Policy`] before a retry.
     pub struct PauseFuture {
         #[pin]
         sleep: Option<Sleep>,
@@ -73,7 +71,7 @@ pin_project! {
 
 impl From<RetryOnRateLimit> for Policy {
     fn from(layer: RetryOnRateLimit) -> Self {
-        Self { call: Call::new(layer.into_rules(), None) }
+        Self { call: Call::new(layer.into_settings(), EndpointIndex::default(), None) }
     }
 }
 
@@ -88,25 +86,26 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<RB>, BoxError>,
     ) -> Option<Self::Future> {
-        let Some(failure) = self.call.failure(result) else {
+        let failure = match result {
+            Ok(response) => self.call.classify(response),
+            Err(error) => Classification::of_error(&**error),
+        };
+        let Some(failure) = failure else {
             if let Ok(response) = result {
-                self.call.end(response);
+                self.call.succeed(response);
             }
             return None;
         };
         let rewind = || request.body().rewind();
-        let (pause, body) = self.call.decide(&failure, &Sent::of(request), result, rewind)?;
+        let (pause, body) = self.call.decide(&failure, Eligibility::of(request), result, rewind)?;
         *request.body_mut() = body;
-        self.call.begin_send(request);
+        self.call.begin_attempt(request);
         Some(PauseFuture::new(pause))
     }
 
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        // Asked before every send; before the first one it runs inside of `Service::call`, where the deadline is known.
-        if self.call.sends() == 1 {
-            self.call.begin(Deadline::of(request));
-        }
-        copy(request, self.call.config_of(request))
+        // tower asks before every attempt; before the first one inside of `Service::call`, where the deadline is known.
+        copy(request, self.call.config(request))
     }
 }
 

@@ -1,21 +1,23 @@
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-use super::Config;
+use super::{RetryConfig, Stopped};
 use crate::{
     body::{ReplayableBody, with_body},
-    extensions::NoRetry,
-    retry::{Repeatable, Stopped},
+    extensions::{Idempotent, NoRetry},
 };
+
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// What a call keeps of its request.
 pub(super) enum Saved<B> {
-    /// All of it, for the next send.
+    /// All of it, for the next attempt.
     Copy(Copied<B>),
-    /// What decides about it, and why it will not be sent again.
-    Head { method: Method, uri: Uri, repeatable: Repeatable, bar: Stopped },
+    /// The reason why there is no next attempt.
+    Nothing(Eligibility),
 }
 
-/// All parts of a request, of which few are ever made a request again: what counts is what it takes to keep them.
+/// All parts of a request. Few copies become a request again, so it is made to be cheap to keep.
 pub(super) struct Copied<B> {
     method: Method,
     uri: Uri,
@@ -26,20 +28,24 @@ pub(super) struct Copied<B> {
     body: B,
 }
 
-/// What a decision needs to know of a request that failed.
-pub(super) struct Sent<'a> {
-    pub(super) method: &'a Method,
-    pub(super) path: &'a str,
-    pub(super) repeatable: Repeatable,
-    /// Why it cannot be sent again, whatever the answer.
+/// Whether a request may be sent again, as far as the request itself tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Eligibility {
+    /// Whether it may be sent again although the server may have carried it out: its method is safe (RFC 9110 section 9.2.1), it
+    /// carries an `Idempotency-Key`, or it is marked [`Idempotent`].
+    ///
+    /// `PUT` and `DELETE` count only if marked: a `DELETE` that is repeated after a lost response gets a 404, which a caller
+    /// reads as a failure.
+    pub(super) repeatable: bool,
+    /// Why it cannot be sent again, whatever the response.
     pub(super) bar: Option<Stopped>,
 }
 
-/// A body for the next send, or why there will be none.
-fn next_body<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Result<B, Stopped> {
+/// A body for the next attempt, or why there is none.
+fn next_body<B: ReplayableBody>(request: &Request<B>, config: &RetryConfig) -> Result<B, Stopped> {
     if request.extensions().get::<NoRetry>().is_some() {
         Err(Stopped::NoRetry)
-    } else if config.limits().max_retries == 0 {
+    } else if config.max_retries == 0 {
         Err(Stopped::MaxRetries)
     } else {
         request.body().try_clone().ok_or(Stopped::BodyNotReplayable)
@@ -47,7 +53,10 @@ fn next_body<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Result
 }
 
 /// A copy of a request that may be sent more than once.
-pub(super) fn copy<B: ReplayableBody>(request: &Request<B>, config: &Config) -> Option<Request<B>> {
+pub(super) fn copy<B: ReplayableBody>(
+    request: &Request<B>,
+    config: &RetryConfig,
+) -> Option<Request<B>> {
     Some(with_body(request, next_body(request, config).ok()?))
 }
 
@@ -56,39 +65,32 @@ pub(super) fn copy<B: ReplayableBody>(request: &Request<B>, config: &Config) -> 
 impl<B: ReplayableBody> Saved<B> {
     // Inlined, so that the copy is made where it is kept.
     #[inline]
-    pub(super) fn of(request: &Request<B>, config: &Config) -> Self {
+    pub(super) fn of(request: &Request<B>, config: &RetryConfig) -> Self {
         match next_body(request, config) {
             Ok(body) => Self::Copy(Copied::of(request, body)),
-            Err(bar) => Self::Head {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
-                repeatable: Repeatable::of(request),
-                bar,
-            },
+            Err(bar) => Self::Nothing(Eligibility { bar: Some(bar), ..Eligibility::of(request) }),
         }
     }
 
-    pub(super) fn sent(&self) -> Sent<'_> {
+    pub(super) fn eligibility(&self) -> Eligibility {
         match self {
-            Self::Copy(copied) => copied.sent(),
-            Self::Head { method, uri, repeatable, bar } => {
-                Sent { method, path: uri.path(), repeatable: *repeatable, bar: Some(*bar) }
-            }
+            Self::Copy(copied) => copied.eligibility(),
+            Self::Nothing(eligibility) => *eligibility,
         }
     }
 
-    /// The request once more; ends the send that may still be going on.
+    /// The request once more. Ends the attempt that may still be reading the body.
     pub(super) fn rewind(&self) -> Option<Request<B>> {
         match self {
             Self::Copy(copied) => Some(copied.to_request(copied.body.rewind()?)),
-            Self::Head { .. } => None,
+            Self::Nothing(_) => None,
         }
     }
 }
 
 // === impl Copied ===
 
-impl<B> Copied<B> {
+impl<B: ReplayableBody> Copied<B> {
     #[inline]
     fn of(request: &Request<B>, body: B) -> Self {
         let mut headers = Vec::with_capacity(request.headers().len());
@@ -105,50 +107,40 @@ impl<B> Copied<B> {
         }
     }
 
-    fn headers(&self) -> HeaderMap {
+    fn to_request(&self, body: B) -> Request<B> {
         let mut headers = HeaderMap::try_with_capacity(self.headers.len()).unwrap_or_default();
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
-        headers
-    }
-
-    fn to_request(&self, body: B) -> Request<B> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = self.version;
-        *request.headers_mut() = self.headers();
+        *request.headers_mut() = headers;
         *request.extensions_mut() = self.extensions.clone();
         request
     }
-}
 
-impl<B: ReplayableBody> Copied<B> {
-    fn sent(&self) -> Sent<'_> {
-        Sent::new(&self.method, &self.uri, &self.headers(), &self.extensions, &self.body)
+    fn eligibility(&self) -> Eligibility {
+        let has_key = self.headers.iter().any(|(name, _)| name == IDEMPOTENCY_KEY);
+        Eligibility::new(&self.method, has_key, &self.extensions, &self.body)
     }
 }
 
-// === impl Sent ===
+// === impl Eligibility ===
 
-impl<'a> Sent<'a> {
-    pub(super) fn of<B: ReplayableBody>(request: &'a Request<B>) -> Self {
-        let (headers, extensions) = (request.headers(), request.extensions());
-        Self::new(request.method(), request.uri(), headers, extensions, request.body())
+impl Eligibility {
+    pub(super) fn of<B: ReplayableBody>(request: &Request<B>) -> Self {
+        let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
+        Self::new(request.method(), has_key, request.extensions(), request.body())
     }
 
-    fn new<B: ReplayableBody>(
-        method: &'a Method,
-        uri: &'a Uri,
-        headers: &HeaderMap,
-        extensions: &Extensions,
-        body: &B,
-    ) -> Self {
+    fn new<B>(method: &Method, has_key: bool, extensions: &Extensions, body: &B) -> Self
+    where
+        B: ReplayableBody,
+    {
         Self {
-            method,
-            path: uri.path(),
-            repeatable: Repeatable::of_parts(method, headers, extensions),
+            repeatable: method.is_safe() || has_key || extensions.get::<Idempotent>().is_some(),
             bar: (!body.is_replayable()).then_some(Stopped::BodyNotReplayable),
         }
     }

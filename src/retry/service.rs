@@ -7,22 +7,24 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseFuture, call::Call, future::State, layer::Rules, saved::Saved};
+use super::{ResponseFuture, call::Call, future::State, layer::Settings, saved::Saved};
 use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 
-/// The service that [`RetryOnRateLimit`](super::RetryOnRateLimit) makes. The [module](super) is the manual.
+/// The service of [`RetryOnRateLimit`](super::RetryOnRateLimit).
 #[derive(Clone, Debug)]
 pub struct RetryOnRateLimitService<S> {
     inner: S,
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
 // === impl RetryOnRateLimitService ===
 
 impl<S> RetryOnRateLimitService<S> {
-    pub(super) const fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
     }
+
+    inner_accessors!();
 }
 
 impl<S, B, RB> Service<Request<B>> for RetryOnRateLimitService<S>
@@ -40,14 +42,15 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    // A stack has one place for it. In line, the request is copied once less.
+    // Inlined, the request is copied once less.
     #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let call = Call::new(Arc::clone(&self.rules), Deadline::of(&request));
-        let endpoint = self.rules.endpoints.of(&request);
-        let saved = Saved::of(&request, endpoint.config());
+        let settings = &self.settings;
+        let endpoint = settings.endpoints.index_of(&request);
+        let call = Call::new(Arc::clone(settings), endpoint, Deadline::of(&request));
+        let saved = Saved::of(&request, settings.endpoints.at(endpoint).config());
         let service = self.inner.clone();
-        let send = self.inner.call(request);
-        ResponseFuture { call, saved, service, state: State::Sending { send } }
+        let inner = self.inner.call(request);
+        ResponseFuture { call, saved, service, state: State::InFlight { inner } }
     }
 }

@@ -12,11 +12,11 @@ use super::{RetryOnRateLimit, call::Pause};
 use crate::body::{Drain, drain};
 
 pin_project! {
-    /// The pause between two sends: first the failed answer is read away, then the time passes.
+    /// The pause between two attempts: drains the failing response, then sleeps.
     pub(super) struct Wait<RB> {
         #[pin]
         drain: Option<Drain<RB>>,
-        // Until draining is given up, and then until the next send.
+        // Ends the draining, and then the sleep.
         #[pin]
         sleep: Sleep,
         pause: Pause,
@@ -51,7 +51,7 @@ impl<RB: Body> Wait<RB> {
 impl<RB: Body> Future for Wait<RB> {
     type Output = ();
 
-    /// Stays ready once it was.
+    /// Stays ready once it is.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         loop {
@@ -65,7 +65,7 @@ impl<RB: Body> Future for Wait<RB> {
                     if !drained && !at_once && this.sleep.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }
-                    // Before the sleep, so that neither the answer nor its connection is held through it.
+                    // Dropped before the sleep, so that neither the response nor its connection is held through it.
                     this.drain.set(None);
                     if at_once {
                         Step::Over

@@ -138,7 +138,7 @@ async fn a_refusal_is_waited_out_for_as_long_as_the_server_said() {
     let [first, second] = world.sends(USER)[..] else { panic!("{:?}", world.sends(USER)) };
     assert!(second >= first + 7 * SECOND, "{first:?} {second:?}");
     let outcome = answer.extensions().get::<RetryOutcome>().unwrap();
-    assert_eq!((outcome.sends(), outcome.stopped()), (2, Stopped::Succeeded));
+    assert_eq!((outcome.attempts(), outcome.stopped()), (2, Stopped::Succeeded));
     world.assert_signed_in();
 }
 

@@ -11,11 +11,11 @@ use std::{
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
-    __internals::AfterFailure,
+    __internals::{AfterFailure, Progress, decide},
     BoxError, ErrorClassifyLayer, FallbackLayer, Stack, ThrottleLayer,
     classify::{AuthStatus, Classification, ErrorClass, ResponseHead},
     extensions::Degraded,
-    retry::{Decision, Limits, Progress, Repeatable},
+    retry::RetryConfig,
 };
 
 use crate::support::{
@@ -72,11 +72,12 @@ fn table() -> BTreeMap<String, Vec<String>> {
     table
 }
 
-fn sent_again(class: ErrorClass, repeatable: Repeatable) -> &'static str {
+fn retried(class: ErrorClass, repeatable: bool) -> &'static str {
     let failure = Classification::of_class(class);
-    match Decision::about(&failure, &Limits::default(), &Progress::first(repeatable)) {
-        Decision::Retry { .. } => "again",
-        _ => "returned",
+    let progress = Progress { repeatable, retries: 0, remaining: None, jitter: 0.0 };
+    match decide(&failure, &RetryConfig::default(), &progress) {
+        Ok(_) => "again",
+        Err(_) => "returned",
     }
 }
 
@@ -121,8 +122,8 @@ async fn the_table_of_the_classes_is_what_the_layers_do() {
     for class in CLASSES {
         let said = table.remove(&format!("{class:?}")).unwrap();
         let done = [
-            sent_again(class, Repeatable::Always),
-            sent_again(class, Repeatable::IfRefused),
+            retried(class, true),
+            retried(class, false),
             session(class).await,
             stale(class),
             fallback(FallbackLayer::fail_open(|_| Response::new("")), class).await,
@@ -141,8 +142,8 @@ async fn the_table_of_the_classes_is_what_the_layers_do() {
 fn the_defaults_that_are_written_out_are_those_of_the_code() {
     let failures = page("failure_modes.rs");
     let says = |words: &str| assert!(failures.contains(words), "not there: {words}");
-    says(&format!("beyond `max_wait` ({} s)", Limits::DEFAULT_MAX_WAIT.as_secs()));
-    says(&format!("max_retries) ({})", Limits::DEFAULT_MAX_RETRIES));
+    says(&format!("beyond `max_wait` ({} s)", RetryConfig::DEFAULT_MAX_WAIT.as_secs()));
+    says(&format!("max_retries) ({})", RetryConfig::DEFAULT_MAX_RETRIES));
     #[cfg(feature = "response-cache")]
     {
         let stale_for = tower_heed::ResponseCacheLayer::DEFAULT_STALE_FOR;

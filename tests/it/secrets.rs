@@ -143,8 +143,8 @@ async fn run(method: AuthMethod, errors: bool) {
         "no token, in cooldown",
         "rate limited",
         "auth status changed",
-        "waiting before the request is sent again",
-        "the request is not sent again",
+        "waiting to retry",
+        "not retried",
         "time limit of",
         "Sensitive",
     ] {

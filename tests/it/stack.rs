@@ -82,7 +82,7 @@ async fn a_token_that_is_replaced_signs_nobody_out() {
         assert_eq!(response.status(), 200);
         assert_eq!(Instant::now(), start, "a replaced token is not waited for");
         assert_eq!(sent_tokens(&watch), ["Bearer token-1", "Bearer token-2"]);
-        assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+        assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
         assert_eq!(status.get(), AuthStatus::Active);
         assert_eq!(handled.load(Ordering::Relaxed), 0);
     }

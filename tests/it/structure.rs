@@ -39,8 +39,6 @@ const PURE: &[&str] = &[
     "response_cache/store_policy.rs",
     "retry/backoff.rs",
     "retry/decision.rs",
-    "retry/progress.rs",
-    "retry/repeatable.rs",
     "throttle/limiter",
     "token_cache/freshness.rs",
 ];

@@ -3,19 +3,22 @@
 //! `--now 2026-03-01T12:00:00Z` sets the client's clock, `--json` prints one object instead.
 
 use std::{
-    error::Error,
+    convert::Infallible,
+    future::ready,
     io::{self, Read, Write},
     process::ExitCode,
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
+    BoxError, RetryOnRateLimit,
     classify::{Classification, Preset},
     clock::Clock,
     headers::{Outcome, RateLimit},
-    retry::{Decision, Limits, Progress, Repeatable, Stopped},
+    retry::{Backoff, RetryOutcome, Stopped},
 };
 
 fn main() -> ExitCode {
@@ -28,11 +31,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), BoxError> {
     let options = Options::parse(std::env::args().skip(1))?;
     let mut input = Vec::new();
     io::stdin().lock().take(1 << 20).read_to_end(&mut input)?;
-    let reading = Reading::of(&Head::parse(&input)?, options.now);
+    let reading = Reading::of(&Head::parse(&input)?, options.now)?;
     let text = if options.json { reading.json() } else { reading.words() };
     writeln!(io::stdout().lock(), "{text}")?;
     Ok(())
@@ -44,7 +47,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, BoxError> {
         let mut options = Self { json: false, now: Clock::default().system_time() };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -130,10 +133,15 @@ struct Reading {
     rate_limit: Option<RateLimit>,
     wait: Option<Duration>,
     decided_by: Option<String>,
+    get: Retry,
+    post: Retry,
 }
 
+/// How long `RetryOnRateLimit` waits before it sends again, or why it does not.
+type Retry = Result<Duration, Stopped>;
+
 impl Reading {
-    fn of(head: &Head, now: SystemTime) -> Self {
+    fn of(head: &Head, now: SystemTime) -> Result<Self, BoxError> {
         let failure =
             Classification::of_response(&Preset::Standard, head.status, &head.headers, now);
         let rate_limit = RateLimit::from_headers(&head.headers, now);
@@ -143,31 +151,31 @@ impl Reading {
             None => Outcome::Success,
         };
         let limit = rate_limit.as_ref();
-        Self {
+        // Time is paused, so that the waits take none.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()?;
+        Ok(Self {
             status: head.status,
             wait: limit.and_then(|limit| limit.wait(outcome)),
             decided_by: limit.and_then(|limit| limit.decided_by(outcome)).map(Into::into),
+            get: runtime.block_on(retry(head, Method::GET, now))?,
+            post: runtime.block_on(retry(head, Method::POST, now))?,
             failure,
             rate_limit,
-        }
+        })
     }
 
     fn class(&self) -> &'static str {
         self.failure.as_ref().map_or("success", |failure| failure.class().as_str())
     }
 
-    /// What `RetryOnRateLimit` would do with its defaults, without jitter.
-    fn decision(&self, method: &Method) -> Option<Decision> {
-        let progress = Progress::first(Repeatable::from_head(method, &HeaderMap::new()));
-        Some(Decision::about(self.failure.as_ref()?, &Limits::default(), &progress))
-    }
-
     fn json(&self) -> String {
         let limit = self.rate_limit.as_ref();
-        let retried = |method| match self.decision(&method) {
-            Some(Decision::Retry { wait, .. }) => json!({"retry": true, "after_ms": millis(wait)}),
-            Some(Decision::Return(stopped)) => json!({"retry": false, "why": stopped.as_str()}),
-            Some(_) | None => json!({"retry": false, "why": Stopped::Succeeded.as_str()}),
+        let retried = |retry: Retry| match retry {
+            Ok(wait) => json!({"retry": true, "after_ms": millis(wait)}),
+            Err(stopped) => json!({"retry": false, "why": stopped.as_str()}),
         };
         json!({
             "status": self.status.as_u16(),
@@ -177,8 +185,8 @@ impl Reading {
             "remaining": limit.and_then(RateLimit::remaining),
             "policy": limit.and_then(RateLimit::policy),
             "decided_by": self.decided_by,
-            "get": retried(Method::GET),
-            "post": retried(Method::POST),
+            "get": retried(self.get),
+            "post": retried(self.post),
         })
         .to_string()
     }
@@ -194,7 +202,8 @@ impl Reading {
             }
             (Some(wait), None) => format!("No request before {wait:?} have passed."),
         });
-        lines.extend([Method::GET, Method::POST].iter().filter_map(|method| self.retry(method)));
+        let methods = [("GET", self.get), ("POST", self.post)];
+        lines.extend(methods.into_iter().filter_map(|(method, retry)| in_words(method, retry)));
         lines.join("\n")
     }
 
@@ -222,22 +231,40 @@ impl Reading {
             (None, None) => None,
         }
     }
+}
 
-    fn retry(&self, method: &Method) -> Option<String> {
-        let why = match self.decision(method)? {
-            Decision::Retry { wait, .. } => {
-                return Some(format!(
-                    "A {method} would be sent again after {wait:?}, plus jitter."
-                ));
-            }
-            Decision::Return(Stopped::NotRepeatable) => {
-                "the server may have carried it out, and twice may do harm"
-            }
-            Decision::Return(Stopped::MaxWait) => "the wait is longer than a caller should be held",
-            _ => "the same request would meet the same answer",
-        };
-        Some(format!("A {method} would not be sent again: {why}."))
-    }
+/// Sends a request to a server that responds with this head, through `RetryOnRateLimit` with its defaults and without jitter.
+async fn retry(head: &Head, method: Method, now: SystemTime) -> Result<Retry, BoxError> {
+    let server = service_fn(|_: Request<String>| {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = head.status;
+        response.headers_mut().clone_from(&head.headers);
+        ready(Ok::<_, Infallible>(response))
+    });
+    let layer = RetryOnRateLimit::new()
+        .max_retries(1)
+        .backoff(Backoff::default().jitter_ratio(0.0))
+        .clock(Clock::from_system_time(move || now));
+    let request = Request::builder().method(method).body(String::new())?;
+    let response = layer.layer(server).oneshot(request).await?;
+    Ok(match response.extensions().get::<RetryOutcome>() {
+        Some(outcome) if outcome.attempts() > 1 => Ok(outcome.waited()),
+        Some(outcome) => Err(outcome.stopped()),
+        None => Err(Stopped::Succeeded),
+    })
+}
+
+fn in_words(method: &str, retry: Retry) -> Option<String> {
+    let why = match retry {
+        Ok(wait) => {
+            return Some(format!("A {method} would be sent again after {wait:?}, plus jitter."));
+        }
+        Err(Stopped::Succeeded) => return None,
+        Err(Stopped::NotRepeatable) => "the server may have carried it out, and twice may do harm",
+        Err(Stopped::MaxWait) => "the wait is longer than a caller should be held",
+        Err(_) => "the same request would meet the same answer",
+    };
+    Some(format!("A {method} would not be sent again: {why}."))
 }
 
 /// Whole milliseconds, rounded up: never earlier than told.

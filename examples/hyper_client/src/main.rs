@@ -45,7 +45,7 @@ fn show<B>(what: &str, response: &Response<B>) {
     println!("{what}: {}", response.status());
     match response.extensions().get::<RetryOutcome>() {
         Some(outcome) => {
-            println!("  sent {} times, waited {:.1?}", outcome.sends(), outcome.waited());
+            println!("  sent {} times, waited {:.1?}", outcome.attempts(), outcome.waited());
         }
         None => println!("  sent once"),
     }

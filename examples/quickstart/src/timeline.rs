@@ -193,10 +193,10 @@ impl Subscriber for Listener {
         let mut fields = Fields::default();
         event.record(&mut fields);
         match (fields.message.as_str(), fields.class.as_str()) {
-            ("waiting before the request is sent again", "rate_limited") => {
+            ("waiting to retry", "rate_limited") => {
                 self.0.note(Note::Refused(fields.wait));
             }
-            ("waiting before the request is sent again", "unauthenticated") => {
+            ("waiting to retry", "unauthenticated") => {
                 self.0.note(Note::SentAgain);
             }
             ("token rejected, fetching another", _) => self.0.note(Note::Rejected),

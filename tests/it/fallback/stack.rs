@@ -33,7 +33,7 @@ async fn what_a_retry_overcomes_is_not_answered() {
     watch.respond(429, &[("retry-after", "2")]);
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert!(response.extensions().get::<Degraded>().is_none());
-    assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+    assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
     assert_eq!(watch.sends(), 2);
 }
 

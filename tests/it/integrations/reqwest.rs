@@ -184,7 +184,7 @@ async fn the_stack_goes_around_a_client_and_sends_a_streamed_body_again() {
     drop(sender);
     let request = Request::post(server.url("/users")).body(axum::body::Body::new(body));
     let response = client.oneshot(request.unwrap()).await.unwrap();
-    assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().sends(), 2);
+    assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "done");
     let seen = server.seen();
     assert_eq!(seen.len(), 2);

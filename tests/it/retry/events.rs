@@ -46,8 +46,10 @@ async fn events(
 }
 
 fn layer() -> RetryOnRateLimit {
-    let still = tower_heed::retry::Backoff::default().jitter_ratio(0.0).unwrap();
-    RetryOnRateLimit::new().backoff(still).endpoint("/users/{id}", |it| it.max_retries(1)).unwrap()
+    let still = tower_heed::retry::Backoff::default().jitter_ratio(0.0);
+    RetryOnRateLimit::new()
+        .backoff(still)
+        .endpoint("/users/{id}".parse().unwrap(), |it| it.max_retries(1))
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,10 +58,10 @@ async fn a_wait_and_a_giving_up_are_told_without_the_query() {
     assert_eq!(
         told,
         [
-            "INFO tower_heed::retry: waiting before the request is sent again endpoint=\"/users/{id}\" \
+            "INFO tower_heed::retry: waiting to retry endpoint=\"/users/{id}\" \
              class=\"rate_limited\" status=429 wait_ms=7000 retries=0",
-            "WARN tower_heed::retry: the request is not sent again endpoint=\"/users/{id}\" \
-             class=\"rate_limited\" status=429 wait_ms=7000 retries=1 stopped=\"max_retries\"",
+            "WARN tower_heed::retry: not retried endpoint=\"/users/{id}\" \
+             class=\"rate_limited\" status=429 retry_after_ms=7000 retries=1 stopped=\"max_retries\"",
         ]
     );
 }
@@ -69,7 +71,7 @@ async fn a_final_answer_is_worth_no_more_than_a_debug_event_and_a_success_none()
     let told = events(layer(), api(|_| answer(404, &[])), post()).await;
     assert_eq!(
         told,
-        ["DEBUG tower_heed::retry: the request is not sent again endpoint=\"/users/{id}\" \
+        ["DEBUG tower_heed::retry: not retried endpoint=\"/users/{id}\" \
           class=\"rejected\" status=404 retries=0 stopped=\"final\""]
     );
     assert!(events(layer(), script(&[]), get()).await.is_empty());
@@ -86,7 +88,7 @@ async fn an_error_has_no_status_and_a_request_to_no_endpoint_no_pattern() {
     let told = events(layer(), api, request).await;
     assert_eq!(
         told,
-        ["INFO tower_heed::retry: waiting before the request is sent again \
+        ["INFO tower_heed::retry: waiting to retry \
           class=\"connect\" wait_ms=1000 retries=0"]
     );
 }

@@ -55,7 +55,7 @@ async fn after_a_401_whose_token_was_replaced_the_request_is_sent_again_at_once(
     let api = replaced_for(1);
     let response = send(&RetryOnRateLimit::new(), &api, post()).await.unwrap();
     assert_eq!((response.status().as_u16(), Instant::now()), (200, start));
-    assert_eq!((outcome(&response).sends(), outcome(&response).waited()), (2, Duration::ZERO));
+    assert_eq!((outcome(&response).attempts(), outcome(&response).waited()), (2, Duration::ZERO));
     assert_eq!(api.sends()[1].attempt, Some(1));
 }
 
@@ -64,7 +64,7 @@ async fn a_second_401_is_returned() {
     let api = replaced_for(9);
     let response = send(&RetryOnRateLimit::new(), &api, get()).await.unwrap();
     assert_eq!((response.status().as_u16(), api.count()), (401, 2));
-    assert_eq!((stopped(&response), outcome(&response).sends()), (Stopped::Final, 2));
+    assert_eq!((stopped(&response), outcome(&response).attempts()), (Stopped::Final, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ async fn send(layer: RetryOnRateLimit, api: &Api, request: Request<Body>) -> Rep
 async fn it_waits_as_told_and_says_what_became_of_the_call() {
     let api = script(&[(429, &[("retry-after", "7")]), (503, &[("retry-after", "3")])]);
     let response = send(RetryOnRateLimit::new(), &api, post()).await.unwrap();
-    assert_eq!((response.status().as_u16(), outcome(&response).sends()), (200, 3));
+    assert_eq!((response.status().as_u16(), outcome(&response).attempts()), (200, 3));
     assert!((SECOND * 7..=SECOND * 8).contains(&api.gaps()[0]), "{:?}", api.gaps());
     assert!((SECOND * 3..=SECOND * 5).contains(&api.gaps()[1]), "{:?}", api.gaps());
     let sends = api.sends();
