@@ -111,12 +111,10 @@ impl Admission {
         // The effects may panic, so the admission that releases the slots is made before they run.
         Keys::with(shared, now, |table| {
             let key = table.enter(key)?;
-            let is_told_apart = table.slot(key).is_some_and(|slot| slot.distinguishes_routes());
-            let route = is_told_apart.then(|| Box::new(route()));
+            let route = table.slot(key).distinguishes_routes().then(|| Box::new(route()));
             let bucket = route.as_ref().and_then(|route| table.enter_bucket(key, route));
             let slot = bucket.unwrap_or(key);
-            let permit = table.slot(slot).and_then(|slot| slot.acquire(now));
-            let stage = permit.map_or(Stage::Arrived, Stage::Admitted);
+            let stage = table.slot(slot).acquire(now).map_or(Stage::Arrived, Stage::Admitted);
             let at = Indexes { key, slot };
             Some(Self { shared: Arc::clone(shared), at, route, stage, meter })
         })
@@ -141,18 +139,14 @@ impl Admission {
 
     /// The name of the key.
     pub(super) fn key(&self, now: Instant) -> Arc<str> {
-        Keys::with(&self.shared, now, |table| {
-            let slot = table.slot(self.at.slot);
-            slot.map_or_else(|| "".into(), |slot| Arc::clone(slot.name.shown()))
-        })
+        Keys::with(&self.shared, now, |table| Arc::clone(table.slot(self.at.slot).name.shown()))
     }
 
     /// The average round trip of the key's requests; zero if it is not known.
     pub(super) fn round_trip(&self, now: Instant) -> Duration {
-        Keys::with(&self.shared, now, |table| {
-            let slot = table.slot(self.at.slot);
-            slot.and_then(|slot| slot.quota.round_trip()).unwrap_or_default()
-        })
+        let known =
+            Keys::with(&self.shared, now, |table| table.slot(self.at.slot).quota.round_trip());
+        known.unwrap_or_default()
     }
 
     /// Asks for a permit, in the queue.
@@ -168,7 +162,7 @@ impl Admission {
             if let Some(route) = route.filter(|_| at.slot == at.key) {
                 change_queue(table, at, stage, route);
             }
-            let Some(mut slot) = table.slot_mut(at.slot) else { return PermitPoll::Ready };
+            let mut slot = table.slot_mut(at.slot);
             let position = match stage {
                 Stage::Arrived => slot.join(priority, deadline, waker),
                 Stage::Queued(position) => *position,
@@ -217,16 +211,8 @@ impl Admission {
         Keys::with(&self.shared, now, |table| {
             match stage {
                 Stage::InFlight(permit) => self.report(table, permit, outcome, is_logged),
-                Stage::Admitted(permit) => {
-                    if let Some(mut slot) = table.slot_mut(self.at.slot) {
-                        slot.release(permit);
-                    }
-                }
-                Stage::Queued(position) => {
-                    if let Some(mut slot) = table.slot_mut(self.at.slot) {
-                        slot.leave(position);
-                    }
-                }
+                Stage::Admitted(permit) => table.slot_mut(self.at.slot).release(permit),
+                Stage::Queued(position) => table.slot_mut(self.at.slot).leave(position),
                 Stage::Arrived | Stage::Done => {}
             }
             table.release(self.at.slot);
@@ -247,16 +233,11 @@ impl Admission {
     ) {
         if let AttemptOutcome::Response(seen, bucket) = outcome {
             if let Some(elsewhere) = self.counted_elsewhere(table, seen, *bucket) {
-                if let Some(mut slot) = table.slot_mut(elsewhere) {
-                    slot.on_counted_here(permit.sent(), seen, is_logged);
-                }
-                if let Some(mut slot) = table.slot_mut(self.at.slot) {
-                    slot.on_counted_elsewhere(permit, seen);
-                }
-                return;
+                table.slot_mut(elsewhere).on_counted_here(permit.sent(), seen, is_logged);
+                return table.slot_mut(self.at.slot).on_counted_elsewhere(permit, seen);
             }
         }
-        let Some(mut slot) = table.slot_mut(self.at.slot) else { return };
+        let mut slot = table.slot_mut(self.at.slot);
         match outcome {
             AttemptOutcome::Accepted => {
                 slot.slot.had_no_bucket = true;
@@ -307,8 +288,8 @@ impl Drop for Admission {
 /// Moves a request to the end of its bucket's queue, if a response has named its bucket since it arrived.
 fn change_queue(table: &mut Table<'_>, at: &mut Indexes, stage: &mut Stage, route: &Route) {
     let Some(bucket) = table.enter_bucket(at.key, route) else { return };
-    if let (Some(mut slot), Stage::Queued(position)) = (table.slot_mut(at.key), &*stage) {
-        slot.leave(*position);
+    if let Stage::Queued(position) = *stage {
+        table.slot_mut(at.key).leave(position);
         *stage = Stage::Arrived;
     }
     at.slot = bucket;

@@ -14,7 +14,7 @@ enum Room {
 impl Table<'_> {
     /// The index of the bucket that a request on this route is counted in, if one is known; to be released, as any index.
     pub(super) fn enter_bucket(&mut self, key: usize, route: &Route) -> Option<usize> {
-        let name = Arc::clone(self.slot(key)?.routes.as_ref()?.bucket(route)?);
+        let name = Arc::clone(self.slot(key).routes.as_ref()?.bucket(route)?);
         let index = self.find_bucket(key, &name)?;
         self.retain(index);
         Some(index)
@@ -29,12 +29,12 @@ impl Table<'_> {
         name: &str,
     ) -> Option<usize> {
         // Most responses name the same bucket as the one before.
-        if self.slot(at.slot)?.bucket.as_ref().is_some_and(|bucket| **bucket == *name) {
+        if self.slot(at.slot).bucket.as_ref().is_some_and(|bucket| **bucket == *name) {
             return Some(at.slot);
         }
         let name = Arc::from(name);
         let bucket = self.find_bucket(at.key, &name)?;
-        let routes = self.slot(at.key)?.routes.get_or_insert_default();
+        let routes = self.slot(at.key).routes.get_or_insert_default();
         if let Some(route) = route {
             routes.learn(route, &name);
         }
@@ -43,21 +43,20 @@ impl Table<'_> {
 
     /// Blocks a key and all its buckets.
     pub(super) fn block_all(&mut self, key: usize, wait: Duration) {
-        let Some(mut slot) = self.slot_mut(key) else { return };
-        slot.block_for(wait);
-        let routes = slot.slot.routes.as_ref();
+        self.slot_mut(key).block_for(wait);
+        let routes = self.slot(key).routes.as_ref();
         for bucket in routes.map_or_else(Vec::new, |routes| routes.buckets.clone()) {
-            if let Some(mut slot) = self.index_of(bucket).and_then(|index| self.slot_mut(index)) {
-                slot.block_for(wait);
+            if let Some(index) = self.index_of(bucket) {
+                self.slot_mut(index).block_for(wait);
             }
         }
     }
 
     fn find_bucket(&mut self, key: usize, name: &Arc<str>) -> Option<usize> {
-        let owner = self.slot(key)?.name.hash();
+        let owner = self.slot(key).name.hash();
         let hash = self.random().hash_one((owner, &**name));
         let found = self.index_of(hash);
-        let is_listed = self.slot(key)?.routes.get_or_insert_default().buckets.contains(&hash);
+        let is_listed = self.slot(key).routes.get_or_insert_default().buckets.contains(&hash);
         if is_listed && found.is_some() {
             return found;
         }
@@ -68,7 +67,7 @@ impl Table<'_> {
             None => self.make_bucket(key, hash, name, &room)?,
         };
         if !is_listed {
-            self.slot(key)?.routes.get_or_insert_default().buckets.push(hash);
+            self.slot(key).routes.get_or_insert_default().buckets.push(hash);
         }
         Some(index)
     }
@@ -80,14 +79,14 @@ impl Table<'_> {
         name: &Arc<str>,
         room: &Room,
     ) -> Option<usize> {
-        let slot = self.slot(key)?;
+        let slot = self.slot(key);
         let bucket = slot.name.bucket(hash, name);
         let blocked_until = slot.quota.blocked_until();
         let index = match room {
             Room::Instead(index) => self.replace(*index, bucket),
             Room::Another => self.insert(bucket)?,
         };
-        let slot = self.slot(index)?;
+        let slot = self.slot(index);
         slot.bucket = Some(Arc::clone(name));
         if let Some(until) = blocked_until {
             slot.quota.block_until(until);
@@ -97,17 +96,16 @@ impl Table<'_> {
 
     /// Room for one more bucket: where there are too many, that of an idle one. `None` if all are in use.
     fn room(&mut self, key: usize) -> Option<Room> {
-        let Some(routes) = self.slot(key)?.routes.as_mut().filter(|routes| !routes.has_room())
+        let Some(routes) = self.slot(key).routes.as_mut().filter(|routes| !routes.has_room())
         else {
             return Some(Room::Another);
         };
         let mut buckets = mem::take(&mut routes.buckets);
-        let idle = buckets.iter().position(|hash| {
-            let slot = self.index_of(*hash).and_then(|index| self.slot(index));
-            slot.is_none_or(|slot| slot.users == 0)
-        });
+        let idle = buckets
+            .iter()
+            .position(|hash| self.index_of(*hash).is_none_or(|index| self.slot(index).users == 0));
         let evicted = idle.map(|at| buckets.remove(at));
-        self.slot(key)?.routes.as_mut()?.buckets = buckets;
+        self.slot(key).routes.as_mut()?.buckets = buckets;
         let index = self.index_of(evicted?);
         Some(index.map_or(Room::Another, Room::Instead))
     }

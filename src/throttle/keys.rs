@@ -94,33 +94,29 @@ impl Table<'_> {
 
     #[inline]
     pub(super) fn retain(&mut self, index: usize) {
-        if let Some(slot) = self.slots.slots.get_mut(index) {
-            slot.was_used = true;
-            self.slots.busy += usize::from(slot.users == 0);
-            slot.users += 1;
-        }
+        let slot = &mut self.slots.slots[index];
+        slot.was_used = true;
+        self.slots.busy += usize::from(slot.users == 0);
+        slot.users += 1;
     }
 
     #[inline]
     pub(super) fn release(&mut self, index: usize) {
-        if let Some(slot) = self.slots.slots.get_mut(index) {
-            slot.users = slot.users.saturating_sub(1);
-            if slot.users == 0 {
-                self.slots.busy = self.slots.busy.saturating_sub(1);
-            }
-        }
+        let slot = &mut self.slots.slots[index];
+        slot.users -= 1;
+        self.slots.busy -= usize::from(slot.users == 0);
     }
 
     #[inline]
-    pub(super) fn slot(&mut self, index: usize) -> Option<&mut Slot> {
-        self.slots.slots.get_mut(index)
+    pub(super) fn slot(&mut self, index: usize) -> &mut Slot {
+        &mut self.slots.slots[index]
     }
 
     /// The slot, to change its quota and its queue.
     #[inline]
-    pub(super) fn slot_mut(&mut self, index: usize) -> Option<SlotMut<'_>> {
-        let slot = self.slots.slots.get_mut(index)?;
-        Some(SlotMut { slot, effects: &mut *self.effects, now: self.now, asking: None })
+    pub(super) fn slot_mut(&mut self, index: usize) -> SlotMut<'_> {
+        let slot = &mut self.slots.slots[index];
+        SlotMut { slot, effects: &mut *self.effects, now: self.now, asking: None }
     }
 
     pub(super) const fn random(&self) -> &RandomState {

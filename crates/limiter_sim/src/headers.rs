@@ -20,7 +20,7 @@ pub enum Headers {
     /// The same rounded down: a wait of less than a second is zero.
     RetryAfterFloor,
     /// Nothing, not even a date.
-    Silent,
+    Bare,
 }
 
 impl Headers {
@@ -30,7 +30,7 @@ impl Headers {
         let mut say = |name: &'static str, value: HeaderValue| {
             headers.insert(HeaderName::from_static(name), value);
         };
-        if self != Self::Silent {
+        if self != Self::Bare {
             let date = SystemTime::UNIX_EPOCH + Duration::from_secs(now / SECOND);
             let date = HeaderValue::try_from(httpdate::fmt_http_date(date));
             say("date", date.expect("a date is plain text"));
@@ -48,7 +48,7 @@ impl Headers {
                 let wait = left.reset.saturating_sub(now).div_ceil(SECOND);
                 Some((wait, ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]))
             }
-            Self::RetryAfter | Self::RetryAfterFloor | Self::Silent => None,
+            Self::RetryAfter | Self::RetryAfterFloor | Self::Bare => None,
         };
         if let Some((reset, [limit_name, remaining_name, reset_name])) = family {
             say(limit_name, left.limit.into());

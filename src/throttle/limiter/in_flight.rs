@@ -105,7 +105,7 @@ impl InFlight {
         self.unanswered - self.settled.count + self.doubts.len() as u64
     }
 
-    /// How many may be heard of soon.
+    /// How many may have a response soon.
     #[inline]
     pub(super) fn awaited(&self) -> u64 {
         self.unanswered - self.hanging.count + self.doubts.len() as u64

@@ -2,7 +2,7 @@
 //!
 //! All callers of a key share one [`Quota`]. It is asked for a [`Permit`] before each attempt and told the result of each attempt. It
 //! decides from these alone: it reads no clock and draws no random number, so the layer holds it behind a short lock, and a test
-//! runs through an hour in no time.
+//! runs through an hour in no time. A rate-limited response is called a *rejection* on this page.
 //!
 //! ```text
 //!              acquire                    on_response / on_lost / on_unsent
@@ -127,6 +127,8 @@
 //! that is required before a period is relied on again. No wait is longer than [`max_block`](Quota::max_block): after it, one request
 //! probes. A request without a response is given up after two minutes. The first four counters of a response are used, and memory does
 //! not grow with what a server says.
+
+#![allow(clippy::exhaustive_enums, reason = "only the crate's own tests see them")]
 
 mod contention;
 mod counter;

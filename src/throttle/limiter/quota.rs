@@ -99,7 +99,7 @@ impl Quota {
         }
     }
 
-    /// The request of this permit was answered.
+    /// The response to the request of this permit.
     #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_response(&mut self, permit: Permit, now: Instant, seen: &Observation) {
         let sent = permit.sent();
@@ -138,7 +138,7 @@ impl Quota {
         }
     }
 
-    /// A request with a permit of another quota was answered, and the response says that it was counted here.
+    /// The response to a request with a permit of another quota says that it was counted here.
     pub fn on_response_elsewhere(&mut self, sent: Instant, now: Instant, seen: &Observation) {
         let permit = self.in_flight.add(sent);
         self.on_response(permit, now, seen);
@@ -230,7 +230,7 @@ impl Quota {
     fn read(&mut self, now: Instant, sent: Instant, seen: &Observation, shown: &Reading) -> bool {
         let view = self.view(now);
         let reading = match (shown.reset, seen.date) {
-            // Without a date only the client's own clock can tell how long it is, and the caller has done that.
+            // Without a date only the client's own clock gives the length, and the caller has read it.
             (Some(Reset::At(_)), None) => &Reading { reset: None, ..*shown },
             _ => shown,
         };

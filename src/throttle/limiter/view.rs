@@ -1,4 +1,4 @@
-//! What the parts of a quota are told, and what they decide.
+//! The input and the verdict of each part of a quota.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Buckets that the server names: what is counted together, waits together, and nothing else.
+//! Buckets that the server names: requests that are counted together wait together, and no others.
 
 use std::num::NonZeroUsize;
 
@@ -22,7 +22,7 @@ fn client() -> (Throttle<Probe>, Watch, ThrottleHandle) {
     (layer.layer(probe), watch, handle)
 }
 
-/// An answer that shows a bucket with so many left.
+/// Responds with a bucket that has this many left.
 fn shows(watch: &Watch, status: u16, bucket: (&str, &str), left: &str) {
     let shown = [
         ("x-ratelimit-limit", "30"),
@@ -33,12 +33,12 @@ fn shows(watch: &Watch, status: u16, bucket: (&str, &str), left: &str) {
     watch.respond(status, &shown);
 }
 
-/// How long a request waits, in milliseconds; none if it still waits after a second.
+/// How long a request is queued, in milliseconds; `None` if it is still queued after a second.
 async fn waits(client: &Throttle<Probe>, path: &str) -> Option<u128> {
     let start = Instant::now();
     let task = spawn(client, get(path)).await;
-    let answered = tokio::time::timeout(SECOND, task).await.ok()?;
-    answered.unwrap().unwrap();
+    let called = tokio::time::timeout(SECOND, task).await.ok()?;
+    called.unwrap().unwrap();
     Some(millis(start))
 }
 
@@ -49,7 +49,7 @@ fn names(handle: &ThrottleHandle) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resource_that_is_used_up_stops_no_other() {
+async fn a_used_up_resource_blocks_no_other() {
     let (mut client, watch, handle) = client();
     shows(&watch, 200, ("x-ratelimit-resource", "core"), "20");
     send(&mut client, get("/repos/a/b")).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_resource_that_is_used_up_stops_no_other() {
     assert_eq!(waits(&client, "/search/users").await, None);
     assert_eq!(waits(&client, "/repos/c/d").await, Some(0));
     assert_eq!(waits(&client, "/repos/e/f").await, Some(0));
-    // Of this one nothing is known, and it is not taken for either.
+    // Nothing is known of this one, and it is treated as neither.
     assert_eq!(waits(&client, "/users/1").await, Some(0));
     let expected =
         ["https://id.example", "https://id.example [core]", "https://id.example [search]"];
@@ -79,12 +79,12 @@ async fn routes_of_one_bucket_share_it() {
     send(&mut client, get("/channels/2/messages")).await.unwrap();
     assert_eq!(waits(&client, "/webhooks/2").await, None);
     assert_eq!(waits(&client, "/channels/1/messages").await, None);
-    assert_eq!(waits(&client, "/guilds/1").await, Some(0), "another route is not refused");
+    assert_eq!(waits(&client, "/guilds/1").await, Some(0), "another route is not blocked");
     assert_eq!(names(&handle).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_that_proves_to_have_two_buckets_is_told_apart() {
+async fn a_route_with_two_buckets_is_split() {
     let (mut client, watch, _) = client();
     for _ in 0..3 {
         shows(&watch, 200, ("x-ratelimit-resource", "search"), "9");
@@ -99,7 +99,7 @@ async fn a_route_that_proves_to_have_two_buckets_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_go_to_the_line_of_their_bucket() {
+async fn queued_requests_move_to_the_queue_of_their_bucket() {
     let (client, watch, handle) = client();
     watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
@@ -109,7 +109,7 @@ async fn those_who_wait_go_to_the_line_of_their_bucket() {
         tasks.push(spawn(&client, get("/search")).await);
     }
     let other = spawn(&client, get("/other")).await;
-    // After a second the first goes, and its answer tells the others.
+    // After a second the first is sent, and its response names the bucket of the others.
     assert_eq!(other.await.unwrap().unwrap().status(), 200);
     yield_now().await;
     let shown = handle.snapshot();
@@ -123,7 +123,7 @@ async fn those_who_wait_go_to_the_line_of_their_bucket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_names_its_bucket_holds_that_one_alone() {
+async fn a_429_that_names_its_bucket_blocks_only_that_one() {
     let (mut client, watch, _) = client();
     shows(&watch, 200, ("x-ratelimit-bucket", "one"), "9");
     send(&mut client, get("/one")).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_refusal_that_names_its_bucket_holds_that_one_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_for_all_or_without_a_bucket_holds_the_whole_origin() {
+async fn a_global_429_or_one_without_a_bucket_blocks_the_whole_origin() {
     for all in [
         &[("retry-after", "10"), ("x-ratelimit-global", "true")][..],
         &[("retry-after", "10"), ("x-ratelimit-scope", "global")],
@@ -160,7 +160,7 @@ async fn a_refusal_for_all_or_without_a_bucket_holds_the_whole_origin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_for_all_holds_a_bucket_that_is_named_later() {
+async fn a_global_429_blocks_a_bucket_that_is_named_later() {
     let (mut client, watch, handle) = client();
     watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
@@ -177,7 +177,7 @@ async fn a_refusal_for_all_holds_a_bucket_that_is_named_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_policies_of_an_answer_are_counters_of_one_quota() {
+async fn several_policies_of_a_response_are_counters_of_one_quota() {
     let (mut client, watch, handle) = client();
     watch.respond(200, &[("ratelimit", "\"second\";r=9;t=1, \"day\";r=0;t=60")]);
     send(&mut client, get("/one")).await.unwrap();
@@ -206,7 +206,7 @@ async fn an_endpoint_with_a_quota_of_its_own_has_its_own_buckets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_thousand_buckets_take_the_room_of_a_few() {
+async fn a_hundred_thousand_buckets_take_no_more_room_than_a_few() {
     let (probe, watch) = probe(40);
     let layer = ThrottleLayer::new().max_keys(NonZeroUsize::new(500).unwrap());
     let handle = layer.handle();
@@ -226,6 +226,6 @@ async fn a_hundred_thousand_buckets_take_the_room_of_a_few() {
     assert_eq!(millis(start), 0);
     let names = names(&handle);
     assert!(names.len() <= 66, "{} keys", names.len());
-    assert!(names.iter().any(|name| name == "https://other.example"), "it drove out another");
+    assert!(names.iter().any(|name| name == "https://other.example"), "another key was evicted");
     drop(watch.take_requests());
 }

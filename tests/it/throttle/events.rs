@@ -15,15 +15,15 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::{SECOND, refuse, send, spawn};
+use super::{SECOND, rate_limit, send, spawn};
 use crate::support::{events::Events, probe::probe, scripted::get};
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_is_logged_when_it_begins_and_when_it_ends() {
+async fn a_backlog_is_logged_when_it_begins_and_when_it_ends() {
     let events = Events::record();
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     let mut tasks = Vec::new();
     for _ in 0..5 {
         tasks.push(spawn(&client, get("/users/1?secret=1")).await);
@@ -31,21 +31,21 @@ async fn a_hold_is_logged_when_it_begins_and_when_it_ends() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    let held = events.named("requests are queued");
-    assert_eq!(held.len(), 1, "{}", events.text());
-    assert_eq!(held[0].field("key"), Some("https://id.example"));
-    let wait: u64 = held[0].field("wait_ms").unwrap().parse().unwrap();
+    let queued = events.named("requests are queued");
+    assert_eq!(queued.len(), 1, "{}", events.text());
+    assert_eq!(queued[0].field("key"), Some("https://id.example"));
+    let wait: u64 = queued[0].field("wait_ms").unwrap().parse().unwrap();
     assert!((10_000..10_100).contains(&wait), "{wait}");
-    let released = events.named("requests are no longer queued");
-    assert_eq!(released.len(), 1, "{}", events.text());
-    assert_eq!(released[0].field("requests"), Some("5"));
-    let waited: u64 = released[0].field("waited_ms").unwrap().parse().unwrap();
+    let drained = events.named("requests are no longer queued");
+    assert_eq!(drained.len(), 1, "{}", events.text());
+    assert_eq!(drained[0].field("requests"), Some("5"));
+    let waited: u64 = drained[0].field("waited_ms").unwrap().parse().unwrap();
     assert!((10_000..11_000).contains(&waited), "{waited}");
     assert!(!events.text().contains("secret"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_is_logged_when_it_is_learnt_and_when_it_changes() {
+async fn a_limit_is_logged_when_it_is_learned_and_when_it_changes() {
     let events = Events::record();
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
@@ -58,8 +58,8 @@ async fn a_limit_is_logged_when_it_is_learnt_and_when_it_changes() {
         watch.respond(200, headers);
         send(&mut client, get("/")).await.unwrap();
     }
-    let learnt = events.named("learned the server's limit");
-    let limits: Vec<_> = learnt.iter().map(|event| event.field("limit")).collect();
+    let learned = events.named("learned the server's limit");
+    let limits: Vec<_> = learned.iter().map(|event| event.field("limit")).collect();
     assert_eq!(limits, [Some("9"), Some("20")], "{}", events.text());
 }
 
@@ -112,22 +112,22 @@ async fn a_snapshot_shows_the_rate_of_a_window_once_two_were_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_span_that_asks_for_it_gets_the_time_that_its_call_waited() {
+async fn a_span_with_the_field_gets_the_time_that_its_call_was_queued() {
     let spans = Spans::default();
     let subscriber = tracing_subscriber::registry().with(spans.clone());
     let _guard = tracing::subscriber::set_default(subscriber);
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().max_wait(20 * SECOND).layer(probe);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     assert_eq!(spans.take(), None, "it did not wait");
     let span = tracing::info_span!("call", throttle_waited_ms = tracing::field::Empty);
     send(&mut client, get("/")).instrument(span.clone()).await.unwrap();
     assert!(spans.take().is_some_and(|waited| (10_000..10_100).contains(&waited)));
-    // One that has its turn at once says nothing, and a span without the field is not harmed.
+    // A call with a permit records nothing, and a span without the field is not harmed.
     let (probe, watch) = self::probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
     send(&mut client, get("/")).instrument(span).await.unwrap();
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     send(&mut client, get("/")).instrument(tracing::info_span!("other")).await.unwrap();
     assert_eq!(spans.take(), None);
 }

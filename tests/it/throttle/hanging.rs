@@ -1,4 +1,4 @@
-//! A request that hangs holds up nobody for long.
+//! A hanging request delays no other for long.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn the_first_request_hangs_and_the_others_go_on() {
+async fn the_first_request_hangs_and_the_others_proceed() {
     let (probe, watch) = probe(40);
     let client = ThrottleLayer::new().layer(probe);
     watch.answer(Answer::never());
@@ -37,7 +37,7 @@ async fn the_first_request_hangs_and_the_others_go_on() {
 async fn a_probe_after_a_reset_hangs_and_another_is_made() {
     let (probe, watch) = probe(40);
     let mut client = ThrottleLayer::new().layer(probe);
-    super::refuse(&mut client, &watch).await;
+    super::rate_limit(&mut client, &watch).await;
     let start = Instant::now();
     watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;

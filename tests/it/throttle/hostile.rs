@@ -1,4 +1,4 @@
-//! What a server says is data from outside.
+//! Responses are data from outside.
 
 use tokio::time::Instant;
 use tower::Layer;
@@ -8,7 +8,7 @@ use super::{SECOND, is_throttled, millis, send};
 use crate::support::{probe::probe, scripted::get};
 
 #[tokio::test(start_paused = true)]
-async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_hold() {
+async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_block() {
     let cases: &[&[(&str, &str)]] = &[
         &[("retry-after", "18446744073709551616")],
         &[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")],
@@ -31,20 +31,17 @@ async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_hold() {
                 }
             }
             assert!(millis(start) <= 91_000, "{headers:?}: {} ms", millis(start));
-            // When the longest hold is over, it is asked again.
+            // After the longest block it probes again.
             tokio::time::sleep(61 * SECOND).await;
             let sends = watch.sends();
-            let answered = send(&mut client, get("/again")).await;
-            assert!(
-                answered.is_ok() && watch.sends() > sends,
-                "{headers:?} {status}: {answered:?}"
-            );
+            let probed = send(&mut client, get("/again")).await;
+            assert!(probed.is_ok() && watch.sends() > sends, "{headers:?} {status}: {probed:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_that_flaps_holds_nobody_for_long_and_stops_nothing() {
+async fn a_reset_that_flaps_blocks_no_request_for_long() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new().max_block(60 * SECOND);
     let mut client = layer.layer(probe);

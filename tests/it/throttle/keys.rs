@@ -1,4 +1,4 @@
-//! What shares a quota and what does not, and that the number of keys is bounded.
+//! Which requests share a quota, and that the number of keys is bounded.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,7 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::{SECOND, millis, refuse, send, spawn};
+use super::{SECOND, millis, rate_limit, send, spawn};
 use crate::support::{
     events::Events,
     probe::{Answer, Body, Probe, Watch, probe},
@@ -23,8 +23,8 @@ fn to(uri: &str) -> Request<Body> {
     Request::get(uri).body(Body::default()).unwrap()
 }
 
-/// Whether a request is held back now.
-async fn is_held(client: &Throttle<Probe>, watch: &Watch, request: Request<Body>) -> bool {
+/// Whether a request is queued.
+async fn is_queued(client: &Throttle<Probe>, watch: &Watch, request: Request<Body>) -> bool {
     let before = watch.sends();
     let task = spawn(client, request).await;
     task.abort();
@@ -38,24 +38,24 @@ async fn clones_of_the_layer_and_of_the_service_share_what_is_known() {
     let mut client = layer.layer(probe.clone());
     let clone = client.clone();
     let sibling = layer.clone().max_wait(SECOND * 60).layer(probe);
-    refuse(&mut client, &watch).await;
-    assert!(is_held(&clone, &watch, get("/")).await);
-    assert!(is_held(&sibling, &watch, get("/")).await);
+    rate_limit(&mut client, &watch).await;
+    assert!(is_queued(&clone, &watch, get("/")).await);
+    assert!(is_queued(&sibling, &watch, get("/")).await);
     let (other, other_watch) = crate::support::probe::probe(4);
     let other = ThrottleLayer::new().layer(other);
-    assert!(!is_held(&other, &other_watch, get("/")).await, "two layers share a quota");
+    assert!(!is_queued(&other, &other_watch, get("/")).await, "two layers share a quota");
 }
 
 #[tokio::test(start_paused = true)]
 async fn origins_have_quotas_of_their_own_however_they_are_spelled() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     for same in ["https://ID.example/x", "https://id.example:443/", "https://me:pw@id.example/"] {
-        assert!(is_held(&client, &watch, to(same)).await, "{same}");
+        assert!(is_queued(&client, &watch, to(same)).await, "{same}");
     }
     for other in ["http://id.example/", "https://id.example:444/", "https://api.example/"] {
-        assert!(!is_held(&client, &watch, to(other)).await, "{other}");
+        assert!(!is_queued(&client, &watch, to(other)).await, "{other}");
     }
 }
 
@@ -66,8 +66,8 @@ async fn a_path_alone_belongs_to_its_host() {
     let on = |host: &str| Request::get("/").header("host", host).body(Body::default()).unwrap();
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, on("a.example")).await.unwrap();
-    assert!(is_held(&client, &watch, on("A.example")).await);
-    assert!(!is_held(&client, &watch, on("b.example")).await);
+    assert!(is_queued(&client, &watch, on("A.example")).await);
+    assert!(!is_queued(&client, &watch, on("b.example")).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,11 +81,11 @@ async fn endpoints_have_their_own_quota_or_share_one_at_each_origin() {
     let mut client = layer.layer(probe);
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, get("/search/users")).await.unwrap();
-    assert!(is_held(&client, &watch, get("/find/users")).await);
-    assert!(!is_held(&client, &watch, get("/users")).await);
-    assert!(!is_held(&client, &watch, to("https://api.example/find/users")).await);
+    assert!(is_queued(&client, &watch, get("/find/users")).await);
+    assert!(!is_queued(&client, &watch, get("/users")).await);
+    assert!(!is_queued(&client, &watch, to("https://api.example/find/users")).await);
     let login = Request::post("https://id.example/oauth/token").body(Body::default()).unwrap();
-    assert!(!is_held(&client, &watch, login).await);
+    assert!(!is_queued(&client, &watch, login).await);
 
     let mut keys: Vec<_> = handle.snapshot().iter().map(|key| key.key().to_owned()).collect();
     keys.sort();
@@ -107,12 +107,11 @@ async fn a_shared_quota_without_a_name_is_no_other_one() {
     let mut client = layer.layer(probe);
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, get("/named")).await.unwrap();
-    // It was taken for the one that was asked for last.
-    assert!(!is_held(&client, &watch, get("/nameless")).await);
+    assert!(!is_queued(&client, &watch, get("/nameless")).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_can_say_whose_quota_it_is() {
+async fn a_function_can_name_the_owner_of_the_quota() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
         .key(|head| head.headers.get("x-tenant")?.to_str().ok().map(Into::into));
@@ -122,13 +121,13 @@ async fn a_function_can_say_whose_quota_it_is() {
     };
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, of("acme", "https://id.example/")).await.unwrap();
-    assert!(is_held(&client, &watch, of("acme", "https://api.example/")).await);
-    assert!(!is_held(&client, &watch, of("other", "https://id.example/")).await);
-    assert!(!is_held(&client, &watch, get("/")).await, "a request without a tenant");
+    assert!(is_queued(&client, &watch, of("acme", "https://api.example/")).await);
+    assert!(!is_queued(&client, &watch, of("other", "https://id.example/")).await);
+    assert!(!is_queued(&client, &watch, get("/")).await, "a request without a tenant");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_million_keys_take_the_room_of_a_few() {
+async fn a_million_keys_take_no_more_room_than_a_hundred() {
     let (probe, watch) = probe(4);
     let keys = NonZeroUsize::new(100).unwrap();
     let layer = ThrottleLayer::new()
@@ -136,8 +135,8 @@ async fn a_million_keys_take_the_room_of_a_few() {
         .key(|head| head.headers.get("x-tenant")?.to_str().ok().map(Into::into));
     let handle = layer.handle();
     let mut client = layer.layer(probe);
-    refuse(&mut client, &watch).await;
-    // With somebody in the line, a key stays.
+    rate_limit(&mut client, &watch).await;
+    // A key with a queued request is not evicted.
     let waits = spawn(&client, get("/waits")).await;
     for number in 0..1_000_000_u32 {
         let mut request = get("/");
@@ -157,7 +156,7 @@ async fn a_million_keys_take_the_room_of_a_few() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come() {
+async fn where_all_keys_are_busy_the_requests_of_another_are_not_throttled() {
     let (probe, watch) = probe(8);
     let events = Events::record();
     let layer = ThrottleLayer::new().max_keys(NonZeroUsize::MIN);
@@ -176,7 +175,7 @@ async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come()
     assert_eq!(full.len(), 1, "{}", events.text());
     assert_eq!(full[0].field("max_keys"), Some("1"));
 
-    // Once one is idle, it makes room.
+    // Once one is idle, it is evicted.
     hangs.abort();
     tokio::task::yield_now().await;
     client.ready().await.unwrap();
@@ -184,9 +183,8 @@ async fn where_all_keys_are_busy_the_requests_of_another_are_sent_as_they_come()
     assert_eq!(handle.snapshot()[0].key(), "https://api.example");
 }
 
-/// Its key was entered for ever, and found no room for another.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_a_panic_in_the_log_ends_leaves_its_key() {
+async fn a_call_that_panics_in_a_subscriber_releases_its_key() {
     let (probe, watch) = probe(8);
     let layer = ThrottleLayer::new().max_keys(NonZeroUsize::new(2).unwrap());
     let handle = layer.handle();
@@ -196,7 +194,7 @@ async fn a_call_that_a_panic_in_the_log_ends_leaves_its_key() {
     headers.push(("x-ratelimit-resource", "core"));
     watch.respond(200, &headers);
     send(&mut client, get("/users")).await.unwrap();
-    // Another key takes the room of the bucket, so that there is none for it when the next request on its route comes.
+    // Another key evicts the bucket, so there is no room for it when the next request on its route comes.
     watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
     watch.answer(Answer::never());

@@ -1,4 +1,4 @@
-//! Behind a line that is too long nobody waits in vain.
+//! Behind a queue that is too long no request waits in vain.
 
 use tokio::time::{Instant, sleep};
 use tower::Layer;
@@ -10,7 +10,7 @@ use crate::support::{
     sim::{self, Headers, Rule},
 };
 
-/// A client of a server that takes ten requests in ten seconds, which it knows if it shows them.
+/// A client of a server that accepts ten requests in ten seconds, which the client knows if the headers say it.
 async fn client(headers: Headers) -> (Throttle<Server>, Server) {
     let server = Server::new(Rule::Fixed { limit: 10, period: 10 * sim::SECOND }, headers);
     let patient = ThrottleLayer::new();
@@ -22,7 +22,7 @@ async fn client(headers: Headers) -> (Throttle<Server>, Server) {
     (layer.layer(server.clone()), server)
 }
 
-/// What becomes of a request, and after how many milliseconds.
+/// The result of a request, and the milliseconds it took.
 async fn call(client: Throttle<Server>, priority: Priority) -> (Result<(), BoxError>, u128) {
     let mut client = client;
     let start = Instant::now();
@@ -31,46 +31,46 @@ async fn call(client: Throttle<Server>, priority: Priority) -> (Result<(), BoxEr
     (send(&mut client, request).await.map(drop), millis(start))
 }
 
-/// How many of a crowd are served, are told at once, and wait in vain.
-async fn crowd(client: &Throttle<Server>) -> (usize, usize, usize) {
+/// How many of 200 requests are served, fail at once, and wait in vain.
+async fn call_all(client: &Throttle<Server>) -> (usize, usize, usize) {
     let mut calls = Vec::new();
     for _ in 0..200 {
         calls.push(tokio::spawn(call(client.clone(), Priority::Normal)));
         sleep(SECOND / 1_000).await;
     }
-    let (mut served, mut told, mut vain) = (0, 0, 0);
+    let (mut served, mut failed, mut vain) = (0, 0, 0);
     for call in calls {
         match call.await.unwrap() {
             (Ok(()), _) => served += 1,
             (Err(error), 0) => {
                 let wait = throttled(&error).retry_after().unwrap();
                 assert!((26 * SECOND..28 * SECOND).contains(&wait), "{wait:?}");
-                told += 1;
+                failed += 1;
             }
             (Err(_), _) => vain += 1,
         }
     }
-    (served, told, vain)
+    (served, failed, vain)
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_too_late_in_the_line_is_told_at_once() {
+async fn a_hopeless_request_fails_at_once() {
     let (client, server) = client(Headers::Epoch).await;
-    let (served, told, vain) = crowd(&client).await;
+    let (served, failed, vain) = call_all(&client).await;
     assert!((27..=45).contains(&served), "{served}");
-    assert!(vain <= 12, "{vain} of 200 waited in vain, {told} were told");
-    assert_eq!(server.counted().refused, 0);
+    assert!(vain <= 12, "{vain} of 200 waited in vain, {failed} failed at once");
+    assert_eq!(server.counted().rate_limited, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nothing_is_certain_all_wait() {
-    let (client, _) = client(Headers::Silent).await;
-    let (_, told, vain) = crowd(&client).await;
-    assert!(told == 0 && vain > 100, "{told} were told, {vain} waited in vain");
+async fn where_nothing_is_certain_all_requests_wait() {
+    let (client, _) = client(Headers::Bare).await;
+    let (_, failed, vain) = call_all(&client).await;
+    assert!(failed == 0 && vain > 100, "{failed} failed at once, {vain} waited in vain");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_higher_priority_is_not_behind_a_lower_one() {
+async fn a_higher_priority_does_not_wait_behind_a_lower_one() {
     let (client, _) = client(Headers::Epoch).await;
     let mut bulk = Vec::new();
     for _ in 0..60 {

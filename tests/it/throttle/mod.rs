@@ -1,4 +1,4 @@
-//! `ThrottleLayer`: turns, lines, keys, and what it makes of a server's limit.
+//! `ThrottleLayer`: permits, the queue, keys, and what it learns of a server's limit.
 
 mod buckets;
 mod events;
@@ -33,21 +33,21 @@ use crate::support::{
     scripted::get,
 };
 
-type Answered = Result<http::Response<Body>, BoxError>;
+type Called = Result<http::Response<Body>, BoxError>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A client whose server has refused once and asked for ten seconds.
-async fn refused() -> (Throttle<Probe>, Watch) {
+/// A client whose server has rate limited one request and asked for ten seconds.
+async fn rate_limited() -> (Throttle<Probe>, Watch) {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     (client, watch)
 }
 
-async fn refuse(client: &mut Throttle<Probe>, watch: &Watch) {
+async fn rate_limit(client: &mut Throttle<Probe>, watch: &Watch) {
     watch.respond(429, &[("retry-after", "10")]);
-    assert_eq!(send(client, get("/refused")).await.unwrap().status(), 429);
+    assert_eq!(send(client, get("/rate-limited")).await.unwrap().status(), 429);
     drop(watch.take_requests());
 }
 
@@ -59,8 +59,8 @@ where
     client.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)
 }
 
-/// Sends on a task of its own, and comes back when that waits.
-async fn spawn(client: &Throttle<Probe>, request: Request<Body>) -> JoinHandle<Answered> {
+/// Sends on a task of its own, and returns when that waits.
+async fn spawn(client: &Throttle<Probe>, request: Request<Body>) -> JoinHandle<Called> {
     let mut client = client.clone();
     let task = tokio::spawn(async move { send(&mut client, request).await });
     tokio::task::yield_now().await;
@@ -83,7 +83,7 @@ fn paths(watch: &Watch) -> Vec<String> {
     watch.take_requests().iter().map(|request| request.uri().path().to_owned()).collect()
 }
 
-/// The time since, in whole milliseconds.
+/// The time since `start`, in whole milliseconds.
 fn millis(start: Instant) -> u128 {
     (Instant::now() - start).as_millis()
 }

@@ -1,4 +1,4 @@
-//! A server that refuses everything for a while, and more callers than it lets through.
+//! A server that rate limits everything for a while, and more callers than it lets through.
 
 use std::{
     convert::Infallible,
@@ -20,8 +20,8 @@ use tower_heed::{BoxError, ThrottleLayer, TimeoutLayer};
 use super::{SECOND, send};
 use crate::support::{probe::Body, scripted::get};
 
-/// How many of the calls succeeded that began in each ten seconds, one after each `gap`. A call has `limit`, and the server answers
-/// after 50 ms by what `server` says of the time since the start.
+/// How many calls succeeded of those that began in each ten seconds, one after each `gap`. A call has `limit`, and the server responds
+/// after 50 ms with what `server` returns for the time since the start.
 async fn run(
     gap: Duration,
     seconds: u32,
@@ -50,8 +50,8 @@ async fn run(
         sleep_until(start + at).await;
         let (mut client, good) = (client.clone(), Arc::clone(&good));
         calls.spawn(async move {
-            let answered: Result<_, BoxError> = send(&mut client, get("/")).await;
-            let is_good = answered.is_ok_and(|answer| answer.status() == 200);
+            let called: Result<_, BoxError> = send(&mut client, get("/")).await;
+            let is_good = called.is_ok_and(|response| response.status() == 200);
             good[at.as_secs() as usize / 10].fetch_add(u32::from(is_good), Ordering::Relaxed);
         });
     }
@@ -61,26 +61,30 @@ async fn run(
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_was_closed_for_a_minute_is_soon_used_as_before() {
-    // It was taken for one that very many share: hardly one request a quarter of a minute was sent for the rest of an hour.
+    // Mistaking it for one that very many share would send hardly one request in 15 seconds for the rest of an hour.
     for per_second in [1, 10] {
-        for told in ["1", "10"] {
+        for wait in ["1", "10"] {
             let good =
                 run(SECOND / per_second, 400, 30 * SECOND, move |time| match time.as_secs() {
-                    30..90 => Response::builder().status(429).header("retry-after", told),
+                    30..90 => Response::builder().status(429).header("retry-after", wait),
                     _ => Response::builder(),
                 });
             let good = good.await;
-            assert_eq!(good[..3], [10 * per_second; 3], "{per_second}/s, told {told}: {good:?}");
-            // From two minutes after its end on.
-            assert!(good[21..].iter().all(|good| *good >= 6 * per_second), "{told}: {good:?}");
-            assert!(good[35..].iter().all(|good| *good >= 9 * per_second), "{told}: {good:?}");
+            assert_eq!(
+                good[..3],
+                [10 * per_second; 3],
+                "{per_second}/s, asked for {wait}: {good:?}"
+            );
+            // From two minutes after the outage on.
+            assert!(good[21..].iter().all(|good| *good >= 6 * per_second), "{wait}: {good:?}");
+            assert!(good[35..].iter().all(|good| *good >= 9 * per_second), "{wait}: {good:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_was_closed_for_seconds_is_used_as_before() {
-    // It was taken for one that many share: three or four refusals on end took the pace to less than half, for minutes.
+    // Mistaking it for one that many share would halve the pace for minutes, after three or four 429s in a row.
     for per_ten_seconds in [5, 10, 100] {
         for closed in [3, 5, 8] {
             let gap = 10 * SECOND / per_ten_seconds;
@@ -91,7 +95,7 @@ async fn a_server_that_was_closed_for_seconds_is_used_as_before() {
                 _ => Response::builder(),
             });
             let good = good.await;
-            // From 20 seconds after its end on, both times.
+            // From 20 seconds after each outage on.
             for (from, to) in [(6, 30), (33, 40)] {
                 let sum: u32 = good[from..to].iter().sum();
                 let all = per_ten_seconds * (to - from) as u32;
@@ -102,9 +106,9 @@ async fn a_server_that_was_closed_for_seconds_is_used_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_is_not_spent_on_who_has_no_time_left_for_an_answer() {
-    // Those at the head of a line that was too long had waited to the end of their time. Each was sent just before it, and none
-    // heard its answer.
+async fn a_permit_is_not_spent_on_a_request_without_time_for_its_response() {
+    // The requests at the head of a queue that is too long have waited nearly to their deadlines. Sent just before them, none would get
+    // its response.
     let accepted = Arc::new(AtomicU32::new(0));
     let (count, last) = (Arc::clone(&accepted), Arc::new(Mutex::new(None::<Duration>)));
     let good = run(SECOND / 10, 120, 5 * SECOND, move |time| {

@@ -1,4 +1,4 @@
-//! Who waits, in which order, and that nobody is forgotten.
+//! Which requests are queued, in which order, and that none is forgotten.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio_test::task;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{ThrottleLayer, extensions::Priority};
 
-use super::{SECOND, millis, only, paths, refuse, refused, send, spawn};
+use super::{SECOND, millis, only, paths, rate_limit, rate_limited, send, spawn};
 use crate::support::{
     probe::{Answer, Body, ProbeError, probe},
     scripted::get,
@@ -23,15 +23,15 @@ fn marked(path: &str, priority: Priority) -> http::Request<Body> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_refusal_holds_all_callers_of_its_key_in_order() {
-    let (client, watch) = refused().await;
+async fn one_429_queues_all_requests_of_its_key_in_order() {
+    let (client, watch) = rate_limited().await;
     let start = Instant::now();
     let mut tasks = Vec::new();
     for number in 0..9 {
         tasks.push(spawn(&client, get(&format!("/{number}"))).await);
     }
     sleep(9 * SECOND).await;
-    assert_eq!(watch.sends(), 0, "sent while the server refuses");
+    assert_eq!(watch.sends(), 0, "sent while the server rate limits");
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap().status(), 200);
     }
@@ -40,8 +40,8 @@ async fn one_refusal_holds_all_callers_of_its_key_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_four_turns_three_go_to_the_highest_priority_and_one_to_the_longest_wait() {
-    let (client, watch) = refused().await;
+async fn of_four_permits_three_go_to_the_highest_priority_and_one_to_the_longest_wait() {
+    let (client, watch) = rate_limited().await;
     let mut tasks = Vec::new();
     for number in 0..3 {
         tasks.push(spawn(&client, marked(&format!("/bulk{number}"), Priority::Low)).await);
@@ -53,7 +53,7 @@ async fn of_four_turns_three_go_to_the_highest_priority_and_one_to_the_longest_w
         task.await.unwrap().unwrap();
     }
     let mut sent = paths(&watch);
-    // Those whose turns come at one moment are sent as the runtime comes to them.
+    // Requests that are admitted at one moment are sent in the runtime's order.
     sent.chunks_mut(4).for_each(<[String]>::sort);
     let expected = [
         "/bulk0", "/login0", "/login1", "/login2", "/bulk1", "/login3", "/login4", "/login5",
@@ -63,13 +63,13 @@ async fn of_four_turns_three_go_to_the_highest_priority_and_one_to_the_longest_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_can_have_a_priority_and_a_mark_goes_before_it() {
+async fn a_request_can_override_the_priority_of_its_endpoint() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new();
     let layer =
         layer.endpoint("/login/{n}".parse().unwrap(), |config| config.priority(Priority::High));
     let mut client = layer.layer(probe);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     let mut tasks = vec![spawn(&client, get("/first")).await];
     tasks.push(spawn(&client, marked("/login/1", Priority::Low)).await);
     tasks.push(spawn(&client, get("/login/2")).await);
@@ -80,8 +80,8 @@ async fn an_endpoint_can_have_a_priority_and_a_mark_goes_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_waiter_gives_its_place_back_and_the_next_goes_on() {
-    let (client, watch) = refused().await;
+async fn a_dropped_waiter_leaves_the_queue_and_the_next_proceeds() {
+    let (client, watch) = rate_limited().await;
     let start = Instant::now();
     let mut tasks = Vec::new();
     for number in 0..5 {
@@ -98,8 +98,8 @@ async fn a_dropped_waiter_gives_its_place_back_and_the_next_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_was_given_and_not_used_goes_to_the_next() {
-    let (mut client, watch) = refused().await;
+async fn an_unused_permit_goes_to_the_next() {
+    let (mut client, watch) = rate_limited().await;
     let mut calls: Vec<_> = (0..3)
         .map(|number| {
             let ready = client.ready();
@@ -112,19 +112,19 @@ async fn a_turn_that_was_given_and_not_used_goes_to_the_next() {
     }
     advance(11 * SECOND).await;
     assert!(calls[0].is_woken() && !calls[1].is_woken());
-    // The first watches the time, and is dropped when its time has come.
+    // The first owns the timer, and is dropped when it fires.
     drop(calls.remove(0));
-    assert!(calls[0].is_woken(), "nobody watches the time");
+    assert!(calls[0].is_woken(), "no request owns the timer");
     assert!(calls[0].poll().is_ready());
     assert_eq!(calls.remove(1).await.unwrap().status(), 200);
     assert_eq!(paths(&watch), ["/1", "/2"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_was_called_and_is_dropped_before_its_poll_passes_its_turn_on() {
+async fn a_waiter_that_is_dropped_before_its_poll_passes_its_permit_on() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
-    // Nothing is known, so the second waits for the answer of the first.
+    // Nothing is known, so the second waits for the response to the first.
     watch.answer(Answer::never());
     let mut begun = Vec::new();
     for number in 0..3 {
@@ -134,24 +134,24 @@ async fn a_waiter_that_was_called_and_is_dropped_before_its_poll_passes_its_turn
         begun.push(call);
     }
     assert_eq!(watch.sends(), 1);
-    // The first is lost; it may yet be counted, for half a second after it was sent.
+    // The first is lost; it may still be counted for half a second after it was sent.
     advance(SECOND).await;
     drop(begun.remove(0));
-    assert!(begun[0].is_woken(), "the turn was not given on");
+    assert!(begun[0].is_woken(), "the permit was not passed on");
     drop(begun.remove(0));
-    assert!(begun[0].is_woken(), "the turn was lost with the one that had it");
+    assert!(begun[0].is_woken(), "the permit was lost with the request that had it");
     assert!(begun[0].poll().is_ready());
     assert_eq!(paths(&watch), ["/0", "/2"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_is_not_polled_holds_up_nobody_once_something_happens() {
-    let (mut client, watch) = refused().await;
+async fn a_waiter_that_is_not_polled_delays_others_for_a_second() {
+    let (mut client, watch) = rate_limited().await;
     client.ready().await.unwrap();
     let mut kept = task::spawn(client.call(get("/kept")));
     assert!(kept.poll().is_pending());
     advance(20 * SECOND).await;
-    // The turn goes to the one that waits longest, which does not use it: after a second another may go.
+    // The permit goes to the request that has waited longest, which does not use it: after a second another is sent.
     let start = Instant::now();
     let late = spawn(&client, get("/late")).await;
     assert_eq!(late.await.unwrap().unwrap().status(), 200);
@@ -161,7 +161,7 @@ async fn a_waiter_that_is_not_polled_holds_up_nobody_once_something_happens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_and_a_dropped_send_let_the_next_go() {
+async fn after_an_error_and_a_dropped_attempt_the_next_proceeds() {
     let (probe, watch) = probe(4);
     let client = ThrottleLayer::new().layer(probe);
     watch.answer(Answer::error(ProbeError("lost")));
@@ -177,8 +177,8 @@ async fn an_error_and_a_dropped_send_let_the_next_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_asks_in_a_loop() {
-    let (mut client, watch) = refused().await;
+async fn no_request_polls_in_a_loop() {
+    let (mut client, watch) = rate_limited().await;
     let mut calls = Vec::new();
     for number in 0..64 {
         client.ready().await.unwrap();
@@ -197,12 +197,12 @@ async fn nobody_asks_in_a_loop() {
     advance(SECOND + Duration::from_millis(10)).await;
     yield_now().await;
     let woken = calls.iter().filter(|call| call.is_woken()).count();
-    assert_eq!(woken, 1, "one watches the time for all");
+    assert_eq!(woken, 1, "one owns the timer for all");
     assert_eq!(watch.sends(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_shows_the_line_and_what_is_known() {
+async fn a_snapshot_shows_the_queue_and_what_is_known() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new();
     let handle = layer.handle();
@@ -216,7 +216,7 @@ async fn a_snapshot_shows_the_line_and_what_is_known() {
     assert_eq!(shown.key(), "https://id.example");
     assert_eq!((shown.limit(), shown.remaining(), shown.queued()), (Some(9), Some(4), 0));
 
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     let waiting = [spawn(&client, get("/a")).await, spawn(&client, get("/b")).await];
     let shown = only(handle.snapshot());
     assert_eq!((shown.queued(), shown.in_flight()), (2, 0));

@@ -1,4 +1,4 @@
-//! Which instance is used, and what is held while a call waits.
+//! Which instance is used, and that a queued call holds none.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use tokio_test::task;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{ThrottleLayer, error::find};
 
-use super::{SECOND, millis, refuse, refused, send, spawn};
+use super::{SECOND, millis, rate_limit, rate_limited, send, spawn};
 use crate::support::{
     probe::{ProbeError, probe},
     scripted::get,
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_holds_no_permit() {
-    let (client, watch) = refused().await;
+async fn a_queued_call_holds_no_permit_of_the_inner_service() {
+    let (client, watch) = rate_limited().await;
     let waiting = [spawn(&client, get("/a")).await, spawn(&client, get("/b")).await];
     assert_eq!(watch.permits(), 4);
     for task in waiting {
@@ -25,8 +25,8 @@ async fn a_call_that_waits_holds_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_turn_has_come_waits_for_readiness() {
-    let (client, watch) = refused().await;
+async fn an_admitted_call_waits_for_readiness() {
+    let (client, watch) = rate_limited().await;
     let waiting = spawn(&client, get("/a")).await;
     let mut holders = Vec::new();
     for _ in 0..4 {
@@ -42,11 +42,11 @@ async fn a_call_whose_turn_has_come_waits_for_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes_on() {
+async fn an_error_of_readiness_after_the_wait_is_returned_and_the_next_proceeds() {
     let throttle = ThrottleLayer::new();
     let ((breaks, watch), (mended, _)) = (probe(4), probe(4));
     let mut client = throttle.layer(breaks);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     client.ready().await.unwrap();
     let mut call = task::spawn(client.call(get("/a")));
     assert!(call.poll().is_pending());
@@ -54,13 +54,13 @@ async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes
     tokio::time::advance(11 * SECOND).await;
     let error = loop {
         match call.poll() {
-            std::task::Poll::Ready(answered) => break answered.unwrap_err(),
+            std::task::Poll::Ready(called) => break called.unwrap_err(),
             std::task::Poll::Pending => yield_now().await,
         }
     };
     assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("broken for good")));
     assert_eq!(watch.sends(), 0);
-    // Its turn is free though the future is still kept.
+    // Its permit is free although the future is still kept.
     let start = Instant::now();
     let error = send(&mut throttle.layer(mended), get("/b")).await.map(|_| millis(start));
     assert_eq!(error.unwrap(), 0);
@@ -68,7 +68,7 @@ async fn an_error_of_readiness_after_the_wait_is_the_calls_own_and_the_next_goes
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exempt_endpoint_passes_a_line_and_teaches_nothing() {
+async fn an_exempt_endpoint_is_neither_queued_nor_learned_from() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new().endpoint("/health".parse().unwrap(), |config| config.exempt());
     let handle = layer.handle();

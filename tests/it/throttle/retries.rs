@@ -1,4 +1,4 @@
-//! With `RetryOnRateLimit` outside: nothing is waited for twice, and nobody goes past the line.
+//! With `RetryOnRateLimit` outside: no wait happens twice, and no request jumps the queue.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tower_heed::{
     retry::{Backoff, RetryOutcome},
 };
 
-use super::{SECOND, is_throttled, millis, paths, refuse, send, spawn};
+use super::{SECOND, is_throttled, millis, paths, rate_limit, send, spawn};
 use crate::support::{
     probe::{Answer, probe},
     scripted::get,
@@ -41,7 +41,7 @@ async fn a_reset_is_waited_for_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_made_an_error_inside_is_heeded() {
+async fn a_response_that_became_an_error_inside_is_obeyed() {
     let (probe, watch) = probe(4);
     let classify = ErrorClassifyLayer::new().error_for_status();
     let mut client = ThrottleLayer::new().layer(classify.layer(probe));
@@ -53,10 +53,10 @@ async fn an_answer_that_was_made_an_error_inside_is_heeded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_request_is_retried_once_its_turn_may_come_and_sent_once() {
+async fn a_throttled_request_is_retried_once_a_permit_may_come_and_sent_once() {
     let (probe, watch) = probe(4);
     let mut throttle = ThrottleLayer::new().max_wait(SECOND).layer(probe);
-    refuse(&mut throttle, &watch).await;
+    rate_limit(&mut throttle, &watch).await;
     let mut client = retry().layer(throttle);
     let start = Instant::now();
     let response = send(&mut client, get("/")).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_throttled_request_is_retried_once_its_turn_may_come_and_sent_once() {
 async fn a_throttled_request_within_a_deadline_fails_at_once_and_is_not_retried() {
     let (probe, watch) = probe(4);
     let mut throttle = ThrottleLayer::new().layer(probe);
-    refuse(&mut throttle, &watch).await;
+    rate_limit(&mut throttle, &watch).await;
     let mut client = retry().layer(throttle);
     let mut request = get("/");
     request.extensions_mut().insert(Deadline::at(Instant::now() + 3 * SECOND));
@@ -81,7 +81,7 @@ async fn a_throttled_request_within_a_deadline_fails_at_once_and_is_not_retried(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_goes_to_the_end_of_the_line() {
+async fn a_retry_goes_to_the_end_of_the_queue() {
     let (probe, watch) = probe(4);
     let throttle = ThrottleLayer::new().layer(probe);
     let mut retried = retry().layer(throttle.clone());
@@ -97,7 +97,7 @@ async fn a_retry_goes_to_the_end_of_the_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_limit_of_a_call_names_the_wait_for_a_turn() {
+async fn the_time_limit_of_a_call_names_the_wait_for_a_permit() {
     use tower_heed::{Error, ErrorKind, TimeoutLayer, timeout::Phase};
 
     let (probe, watch) = probe(4);

@@ -17,14 +17,14 @@ use crate::support::{
     sim::{Headers, Limiter, Rule, SECOND},
 };
 
-/// There and back take a millisecond each, and an accepted request five.
+/// A server with a model limiter. Each way takes a millisecond, and an accepted request five more.
 #[derive(Clone)]
 pub struct Server(Arc<Shared>);
 
 struct Shared {
     limiter: Mutex<Limiter>,
     headers: Headers,
-    /// The server's time at the beginning, which is not the client's.
+    /// The server's time at the start, which is not the client's.
     clock: u64,
     begun: Instant,
     counted: Mutex<Counted>,
@@ -33,13 +33,13 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counted {
     pub accepted: usize,
-    pub refused: usize,
+    pub rate_limited: usize,
 }
 
 // === impl Server ===
 
 impl Server {
-    /// Its clock is three tenths of a second into a second.
+    /// The clock starts three tenths of a second into a second.
     pub fn new(rule: Rule, headers: Headers) -> Self {
         Self(Arc::new(Shared {
             limiter: Mutex::new(Limiter::new(rule)),
@@ -68,9 +68,9 @@ impl Service<Request<Body>> for Server {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             sleep(Duration::from_millis(1)).await;
-            let (answer, is_accepted) = shared.arrive();
+            let (response, is_accepted) = shared.arrive();
             sleep(Duration::from_millis(if is_accepted { 6 } else { 1 })).await;
-            Ok(answer)
+            Ok(response)
         })
     }
 }
@@ -83,27 +83,27 @@ impl Shared {
         let now = self.clock + passed;
         let left = self.limiter.lock().unwrap().arrive(now);
         let mut counted = self.counted.lock().unwrap();
-        let mut answer = Response::builder();
+        let mut response = Response::builder();
         if left.accepted {
             counted.accepted += 1;
         } else {
-            counted.refused += 1;
-            answer = answer.status(429);
+            counted.rate_limited += 1;
+            response = response.status(429);
         }
-        if self.headers != Headers::Silent {
+        if self.headers != Headers::Bare {
             let date = SystemTime::UNIX_EPOCH + Duration::from_secs(now / SECOND);
-            answer = answer.header("date", httpdate::fmt_http_date(date));
+            response = response.header("date", httpdate::fmt_http_date(date));
         }
-        answer = match self.headers {
-            Headers::Epoch => answer
+        response = match self.headers {
+            Headers::Epoch => response
                 .header("x-ratelimit-limit", left.limit)
                 .header("x-ratelimit-remaining", left.remaining)
                 .header("x-ratelimit-reset", left.reset.div_ceil(SECOND)),
             Headers::RetryAfter if !left.accepted => {
-                answer.header("retry-after", (left.next - now).div_ceil(SECOND))
+                response.header("retry-after", (left.next - now).div_ceil(SECOND))
             }
-            _ => answer,
+            _ => response,
         };
-        (answer.body(Body::default()).unwrap(), left.accepted)
+        (response.body(Body::default()).unwrap(), left.accepted)
     }
 }

@@ -10,7 +10,9 @@ use tower_heed::{
     extensions::Deadline,
 };
 
-use super::{Answered, SECOND, is_throttled, millis, refuse, refused, send, spawn, throttled};
+use super::{
+    Called, SECOND, is_throttled, millis, rate_limit, rate_limited, send, spawn, throttled,
+};
 use crate::support::{
     probe::{Answer, Body, probe},
     scripted::get,
@@ -22,8 +24,8 @@ fn within(path: &str, timeout: Duration) -> http::Request<Body> {
     request
 }
 
-fn rejected(answered: Answered) -> Error {
-    throttled(&answered.unwrap_err()).clone()
+fn rejected(called: Called) -> Error {
+    throttled(&called.unwrap_err()).clone()
 }
 
 fn waited(error: &Error) -> Duration {
@@ -32,8 +34,8 @@ fn waited(error: &Error) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_comes_after_the_deadline_is_not_waited_for() {
-    let (mut client, watch) = refused().await;
+async fn a_permit_that_comes_after_the_deadline_is_not_waited_for() {
+    let (mut client, watch) = rate_limited().await;
     let start = Instant::now();
     let error = rejected(send(&mut client, within("/", 5 * SECOND)).await);
     assert_eq!(millis(start), 0);
@@ -55,23 +57,23 @@ async fn a_turn_that_comes_after_the_deadline_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_comes_before_the_deadline_is_waited_for() {
-    let (mut client, watch) = refused().await;
+async fn a_permit_that_comes_before_the_deadline_is_waited_for() {
+    let (mut client, watch) = rate_limited().await;
     assert_eq!(send(&mut client, within("/", 12 * SECOND)).await.unwrap().status(), 200);
     assert_eq!(watch.sends(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_comes_just_before_the_deadline_is_waited_for() {
-    // It was taken for one behind a line that is too long, although nobody was before it.
-    let (mut client, watch) = refused().await;
+async fn a_permit_that_comes_just_before_the_deadline_is_waited_for() {
+    // The permit comes in the last tenth of the wait, and no request is ahead.
+    let (mut client, watch) = rate_limited().await;
     assert_eq!(send(&mut client, within("/", SECOND * 21 / 2)).await.unwrap().status(), 200);
     assert_eq!(watch.sends(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_while_the_service_is_made_ready_sends_nothing() {
-    let (client, watch) = refused().await;
+    let (client, watch) = rate_limited().await;
     let waiting = spawn(&client, within("/", 12 * SECOND)).await;
     let mut holders = Vec::new();
     for _ in 0..4 {
@@ -88,14 +90,14 @@ async fn a_deadline_that_passes_while_the_service_is_made_ready_sends_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_comes_after_max_wait_is_not_waited_for() {
+async fn a_permit_that_comes_after_max_wait_is_not_waited_for() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
         .max_wait(3 * SECOND)
         .endpoint("GET /patient/{id}".parse().unwrap(), |config| config.max_wait(20 * SECOND))
         .endpoint("GET /users/{id}".parse().unwrap(), |config| config);
     let mut client = layer.layer(probe);
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     let start = Instant::now();
     let error = rejected(send(&mut client, get("/users/1")).await);
     assert_eq!(error.endpoint(), Some("GET /users/{id}"));
@@ -123,24 +125,24 @@ async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_ends_the_waits_that_have_become_vain() {
+async fn a_429_ends_the_waits_that_have_become_hopeless() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
     watch.answer(Answer::never());
     let hangs = spawn(&client, get("/hangs")).await;
-    let vain = spawn(&client, within("/vain", 5 * SECOND)).await;
+    let hopeless = spawn(&client, within("/hopeless", 5 * SECOND)).await;
     let patient = spawn(&client, within("/patient", 15 * SECOND)).await;
     sleep(SECOND).await;
     watch.respond(429, &[("retry-after", "10")]);
     let start = Instant::now();
-    // The turn of the one that is given up goes to the next, which is refused.
+    // The permit of the dropped call goes to the next request, which is rate limited.
     hangs.abort();
-    let (vain, patient) = (vain.await.unwrap(), patient.await.unwrap());
-    assert_eq!(vain.unwrap().status(), 429);
+    let (hopeless, patient) = (hopeless.await.unwrap(), patient.await.unwrap());
+    assert_eq!(hopeless.unwrap().status(), 429);
     assert_eq!(patient.unwrap().status(), 200);
     assert!((10_000..11_000).contains(&millis(start)), "{} ms", millis(start));
 
-    refuse(&mut client, &watch).await;
+    rate_limit(&mut client, &watch).await;
     let waits = spawn(&client, within("/waits", 12 * SECOND)).await;
     sleep(10 * SECOND).await;
     watch.respond(429, &[("retry-after", "60")]);
@@ -150,11 +152,11 @@ async fn a_refusal_ends_the_waits_that_have_become_vain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_limit_outside_is_obeyed_without_a_mark() {
+async fn a_time_limit_outside_is_obeyed_without_an_extension() {
     let (probe, watch) = probe(4);
     let timeout = TimeoutLayer::new(5 * SECOND);
     let mut throttle = ThrottleLayer::new().layer(probe);
-    refuse(&mut throttle, &watch).await;
+    rate_limit(&mut throttle, &watch).await;
     let mut client = timeout.layer(throttle);
     let start = Instant::now();
     let error = client.ready().await.unwrap().call(get("/")).await.unwrap_err();
@@ -163,8 +165,8 @@ async fn a_time_limit_outside_is_obeyed_without_a_mark() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_has_passed_before_the_turn_was_taken_sends_nothing() {
-    let (mut client, watch) = refused().await;
+async fn a_deadline_that_has_passed_before_the_permit_was_used_sends_nothing() {
+    let (mut client, watch) = rate_limited().await;
     client.ready().await.unwrap();
     let mut call = tokio_test::task::spawn(client.call(within("/", 12 * SECOND)));
     assert!(call.poll().is_pending());

@@ -22,15 +22,15 @@ use crate::support::{probe::Body, scripted::get};
 
 type Client = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
-/// A client whose first `failing` sends fail with this error; the others are answered after 5 ms, with these headers.
+/// A client whose first `failing` attempts fail with this error; the others succeed after 5 ms, with these headers.
 fn failing(
     failing: usize,
     error: impl Fn() -> BoxError + Clone + Send + Sync + 'static,
     headers: &'static [(&'static str, &'static str)],
 ) -> (Client, ThrottleHandle) {
-    let sends = Arc::new(AtomicUsize::new(0));
+    let attempts = Arc::new(AtomicUsize::new(0));
     let server = service_fn(move |_: Request<Body>| {
-        let fails = sends.fetch_add(1, Ordering::Relaxed) < failing;
+        let fails = attempts.fetch_add(1, Ordering::Relaxed) < failing;
         let error = error.clone();
         async move {
             if fails {
@@ -71,33 +71,33 @@ async fn ten_refused_connections_in_a_row_add_no_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_could_not_be_had_takes_no_turn() {
+async fn an_unavailable_token_takes_no_permit() {
     assert_eq!(eleven(|| TokenError::new(TokenErrorKind::Unavailable).into()).await, 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_broke_half_way_leaves_its_request_in_doubt() {
+async fn a_connection_that_broke_leaves_its_request_in_doubt() {
     // Ten doubts of half a second, one after the other.
     let took = eleven(io(ErrorKind::ConnectionReset)).await;
     assert!(took >= 4_500, "{took} ms");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_unit_of_a_counter_that_was_not_used_is_there_for_the_next() {
+async fn an_unused_unit_of_a_counter_is_there_for_the_next() {
     const LEFT: &[(&str, &str)] =
         &[("ratelimit-limit", "9"), ("ratelimit-remaining", "1"), ("ratelimit-reset", "60")];
     let (mut client, handle) = failing(0, io(ErrorKind::Other), LEFT);
     send(&mut client, get("/")).await.unwrap();
     assert_eq!(only(handle.snapshot()).remaining(), Some(1));
-    // The one call takes the last unit and is dropped; it was on its way, so the unit may be gone.
+    // The call takes the last unit and is dropped; it was in flight, so the unit may be gone.
     client.ready().await.unwrap();
     drop(client.call(get("/dropped")));
     assert_eq!(only(handle.snapshot()).remaining(), Some(0));
 
     let (mut client, handle) = {
-        let sends = Arc::new(AtomicUsize::new(0));
+        let attempts = Arc::new(AtomicUsize::new(0));
         let server = service_fn(move |_: Request<Body>| {
-            let first = sends.fetch_add(1, Ordering::Relaxed) == 0;
+            let first = attempts.fetch_add(1, Ordering::Relaxed) == 0;
             async move {
                 let mut response = Response::builder();
                 for (name, value) in LEFT {
@@ -116,12 +116,12 @@ async fn a_unit_of_a_counter_that_was_not_used_is_there_for_the_next() {
         send(&mut client, get("/refused")).await.unwrap_err();
         assert_eq!(only(handle.snapshot()).remaining(), Some(1));
     }
-    // Neither is it a scout that has to keep its distance.
+    // Nor does it count as a scout, which keeps a distance.
     assert!(millis(start) < 100, "{} ms", millis(start));
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_go_on_after_a_refused_connection() {
+async fn queued_requests_proceed_after_a_refused_connection() {
     let (client, _) = failing(10, io(ErrorKind::ConnectionRefused), &[]);
     let start = Instant::now();
     let calls: Vec<_> = (0..20)

@@ -12,6 +12,7 @@ use self::{
     fixed::Fixed,
     gain::Gain,
     scouts::Scouts,
+    shift::Shift,
     usage::Usage,
     window::{Entry, Window},
 };
@@ -22,14 +23,9 @@ mod bucket;
 mod fixed;
 mod gain;
 mod scouts;
+mod shift;
 mod usage;
 mod window;
-
-/// Resets in whole seconds are no more exact than this; a smaller difference between two of them says nothing.
-const COARSE: Duration = Duration::from_millis(1_500);
-
-/// The same for resets with a fraction of a second.
-const FINE: Duration = Duration::from_millis(50);
 
 /// A limiter is a bucket if it shows itself as one within this time.
 const YOUTH: Duration = Duration::from_secs(10);
@@ -79,7 +75,7 @@ pub(super) struct Counter {
     scouts: Scouts,
     /// Requests that were accepted lately, for a change of the model.
     entries: VecDeque<Entry>,
-    earlier: Option<Earlier>,
+    shift: Shift,
     gain: Gain,
     /// The limiter was treated as a bucket and rejected too often to be one.
     no_bucket: bool,
@@ -96,15 +92,6 @@ enum Model {
     Bucket(Bucket),
 }
 
-/// An earlier response, to recognise a bucket.
-#[derive(Clone, Copy, Debug)]
-struct Earlier {
-    sent: Instant,
-    received: Instant,
-    left: u64,
-    reset: Reset,
-}
-
 // === impl Counter ===
 
 impl Counter {
@@ -119,7 +106,7 @@ impl Counter {
             model,
             scouts: Scouts::default(),
             entries: VecDeque::new(),
-            earlier: None,
+            shift: Shift::default(),
             gain: Gain::default(),
             no_bucket: false,
             begun: view.now,
@@ -206,7 +193,8 @@ impl Counter {
         }
         if !self.no_bucket && self.is_young(view.now) {
             let line = self.gain.read(&sample);
-            if let Some(rate) = self.bucket_rate(&sample, report.reading).or(line) {
+            let shift = report.reading.reset.and_then(|reset| self.shift.read(&sample, reset));
+            if let Some(rate) = shift.or(line) {
                 self.model = Model::Bucket(Bucket::new(rate, &sample));
             }
         }
@@ -286,49 +274,4 @@ impl Counter {
         };
         !proven && now <= later(self.begun, YOUTH)
     }
-
-    /// The rate of a bucket, if the responses show one: its reset moves away while `left` falls, faster than time passes.
-    ///
-    /// The reset of a fixed window stands still, and that of a sliding one moves no faster than time. That of a bucket is when it is
-    /// full again, so each request puts it off.
-    fn bucket_rate(&mut self, sample: &Sample, reading: &Reading) -> Option<f64> {
-        let reset = reading.reset?;
-        let now =
-            Earlier { sent: sample.sent, received: sample.received, left: sample.left, reset };
-        let earlier = self.earlier.get_or_insert(now);
-        let passed = sample.received.saturating_duration_since(earlier.sent);
-        if passed > Duration::from_secs(1) || earlier.left < sample.left {
-            *earlier = now;
-            return None;
-        }
-        let (moved, is_coarse) = match (earlier.reset, reset) {
-            (Reset::At(was), Reset::At(is)) => (
-                is.duration_since(was).ok()?,
-                is_whole(since_epoch(is)) && is_whole(since_epoch(was)),
-            ),
-            (Reset::In(was), Reset::In(is)) => {
-                let since = sample.sent.saturating_duration_since(earlier.received);
-                (is.checked_sub(was)?.saturating_add(since), is_whole(is) && is_whole(was))
-            }
-            _ => return None,
-        };
-        if moved <= passed.saturating_add(if is_coarse { COARSE } else { FINE }) {
-            return None;
-        }
-        let full_in = match (reset, sample.date) {
-            (Reset::In(wait), _) => wait,
-            (Reset::At(at), Some(date)) => at.duration_since(date).ok()?,
-            (Reset::At(_), None) => moved,
-        };
-        let taken = sample.limit.saturating_sub(sample.left);
-        (taken > 0).then(|| taken as f64 / full_in.as_secs_f64().max(0.001))
-    }
-}
-
-fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-const fn is_whole(span: Duration) -> bool {
-    span.subsec_nanos() == 0
 }

@@ -219,7 +219,7 @@ impl Window {
             self.set_back(sample);
         }
         let counted = sample.limit.saturating_sub(sample.left);
-        // Requests that had been answered when this one was sent were counted before it, and so was it.
+        // Requests whose response had come when this one was sent were counted before it.
         let before = self.entries.partition_point(|entry| entry.latest <= sample.sent) as u64;
         let surely = before + u64::from(!sample.rate_limited);
         if let Some(oldest) = self.entries.front().copied() {
@@ -263,7 +263,7 @@ impl Window {
         }
     }
 
-    /// Adds requests that the server counts and this process did not send, or was not told of.
+    /// Adds requests that the server counts and this process did not send.
     fn add_others(&mut self, sample: &Sample, counted: u64) {
         let perhaps = (self.entries.len() as u64).saturating_add(sample.in_flight);
         let others = counted.saturating_sub(perhaps).min(MAX_OTHERS);

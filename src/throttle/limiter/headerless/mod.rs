@@ -43,7 +43,7 @@ enum Next {
     Go(Headerless),
 }
 
-/// A request that was answered.
+/// A request with its response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RoundTrip {
     pub(super) sent: Instant,

@@ -1,14 +1,14 @@
-//! What a scenario comes to over many seeds.
+//! The results of a scenario over many seeds.
 
 use super::{Outcome, Scenario, ideal, run};
 
-/// Times against those of a client that knows the limiter, and refusals, both sorted.
+/// Times relative to a client that knows the limiter, and numbers of 429s, both sorted.
 pub struct Figures {
     times: Vec<f64>,
-    refused: Vec<usize>,
+    rate_limited: Vec<usize>,
 }
 
-/// So many seeds, unless `SEEDS` says otherwise.
+/// The number of seeds: `SEEDS`, or else `usually`.
 pub fn seeds(usually: u64) -> u64 {
     std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(usually)
 }
@@ -16,30 +16,30 @@ pub fn seeds(usually: u64) -> u64 {
 impl Figures {
     pub fn of(scenario: &Scenario, seeds: u64) -> Self {
         let one = |seed| {
-            let Outcome { took, refused, .. } = run(scenario, seed);
-            (took as f64 / ideal(scenario, seed) as f64, refused)
+            let Outcome { took, rate_limited, .. } = run(scenario, seed);
+            (took as f64 / ideal(scenario, seed) as f64, rate_limited)
         };
-        let (mut times, mut refused): (Vec<_>, Vec<_>) = (0..seeds).map(one).unzip();
+        let (mut times, mut rate_limited): (Vec<_>, Vec<_>) = (0..seeds).map(one).unzip();
         times.sort_by(f64::total_cmp);
-        refused.sort_unstable();
-        Self { times, refused }
+        rate_limited.sort_unstable();
+        Self { times, rate_limited }
     }
 
-    /// What this part of the seeds does not exceed.
+    /// The quantile of the times.
     pub fn time(&self, part: f64) -> f64 {
         self.times[self.at(part)]
     }
 
-    pub fn refused(&self, part: f64) -> usize {
-        self.refused[self.at(part)]
+    pub fn rate_limited(&self, part: f64) -> usize {
+        self.rate_limited[self.at(part)]
     }
 
-    /// The middle, nine in ten, 19 of 20, the worst.
+    /// The median, the 90th and the 95th percentile, the worst.
     pub fn line(&self) -> String {
         let parts = [0.5, 0.9, 0.95, 1.0];
         let times = parts.map(|part| format!("{:.3}", self.time(part))).join(" ");
-        let refused = parts.map(|part| format!("{:>2}", self.refused(part))).join(" ");
-        format!("{times} · {refused}")
+        let rate_limited = parts.map(|part| format!("{:>2}", self.rate_limited(part))).join(" ");
+        format!("{times} · {rate_limited}")
     }
 
     fn at(&self, part: f64) -> usize {

@@ -11,32 +11,32 @@ use tower_heed::__internals::{Availability, Observation, Permit, Quota};
 
 use super::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND, Server};
 
-/// A fleet, and what all of it asks for.
+/// A fleet and its load.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet {
     pub rule: Rule,
     pub headers: Headers,
     pub processes: usize,
-    /// How long it is watched, and how much of that is not counted.
+    /// How long it runs, and how much of that is not counted.
     pub lasts: Nanos,
     pub learning: Nanos,
-    /// Jobs a second, of all processes together. Every other process gets its own in bursts of ten.
+    /// Jobs per second of all processes together; every other process gets them in bursts of ten.
     pub demand: f64,
-    /// One way, at least and at most.
+    /// The shortest and the longest delay of one way.
     pub delay: (Nanos, Nanos),
 }
 
-/// What became of it.
+/// The result of a fleet.
 #[derive(Clone, Debug, Default)]
 pub struct FleetOutcome {
     /// Jobs that came up, and those that were done.
     pub jobs: u64,
     pub accepted: u64,
-    pub refused: u64,
-    /// The same, after the time of learning.
+    pub rate_limited: u64,
+    /// The same, without the time of learning.
     pub accepted_later: u64,
-    pub refused_later: u64,
-    /// How evenly the accepted ones are shared: 1 if all have as many, 1/n if one has them all.
+    pub rate_limited_later: u64,
+    /// Jain's index of the accepted requests: 1 if all processes have as many, 1/n if one has them all.
     pub jain: f64,
     /// The longest that any process had work and nothing was accepted.
     pub longest: Nanos,
@@ -46,7 +46,7 @@ pub struct FleetOutcome {
 enum Event {
     Job,
     Arrives(usize),
-    Answered(usize),
+    Responded(usize),
     Wake,
 }
 
@@ -73,7 +73,7 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
     };
     let mut processes: Vec<_> = (0..fleet.processes as u64).map(process).collect();
     let mut outcome = FleetOutcome::default();
-    let mut sends: Vec<Option<(Permit, Option<Box<Observation>>)>> = Vec::new();
+    let mut attempts: Vec<Option<(Permit, Option<Box<Observation>>)>> = Vec::new();
     let mut free: Vec<usize> = Vec::new();
     let mut events = BinaryHeap::new();
     let burst = |number: usize| if number % 2 == 0 { 1 } else { 10 };
@@ -102,21 +102,21 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
                 events.push(Reverse((now + until_next(number, &mut chance), number, Event::Job)));
             }
             Event::Arrives(send) => {
-                let answer = server.arrive(now);
-                let takes = if answer.rate_limited { 0 } else { 5 * MILLI };
+                let response = server.arrive(now);
+                let takes = if response.rate_limited { 0 } else { 5 * MILLI };
                 let delay = chance.between(fleet.delay.0, fleet.delay.1);
-                sends[send].as_mut().unwrap().1 = Some(Box::new(answer));
-                events.push(Reverse((now + takes + delay, number, Event::Answered(send))));
+                attempts[send].as_mut().unwrap().1 = Some(Box::new(response));
+                events.push(Reverse((now + takes + delay, number, Event::Responded(send))));
                 continue;
             }
-            Event::Answered(send) => {
-                let (permit, answer) = sends[send].take().unwrap();
-                let answer = answer.unwrap();
+            Event::Responded(send) => {
+                let (permit, response) = attempts[send].take().unwrap();
+                let response = response.unwrap();
                 free.push(send);
-                process.quota.on_response(permit, instant(now), &answer);
-                if answer.rate_limited {
-                    outcome.refused += 1;
-                    outcome.refused_later += u64::from(is_later);
+                process.quota.on_response(permit, instant(now), &response);
+                if response.rate_limited {
+                    outcome.rate_limited += 1;
+                    outcome.rate_limited_later += u64::from(is_later);
                     if process.jobs.is_empty() {
                         process.fed = now;
                     }
@@ -136,10 +136,10 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
                 Availability::Now(permit) => {
                     process.jobs.pop_front();
                     let send = free.pop().unwrap_or_else(|| {
-                        sends.push(None);
-                        sends.len() - 1
+                        attempts.push(None);
+                        attempts.len() - 1
                     });
-                    sends[send] = Some((permit, None));
+                    attempts[send] = Some((permit, None));
                     let delay = chance.between(fleet.delay.0, fleet.delay.1);
                     events.push(Reverse((now + delay, number, Event::Arrives(send))));
                 }

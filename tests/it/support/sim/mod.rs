@@ -11,7 +11,7 @@ mod world;
 pub use limiter_sim::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND};
 
 pub use self::{
-    driver::Asked,
+    driver::Driver,
     figures::{Figures, seeds},
     fleet::{Fleet, run_fleet},
     ideal::ideal,

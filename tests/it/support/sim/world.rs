@@ -11,48 +11,48 @@ use tower_heed::__internals::{Availability, Observation, Permit, Quota};
 
 use super::{Chance, Headers, Limiter, MILLI, Nanos, Rule, SECOND, Server};
 
-/// What is tried out.
+/// A scenario: a limiter, a network, and a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     pub rule: Rule,
     pub headers: Headers,
     pub jobs: usize,
     pub workers: usize,
-    /// One way, at least and at most.
+    /// The shortest and the longest delay of one way.
     pub delay: (Nanos, Nanos),
     /// How long an accepted request takes.
     pub takes: Nanos,
-    /// If not zero, a job comes up so often, each with a worker of its own; else all are there from the beginning.
+    /// The time between two jobs, each with a worker of its own; if zero, all jobs are there from the start.
     pub job_every: Nanos,
-    /// So many requests of others were counted before the first.
+    /// The number of requests of others that were counted before the first.
     pub used: u64,
-    /// Another client sends so often.
+    /// The time between two requests of another client.
     pub other_every: Option<Nanos>,
-    /// So many of a thousand requests are lost, half of them before the server counts them; the client gives up after this.
+    /// How many of a thousand requests are lost, half of them before the server counts them, and when the client gives up.
     pub lost: (u64, Nanos),
-    /// At this moment the server's clock is set by so much.
+    /// When the server's clock is set, and by how much.
     pub clock_step: Option<(Nanos, i64)>,
-    /// At this moment the limiter keeps to another rule.
+    /// When the limiter changes to another rule.
     pub new_rule: Option<(Nanos, Rule)>,
 }
 
-/// What came of it.
+/// The result of a scenario.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub took: Nanos,
-    pub refused: usize,
-    pub others_refused: usize,
-    /// When each worker had its jobs done, if each has as many.
+    pub rate_limited: usize,
+    pub others_rate_limited: usize,
+    /// When each worker had done its jobs.
     pub finished: Vec<Nanos>,
-    pub turns_asked: usize,
-    /// Sent, those that were lost among them.
+    pub asked: usize,
+    /// All requests, lost ones included.
     pub sent: usize,
 }
 
 enum Event {
     Job(usize),
     Arrives(usize),
-    Answered(usize, Box<Observation>),
+    Responded(usize, Box<Observation>),
     Lost(usize),
     Wake,
     Other,
@@ -87,7 +87,7 @@ impl Scenario {
         }
     }
 
-    /// The server's clock starts anywhere in a window.
+    /// A server whose clock starts anywhere in a window.
     pub fn server(&self, chance: &mut Chance) -> Server {
         let clock = 1_700_000_000 * SECOND + chance.between(0, 20 * SECOND);
         let mut server = Server { limiter: Limiter::new(self.rule), headers: self.headers, clock };
@@ -118,10 +118,10 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let mut done = 0;
     let mut outcome = Outcome {
         took: 0,
-        refused: 0,
-        others_refused: 0,
+        rate_limited: 0,
+        others_rate_limited: 0,
         finished: vec![0; scenario.workers.max(scenario.jobs)],
-        turns_asked: 0,
+        asked: 0,
         sent: 0,
     };
     macro_rules! push {
@@ -151,28 +151,28 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
             panic!("stuck with {} of {} done", done, scenario.jobs)
         };
         assert!(
-            now < 10_000 * SECOND && outcome.turns_asked < 300_000,
+            now < 10_000 * SECOND && outcome.asked < 300_000,
             "seed {seed}: stuck with {done} of {} done",
             scenario.jobs
         );
         match what[event as usize].take() {
             Some(Event::Job(worker)) => waiting.push_back(worker),
             Some(Event::Arrives(send)) => {
-                let answer = server.arrive(now);
-                let takes = if answer.rate_limited { 0 } else { scenario.takes };
+                let response = server.arrive(now);
+                let takes = if response.rate_limited { 0 } else { scenario.takes };
                 if sends[send].permit.is_some() && !sends[send].is_lost {
                     push!(
                         now + takes + scenario.delay(&mut chance),
-                        Event::Answered(send, Box::new(answer))
+                        Event::Responded(send, Box::new(response))
                     );
                 }
                 continue;
             }
-            Some(Event::Answered(send, answer)) => {
+            Some(Event::Responded(send, response)) => {
                 let Send { worker, permit, .. } = &mut sends[send];
-                quota.on_response(permit.take().unwrap(), instant(now), &answer);
-                if answer.rate_limited {
-                    outcome.refused += 1;
+                quota.on_response(permit.take().unwrap(), instant(now), &response);
+                if response.rate_limited {
+                    outcome.rate_limited += 1;
                     waiting.push_front(*worker);
                 } else {
                     done += 1;
@@ -199,14 +199,14 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                 continue;
             }
             Some(Event::Other) => {
-                outcome.others_refused += usize::from(server.arrive(now).rate_limited);
+                outcome.others_rate_limited += usize::from(server.arrive(now).rate_limited);
                 push!(now + scenario.other_every.unwrap(), Event::Other);
                 continue;
             }
             Some(Event::Wake) | None => {}
         }
         while !waiting.is_empty() {
-            outcome.turns_asked += 1;
+            outcome.asked += 1;
             match quota.acquire(instant(now)) {
                 Availability::Now(permit) => {
                     let worker = waiting.pop_front().unwrap();

@@ -1,4 +1,4 @@
-//! What a refusal says before anything was accepted.
+//! The first responses.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,17 +9,17 @@ use tower_heed::{
     headers::RateLimit,
 };
 
-const TOLD: Duration = Duration::from_secs(12);
+const WAIT: Duration = Duration::from_secs(12);
 const ROUND_TRIP: Duration = Duration::from_millis(10);
 
-/// Sends all that may go at this moment, and has them answered after a round trip.
-fn round(quota: &mut Quota, now: Instant, answer: &Observation) -> usize {
+/// Sends all requests that have a permit now, and responds after a round trip.
+fn round(quota: &mut Quota, now: Instant, response: &Observation) -> usize {
     let mut permits = Vec::new();
     while let Availability::Now(permit) = quota.acquire(now) {
         permits.push(permit);
     }
     let sent = permits.len();
-    permits.into_iter().for_each(|permit| quota.on_response(permit, now + ROUND_TRIP, answer));
+    permits.into_iter().for_each(|permit| quota.on_response(permit, now + ROUND_TRIP, response));
     sent
 }
 
@@ -41,23 +41,22 @@ fn a_used_up_counter_in_the_headers_is_waited_for() {
 }
 
 #[test]
-fn the_very_first_refusal_is_a_wait_and_no_limit() {
-    for told in [Some(TOLD), None] {
+fn a_429_to_the_very_first_request_is_a_wait_and_no_limit() {
+    for retry_after in [Some(WAIT), None] {
         let (mut quota, mut now) = (Quota::new(), Instant::now());
-        let refusal =
-            Observation { rate_limited: true, retry_after: told, ..Observation::default() };
-        assert_eq!(round(&mut quota, now, &refusal), 1);
+        let rejection = Observation { rate_limited: true, retry_after, ..Observation::default() };
+        assert_eq!(round(&mut quota, now, &rejection), 1);
         now += ROUND_TRIP;
-        if let Some(told) = told {
-            assert!(matches!(quota.acquire(now), Availability::At(at) if at >= now + told));
+        if let Some(wait) = retry_after {
+            assert!(matches!(quota.acquire(now), Availability::At(at) if at >= now + wait));
         }
-        now += TOLD;
-        // What was closed is open, and nothing else is known: one, and then more and more.
+        now += WAIT;
+        // The server is open again, and nothing else is known: one, and then more and more.
         let mut sent = Vec::new();
         for _ in 0..6 {
             sent.push(round(&mut quota, now, &Observation::default()));
             now += ROUND_TRIP;
         }
-        assert_eq!(sent, [1, 2, 4, 8, 8, 8], "{told:?}");
+        assert_eq!(sent, [1, 2, 4, 8, 8, 8], "{retry_after:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that have no answer for long hold up nobody for long.
+//! Hanging requests delay no other for long.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,23 +14,23 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn turn(quota: &mut Quota, now: Instant) -> Permit {
+fn acquire(quota: &mut Quota, now: Instant) -> Permit {
     match quota.acquire(now) {
         Availability::Now(permit) => permit,
-        turn => panic!("{turn:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
-/// All turns that there are now.
-fn turns(quota: &mut Quota, now: Instant) -> Vec<Permit> {
-    let turn = || match quota.acquire(now) {
+/// All permits that there are now.
+fn acquire_all(quota: &mut Quota, now: Instant) -> Vec<Permit> {
+    let next = || match quota.acquire(now) {
         Availability::Now(permit) => Some(permit),
         _ => None,
     };
-    std::iter::from_fn(turn).collect()
+    std::iter::from_fn(next).collect()
 }
 
-/// An answer in a fixed window of a second that ends at this second of the server's.
+/// A response in a fixed window of a second that ends at this second of the server's clock.
 fn fixed(limit: u64, remaining: u64, ends: u64) -> Observation {
     let reset = Some(Reset::At(UNIX + Duration::from_secs(ends)));
     let reading = Reading { name: 1, limit: Some(limit), remaining, reset };
@@ -42,29 +42,29 @@ fn fixed(limit: u64, remaining: u64, ends: u64) -> Observation {
 }
 
 #[test]
-fn one_that_hangs_is_waited_for_a_second_and_the_next_one_too() {
+fn a_hanging_request_is_waited_for_a_second_and_so_is_the_next() {
     let (mut quota, start) = (Quota::new(), Instant::now());
-    let _hangs = turn(&mut quota, start);
+    let _hangs = acquire(&mut quota, start);
     let Availability::AfterResponse { or_at } = quota.acquire(start) else { panic!("two at once") };
     assert_eq!(or_at, start + seconds(1.0));
-    assert!(turns(&mut quota, start + seconds(0.999)).is_empty());
+    assert!(acquire_all(&mut quota, start + seconds(0.999)).is_empty());
     let mut all = Vec::new();
     for at in 1..8 {
-        let more = turns(&mut quota, start + seconds(f64::from(at)));
+        let more = acquire_all(&mut quota, start + seconds(f64::from(at)));
         all.push(more.len());
         std::mem::forget(more);
     }
-    // As many more as hang, and not without end.
+    // As many more as hang, up to a bound.
     assert_eq!(all, [1, 2, 4, 8, 16, 16, 16]);
     assert_eq!(quota.snapshot(start + seconds(8.0)).in_flight, 64);
 }
 
 #[test]
-fn an_answer_in_time_lets_no_more_go_than_it_did() {
+fn a_response_in_time_does_not_raise_the_concurrency() {
     let (mut quota, mut now) = (Quota::new(), Instant::now());
     for expected in [1, 2, 3, 4] {
-        let permit = turn(&mut quota, now);
-        let more = turns(&mut quota, now);
+        let permit = acquire(&mut quota, now);
+        let more = acquire_all(&mut quota, now);
         assert_eq!(more.len() + 1, expected);
         now += seconds(0.9);
         for permit in more {
@@ -75,25 +75,25 @@ fn an_answer_in_time_lets_no_more_go_than_it_did() {
 }
 
 #[test]
-fn a_probe_of_a_refusing_server_that_hangs_is_followed_by_one_more_each_second() {
+fn a_hanging_probe_is_followed_by_one_more_each_second() {
     let (mut quota, mut now) = (Quota::new(), Instant::now());
-    let permit = turn(&mut quota, now);
+    let permit = acquire(&mut quota, now);
     quota.on_response(permit, now, &Observation { rate_limited: true, ..Observation::default() });
     now += seconds(0.1);
     for _ in 0..5 {
-        assert_eq!(turns(&mut quota, now).len(), 1, "one alone");
-        assert!(turns(&mut quota, now + seconds(0.99)).is_empty());
+        assert_eq!(acquire_all(&mut quota, now).len(), 1, "two at once");
+        assert!(acquire_all(&mut quota, now + seconds(0.99)).is_empty());
         now += seconds(1.0);
     }
 }
 
 #[test]
-fn one_that_hangs_is_not_taken_off_the_next_windows() {
+fn a_hanging_request_is_not_taken_off_the_next_windows() {
     let (mut quota, start) = (Quota::new(), Instant::now());
     let mut now = start;
-    // Until windows have begun as foretold: of a limit of one, each answer shows nothing left.
+    // Until windows have begun as predicted: with a limit of one, each response shows nothing left.
     for window in 1..6 {
-        let permit = turn(&mut quota, now);
+        let permit = acquire(&mut quota, now);
         now += seconds(0.01);
         quota.on_response(permit, now, &fixed(1, 0, 100 + window));
         let Availability::At(at) = quota.acquire(now) else { panic!("a second in one window") };
@@ -101,28 +101,28 @@ fn one_that_hangs_is_not_taken_off_the_next_windows() {
         now = start + Duration::from_secs(window) + seconds(0.2);
     }
     assert!(matches!(quota.snapshot(now).kind, LimiterKind::FixedWindow { .. }));
-    let _hangs = turn(&mut quota, now);
+    let _hangs = acquire(&mut quota, now);
     let mut sent = 0;
     for _ in 0..100 {
         now += seconds(0.1);
-        // None of these has an answer either.
-        sent += turns(&mut quota, now).len();
+        // None of these has a response either.
+        sent += acquire_all(&mut quota, now).len();
     }
     assert!((8..=10).contains(&sent), "{sent} in ten windows");
 }
 
 #[test]
-fn one_that_hangs_is_not_counted_twice_once_a_later_answer_has_come() {
+fn a_hanging_request_is_not_counted_twice_once_a_later_response_has_come() {
     let (mut quota, start) = (Quota::new(), Instant::now());
-    let first = turn(&mut quota, start);
+    let first = acquire(&mut quota, start);
     quota.on_response(first, start, &fixed(9, 8, 160));
-    let _hangs = turn(&mut quota, start);
+    let _hangs = acquire(&mut quota, start);
     assert_eq!(quota.snapshot(start).remaining, Some(7));
-    // It left too soon after: the one that hangs may be counted later.
-    let soon = turn(&mut quota, start + seconds(0.5));
+    // This one is sent too soon after: the hanging request may be counted later.
+    let soon = acquire(&mut quota, start + seconds(0.5));
     quota.on_response(soon, start + seconds(0.6), &fixed(9, 6, 160));
     assert_eq!(quota.snapshot(start + seconds(0.6)).remaining, Some(5));
-    let later = turn(&mut quota, start + seconds(1.5));
+    let later = acquire(&mut quota, start + seconds(1.5));
     quota.on_response(later, start + seconds(1.6), &fixed(9, 5, 160));
     let shown = quota.snapshot(start + seconds(1.6));
     assert_eq!((shown.remaining, shown.in_flight), (Some(5), 1));
@@ -135,7 +135,11 @@ fn a_slow_endpoint_is_not_sent_more_than_its_counter_shows() {
         let scenario = Scenario { takes: 3 * SECOND, jobs: 60, ..Scenario::new(rule, headers) };
         for seed in 0..20 {
             let outcome = run(&scenario, seed);
-            assert!(outcome.refused <= 20, "{headers:?} {seed}: {} refused", outcome.refused);
+            assert!(
+                outcome.rate_limited <= 20,
+                "{headers:?} {seed}: {} rate limited",
+                outcome.rate_limited
+            );
         }
     }
 }
@@ -148,9 +152,9 @@ fn a_slow_endpoint_comes_to_its_concurrency() {
         jobs: 64,
         workers: 64,
         delay: (MILLI, MILLI),
-        ..Scenario::new(rule, Headers::Silent)
+        ..Scenario::new(rule, Headers::Bare)
     };
     let outcome = run(&scenario, 1);
     assert!(outcome.took < 12 * SECOND, "{} ms", outcome.took / MILLI);
-    assert_eq!(outcome.refused, 0);
+    assert_eq!(outcome.rate_limited, 0);
 }

@@ -1,20 +1,18 @@
-//! Limits that are not round, slow servers, jobs that come up over time, windows that others have partly used, and others who go
-//! on using them: `SEEDS=200 cargo test --release --test it quota_hard -- --nocapture` prints the figures.
+//! Limits that are not round, slow servers, jobs that come up over time, and windows that other clients use too: `SEEDS=200 cargo test --release --test it quota_hard -- --nocapture` prints the figures.
 
 use crate::support::sim::{Figures, Headers, MILLI, Rule, SECOND, Scenario, seeds};
 
-const HEADERS: [Headers; 4] =
-    [Headers::Epoch, Headers::Delta, Headers::RetryAfter, Headers::Silent];
+const HEADERS: [Headers; 4] = [Headers::Epoch, Headers::Delta, Headers::RetryAfter, Headers::Bare];
 const FIXED: Rule = Rule::Fixed { limit: 50, period: SECOND };
 
-/// Prints what it comes to, and says where half of the runs took longer than so many times the ideal, or more was refused.
+/// Prints the figures, and fails where the median time relative to the ideal, or the median number of 429s, exceeds its bound.
 fn hard(name: &str, scenario: Scenario, most: [(f64, usize); 4]) {
     let mut broken = Vec::new();
-    for (headers, (time, refused)) in HEADERS.into_iter().zip(most) {
+    for (headers, (time, rate_limited)) in HEADERS.into_iter().zip(most) {
         let scenario = Scenario { headers, ..scenario };
         let figures = Figures::of(&scenario, seeds(15));
         println!("{name:<28} {:<10} {}", format!("{headers:?}"), figures.line());
-        if figures.time(0.5) > time || figures.refused(0.5) > refused {
+        if figures.time(0.5) > time || figures.rate_limited(0.5) > rate_limited {
             broken.push(format!("{name}, {headers:?}: {}", figures.line()));
         }
     }
@@ -23,7 +21,7 @@ fn hard(name: &str, scenario: Scenario, most: [(f64, usize); 4]) {
 
 #[test]
 fn quota_hard_limits() {
-    let new = |rule| Scenario::new(rule, Headers::Silent);
+    let new = |rule| Scenario::new(rule, Headers::Bare);
     let fixed = |limit, period| new(Rule::Fixed { limit, period });
     hard("37 a second", fixed(37, SECOND), [(1.1, 0), (1.1, 0), (1.1, 10), (1.04, 12)]);
     hard(
@@ -46,7 +44,7 @@ fn quota_hard_limits() {
 
 #[test]
 fn quota_hard_servers() {
-    let fixed = Scenario::new(FIXED, Headers::Silent);
+    let fixed = Scenario::new(FIXED, Headers::Bare);
     hard(
         "takes 200 ms",
         Scenario { takes: 200 * MILLI, ..fixed },

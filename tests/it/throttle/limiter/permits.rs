@@ -1,63 +1,63 @@
-//! How many turns there can be at most until a moment.
+//! The most permits that there can be until a moment.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_heed::__internals::{Availability, Observation, Quota};
 
-use crate::support::sim::{Asked, Chance, Headers, Rule, SECOND};
+use crate::support::sim::{Chance, Driver, Headers, Rule, SECOND};
 
 const FIXED: Rule = Rule::Fixed { limit: 10, period: PERIOD };
 const PERIOD: u64 = 10 * SECOND;
 
 #[test]
-fn nothing_is_certain_before_windows_have_begun_as_foretold() {
-    let mut asked = Asked::new(FIXED, Headers::Epoch);
-    assert_eq!(asked.bound(Duration::from_secs(1)), None);
-    asked.run(Duration::from_millis(100));
-    assert_eq!(asked.bound(Duration::from_secs(1)), None);
+fn nothing_is_certain_before_windows_have_begun_as_predicted() {
+    let mut driver = Driver::new(FIXED, Headers::Epoch);
+    assert_eq!(driver.bound(Duration::from_secs(1)), None);
+    driver.run(Duration::from_millis(100));
+    assert_eq!(driver.bound(Duration::from_secs(1)), None);
 }
 
 #[test]
-fn of_windows_one_after_the_other_it_is_the_limit_for_each() {
-    let mut asked = Asked::new(FIXED, Headers::Epoch);
-    asked.run(Duration::from_secs(45));
-    asked.run(Duration::from_secs(1));
-    assert_eq!(asked.bound(Duration::from_secs(2)), Some(0), "the window is used up");
-    let bound = asked.bound(Duration::from_secs(40)).unwrap();
+fn consecutive_windows_give_the_limit_each() {
+    let mut driver = Driver::new(FIXED, Headers::Epoch);
+    driver.run(Duration::from_secs(45));
+    driver.run(Duration::from_secs(1));
+    assert_eq!(driver.bound(Duration::from_secs(2)), Some(0), "the window is used up");
+    let bound = driver.bound(Duration::from_secs(40)).unwrap();
     assert!((40..=50).contains(&bound), "{bound}");
 }
 
 #[test]
-fn of_a_bucket_and_without_counters_nothing_is_certain() {
+fn a_bucket_or_no_counters_give_no_bound() {
     for (rule, headers) in [
         (Rule::Bucket { rate: 20, burst: 50 }, Headers::Epoch),
-        (FIXED, Headers::Silent),
+        (FIXED, Headers::Bare),
         (FIXED, Headers::RetryAfter),
     ] {
-        let mut asked = Asked::new(rule, headers);
-        asked.run(Duration::from_secs(100));
-        let bound = asked.bound(Duration::from_secs(10));
+        let mut driver = Driver::new(rule, headers);
+        driver.run(Duration::from_secs(100));
+        let bound = driver.bound(Duration::from_secs(10));
         assert_eq!(bound, None, "{rule:?} {headers:?}");
     }
 }
 
 #[test]
-fn while_the_server_holds_all_there_is_none() {
+fn a_blocked_key_gives_none() {
     let (mut quota, now) = (Quota::new(), Instant::now());
     let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
-    let hold = Some(Duration::from_secs(7));
+    let wait = Some(Duration::from_secs(7));
     quota.on_response(
         permit,
         now,
-        &Observation { rate_limited: true, retry_after: hold, ..Observation::default() },
+        &Observation { rate_limited: true, retry_after: wait, ..Observation::default() },
     );
     assert_eq!(quota.max_permits_before(now + Duration::from_secs(7), now), Some(0));
     assert_eq!(quota.max_permits_before(now + Duration::from_secs(8), now), None);
 }
 
 #[test]
-fn there_are_never_more_turns_than_that() {
+fn there_are_never_more_permits_than_the_bound() {
     for (rule, headers) in [
         (FIXED, Headers::Epoch),
         (FIXED, Headers::Delta),
@@ -68,18 +68,18 @@ fn there_are_never_more_turns_than_that() {
         let mut said = 0;
         for seed in 0..20 {
             let chance = &mut Chance::new(seed);
-            let mut asked = Asked::new(rule, headers);
+            let mut driver = Driver::new(rule, headers);
             for _ in 0..30 {
-                // Not asked for a while, so that windows pass unseen.
-                asked.now += Duration::from_nanos(chance.between(0, 5 * PERIOD / 2));
-                asked.run(Duration::from_nanos(chance.between(0, 2 * PERIOD)));
+                // Idle for a while, so that windows pass unseen.
+                driver.now += Duration::from_nanos(chance.between(0, 5 * PERIOD / 2));
+                driver.run(Duration::from_nanos(chance.between(0, 2 * PERIOD)));
                 let span = Duration::from_nanos(chance.between(0, 4 * PERIOD));
-                let before = asked.turns;
-                let Some(bound) = asked.bound(span) else { continue };
+                let before = driver.permits;
+                let Some(bound) = driver.bound(span) else { continue };
                 said += 1;
-                asked.run(span.saturating_sub(Duration::from_millis(1)));
-                let turns = asked.turns - before;
-                assert!(turns <= bound, "{rule:?} {headers:?} {seed}: {turns}, not {bound}");
+                driver.run(span.saturating_sub(Duration::from_millis(1)));
+                let permits = driver.permits - before;
+                assert!(permits <= bound, "{rule:?} {headers:?} {seed}: {permits}, not {bound}");
             }
         }
         println!("{rule:?} {headers:?}: {said} times");

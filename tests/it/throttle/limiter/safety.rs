@@ -1,4 +1,4 @@
-//! A quota that is told anything at all: it never panics, never waits longer than it may, never stops, never grows without end.
+//! Nonsensical responses: the quota never panics, never waits too long, never stops, never grows without end.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,11 +19,12 @@ fn unix(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// An answer that makes no sense.
+/// A response that makes no sense.
 fn nonsense(chance: &mut Chance) -> Observation {
     const NOW: u64 = 1_700_000_000;
-    let mut answer = Observation { rate_limited: chance.draw() % 3 == 0, ..Observation::default() };
-    for reading in &mut answer.readings {
+    let mut response =
+        Observation { rate_limited: chance.draw() % 3 == 0, ..Observation::default() };
+    for reading in &mut response.readings {
         if chance.draw() % 2 == 0 {
             continue;
         }
@@ -39,15 +40,15 @@ fn nonsense(chance: &mut Chance) -> Observation {
             reset: one_of(chance, &[None, Some(Reset::At(unix(seconds))), Some(Reset::In(wait))]),
         });
     }
-    answer.retry_after = one_of(
+    response.retry_after = one_of(
         chance,
         &[None, None, Some(Duration::ZERO), Some(Duration::MAX), Some(Duration::from_secs(1))],
     );
-    answer.date = one_of(
+    response.date = one_of(
         chance,
         &[None, Some(unix(0)), Some(unix(NOW)), Some(unix(NOW + 1)), Some(unix(YEAR_9999))],
     );
-    answer
+    response
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn nonsense_does_no_harm() {
                     }
                 }
                 Availability::AfterResponse { or_at } => {
-                    // Tickets that were dropped unreported are forgotten two minutes after they were sent.
+                    // Permits that were dropped unreported are given up two minutes after they were sent.
                     assert!(or_at > now && or_at <= now + Duration::from_secs(121), "seed {seed}");
                 }
             }
@@ -92,7 +93,7 @@ fn nonsense_does_no_harm() {
 }
 
 #[test]
-fn after_any_nonsense_there_is_a_turn_again() {
+fn after_any_nonsense_there_is_a_permit_again() {
     for seed in 0..200 {
         let chance = &mut Chance::new(seed);
         let mut quota = Quota::new().max_block(MAX_BLOCK);
@@ -107,7 +108,7 @@ fn after_any_nonsense_there_is_a_turn_again() {
         let mut asked = 0;
         loop {
             match quota.acquire(now) {
-                Availability::Now(_ticket) => break,
+                Availability::Now(_permit) => break,
                 Availability::At(at) | Availability::AfterResponse { or_at: at } => now = at,
             }
             asked += 1;
@@ -125,7 +126,7 @@ fn a_cold_start_asks_before_it_sends_the_rest() {
 }
 
 #[test]
-fn an_announced_limit_holds_from_the_first_answer_on() {
+fn an_announced_limit_holds_from_the_first_response_on() {
     let (mut quota, now) = (Quota::new(), Instant::now());
     let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
     let reading = |remaining| Reading {
@@ -134,15 +135,15 @@ fn an_announced_limit_holds_from_the_first_answer_on() {
         remaining,
         reset: Some(Reset::In(Duration::from_secs(60))),
     };
-    let answer =
+    let response =
         Observation { readings: [Some(reading(4)), None, None, None], ..Observation::default() };
-    quota.on_response(permit, now, &answer);
-    let turns: Vec<_> = std::iter::from_fn(|| match quota.acquire(now) {
+    quota.on_response(permit, now, &response);
+    let permits: Vec<_> = std::iter::from_fn(|| match quota.acquire(now) {
         Availability::Now(permit) => Some(permit),
         _ => None,
     })
     .collect();
-    assert_eq!(turns.len(), 4);
+    assert_eq!(permits.len(), 4);
 }
 
 #[test]
@@ -157,29 +158,29 @@ fn the_tightest_of_several_counters_binds() {
             reset: Some(Reset::In(Duration::from_secs(seconds))),
         })
     };
-    let answer = Observation {
+    let response = Observation {
         readings: [reading(1, 90, 1), reading(2, 2, 3_000), None, None],
         ..Observation::default()
     };
-    quota.on_response(permit, now, &answer);
+    quota.on_response(permit, now, &response);
     assert!(matches!(quota.acquire(now), Availability::Now(_)));
     assert!(matches!(quota.acquire(now), Availability::Now(_)));
-    let Availability::At(at) = quota.acquire(now) else { panic!("a third has a turn") };
+    let Availability::At(at) = quota.acquire(now) else { panic!("a third has a permit") };
     assert!(at - now >= Duration::from_secs(2_999));
     assert_eq!(quota.snapshot(now).remaining, Some(0));
 }
 
 #[test]
-fn retry_after_holds_everybody() {
+fn retry_after_blocks_all() {
     let (mut quota, now) = (Quota::new(), Instant::now());
     let Availability::Now(permit) = quota.acquire(now) else { panic!("the first waits") };
-    let told = Duration::from_secs(7);
+    let wait = Duration::from_secs(7);
     quota.on_response(
         permit,
         now,
-        &Observation { rate_limited: true, retry_after: Some(told), ..Observation::default() },
+        &Observation { rate_limited: true, retry_after: Some(wait), ..Observation::default() },
     );
-    let Availability::At(at) = quota.acquire(now) else { panic!("a turn before the time") };
-    assert_eq!(at, now + told);
-    assert!(matches!(quota.acquire(now + told), Availability::Now(_)));
+    let Availability::At(at) = quota.acquire(now) else { panic!("a permit before the time") };
+    assert_eq!(at, now + wait);
+    assert!(matches!(quota.acquire(now + wait), Availability::Now(_)));
 }

@@ -1,4 +1,4 @@
-//! A turn whose request never left is given back.
+//! A permit whose request never left is given back.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use tower_heed::throttle::LimiterKind;
 
 const MILLI: Duration = Duration::from_millis(1);
 
-fn turn(quota: &mut Quota, now: Instant) -> Permit {
+fn acquire(quota: &mut Quota, now: Instant) -> Permit {
     match quota.acquire(now) {
         Availability::Now(permit) => permit,
-        turn => panic!("{turn:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
-fn refused() -> Observation {
+fn rejected() -> Observation {
     Observation { rate_limited: true, ..Observation::default() }
 }
 
-/// Waits for a turn, and takes it.
+/// Waits for a permit.
 fn wait(quota: &mut Quota, now: &mut Instant) -> Permit {
     loop {
         match quota.acquire(*now) {
             Availability::Now(permit) => return permit,
             Availability::At(at) => *now = at,
-            turn => panic!("{turn:?}"),
+            other @ Availability::AfterResponse { .. } => panic!("{other:?}"),
         }
     }
 }
@@ -38,7 +38,7 @@ fn paced(now: &mut Instant) -> Quota {
         *now += MILLI;
         quota.on_response(permit, *now, &Observation::default());
     }
-    // Refused soon, when it goes on: so it is no window.
+    // Rate limited again soon after it was open: so it is no window.
     for accepted in [false, true, false] {
         let permit = wait(&mut quota, now);
         *now += MILLI;
@@ -57,40 +57,40 @@ fn paced(now: &mut Instant) -> Quota {
 }
 
 #[test]
-fn a_turn_that_was_not_used_is_there_again_and_in_no_doubt() {
+fn an_unused_permit_is_available_again_and_in_no_doubt() {
     let (mut quota, now) = (Quota::new(), Instant::now());
     for _ in 0..3 {
-        let permit = turn(&mut quota, now);
+        let permit = acquire(&mut quota, now);
         assert!(matches!(quota.acquire(now), Availability::AfterResponse { .. }));
         quota.on_unsent(permit, now);
         assert_eq!(quota.snapshot(now).in_flight, 0);
     }
-    let permit = turn(&mut quota, now);
+    let permit = acquire(&mut quota, now);
     quota.on_lost(permit, now);
     assert_eq!(quota.snapshot(now).in_flight, 1, "a lost one is in doubt");
     assert!(matches!(quota.acquire(now), Availability::AfterResponse { .. }));
 }
 
 #[test]
-fn a_probe_that_never_left_may_be_made_at_once() {
+fn a_probe_that_never_left_may_be_repeated_at_once() {
     let (mut quota, mut now) = (Quota::new(), Instant::now());
     for _ in 0..3 {
         let permit = wait(&mut quota, &mut now);
-        quota.on_response(permit, now + MILLI, &refused());
+        quota.on_response(permit, now + MILLI, &rejected());
     }
     let probe = wait(&mut quota, &mut now);
-    assert!(!matches!(quota.acquire(now), Availability::Now(_)), "one alone may go");
+    assert!(!matches!(quota.acquire(now), Availability::Now(_)), "two at once");
     quota.on_unsent(probe, now);
-    let _probe = turn(&mut quota, now);
+    let _probe = acquire(&mut quota, now);
 }
 
 #[test]
-fn a_step_of_a_pace_that_was_not_made_is_made_by_the_next_and_by_no_more() {
+fn one_request_takes_the_place_of_one_that_never_left() {
     let mut now = Instant::now();
     let mut quota = paced(&mut now);
     let permit = wait(&mut quota, &mut now);
     quota.on_unsent(permit, now);
-    let _next = turn(&mut quota, now);
+    let _next = acquire(&mut quota, now);
     assert!(matches!(quota.acquire(now), Availability::At(_)), "two at once");
 }
 
