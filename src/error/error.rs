@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::{BoxError, ErrorKind, NotQueuedReason, NotReplayable, Phase, TokenError, chain};
+use super::{BoxError, Causes, ErrorKind, NotQueuedReason, NotReplayable, Phase};
 use crate::classify::{Classification, ErrorClass};
 
 /// An error that a layer of this crate made.
@@ -160,14 +160,10 @@ impl fmt::Display for Error {
         if let Some(wait) = self.retry_after() {
             write!(f, ", retry after {wait:?}")?;
         }
-        for link in source.into_iter().flat_map(|source| chain(source)) {
-            write!(f, ": {link}")?;
-            // These name their own causes; most other errors leave that to whoever prints them.
-            if link.is::<Self>() || link.is::<TokenError>() {
-                break;
-            }
+        match source {
+            Some(source) => write!(f, ": {}", Causes(source)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
 //! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
 
+mod causes;
 #[expect(clippy::module_inception, reason = "the type is what the module is about")]
 mod error;
 mod find;
@@ -11,6 +12,7 @@ mod phase;
 mod token;
 mod token_kind;
 
+pub(crate) use causes::Causes;
 pub(crate) use error::Details;
 pub use error::Error;
 pub use find::{BoxError, InvalidConfig, find};

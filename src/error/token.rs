@@ -1,4 +1,4 @@
-//! A request that was not sent because no token could be had for it.
+//! The error of a token that is not available.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -6,28 +6,28 @@ use http::StatusCode;
 
 use crate::{
     classify::{Classification, ErrorClass},
-    error::{BoxError, TokenErrorKind, find},
+    error::{BoxError, Causes, TokenErrorKind, find},
     headers::{RateLimit, Window},
 };
 
-/// No token could be had.
+/// No token is available.
 ///
-/// It is made once for each failing fetch and shared by all who waited for it, so a clone is cheap. A source of your own
-/// makes one to say how it failed, which decides how long it is left alone; any other error of a source is classed as a
-/// client's errors are.
+/// Each failing fetch makes one, which all its waiters share: a clone is cheap. A source of your own returns one to name the
+/// [kind](TokenErrorKind) of failure, which decides the cooldown; any other error of a source is classified as a client's errors
+/// are.
 ///
-/// `Display` and `Debug` show the kind of failure, the status, the OAuth `error` code and the wait, and nothing else that
-/// the issuer sent.
+/// `Display` and `Debug` show the kind, the status, the OAuth `error` code, the wait and the causes, and nothing else that the
+/// issuer sent.
 ///
 /// ```
 /// use std::time::Duration;
-/// use http::StatusCode;
 /// use tower_heed::{error::TokenErrorKind, token_cache::TokenError};
 ///
-/// let error = TokenError::new(TokenErrorKind::RateLimited)
-///     .with_status(StatusCode::TOO_MANY_REQUESTS)
-///     .with_retry_after(Duration::from_secs(30));
-/// assert_eq!(error.to_string(), "no token: the issuer refused because of a limit (429), not asked again for 30s");
+/// let error = TokenError::new(TokenErrorKind::Unavailable)
+///     .with_retry_after(Duration::from_secs(30))
+///     .with_source("dns error: no such host");
+/// let expected = "no token: cannot reach the token endpoint, retry after 30s: dns error: no such host";
+/// assert_eq!(error.to_string(), expected);
 /// ```
 #[derive(Clone)]
 pub struct TokenError {
@@ -43,7 +43,7 @@ pub struct TokenError {
 // === impl TokenError ===
 
 impl TokenError {
-    /// An error that knows nothing but the kind of failure.
+    /// An error of this kind, about which nothing else is known.
     #[must_use]
     pub const fn new(kind: TokenErrorKind) -> Self {
         Self {
@@ -57,8 +57,8 @@ impl TokenError {
         }
     }
 
-    /// What an error of a source or of its client says: the `TokenError` in it, if there is one, else its class, and the status
-    /// and the wait if it is an [failing response](crate::ErrorKind::Response), with the error below.
+    /// The token error of an error of a source or of its client: the `TokenError` in its chain, or else one of its class, with
+    /// the status and the wait of a [failing response](crate::ErrorKind::Response).
     #[must_use]
     pub fn of_source(error: impl Into<BoxError>) -> Self {
         let error = error.into();
@@ -71,69 +71,69 @@ impl TokenError {
             .with_source(error)
     }
 
-    /// What the meaning of an issuer's answer, or of an error that holds one, is for a token.
+    /// The token error of an issuer's response, or of an error that holds one.
     pub(crate) fn of_classification(found: &Classification) -> Self {
-        let wait = told(found);
+        let retry_after = retry_after(found);
         let kind = match found.class() {
-            // An issuer that says when to come back is to be heeded, whatever its status.
-            ErrorClass::Unavailable if wait.is_some() => TokenErrorKind::RateLimited,
+            // An issuer's wait is heeded, whatever the status.
+            ErrorClass::Unavailable if retry_after.is_some() => TokenErrorKind::RateLimited,
             class => TokenErrorKind::of_class(class),
         };
-        Self { status: found.status(), retry_after: wait, ..Self::new(kind) }
+        Self { status: found.status(), retry_after, ..Self::new(kind) }
     }
 
-    /// The status that the issuer answered with.
+    /// Sets the status of the issuer's response.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status: Some(status), ..self }
     }
 
-    /// The issuer's OAuth `error` code. It is shown by `Display`.
+    /// Sets the issuer's OAuth `error` code, which `Display` shows.
     #[must_use]
     pub fn with_code(self, code: &str) -> Self {
         Self { code: Some(code.into()), ..self }
     }
 
-    /// The issuer's own explanation. It is shown by nothing but [`description`](Self::description).
+    /// Sets the issuer's explanation, which only [`description`](Self::description) shows.
     #[must_use]
     pub fn with_description(self, description: &str) -> Self {
         Self { description: Some(description.into()), ..self }
     }
 
-    /// How long the issuer said to wait.
+    /// Sets how long to wait, by the issuer's response.
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..self }
     }
 
-    /// The error below this one.
+    /// Sets the cause, whose text `Display` shows without the user names, passwords and queries of addresses. It must hold no
+    /// other secret.
     #[must_use]
     pub fn with_source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into().into()), ..self }
     }
 
-    /// The error no longer counts once `outdated` gives true: the source is then asked again at once and not at the end of the
-    /// wait. For a rejection of credentials that have been replaced since.
+    /// Ends the cooldown as soon as `outdated` returns true: for a rejection of credentials that have been replaced since.
     ///
-    /// It is asked by each request that needs a token during the wait: it must be quick, and neither block nor panic.
+    /// Each request that needs a token during the cooldown calls it: it must be quick, and neither block nor panic.
     #[must_use]
     pub fn outdated_when(self, outdated: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { outdated: Some(Arc::new(outdated)), ..self }
     }
 
-    /// Whether it no longer counts.
+    /// Whether the failure is [outdated](Self::outdated_when).
     #[must_use]
     pub fn is_outdated(&self) -> bool {
         self.outdated.as_ref().is_some_and(|outdated| outdated())
     }
 
-    /// What went wrong.
+    /// The kind of failure.
     #[must_use]
     pub const fn kind(&self) -> TokenErrorKind {
         self.kind
     }
 
-    /// The status that the issuer answered with; none if it did not answer.
+    /// The status of the issuer's response; none if there was none.
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
         self.status
@@ -146,27 +146,27 @@ impl TokenError {
         self.code.as_deref()
     }
 
-    /// The issuer's own explanation, cleaned of control characters and cut. It comes from outside: think before logging it.
+    /// The issuer's explanation, without control characters, and cut. It comes from outside: think before logging it.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// How long from now on no token is asked for, and every request that needs one fails at once; none if the next
-    /// request asks again.
+    /// What is left of the cooldown, during which every request that needs a token fails at once; none if the next request
+    /// begins a fetch.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 }
 
-/// The wait that an issuer asks for.
+/// How long the issuer says to wait.
 ///
-/// `Retry-After` comes first: Auth0's `X-RateLimit-Reset` may be that of another bucket than the one that refused
+/// `Retry-After` comes first: Auth0's `X-RateLimit-Reset` may be for another bucket than the one that is exhausted
 /// (<https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/custom-rate-limit-policies>).
-/// Then the reset of a limit that is spent, unless it is over, and then that of Auth0's quotas, which are sent with every answer
+/// Then the reset of a spent limit, unless it is over, and then the reset of Auth0's quotas, which every response has
 /// (<https://auth0.com/docs/fine-grained-m2m-token-quotas>).
-fn told(found: &Classification) -> Option<Duration> {
+fn retry_after(found: &Classification) -> Option<Duration> {
     let limit = found.rate_limit();
     let explicit = limit.and_then(RateLimit::retry_after);
     let reset = || {
@@ -179,14 +179,13 @@ fn told(found: &Classification) -> Option<Duration> {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            TokenErrorKind::RateLimited => "no token: the issuer refused because of a limit",
-            TokenErrorKind::Unavailable => "no token: the issuer could not be reached or failed",
-            TokenErrorKind::Timeout => "no token: none came in time",
-            TokenErrorKind::Rejected => "no token: the issuer rejected the request for one",
-            TokenErrorKind::Malformed => {
-                "no token: the issuer's answer holds none that can be used"
-            }
+        f.write_str(match (self.kind, self.status) {
+            (TokenErrorKind::RateLimited, _) => "no token: rate limited by the token endpoint",
+            (TokenErrorKind::Unavailable, None) => "no token: cannot reach the token endpoint",
+            (TokenErrorKind::Unavailable, Some(_)) => "no token: the token endpoint failed",
+            (TokenErrorKind::Timeout, _) => "no token: none arrived in time",
+            (TokenErrorKind::Rejected, _) => "no token: the token endpoint rejected the request",
+            (TokenErrorKind::Malformed, _) => "no token: the response holds no usable token",
         })?;
         match (self.status, &self.code) {
             (Some(status), Some(code)) => write!(f, " ({}, {code})", status.as_u16())?,
@@ -194,8 +193,11 @@ impl fmt::Display for TokenError {
             (None, Some(code)) => write!(f, " ({code})")?,
             (None, None) => {}
         }
-        match self.retry_after {
-            Some(wait) => write!(f, ", not asked again for {wait:?}"),
+        if let Some(wait) = self.retry_after {
+            write!(f, ", retry after {wait:?}")?;
+        }
+        match &self.source {
+            Some(source) => write!(f, ": {}", Causes(&**source)),
             None => Ok(()),
         }
     }
@@ -203,12 +205,13 @@ impl fmt::Display for TokenError {
 
 impl fmt::Debug for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Neither the description nor the source: both may repeat what was sent.
+        // Neither the description nor the whole of the source: both may repeat what was sent.
         f.debug_struct("TokenError")
             .field("kind", &self.kind)
             .field("status", &self.status)
             .field("code", &self.code)
             .field("retry_after", &self.retry_after)
+            .field("source", &self.source.as_deref().map(|source| Causes(source)))
             .finish_non_exhaustive()
     }
 }

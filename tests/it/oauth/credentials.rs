@@ -163,7 +163,7 @@ async fn rule_29_refusals_show_status_and_code_and_the_description_only_when_ask
     assert_eq!(error.kind(), TokenErrorKind::Rejected);
     assert_eq!(
         error.to_string(),
-        "no token: the issuer rejected the request for one (401, access_denied)"
+        "no token: the token endpoint rejected the request (401, access_denied)"
     );
     assert_eq!(error.description(), Some("Unauthorized hush"));
     assert!(!format!("{error:?}").contains("hush"));
@@ -325,6 +325,9 @@ async fn an_error_of_the_client_is_classed() {
     let source = ClientCredentials::new(http, ENDPOINT, "app", "hush").unwrap();
     let error = source.oneshot(request()).await.unwrap_err();
     assert_eq!(error.kind(), TokenErrorKind::Unavailable);
+    let expected = "no token: cannot reach the token endpoint: connection refused";
+    assert_eq!(error.to_string(), expected);
+    assert!(format!("{error:?}").contains("connection refused"), "{error:?}");
 }
 
 #[test]
