@@ -27,10 +27,9 @@ pin_project! {
 pin_project! {
     #[project = StateProject]
     enum State<B> {
-        Complete { data: Bytes, trailers: Option<HeaderMap> },
+        // The part that was read, with the trailers, or the rest of a body that cannot be stored.
+        Read { data: Bytes, trailers: Option<HeaderMap>, rest: Option<Pin<Box<B>>> },
         Passed { #[pin] inner: B },
-        // A body that cannot be stored: the part that was read, and the rest.
-        Partial { start: Bytes, inner: Option<Pin<Box<B>>> },
     }
 }
 
@@ -46,15 +45,15 @@ pub(super) enum ReadBody<B> {
 
 impl<B> CacheBody<B> {
     pub(super) const fn complete(data: Bytes, trailers: Option<HeaderMap>) -> Self {
-        Self { state: State::Complete { data, trailers } }
+        Self { state: State::Read { data, trailers, rest: None } }
+    }
+
+    pub(super) const fn partial(data: Bytes, rest: Option<Pin<Box<B>>>) -> Self {
+        Self { state: State::Read { data, trailers: None, rest } }
     }
 
     pub(super) const fn passed(inner: B) -> Self {
         Self { state: State::Passed { inner } }
-    }
-
-    pub(super) const fn partial(start: Bytes, inner: Option<Pin<Box<B>>>) -> Self {
-        Self { state: State::Partial { start, inner } }
     }
 }
 
@@ -71,41 +70,35 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = match self.project().state.project() {
-            StateProject::Complete { data, trailers } => {
-                let frame = take(data).or_else(|| trailers.take().map(Frame::trailers));
-                return Poll::Ready(frame.map(Ok));
-            }
-            StateProject::Partial { start, inner } => match (take(start), inner) {
-                (Some(frame), _) => return Poll::Ready(Some(Ok(frame))),
-                (None, Some(inner)) => inner.as_mut().poll_frame(cx),
-                (None, None) => return Poll::Ready(None),
-            },
             StateProject::Passed { inner } => inner.poll_frame(cx),
+            StateProject::Read { data, trailers, rest } => match (take(data), rest) {
+                (Some(frame), _) => return Poll::Ready(Some(Ok(frame))),
+                (None, Some(rest)) => rest.as_mut().poll_frame(cx),
+                (None, None) => return Poll::Ready(trailers.take().map(Frame::trailers).map(Ok)),
+            },
         };
         frame.map(|frame| frame.map(|frame| frame.map(contiguous).map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Complete { data, trailers } => data.is_empty() && trailers.is_none(),
-            State::Partial { start, inner } => {
-                start.is_empty() && inner.as_ref().is_none_or(|inner| inner.is_end_stream())
-            }
             State::Passed { inner } => inner.is_end_stream(),
+            State::Read { data, trailers, rest } => {
+                let is_rest_empty = rest.as_ref().is_none_or(|rest| rest.is_end_stream());
+                data.is_empty() && trailers.is_none() && is_rest_empty
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Complete { data, .. } => SizeHint::with_exact(data.len() as u64),
             State::Passed { inner } => inner.size_hint(),
-            State::Partial { start, inner } => {
-                let start = start.len() as u64;
-                let ended = || SizeHint::with_exact(0);
-                let rest = inner.as_ref().map_or_else(ended, |inner| inner.size_hint());
-                let mut hint = SizeHint::new();
-                hint.set_lower(rest.lower().saturating_add(start));
-                if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(start)) {
+            State::Read { data, rest, .. } => {
+                let data = data.len() as u64;
+                let Some(rest) = rest else { return SizeHint::with_exact(data) };
+                let (rest, mut hint) = (rest.size_hint(), SizeHint::new());
+                hint.set_lower(rest.lower().saturating_add(data));
+                if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(data)) {
                     hint.set_upper(upper);
                 }
                 hint
@@ -117,11 +110,7 @@ where
 /// Shows no data, which is a user's.
 impl<B> fmt::Debug for CacheBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Complete { .. } => "Stored",
-            State::Passed { .. } | State::Partial { .. } => "Passed",
-        };
-        f.debug_tuple("CacheBody").field(&format_args!("{state}")).finish()
+        f.debug_struct("CacheBody").finish_non_exhaustive()
     }
 }
 

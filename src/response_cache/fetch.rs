@@ -78,30 +78,20 @@ impl Fetch {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        match timeout_at(self.limit.at, self.read(response)).await {
-            Ok(received) => received,
-            Err(_) => {
-                let limit = self.limit.at.saturating_duration_since(self.version.sent_at);
-                Err(self.request.endpoint.timed_out(limit).into())
-            }
-        }
-    }
-
-    async fn read<F, B, E>(&self, response: F) -> Received<B>
-    where
-        F: Future<Output = Result<Response<B>, E>>,
-        E: Into<BoxError>,
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        let (head, body) = response.await.map_err(Into::into)?.into_parts();
-        let max_body_bytes = self.request.endpoint.config.max_body_bytes;
-        let max_bytes = match head.status.is_success() {
-            true => max_body_bytes,
-            false => max_body_bytes.max(SHARED_FAILURE),
+        let read = async {
+            let (head, body) = response.await.map_err(Into::into)?.into_parts();
+            let max_body_bytes = self.request.endpoint.config.max_body_bytes;
+            let max_bytes = match head.status.is_success() {
+                true => max_body_bytes,
+                false => max_body_bytes.max(SHARED_FAILURE),
+            };
+            let body = read_body(body, max_bytes).await.map_err(Into::into)?;
+            Ok((head, body))
         };
-        let body = read_body(body, max_bytes).await.map_err(Into::into)?;
-        Ok((head, body))
+        timeout_at(self.limit.at, read).await.unwrap_or_else(|_| {
+            let limit = self.limit.at.saturating_duration_since(self.version.sent_at);
+            Err(self.request.endpoint.timed_out(limit).into())
+        })
     }
 
     /// Stores what may be stored. The second value is a response that cannot be shared.

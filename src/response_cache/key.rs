@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    fmt,
     hash::{BuildHasher, Hash, Hasher, RandomState},
 };
 
@@ -138,19 +137,7 @@ impl HashKey {
     }
 }
 
-impl fmt::Debug for HashKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HashKey")
-    }
-}
-
 // === impl LookupKey ===
-
-impl fmt::Debug for LookupKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LookupKey")
-    }
-}
 
 impl Hash for LookupKey {
     fn hash<H: Hasher>(&self, state: &mut H) {

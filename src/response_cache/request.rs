@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A `GET` whose response may be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct CacheableRequest {
     pub(super) key: LookupKey,
     pub(super) endpoint: Arc<CachedEndpoint>,

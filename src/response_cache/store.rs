@@ -1,7 +1,6 @@
 //! The stored responses.
 
 use std::{
-    fmt,
     hash::BuildHasherDefault,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -183,12 +182,6 @@ impl Store {
             self.responses.insert(key, entry);
         }
         drop(writing);
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
