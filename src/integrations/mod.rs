@@ -1,6 +1,6 @@
-//! Adapters between the layers and other crates of the field, each behind the feature of its name.
+//! Adapters for other crates, each behind the feature of its name.
 //!
-//! They are not at the root, so that `use tower_heed::*` hides none of those crates.
+//! They are not at the root, so that `use tower_heed::*` does not hide those crates.
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

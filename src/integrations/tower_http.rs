@@ -1,8 +1,8 @@
-//! Our meaning of answers for tower-http: its `TraceLayer` counts as failures what the layers of this crate do.
+//! The error classes as failures of tower-http's `TraceLayer`.
 //!
-//! tower-http's own classifier takes 5xx for failures and all else for successes, so that a client which is refused 429 by 429 looks
-//! well in its traces. This one reads the [`Classification`] that [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) left on an
-//! answer, or else classes it as that layer would, and does the same with errors, those of a body among them.
+//! tower-http's own classifier counts 5xx responses as failures, so the traces of a client that gets one 429 after the other look
+//! healthy. This classifier uses the [`Classification`] that [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) left on a response, or
+//! else classifies the response as that layer would. It classifies errors as well, including those of a body.
 //!
 //! # Example
 //!
@@ -17,7 +17,7 @@
 //! let http = service_fn(async |_: Request<String>| {
 //!     Ok::<_, BoxError>(Response::builder().status(429).body(String::new())?)
 //! });
-//! // What is not there is no failure to this client.
+//! // A 404 is not a failure to this client.
 //! let failures = ClassesAsFailures::new().classifier(Preset::Auth0).without(ErrorClass::Rejected);
 //! let client = ServiceBuilder::new()
 //!     .layer(TraceLayer::new(failures.make_classifier())) // logs `rate_limited (429)`
@@ -29,20 +29,19 @@
 //!
 //! # Ordering
 //!
-//! Inside of [`RetryOnRateLimit`](crate::RetryOnRateLimit) it sees each send, outside of everything what the caller gets. An answer of
-//! [`FallbackLayer::fail_open`](crate::FallbackLayer::fail_open) is a success to what is outside of it.
+//! Inside [`RetryOnRateLimit`](crate::RetryOnRateLimit) it sees each attempt; outside all layers it sees the caller's response. Outside
+//! [`FallbackLayer::fail_open`](crate::FallbackLayer::fail_open), a fallback response is a success.
 //!
 //! # Redirects
 //!
-//! tower-http's `FollowRedirect` goes **outside** of [`TokenCacheLayer`](crate::TokenCacheLayer), so that each hop is asked whether the
-//! token may go there:
+//! tower-http's `FollowRedirect` goes **outside** [`TokenCacheLayer`](crate::TokenCacheLayer), which then checks the origin of each hop:
 //!
 //! | | `FollowRedirect` outside | `FollowRedirect` inside |
 //! |---|---|---|
-//! | a hop within an allowed origin | carries the token of that moment | carries the token of the first hop |
-//! | a hop to another origin | fails with [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed), and nothing is sent; with the policy `SameOrigin` the caller gets the redirect | goes there, without the token if the policy takes it away, as `Standard` does; **with the token if it does not** (`Limited` alone, `Action::Follow`, one of your own) |
-//! | a 401 of that other origin | cannot come | is taken for a rejection of the token, which is fetched anew |
-//! | from there back to an allowed origin | cannot come | goes without a token |
+//! | a hop within an allowed origin | has the current token | has the token of the first hop |
+//! | a hop to another origin | fails with [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed), and nothing is sent; with the policy `SameOrigin` the caller gets the redirect | is sent, without the token if the policy removes it, as `Standard` does; **with the token otherwise** (`Limited` on its own, `Action::Follow`, a custom policy) |
+//! | a 401 of that other origin | cannot happen | is taken for a rejection of the token, which is fetched again |
+//! | from there back to an allowed origin | cannot happen | is sent without a token |
 
 use std::{any::Any, error::Error, fmt, io, sync::Arc, time::Duration};
 
@@ -55,7 +54,7 @@ use crate::{
     clock::Clock,
 };
 
-/// Takes for failures what has an [`ErrorClass`], and all errors.
+/// Counts responses with an [`ErrorClass`] and all errors as failures.
 #[derive(Clone)]
 #[must_use]
 pub struct ClassesAsFailures {
@@ -64,20 +63,18 @@ pub struct ClassesAsFailures {
     without: Classes,
 }
 
-/// A failure, for a trace.
-///
-/// It shows the class, the status and the wait, `rate_limited (429), to wait 30s`, and nothing else of the answer or the error.
+/// The failure that a trace shows: class, status and wait, such as `rate_limited (429), retry after 30s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct TraceFailure {
     class: Option<ErrorClass>,
     status: Option<StatusCode>,
-    wait: Option<Duration>,
+    retry_after: Option<Duration>,
 }
 
 // === impl ClassesAsFailures ===
 
 impl ClassesAsFailures {
-    /// Every class is a failure. Answers are read by [`Preset::Standard`].
+    /// Counts every class as a failure, and classifies responses by [`Preset::Standard`].
     pub fn new() -> Self {
         Self {
             classifier: Arc::new(Preset::Standard),
@@ -86,26 +83,25 @@ impl ClassesAsFailures {
         }
     }
 
-    /// Says what an answer means where no layer inside has; a [`Preset`], or your own.
+    /// Sets the classifier for responses that no inner layer has classified: a [`Preset`], or your own.
     pub fn classifier(mut self, classifier: impl Classifier) -> Self {
         self.classifier = Arc::new(classifier);
         self
     }
 
-    /// Answers of this class are no failures: `Rejected`, for example, where a 404 is an answer like others. Errors
-    /// always are.
+    /// Does not count responses of this class as failures: `Rejected`, for example, if a 404 is normal. Errors always count.
     pub fn without(mut self, class: ErrorClass) -> Self {
         self.without = self.without.with(class);
         self
     }
 
-    /// Takes the time from `clock`: waits that are given as dates are measured against its wall time.
+    /// Sets the clock. Dates in headers are measured against its wall time.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// What `TraceLayer::new` takes.
+    /// The argument for `TraceLayer::new`.
     #[must_use]
     pub fn make_classifier(self) -> SharedClassifier<Self> {
         SharedClassifier::new(self)
@@ -119,49 +115,52 @@ impl Default for ClassesAsFailures {
 }
 
 impl ClassifyResponse for ClassesAsFailures {
-    type FailureClass = Failure;
+    type FailureClass = TraceFailure;
     type ClassifyEos = Self;
 
-    fn classify_response<B>(self, response: &Response<B>) -> ClassifiedResponse<Failure, Self> {
+    fn classify_response<B>(
+        self,
+        response: &Response<B>,
+    ) -> ClassifiedResponse<TraceFailure, Self> {
         let failure = match response.extensions().get::<Classification>() {
-            Some(left) => Some(Failure::of(left)),
+            Some(attached) => Some(TraceFailure::of(attached)),
             None => Classification::of_response_when(
                 &*self.classifier,
                 response.status(),
                 response.headers(),
                 &|| self.clock.system_time(),
             )
-            .map(|found| Failure::of(&found)),
+            .map(|found| TraceFailure::of(&found)),
         };
         let failure = failure
             .filter(|failure| !failure.class.is_some_and(|class| self.without.contains(class)));
         match failure {
             Some(failure) => ClassifiedResponse::Ready(Err(failure)),
-            // So far. Its body may still be late, or break off.
+            // The body may still fail.
             None => ClassifiedResponse::RequiresEos(self),
         }
     }
 
-    fn classify_error<E>(self, error: &E) -> Failure
+    fn classify_error<E>(self, error: &E) -> TraceFailure
     where
         E: fmt::Display + 'static,
     {
-        Failure::of_error(error)
+        TraceFailure::of_error(error)
     }
 }
 
 impl ClassifyEos for ClassesAsFailures {
-    type FailureClass = Failure;
+    type FailureClass = TraceFailure;
 
-    fn classify_eos(self, _: Option<&HeaderMap>) -> Result<(), Failure> {
+    fn classify_eos(self, _: Option<&HeaderMap>) -> Result<(), TraceFailure> {
         Ok(())
     }
 
-    fn classify_error<E>(self, error: &E) -> Failure
+    fn classify_error<E>(self, error: &E) -> TraceFailure
     where
         E: fmt::Display + 'static,
     {
-        Failure::of_error(error)
+        TraceFailure::of_error(error)
     }
 }
 
@@ -171,7 +170,7 @@ impl fmt::Debug for ClassesAsFailures {
     }
 }
 
-/// The error, if its type is one of those that come here: a [`BoxError`] from our layers, or what clients have.
+/// The error, if it is a [`BoxError`] or of a known client's type.
 fn known<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let error: &dyn Any = error;
     if let Some(error) = error.downcast_ref::<BoxError>() {
@@ -196,45 +195,50 @@ fn known<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     error.downcast_ref::<io::Error>().map(|error| error as _)
 }
 
-// === impl Failure ===
+// === impl TraceFailure ===
 
-impl Failure {
+impl TraceFailure {
     const fn of(found: &Classification) -> Self {
-        Self { class: Some(found.class()), status: found.status(), wait: found.retry_after() }
+        Self {
+            class: Some(found.class()),
+            status: found.status(),
+            retry_after: found.retry_after(),
+        }
     }
 
     fn of_error<E: 'static>(error: &E) -> Self {
         let found = known(error).and_then(Classification::of_error);
-        found.map_or(Self { class: None, status: None, wait: None }, |found| Self::of(&found))
+        found
+            .map_or(Self { class: None, status: None, retry_after: None }, |found| Self::of(&found))
     }
 
-    /// What the failure means; none for an error of unknown meaning.
+    /// The class; none for an unknown error.
     #[must_use]
     pub const fn class(&self) -> Option<ErrorClass> {
         self.class
     }
 
-    /// The status code; none for an error that is no answer.
+    /// The status code; none for an error without a response.
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// How long to wait before the next request; none if nothing was said.
+    /// How long to wait before the next request; none if unknown.
     #[must_use]
-    pub const fn wait(&self) -> Option<Duration> {
-        self.wait
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TraceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.class.map_or("unknown", ErrorClass::as_str))?;
         if let Some(status) = self.status {
             write!(f, " ({})", status.as_u16())?;
         }
-        match self.wait {
-            Some(wait) => write!(f, ", to wait {wait:?}"),
+        match self.retry_after {
+            Some(wait) => write!(f, ", retry after {wait:?}"),
             None => Ok(()),
         }
     }

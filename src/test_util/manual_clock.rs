@@ -1,5 +1,3 @@
-//! A wall clock that a test sets.
-
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -9,7 +7,7 @@ use crate::clock::Clock;
 
 /// A wall clock that follows tokio's time and can be set, as an operator or a time server sets the machine's.
 ///
-/// For a clock that is right there is [`Clock::starting_at`]. Clones are the same clock.
+/// Use [`Clock::starting_at`] for a clock that is never set. Clones are the same clock.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -21,7 +19,7 @@ use crate::clock::Clock;
 /// let wall = ManualClock::starting_at(newyear);
 /// let throttle = ThrottleLayer::new().clock(wall.clock());
 ///
-/// tokio::time::sleep(Duration::from_secs(60)).await; // takes no time, since tokio's is paused
+/// tokio::time::sleep(Duration::from_secs(60)).await; // returns at once, because tokio's time is paused
 /// assert_eq!(wall.now(), newyear + Duration::from_secs(60));
 ///
 /// wall.set(newyear - Duration::from_secs(3600)); // an hour slow
@@ -37,31 +35,31 @@ pub struct ManualClock {
 // === impl ManualClock ===
 
 impl ManualClock {
-    /// A clock that shows `start` now and goes on with tokio's time.
+    /// A clock that shows `start` now.
     #[must_use]
     pub fn starting_at(start: SystemTime) -> Self {
         Self { following: Arc::new(Mutex::new(Clock::starting_at(start))) }
     }
 
-    /// What it shows.
+    /// The time that it shows.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.following.lock().unwrap_or_else(PoisonError::into_inner).system_time()
     }
 
-    /// Sets it, forwards or back. From there it goes on with tokio's time, which is not moved: nothing that sleeps is woken.
+    /// Sets the time, forwards or back. Tokio's time does not move, so nothing that sleeps wakes up.
     pub fn set(&self, time: SystemTime) {
         *self.following.lock().unwrap_or_else(PoisonError::into_inner) = Clock::starting_at(time);
     }
 
-    /// Sets it that far forwards, as a machine finds its clock that was asleep.
+    /// Sets the time forwards, as on a machine that was suspended.
     pub fn skip(&self, time: Duration) {
         if let Some(then) = self.now().checked_add(time) {
             self.set(then);
         }
     }
 
-    /// The clock to give to a layer.
+    /// The clock for a layer.
     #[must_use]
     pub fn clock(&self) -> Clock {
         let wall = self.clone();

@@ -1,8 +1,8 @@
-//! For the tests of your own stack: a scripted service in the place of the client, a wall clock to set, and a probe that notices
-//! a service which is called without having been made ready.
+//! Test helpers: a scripted service instead of the client, a wall clock to set, and a probe for services that are called without
+//! having been made ready.
 //!
-//! Enable the feature in the dev-dependencies alone, and tokio's own `test-util` with it, which pauses tokio's time: a wait of
-//! thirty seconds then takes none.
+//! Enable the feature in the dev-dependencies only, together with tokio's `test-util`. That pauses tokio's time, so that a wait of
+//! thirty seconds takes none.
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -12,7 +12,7 @@
 //!
 //! # Example
 //!
-//! The stack that the program uses, around a server that refuses the first request for half a minute and hangs at the next:
+//! The program's stack around a server that rate limits the first request for half a minute and hangs at the next:
 //!
 //! ```
 //! use std::time::Duration;
@@ -21,15 +21,15 @@
 //! use http_body_util::Full;
 //! use tokio::time::Instant;
 //! use tower::{Layer, ServiceExt};
-//! use tower_heed::{BoxError, Stack, TimeoutLayer, test_util::{Answer, ScriptedService}};
+//! use tower_heed::{BoxError, Stack, TimeoutLayer, test_util::{ScriptedResponse, ScriptedService}};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)] // in a test: #[tokio::test(start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
 //! let api = ScriptedService::new();
 //! let script = api.handle();
-//! script.answer(Answer::status(429).header("retry-after", "30"));
-//! script.answer(Answer::never());
-//! script.answer(Answer::status(200).body("{}"));
+//! script.respond(429, &[("retry-after", "30")]);
+//! script.push(ScriptedResponse::never());
+//! script.push(ScriptedResponse::status(200).body("{}"));
 //!
 //! let stack = Stack::new().call_timeout(TimeoutLayer::new(Duration::from_secs(60)));
 //! let client = stack.layer(api);
@@ -39,54 +39,52 @@
 //! let response = client.oneshot(request).await?;
 //!
 //! assert_eq!(response.status(), 200);
-//! assert_eq!(script.sends(), 3);
-//! // The server's thirty seconds, and the ten after which a send is given up.
+//! assert_eq!(script.attempts(), 3);
+//! // The server's thirty seconds, and the ten of an attempt's timeout.
 //! assert!((Instant::now() - start) >= Duration::from_secs(40));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What each failure looks like in a test:
-//!
-//! | to try out | script |
+//! | failure | script |
 //! |---|---|
-//! | a refusal | `Answer::status(429).header("retry-after", "30")` |
-//! | a server that counts | [`ScriptedService::limited`] |
-//! | a server that hangs | [`Answer::never`] |
-//! | a slow one | [`Answer::after`] |
-//! | a connection that was refused | `Answer::error(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))` |
-//! | a rejected token | `Answer::status(401)` |
-//! | answers that depend on the request | [`ScriptedService::otherwise`] |
-//! | a token endpoint beside the API | the same, by the path: `Answer::status(200).body(r#"{"access_token":"t1","token_type":"Bearer","expires_in":3600}"#)` |
-//! | a client that is busy | [`ScriptedService::permits`] |
-//! | a client that broke | [`ScriptedHandle::break_readiness`] |
-//! | a clock that is wrong | [`ManualClock`], given to the layers as their `clock` |
+//! | a rate-limited request | `script.respond(429, &[("retry-after", "30")])` |
+//! | a server with a rate limit | [`ScriptedService::rate_limit`] |
+//! | a server that hangs | [`ScriptedResponse::never`] |
+//! | a slow server | [`ScriptedResponse::after`] |
+//! | a refused connection | `ScriptedResponse::error(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))` |
+//! | a rejected token | `script.respond(401, &[])` |
+//! | responses that depend on the request | [`ScriptedService::otherwise`] |
+//! | a token endpoint beside the API | the same, by path: `ScriptedResponse::status(200).body(r#"{"access_token":"t1","token_type":"Bearer","expires_in":3600}"#)` |
+//! | a busy client | [`ScriptedService::permits`] |
+//! | a broken client | [`ScriptedHandle::break_readiness`] |
+//! | a wrong clock | [`ManualClock`], as the `clock` of the layers |
 //!
 //! # Time
 //!
-//! With paused time tokio jumps to the next timer whenever all tasks wait, so nothing has to be advanced by hand. Two things do not
-//! follow it: [`SystemTime`](std::time::SystemTime), by which dates in headers and the ends of tokens are measured, and real
-//! sockets, whose tests need real time. For the first there is [`Clock::starting_at`](crate::clock::Clock::starting_at), which
-//! follows tokio's time, or a [`ManualClock`], which does so and can be set besides.
+//! With paused time, tokio jumps to the next timer whenever all tasks wait, so nothing has to be advanced by hand. Two things do not
+//! follow it: [`SystemTime`](std::time::SystemTime), against which dates in headers and the expiry of tokens are measured, and real
+//! sockets. For the first use [`Clock::starting_at`](crate::clock::Clock::starting_at), which follows tokio's time, or a
+//! [`ManualClock`], which can also be set. Tests with real sockets need real time.
 //!
-//! Jitter is drawn anew in each run: assert that a wait was at least as long as was told, and not how long it was.
+//! Jitter differs in each run: assert that a wait is at least as long as the server asked for, and not its exact length.
 //!
 //! # A layer of your own
 //!
-//! [`ReadyProbeLayer`] under a layer shows the most repeated fault of this field: to call a clone of the service instead of the
+//! [`ReadyProbeLayer`] inside a layer finds the most common fault of tower layers: calling a clone of the service instead of the
 //! instance that was made ready. See [`guide::readiness`](crate::guide::readiness).
 
-mod answer;
-mod limit;
+mod future;
+mod handle;
 mod manual_clock;
+mod rate_limit;
 mod ready_probe;
 mod response;
-mod script;
-mod scripted;
+mod service;
 
-pub use answer::{Answer, ScriptedError};
+pub use future::ResponseFuture;
+pub use handle::ScriptedHandle;
 pub use manual_clock::ManualClock;
 pub use ready_probe::{ReadyProbe, ReadyProbeLayer};
-pub use response::ResponseFuture;
-pub use script::ScriptedHandle;
-pub use scripted::ScriptedService;
+pub use response::{ScriptedError, ScriptedResponse};
+pub use service::ScriptedService;

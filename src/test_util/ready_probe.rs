@@ -1,22 +1,19 @@
-//! Notices a service that is called without having been made ready.
-
 use std::task::{Context, Poll};
 
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Put under a layer, panics if that layer calls an instance that was not made ready.
+/// Panics if the layer around it calls an instance that was not made ready.
 ///
-/// A readiness belongs to one instance: a clone of a ready service is not ready, and each readiness is good for one call. Many
-/// services let it pass (an HTTP client, `service_fn`), until a `ConcurrencyLimit` or a `Buffer` is put between them, which
-/// panics or waits for ever. This probe lets nothing pass.
+/// Readiness belongs to one instance and is good for one call: a clone of a ready service is not ready. Many services do not mind
+/// (an HTTP client, `service_fn`), until a `ConcurrencyLimit` or a `Buffer` in between panics or hangs. This probe always minds.
 ///
 /// ```should_panic
 /// use std::{convert::Infallible, task::{Context, Poll}};
 /// use tower::{Layer, Service, ServiceExt, service_fn};
 /// use tower_heed::test_util::ReadyProbeLayer;
 ///
-/// /// Takes a clone with it, as many a hand-written service does.
+/// /// Calls a clone, as many hand-written services do.
 /// struct Faulty<S>(S);
 ///
 /// impl<S: Service<u32> + Clone> Service<u32> for Faulty<S> {
@@ -43,7 +40,7 @@ use tower_service::Service;
 #[non_exhaustive]
 pub struct ReadyProbeLayer;
 
-/// The service of [`ReadyProbeLayer`]. A clone of it is not ready.
+/// The service of [`ReadyProbeLayer`]. A clone is not ready.
 #[derive(Debug)]
 pub struct ReadyProbe<S> {
     inner: S,
@@ -69,6 +66,10 @@ impl<S> Layer<S> for ReadyProbeLayer {
 }
 
 // === impl ReadyProbe ===
+
+impl<S> ReadyProbe<S> {
+    inner_accessors!();
+}
 
 impl<S: Clone> Clone for ReadyProbe<S> {
     fn clone(&self) -> Self {

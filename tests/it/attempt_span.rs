@@ -20,7 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
     support::{
-        probe::{Answer, Body, probe},
+        probe::{Body, ScriptedResponse, probe},
         scripted::get,
     },
     token_cache::support::{self as token_support, Source},
@@ -228,7 +228,7 @@ async fn the_known_methods_can_be_set() {
 async fn span_of(request: Request<Body>, response: Response<Body>) -> SpanData {
     let exported = Exported::record();
     let (inner, watch) = probe(1);
-    watch.answer(Answer::from(response));
+    watch.push(ScriptedResponse::from(response));
     AttemptSpanLayer::new().layer(inner).oneshot(request).await.unwrap();
     exported.span()
 }
@@ -407,7 +407,7 @@ async fn a_cache_outside_has_one_span_for_a_fetch_and_one_inside_has_a_span_for_
     let exported = Exported::record();
     let (inner, watch) = probe(1);
     three(cache().layer(users().layer(inner))).await;
-    assert_eq!((watch.sends(), exported.spans().len()), (1, 3));
+    assert_eq!((watch.attempts(), exported.spans().len()), (1, 3));
     let spans = exported.spans();
     let span = |name| spans.iter().find(|span| span.name == name).unwrap();
     let parent = span("login").span_context.span_id();
@@ -418,7 +418,7 @@ async fn a_cache_outside_has_one_span_for_a_fetch_and_one_inside_has_a_span_for_
     let (inner, watch) = probe(1);
     three(users().layer(cache().layer(inner))).await;
     let attempts = ended(&exported).iter().filter(|name| *name == "GET /users/{id} 200").count();
-    assert_eq!((watch.sends(), attempts), (1, 3));
+    assert_eq!((watch.attempts(), attempts), (1, 3));
 }
 
 #[tokio::test(start_paused = true)]

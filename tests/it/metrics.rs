@@ -19,7 +19,7 @@ use tower_heed::{
 };
 
 use crate::support::{
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -246,7 +246,7 @@ async fn detached_requests_are_counted_at_start_at_end_and_while_pending() {
     assert_eq!(counted(&snapshots), BTreeMap::new());
     watch.respond(200, &[]);
     watch.respond(503, &[]);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     for _ in 0..3 {
         send(&mut client, event()).await.unwrap();
     }

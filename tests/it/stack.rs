@@ -23,7 +23,7 @@ use tower_heed::{
 
 use crate::support::{
     error::timeout,
-    probe::{Answer, Body, Probe, Watch, probe},
+    probe::{Body, Probe, ScriptedResponse, Watch, probe},
 };
 
 const REJECTED: &[(&str, &str)] = &[("www-authenticate", "Bearer error=\"invalid_token\"")];
@@ -100,7 +100,7 @@ async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
     let Err(error) = send(&mut client).await else { panic!("a success") };
     let error = find::<Error>(error.as_ref()).unwrap();
     assert_eq!(error.class(), Some(ErrorClass::Unauthenticated));
-    assert_eq!(watch.sends(), 2);
+    assert_eq!(watch.attempts(), 2);
     assert_eq!(status.get(), AuthStatus::Unauthenticated);
 }
 
@@ -108,14 +108,14 @@ async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
 async fn a_send_that_hangs_is_given_up_for_another() {
     let (probe, watch) = probe(4);
     let mut client = with(ErrorClassifyLayer::new(), probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
 
     let start = Instant::now();
     assert_eq!(send(&mut client).await.unwrap().status(), 200);
     let took = Instant::now() - start;
     assert!(took >= Stack::SEND_TIMEOUT + Duration::from_secs(1), "{took:?}");
     assert!(took <= Stack::SEND_TIMEOUT + Duration::from_secs(2), "{took:?}");
-    assert_eq!(watch.sends(), 2);
+    assert_eq!(watch.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn no_call_takes_longer_than_its_limit() {
     let (probe, watch) = probe(4);
     let mut client = with(ErrorClassifyLayer::new(), probe);
     for _ in 0..9 {
-        watch.answer(Answer::never());
+        watch.push(ScriptedResponse::never());
     }
     let start = Instant::now();
     let Err(error) = send(&mut client).await else { panic!("a success") };
@@ -163,7 +163,7 @@ async fn one_refusal_holds_the_other_calls() {
         assert_eq!(call.await.unwrap().unwrap(), 200);
     }
     assert!(Instant::now() - start >= Duration::from_secs(5));
-    assert_eq!(watch.sends(), 7, "more than one was refused");
+    assert_eq!(watch.attempts(), 7, "more than one was refused");
 }
 
 #[tokio::test(start_paused = true)]

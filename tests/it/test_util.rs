@@ -9,7 +9,7 @@ use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     classify::{Classification, ErrorClass},
     error::find,
-    test_util::{Answer, ManualClock, ReadyProbeLayer, ScriptedError, ScriptedService},
+    test_util::{ManualClock, ReadyProbeLayer, ScriptedError, ScriptedResponse, ScriptedService},
 };
 
 use crate::support::{
@@ -19,11 +19,11 @@ use crate::support::{
 
 #[tokio::test(start_paused = true)]
 async fn answers_come_in_order_and_then_the_others() {
-    let api =
-        Probe::new().otherwise(|request| Answer::status(418).body(request.uri().path().to_owned()));
+    let api = Probe::new()
+        .otherwise(|request| ScriptedResponse::status(418).body(request.uri().path().to_owned()));
     let script = api.handle();
     script.respond(429, &[("retry-after", "3")]);
-    script.answer(Answer::error(io::Error::from(io::ErrorKind::ConnectionRefused)));
+    script.push(ScriptedResponse::error(io::Error::from(io::ErrorKind::ConnectionRefused)));
 
     let refused = api.clone().oneshot(get("/a")).await.unwrap();
     assert_eq!(
@@ -36,21 +36,21 @@ async fn answers_come_in_order_and_then_the_others() {
     assert_eq!(class, Some(ErrorClass::Connect));
     assert_eq!(api.oneshot(get("/c")).await.unwrap().status(), StatusCode::IM_A_TEAPOT);
 
-    assert_eq!(script.sends(), 3);
+    assert_eq!(script.attempts(), 3);
     let paths: Vec<_> = script.take_requests().iter().map(|r| r.uri().path().to_owned()).collect();
-    assert_eq!((paths, script.sends()), (vec!["/a".into(), "/b".into(), "/c".into()], 0));
+    assert_eq!((paths, script.attempts()), (vec!["/a".into(), "/b".into(), "/c".into()], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_comes_when_it_is_due_and_one_that_never_comes_is_given_back_when_dropped() {
     let api = Probe::new();
     let script = api.handle();
-    script.answer(Answer::default().after(Duration::from_secs(5)));
+    script.push(ScriptedResponse::default().after(Duration::from_secs(5)));
     let start = Instant::now();
     api.clone().oneshot(get("/")).await.unwrap();
     assert_eq!(Instant::now() - start, Duration::from_secs(5));
 
-    script.answer(Answer::never());
+    script.push(ScriptedResponse::never());
     let mut hanging = task::spawn(api.clone().oneshot(get("/")));
     assert_pending!(hanging.poll());
     assert_eq!(script.in_flight(), 1);
@@ -60,9 +60,9 @@ async fn an_answer_comes_when_it_is_due_and_one_that_never_comes_is_given_back_w
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_refuses_what_is_beyond_it_until_its_window_ends() {
-    let api = Probe::new().limited(2, Duration::from_millis(2500));
+    let api = Probe::new().rate_limit(2, Duration::from_millis(2500));
     let script = api.handle();
-    script.answer(Answer::status(201));
+    script.push(ScriptedResponse::status(201));
     let mut seen = Vec::new();
     for _ in 0..3 {
         let answer = api.clone().oneshot(get("/")).await.unwrap();
@@ -158,7 +158,7 @@ mod a_programs_own_stack {
         error::find,
         oauth::ClientCredentials,
         retry::{RetryOutcome, Stopped},
-        test_util::{Answer, ScriptedHandle, ScriptedService},
+        test_util::{ScriptedHandle, ScriptedResponse, ScriptedService},
     };
 
     use crate::support::{probe::Body, scripted::get};
@@ -189,14 +189,14 @@ mod a_programs_own_stack {
             match request.uri().path() {
                 TOKEN => {
                     tokens += 1;
-                    Answer::status(200).header("content-type", "application/json").body(format!(
+                    ScriptedResponse::status(200).header("content-type", "application/json").body(format!(
                         r#"{{"access_token":"t{tokens}","token_type":"Bearer","expires_in":3600}}"#
                     ))
                 }
                 _ if request.headers().contains_key(AUTHORIZATION) => {
-                    Answer::status(200).body("{}")
+                    ScriptedResponse::status(200).body("{}")
                 }
-                _ => Answer::status(401),
+                _ => ScriptedResponse::status(401),
             }
         })
     }
@@ -259,16 +259,16 @@ mod a_programs_own_stack {
         drop(asked(&script));
 
         let order = || Request::post("https://id.example/orders").body(Body::from("{}")).unwrap();
-        script.answer(Answer::status(502));
+        script.push(ScriptedResponse::status(502));
         let response = client.clone().oneshot(order()).await.unwrap();
-        assert_eq!((response.status(), script.sends()), (StatusCode::BAD_GATEWAY, 1));
+        assert_eq!((response.status(), script.attempts()), (StatusCode::BAD_GATEWAY, 1));
         let outcome = response.extensions().get::<RetryOutcome>().unwrap();
         assert_eq!(outcome.stopped(), Stopped::NotRepeatable);
 
-        script.answer(Answer::never());
+        script.push(ScriptedResponse::never());
         let error = client.oneshot(order()).await.unwrap_err();
         let error = find::<tower_heed::Error>(error.as_ref()).unwrap();
         assert!(matches!(error.kind(), tower_heed::ErrorKind::Timeout { .. }), "{error}");
-        assert_eq!((script.sends(), script.in_flight()), (2, 0));
+        assert_eq!((script.attempts(), script.in_flight()), (2, 0));
     }
 }

@@ -84,7 +84,6 @@
 //! [`UpstreamUnavailable`]: crate::ErrorKind::UpstreamUnavailable
 
 mod problem;
-mod responses;
 mod upstream_error;
 
 pub use upstream_error::UpstreamError;

@@ -4,7 +4,11 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use super::problem::Problem;
-use crate::{BoxError, classify::Classification};
+use crate::{
+    BoxError,
+    classify::Classification,
+    error::{self, InvalidConfig, TokenError},
+};
 
 /// Any error of a call, as the response of a handler.
 ///
@@ -66,3 +70,21 @@ impl fmt::Display for UpstreamError {
         self.0.fmt(f)
     }
 }
+
+// === impl IntoResponse ===
+
+macro_rules! responses {
+    ($($error:ty),* $(,)?) => {
+        $(
+            /// See the page of [`axum`](crate::integrations::axum).
+            #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+            impl IntoResponse for $error {
+                fn into_response(self) -> Response {
+                    UpstreamError::from(self).into_response()
+                }
+            }
+        )*
+    };
+}
+
+responses![error::Error, InvalidConfig, TokenError];

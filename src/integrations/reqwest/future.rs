@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use crate::BoxError;
 
 pin_project! {
-    /// The answer, as the layers know it.
+    /// The response, as an [`http::Response`].
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -21,22 +21,22 @@ pin_project! {
     #[project = StateProj]
     #[derive(Debug)]
     enum State<F> {
-        // On its way.
-        Sent { #[pin] inner: F },
-        // A request that reqwest does not take; none once this was said.
-        Refused { error: Option<Error> },
+        // The request is in flight.
+        InFlight { #[pin] inner: F },
+        // reqwest does not accept the request; none once the error was returned.
+        Invalid { error: Option<Error> },
     }
 }
 
 // === impl ResponseFuture ===
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn sent(inner: F) -> Self {
-        Self { state: State::Sent { inner } }
+    pub(super) const fn in_flight(inner: F) -> Self {
+        Self { state: State::InFlight { inner } }
     }
 
-    pub(super) const fn refused(error: Error) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+    pub(super) const fn invalid(error: Error) -> Self {
+        Self { state: State::Invalid { error: Some(error) } }
     }
 }
 
@@ -49,24 +49,24 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Sent { inner } => {
-                let sent = ready!(inner.poll(cx));
-                Poll::Ready(sent.map(Into::into).map_err(|error| discreet(error.into())))
+            StateProj::InFlight { inner } => {
+                let result = ready!(inner.poll(cx));
+                Poll::Ready(result.map(Into::into).map_err(|error| redacted(error.into())))
             }
-            StateProj::Refused { error } => match error.take() {
-                Some(error) => Poll::Ready(Err(discreet(error.into()))),
+            StateProj::Invalid { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(redacted(error.into()))),
                 None => Poll::Pending,
             },
         }
     }
 }
 
-/// The error, if it is reqwest's without what may be secret in the URL that it shows.
-fn discreet(mut error: BoxError) -> BoxError {
+/// Removes the query, the fragment and the credentials from the URL of a reqwest error.
+fn redacted(mut error: BoxError) -> BoxError {
     if let Some(url) = error.downcast_mut().and_then(Error::url_mut) {
         url.set_query(None);
         url.set_fragment(None);
-        // Refused for URLs that can have no credentials.
+        // Fails for URLs that cannot have credentials.
         let _ = url.set_username("");
         let _ = url.set_password(None);
     }

@@ -1,8 +1,8 @@
 //! The layers around a reqwest client.
 //!
-//! A reqwest client takes reqwest's requests, and the layers of this crate, as those of tower-http, take [`http::Request`]s.
-//! [`ReqwestService`] stands between the two. Use it where an app has a [`Client`](::reqwest::Client) with its TLS, proxies and
-//! cookies already; otherwise hyper-util's client, which needs no adapter, costs less.
+//! A reqwest client takes reqwest's own requests. The layers of this crate, like tower-http's, take [`http::Request`]s.
+//! [`ReqwestService`] adapts the one to the other. Use it if your app has a [`Client`](::reqwest::Client) with its TLS, proxies and
+//! cookies. Otherwise hyper-util's client costs less and needs no adapter.
 //!
 //! # Example
 //!
@@ -27,64 +27,61 @@
 //! # }
 //! ```
 //!
-//! What reqwest's `RequestBuilder` does is done on [`http::request::Builder`]: `.json(&value)` is
-//! `.header("content-type", "application/json").body(Full::from(serde_json::to_vec(&value)?))`. What the *client* was built
-//! with holds for every send: default headers, cookies, proxies, decompression. An answer becomes a [`reqwest::Response`] again
-//! by `reqwest::Response::from(response.map(reqwest::Body::wrap))`, and has `.json()` and `.error_for_status()` then, and no URL any more.
-//! Credentials in a URI make no `Authorization` header.
+//! [`http::request::Builder`] replaces reqwest's `RequestBuilder`: `.json(&value)` becomes
+//! `.header("content-type", "application/json").body(Full::from(serde_json::to_vec(&value)?))`. The settings of the *client* apply to
+//! every attempt: default headers, cookies, proxies, decompression. To use `.json()` or `.error_for_status()`, convert the response
+//! by `reqwest::Response::from(response.map(reqwest::Body::wrap))`; such a [`reqwest::Response`] has no URL. Credentials in a URI do
+//! not become an `Authorization` header.
 //!
 //! [`reqwest::Response`]: ::reqwest::Response
 //!
 //! # Bodies
 //!
-//! Any [`Body`](http_body::Body) of bytes that is `Send + Sync`: `Full<Bytes>`, [`ReplayBody`](crate::body::ReplayBody), reqwest's own.
-//! It is streamed; one of known length is sent with a `content-length`. The answer's body is reqwest's, and streamed as well.
-//! The stack wants a body that it can send twice, which reqwest's is not: wrap it by
+//! The request takes any [`Body`](http_body::Body) of bytes that is `Send + Sync`: `Full<Bytes>`,
+//! [`ReplayBody`](crate::body::ReplayBody), reqwest's own. It is streamed; with a known length it is sent with a `content-length`. The
+//! response body is reqwest's, and streamed as well. The stack needs a replayable body, and reqwest's is not: wrap it with
 //! [`ReplayBodyLayer`](crate::body::ReplayBodyLayer).
 //!
 //! # Redirects
 //!
-//! A reqwest client follows redirects itself, so the layers around it do not see them. It takes `Authorization` away where
-//! a redirect leaves the origin, so the token does not go astray; but the other origin is told the first URL with its query, as its
-//! `Referer` (unless the client is built with `referer(false)`), a 401 of that other origin is then taken for a rejection
-//! of the token, and its 429 for our upstream's. Where [`TokenCacheLayer`](crate::TokenCacheLayer) or
-//! [`ThrottleLayer`](crate::ThrottleLayer) is in use, build the client with
-//! [`Policy::none()`](::reqwest::redirect::Policy::none) and put tower-http's `FollowRedirect` around the stack if redirects are to be
-//! followed. A request whose body is not empty is not sent again by reqwest: the caller gets a 307 or 308 as it is.
+//! A reqwest client follows redirects itself, and the layers around it do not see them. It removes `Authorization` if a redirect
+//! leaves the origin, so the token does not leak. But the other origin gets the first URL with its query in `Referer` (unless the
+//! client is built with `referer(false)`), and a 401 or 429 of that origin is taken for the upstream's. With
+//! [`TokenCacheLayer`](crate::TokenCacheLayer) or [`ThrottleLayer`](crate::ThrottleLayer), build the client with
+//! [`Policy::none()`](::reqwest::redirect::Policy::none), and put tower-http's `FollowRedirect` around the stack to follow redirects.
+//! reqwest does not resend a request whose body is not empty: the caller gets the 307 or 308.
 //!
-//! # Time limits and retries of its own
+//! # Time limits and retries of reqwest
 //!
-//! reqwest's `timeout`, `read_timeout` and `connect_timeout` work on and are understood: the first two are a
-//! [`Timeout`](crate::classify::ErrorClass::Timeout), the third a [`Connect`](crate::classify::ErrorClass::Connect), since nothing was sent.
-//! [`TimeoutLayer`](crate::TimeoutLayer) bounds the same time, and tells the other layers of it. Leave reqwest's `retry` alone
-//! where [`RetryOnRateLimit`](crate::RetryOnRateLimit) is in use: two that retry multiply.
+//! reqwest's `timeout`, `read_timeout` and `connect_timeout` keep working. The first two are classified as
+//! [`Timeout`](crate::classify::ErrorClass::Timeout), the third as [`Connect`](crate::classify::ErrorClass::Connect), because nothing
+//! was sent. [`TimeoutLayer`](crate::TimeoutLayer) limits the same time and tells the other layers. Do not use reqwest's `retry`
+//! together with [`RetryOnRateLimit`](crate::RetryOnRateLimit): the numbers of their attempts multiply.
 //!
 //! # Extensions
 //!
-//! Those of the request ([`Deadline`](crate::extensions::Deadline), [`Attempt`](crate::extensions::Attempt)) reach the reqwest request and end
-//! there: it shows them to nobody. Those of the response arrive.
+//! The request's extensions ([`Deadline`](crate::extensions::Deadline), [`Attempt`](crate::extensions::Attempt)) reach the reqwest
+//! request, which does not expose them. The response keeps its extensions.
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's, and `call` goes to the instance that was made ready. A bare client is always ready. One
-//! behind tower's `ConcurrencyLimit` or any other service of reqwest's requests is not, and its readiness arrives at the
-//! layers outside.
+//! `poll_ready` is the inner service's, and `call` uses the ready instance. A bare client is always ready. A service of reqwest's
+//! requests, such as tower's `ConcurrencyLimit` around a client, may not be.
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops reqwest's, which gives the request up.
+//! Dropping the future drops reqwest's, which cancels the request.
 //!
 //! # Cloning
 //!
-//! A clone has a clone of the inner service; clones of a reqwest client share its connections.
+//! A clone has a clone of the inner service. Clones of a reqwest client share its connections.
 //!
 //! # Errors
 //!
-//! reqwest's own, found by [`find`](crate::error::find), and understood by every layer: a connection that was never made,
-//! one that broke half way, a time limit. The query, the fragment and the credentials of the URL that such an error shows are taken
-//! out of it. Those of an error that another layer has wrapped are not, nor those of a redirect that `https_only` refuses. A request
-//! body's own error is found below reqwest's and has no class. Nor has a URI that reqwest does not take, one without scheme and host,
-//! which is an error of its as well.
+//! reqwest's own, found by [`find`](crate::error::find), which every layer classifies: a failed connection, a broken one, a time
+//! limit. The query, the fragment and the credentials are removed from the URL in the error. They are not removed from an error that
+//! another layer has wrapped, nor from one about a redirect that `https_only` forbids. The error of a request body is a source of
+//! reqwest's and has no class. Nor has the error about a URI without scheme and host, which reqwest does not accept.
 
 mod future;
 mod service;

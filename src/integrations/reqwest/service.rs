@@ -7,9 +7,9 @@ use tower_service::Service;
 use super::ResponseFuture;
 use crate::BoxError;
 
-/// A service of [`http::Request`]s over one of reqwest's, as its [`Client`](::reqwest::Client) is.
+/// Adapts a service of reqwest's requests, such as its [`Client`](::reqwest::Client), to [`http::Request`]s.
 ///
-/// The [module page](super) says what of a request arrives.
+/// See the [module page](super).
 #[derive(Clone, Copy, Debug)]
 pub struct ReqwestService<S = ::reqwest::Client> {
     inner: S,
@@ -18,10 +18,12 @@ pub struct ReqwestService<S = ::reqwest::Client> {
 // === impl ReqwestService ===
 
 impl<S> ReqwestService<S> {
-    /// Sends by `inner`: a reqwest client, or tower's layers around one.
+    /// Adapts `inner`: a reqwest client, or tower's layers around one.
     pub const fn new(inner: S) -> Self {
         Self { inner }
     }
+
+    inner_accessors!();
 }
 
 impl<S, B> Service<http::Request<B>> for ReqwestService<S>
@@ -41,14 +43,14 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        // An empty body of its own can be sent again, where a client follows redirects.
+        // reqwest can send its own empty body again when it follows a redirect.
         let request = request.map(|body| match body.is_end_stream() {
             true => Body::default(),
             false => Body::wrap(body),
         });
         match Request::try_from(request) {
-            Ok(request) => ResponseFuture::sent(self.inner.call(request)),
-            Err(error) => ResponseFuture::refused(error),
+            Ok(request) => ResponseFuture::in_flight(self.inner.call(request)),
+            Err(error) => ResponseFuture::invalid(error),
         }
     }
 }

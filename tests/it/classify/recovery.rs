@@ -107,7 +107,7 @@ async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
     drop(client.clone().oneshot(touch).await.unwrap());
     settle().await;
     assert_eq!(layer.status().get(), Degraded);
-    assert_eq!((runs.load(SeqCst), api.handle().sends()), (0, 2));
+    assert_eq!((runs.load(SeqCst), api.handle().attempts()), (0, 2));
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_limited_login_is_tried_once_and_leaves_the_session_signed_out() {
         settle().await;
     }
     assert_eq!(layer.status().get(), Unauthenticated);
-    assert_eq!(api.handle().sends(), 51, "50 requests and one login");
+    assert_eq!(api.handle().attempts(), 51, "50 requests and one login");
 }
 
 #[tokio::test]
@@ -212,11 +212,11 @@ async fn requests_of_the_handler_do_not_start_it_again() {
     *recovering.lock().unwrap() = Some(client.clone());
 
     ask(&client, "/401").await;
-    while api.handle().sends() < 7 {
+    while api.handle().attempts() < 7 {
         settle().await;
     }
     settle().await;
-    assert_eq!((runs.load(SeqCst), api.handle().sends()), (1, 7));
+    assert_eq!((runs.load(SeqCst), api.handle().attempts()), (1, 7));
     assert_eq!(layer.status().get(), Unauthenticated);
 
     // The sign-out has had no run of its own: the first rejection from outside starts it.
@@ -427,7 +427,7 @@ async fn two_sessions_recover_through_each_other_without_recursion() {
     ask(&first, "/401").await;
     settle().await;
     assert_eq!(runs.each_ref().map(|runs| runs.load(SeqCst)), [1, 1]);
-    assert_eq!(apis.each_ref().map(|api| api.handle().sends()), [2, 1]);
+    assert_eq!(apis.each_ref().map(|api| api.handle().attempts()), [2, 1]);
     for slot in &slots {
         *slot.lock().unwrap() = None;
     }

@@ -18,7 +18,7 @@ use tower_heed::{
 };
 
 use crate::support::{
-    probe::{Answer, Body, ProbeError, probe},
+    probe::{Body, ProbeError, ScriptedResponse, probe},
     scripted::{answer, as_asked, get, scripted},
 };
 
@@ -113,7 +113,7 @@ async fn an_error_keeps_its_meaning_for_the_layers_outside() {
 async fn an_inner_error_passes_unchanged() {
     for layer in [ErrorClassifyLayer::new(), ErrorClassifyLayer::new().error_for_status()] {
         let (api, watch) = probe(1);
-        watch.answer(Answer::error(ProbeError("its own")));
+        watch.push(ScriptedResponse::error(ProbeError("its own")));
         let error = layer.layer(api).oneshot(get("/")).await.unwrap_err();
         assert_eq!(find(error.as_ref()), Some(&ProbeError("its own")));
     }

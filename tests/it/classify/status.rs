@@ -16,7 +16,7 @@ use tower_heed::{
 };
 
 use crate::support::{
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::{answer, as_asked, get, scripted},
 };
 
@@ -198,7 +198,7 @@ async fn a_public_endpoint_says_nothing_about_the_session() {
 async fn a_call_that_is_given_up_before_its_answer_says_nothing() {
     let layer = ErrorClassifyLayer::new();
     let (api, watch) = probe(1);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let mut call = task::spawn(layer.layer(api).oneshot(get("/")));
     assert_pending!(call.poll());
     drop(call);

@@ -63,7 +63,7 @@ where
 async fn the_old_logic_runs_away() {
     let (api, client) = limited();
     every_4xx_is_a_sign_out(client, Instant::now() + STORM).await;
-    assert!(api.handle().sends() > 30, "one request became {} sends", api.handle().sends());
+    assert!(api.handle().attempts() > 30, "one request became {} sends", api.handle().attempts());
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn fifty_requests_refused_for_eleven_seconds_sign_nobody_out() {
     assert_eq!(calls.join_all().await, [429; 50]);
     sleep(STORM).await;
 
-    assert_eq!((runs.load(SeqCst), api.handle().sends()), (0, 50));
+    assert_eq!((runs.load(SeqCst), api.handle().attempts()), (0, 50));
     assert_eq!(*seen.lock().unwrap(), [Degraded]);
     drop((service, layer));
     watching.await.unwrap();

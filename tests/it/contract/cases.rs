@@ -10,7 +10,7 @@ use tower::{Service, ServiceExt};
 use tower_heed::error::find;
 
 use super::subjects::{Client, Wrap};
-use crate::support::probe::{Answer, Body, ProbeError, Watch, probe};
+use crate::support::probe::{Body, ProbeError, ScriptedResponse, Watch, probe};
 
 type Outcome = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
@@ -54,7 +54,7 @@ async fn the_readied_instance_is_called(wrap: Wrap) -> Result<(), String> {
         call(&mut client).await?;
     }
     check!(watch.unready_calls() == 0, "{} calls of unready instances", watch.unready_calls());
-    check!(watch.sends() == 2, "{} sends instead of 2", watch.sends());
+    check!(watch.attempts() == 2, "{} sends instead of 2", watch.attempts());
     Ok(())
 }
 
@@ -74,13 +74,13 @@ async fn pending_is_passed_on_and_wakes(wrap: Wrap) -> Result<(), String> {
 async fn a_readiness_error_arrives_unchanged_and_is_not_retried(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
     watch.break_readiness(ProbeError("broken for good"));
-    let asked = watch.readiness_asked();
+    let asked = watch.poll_ready_calls();
     let Err(error) = client.ready().await else { return Err("ready although broken".to_owned()) };
     check!(
         find::<ProbeError>(error.as_ref()) == Some(&ProbeError("broken for good")),
         "the error became `{error}`"
     );
-    check!(watch.readiness_asked() == asked + 1, "asked more than once");
+    check!(watch.poll_ready_calls() == asked + 1, "asked more than once");
     Ok(())
 }
 
@@ -119,7 +119,7 @@ async fn readiness_given_up_before_a_call_gives_the_permit_back(wrap: Wrap) -> R
 async fn a_dropped_future_stops_the_inner_call(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
     let permits = watch.permits();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     ready(&mut client).await?;
     let mut future = task::spawn(client.call(request()));
     check!(future.poll().is_pending(), "done although the inner call is not");
@@ -137,7 +137,7 @@ async fn a_success_passes_untouched(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
     let answer = Response::builder().status(203).version(Version::HTTP_11).header(ETAG, "\"v7\"");
     let answer = answer.header("x-ratelimit-remaining", "41").extension(7_u8);
-    watch.answer(Answer::from(answer.body(Full::from("the body")).unwrap()));
+    watch.push(ScriptedResponse::from(answer.body(Full::from("the body")).unwrap()));
     ready(&mut client).await?;
     let response = client.call(request()).await.map_err(|error| error.to_string())?;
     let (head, body) = response.into_parts();
@@ -166,14 +166,14 @@ async fn a_success_passes_untouched(wrap: Wrap) -> Result<(), String> {
 
 async fn an_error_passes_untouched(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
-    watch.answer(Answer::error(ProbeError("of unknown meaning")));
+    watch.push(ScriptedResponse::error(ProbeError("of unknown meaning")));
     ready(&mut client).await?;
     let Err(error) = client.call(request()).await else { return Err("no error".to_owned()) };
     check!(
         find::<ProbeError>(error.as_ref()) == Some(&ProbeError("of unknown meaning")),
         "the error became `{error}`"
     );
-    check!(watch.sends() == 1, "{} sends instead of 1", watch.sends());
+    check!(watch.attempts() == 1, "{} sends instead of 1", watch.attempts());
     Ok(())
 }
 

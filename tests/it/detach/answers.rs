@@ -7,16 +7,16 @@ use tower::Layer;
 use tower_heed::{DetachLayer, detach::Detached};
 
 use super::{event, reporting, send, settle};
-use crate::support::probe::{Answer, Body, probe};
+use crate::support::probe::{Body, ScriptedResponse, probe};
 
 #[tokio::test(start_paused = true)]
 async fn a_named_endpoint_gets_a_202_before_its_request_is_sent() {
     let (probe, watch) = probe(4);
     let (layer, reported) = reporting();
     let mut client = layer.layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let response = send(&mut client, event("login")).await.unwrap();
-    assert_eq!((response.status().as_u16(), watch.sends()), (202, 0));
+    assert_eq!((response.status().as_u16(), watch.attempts()), (202, 0));
     assert_eq!(response.extensions().get(), Some(&Detached));
     assert!(response.headers().is_empty());
     assert!(response.body().is_end_stream());
@@ -24,7 +24,7 @@ async fn a_named_endpoint_gets_a_202_before_its_request_is_sent() {
     assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
 
     settle().await;
-    assert_eq!((watch.sends(), watch.in_flight()), (1, 1));
+    assert_eq!((watch.attempts(), watch.in_flight()), (1, 1));
     assert!(reported.take().is_empty());
 }
 
@@ -60,7 +60,7 @@ async fn other_requests_pass_through_with_their_own_responses() {
         ("POST", "/events/audit"),
     ] {
         let answer = Response::builder().status(503).header("x-own", "yes");
-        watch.answer(Answer::from(answer.body(Body::from("own")).unwrap()));
+        watch.push(ScriptedResponse::from(answer.body(Body::from("own")).unwrap()));
         let request = Request::builder().method(method).uri(format!("https://id.example{path}"));
         let response = send(&mut client, request.body(Body::default()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 503, "{method} {path}");
@@ -79,7 +79,7 @@ async fn a_layer_without_endpoints_detaches_nothing() {
     let (probe, watch) = probe(4);
     let mut client = DetachLayer::new().layer(probe);
     assert_eq!(send(&mut client, event("login")).await.unwrap().status(), 200);
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use tower_heed::{
 
 use super::{SECOND, event, reporting, settle};
 use crate::support::{
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -73,7 +73,7 @@ async fn a_dropped_call_is_sent_all_the_same() {
     client.ready().await.unwrap();
     drop(client.call(event("login")));
     settle().await;
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
     assert_eq!(reported.take(), ["/events/login succeeded 200"]);
 }
 
@@ -81,7 +81,7 @@ async fn a_dropped_call_is_sent_all_the_same() {
 async fn a_dropped_call_that_passes_through_ends_the_inner_one() {
     let (probe, watch) = probe(4);
     let mut client = reporting().0.layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     client.ready().await.unwrap();
     let call = client.call(get("/users/1"));
     assert_eq!(watch.in_flight(), 1);

@@ -16,7 +16,7 @@ use tower_heed::{
 use super::{EVENTS, SECOND, detach, reporting, settle};
 use crate::support::{
     error::timeout,
-    probe::{Answer, Body, ProbeError, probe},
+    probe::{Body, ProbeError, ScriptedResponse, probe},
 };
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +46,7 @@ async fn an_error_is_handed_on() {
         .endpoint(EVENTS.parse().unwrap(), |config| config)
         .on_failure(move |request, failure| losses.send((request, failure)).unwrap());
     let mut client = layer.layer(probe);
-    watch.answer(Answer::error(ProbeError("broken")));
+    watch.push(ScriptedResponse::error(ProbeError("broken")));
     detach(&mut client, "login").await;
     let (request, failure) = lost.recv().await.unwrap();
     assert_eq!(failure.class(), None);
@@ -121,7 +121,7 @@ async fn a_request_that_a_retry_inside_saves_is_one_success() {
     assert!(reported.take().is_empty());
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(reported.take(), ["/events/a succeeded 200"]);
-    assert_eq!(watch.sends(), 2);
+    assert_eq!(watch.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn a_time_limit_inside_ends_a_request_that_hangs_and_frees_its_worker() {
     let (layer, reported) = reporting();
     let layer = layer.max_concurrent(std::num::NonZeroUsize::MIN);
     let mut client = layer.layer(TimeoutLayer::new(3 * SECOND).layer(probe));
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     detach(&mut client, "hangs").await;
     detach(&mut client, "next").await;
     tokio::time::sleep(Duration::from_millis(2_900)).await;

@@ -15,7 +15,7 @@ use super::{EVENTS, SECOND, detach, event, reporting, send, settle};
 use crate::support::{
     events::Events,
     log::Log,
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
 };
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +57,7 @@ async fn a_full_queue_is_logged_once_and_once_that_it_has_room_again() {
         let over = events.named("queue of detached requests has room again");
         assert_eq!((over.len(), over[0].field("rejected")), (round, Some("5")));
     }
-    assert_eq!(watch.sends(), 6);
+    assert_eq!(watch.attempts(), 6);
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn a_shutdown_is_logged_with_its_counts() {
     let (layer, _) = reporting();
     let handle = layer.handle();
     let mut client = layer.layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     watch.respond(500, &[]);
     for kind in ["a", "b", "c", "d"] {
         detach(&mut client, kind).await;

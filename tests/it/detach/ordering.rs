@@ -8,7 +8,7 @@ use tower_heed::{
 use super::{SECOND, detach, event, one_at_a_time, reporting, send, settle};
 use crate::support::{
     error::not_queued,
-    probe::{Answer, probe},
+    probe::{ScriptedResponse, probe},
 };
 
 /// The 202 is no failure, whatever becomes of the request. A full queue is one that may be mended by waiting.
@@ -21,9 +21,9 @@ async fn a_retry_outside_repeats_nothing_but_the_refusal_of_a_full_queue() {
     watch.respond(503, &[]);
     assert_eq!(send(&mut client, event("fails")).await.unwrap().status(), 202);
     settle().await;
-    assert_eq!((watch.sends(), reported.take().len()), (1, 1));
+    assert_eq!((watch.attempts(), reported.take().len()), (1, 1));
 
-    watch.answer(Answer::status(200).after(SECOND / 2));
+    watch.push(ScriptedResponse::status(200).after(SECOND / 2));
     for kind in ["first", "second"] {
         assert_eq!(send(&mut client, event(kind)).await.unwrap().status(), 202);
     }

@@ -11,7 +11,7 @@ use tower_heed::{
 use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, reporting, send, settle};
 use crate::support::{
     error::{not_queued, ours},
-    probe::{Answer, probe},
+    probe::{ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -23,7 +23,7 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     for _ in 0..3 {
-        watch.answer(Answer::never());
+        watch.push(ScriptedResponse::never());
     }
     // Nothing has been begun yet: that does not make the queue any smaller.
     for _ in 0..5 {
@@ -63,7 +63,7 @@ async fn room_that_becomes_free_is_given_away_again() {
         settle().await;
         assert_eq!(handle.pending(), 0);
     }
-    assert_eq!((watch.sends(), reported.take().len()), (6, 6));
+    assert_eq!((watch.attempts(), reported.take().len()), (6, 6));
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +71,7 @@ async fn without_a_queue_a_request_is_under_way_at_once_or_refused() {
     let (probe, watch) = probe(4);
     let layer = reporting().0.max_queued(0).max_concurrent(NonZeroUsize::MIN);
     let mut client = layer.layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     detach(&mut client, "a").await;
     assert!(send(&mut client, event("b")).await.is_err());
     settle().await;
@@ -86,7 +86,7 @@ async fn no_more_are_under_way_than_may_be() {
     let handle = layer.handle();
     let mut client = layer.layer(probe);
     for _ in 0..3 {
-        watch.answer(Answer::never());
+        watch.push(ScriptedResponse::never());
     }
     for _ in 0..5 {
         detach(&mut client, "a").await;
@@ -116,7 +116,7 @@ async fn other_tasks_run_between_two_requests() {
         detach(&mut client, "a").await;
     }
     tokio::task::yield_now().await;
-    assert!((1..5).contains(&watch.sends()), "{} of 100 at a time", watch.sends());
+    assert!((1..5).contains(&watch.attempts()), "{} of 100 at a time", watch.attempts());
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +124,7 @@ async fn clones_and_all_services_of_a_layer_share_one_queue() {
     let (probe, watch) = probe(4);
     let (layer, _) = reporting();
     let layer = layer.max_queued(1).max_concurrent(NonZeroUsize::MIN);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let mut one = layer.layer(probe.clone());
     let mut other = layer.clone().layer(probe);
     detach(&mut one, "a").await;
@@ -156,5 +156,5 @@ async fn nothing_is_lost_or_reported_twice_on_four_threads() {
     let mut reported = reported.take();
     reported.sort();
     reported.dedup();
-    assert_eq!((reported.len(), watch.sends(), watch.unready_calls()), (2_000, 2_000, 0));
+    assert_eq!((reported.len(), watch.attempts(), watch.unready_calls()), (2_000, 2_000, 0));
 }

@@ -5,7 +5,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::{detach, event, one_at_a_time, reporting, settle};
 use crate::support::{
-    probe::{Answer, ProbeError, probe},
+    probe::{ProbeError, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -19,7 +19,7 @@ async fn a_detached_call_lets_the_readied_instance_go_and_is_sent_by_one_made_re
     assert_eq!(watch.permits(), 4, "nothing is held in the queue");
     future.await.unwrap();
     settle().await;
-    assert_eq!((watch.sends(), watch.unready_calls(), watch.permits()), (1, 0, 4));
+    assert_eq!((watch.attempts(), watch.unready_calls(), watch.permits()), (1, 0, 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,9 +27,9 @@ async fn a_call_that_passes_through_uses_the_readied_instance() {
     let (probe, watch) = probe(4);
     let mut client = reporting().0.layer(probe);
     client.ready().await.unwrap();
-    let asked = watch.readiness_asked();
+    let asked = watch.poll_ready_calls();
     client.call(get("/users/1")).await.unwrap();
-    assert_eq!((watch.readiness_asked(), watch.unready_calls()), (asked, 0));
+    assert_eq!((watch.poll_ready_calls(), watch.unready_calls()), (asked, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,10 +43,10 @@ async fn a_detached_request_waits_for_readiness_and_holds_no_permit_meanwhile() 
     holder.ready().await.unwrap();
     call.await.unwrap();
     settle().await;
-    assert_eq!((watch.sends(), watch.permits()), (0, 0));
+    assert_eq!((watch.attempts(), watch.permits()), (0, 0));
     drop(holder);
     settle().await;
-    assert_eq!((watch.sends(), watch.permits(), watch.unready_calls()), (1, 1, 0));
+    assert_eq!((watch.attempts(), watch.permits(), watch.unready_calls()), (1, 1, 0));
     assert_eq!(reported.take(), ["/events/login succeeded 200"]);
 }
 
@@ -57,7 +57,7 @@ async fn each_waits_for_a_readiness_of_its_own() {
         detach(&mut client, "a").await;
     }
     settle().await;
-    assert_eq!((watch.sends(), watch.unready_calls(), watch.permits()), (3, 0, 4));
+    assert_eq!((watch.attempts(), watch.unready_calls(), watch.permits()), (3, 0, 4));
     assert_eq!(handle.pending(), 0);
 }
 
@@ -70,14 +70,14 @@ async fn an_error_of_that_readiness_is_a_failure_of_the_request() {
     watch.break_readiness(ProbeError("broken for good"));
     settle().await;
     assert_eq!(reported.take(), ["/events/login error"]);
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_permit_comes_back_with_the_end_of_the_request() {
     let (probe, watch) = probe(2);
     let mut client = reporting().0.layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     detach(&mut client, "hangs").await;
     yield_now().await;
     settle().await;

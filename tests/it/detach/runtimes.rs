@@ -10,7 +10,7 @@ use tower_heed::detach::{Detach, NotQueuedReason};
 use super::{SECOND, detach, event, one_at_a_time, paths, reporting, settle};
 use crate::support::{
     error::not_queued,
-    probe::{Answer, Probe, probe},
+    probe::{Probe, ScriptedResponse, probe},
 };
 
 fn runtime() -> Runtime {
@@ -47,7 +47,7 @@ fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
     let mut call = task::spawn(client.call(event("a")));
     let error = assert_ready!(call.poll()).unwrap_err();
     assert_eq!(not_queued(error.as_ref()), NotQueuedReason::NoRuntime);
-    assert_eq!((handle.pending(), watch.sends(), watch.permits()), (0, 0, 4));
+    assert_eq!((handle.pending(), watch.attempts(), watch.permits()), (0, 0, 4));
     assert!(reported.take().is_empty());
     // What passes through needs none.
     drop(call);
@@ -59,7 +59,7 @@ fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
 #[test]
 fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
     let (mut client, watch, handle, reported) = one_at_a_time();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let first = runtime_with_three(&mut client);
     runtime().block_on(async {
         let mut shutdown = task::spawn(handle.shutdown(60 * SECOND));
@@ -77,7 +77,7 @@ fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
 #[test]
 fn what_was_under_way_in_a_runtime_that_is_gone_is_told_and_the_rest_goes_on_in_the_next() {
     let (mut client, watch, handle, reported) = one_at_a_time();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let first = runtime_with_three(&mut client);
     assert!(reported.take().is_empty());
     drop(first);
@@ -101,7 +101,7 @@ fn a_shutdown_works_off_what_a_runtime_has_left_behind() {
             detach(&mut client, kind).await;
         }
     });
-    assert_eq!((handle.pending(), watch.sends()), (2, 0));
+    assert_eq!((handle.pending(), watch.attempts()), (2, 0));
     let report = runtime().block_on(handle.shutdown(SECOND));
     assert_eq!((report.succeeded(), report.dropped()), (2, 0));
     assert_eq!(reported.take().len(), 2);
@@ -115,7 +115,7 @@ fn what_nobody_can_send_any_more_is_told_when_the_last_part_is_dropped() {
     assert!(reported.take().is_empty());
     drop(handle);
     assert_eq!(reported.take(), ["/events/a discarded"]);
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +133,7 @@ async fn what_is_pending_is_worked_off_when_all_parts_are_dropped_and_no_task_st
     assert_eq!(tasks(), before + 2);
     drop((client, layer));
     settle().await;
-    assert_eq!((reported.take().len(), watch.sends()), (5, 5));
+    assert_eq!((reported.take().len(), watch.attempts()), (5, 5));
     assert_eq!(tasks(), before, "nothing is left when there is nothing to do");
 }
 

@@ -17,7 +17,7 @@ use tower_heed::{
 use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, reporting, send, settle};
 use crate::support::{
     error::not_queued,
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -58,7 +58,7 @@ async fn pending_requests_are_sent_and_new_ones_are_rejected() {
 #[tokio::test(start_paused = true)]
 async fn requests_that_are_left_at_the_limit_are_dropped_and_reported() {
     let (mut client, watch, handle, reported) = one_at_a_time();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     for kind in ["hangs", "waits", "waits-too"] {
         detach(&mut client, kind).await;
     }
@@ -87,7 +87,7 @@ async fn a_request_that_panics_when_it_is_dropped_costs_the_others_nothing() {
         }
     }
     let (mut client, watch, handle, reported) = one_at_a_time();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     detach(&mut client, "hangs").await;
     for kind in ["a", "b", "c"] {
         let mut request = event(kind);
@@ -128,7 +128,7 @@ async fn a_limit_of_zero_gives_up_at_once() {
     assert!(Instant::now() - start <= Duration::from_millis(1));
     assert_eq!(reported.take(), ["/events/a discarded"]);
     settle().await;
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +141,7 @@ async fn a_shutdown_that_is_dropped_leaves_the_queue_shut_and_working() {
     sleep(5 * SECOND).await;
     assert_eq!(reported.take(), ["/events/a succeeded 200"]);
     assert!(send(&mut client, event("b")).await.is_err());
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
     // Also one that was never polled.
     drop(handle.shutdown(SECOND));
 }
@@ -149,7 +149,7 @@ async fn a_shutdown_that_is_dropped_leaves_the_queue_shut_and_working() {
 #[tokio::test(start_paused = true)]
 async fn the_earliest_of_two_deadlines_holds_for_both() {
     let (mut client, watch, handle, reported) = one_at_a_time();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     detach(&mut client, "a").await;
     settle().await;
     let long = tokio::spawn(handle.shutdown(100 * SECOND));

@@ -28,7 +28,7 @@ use super::{Ended, ended, io_error, outcome_of, text, unavailable};
 use crate::support::{
     self,
     error::timeout,
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::{answer, get},
 };
 
@@ -111,14 +111,14 @@ async fn an_async_closure_is_awaited() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_inside_fails_open_or_closed() {
     let (probe, watch) = probe(1);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let limit = TimeoutLayer::new(Duration::from_secs(3));
     let mut client = FallbackLayer::fail_open(|_| Response::new("late")).layer(limit.layer(probe));
     let response = client.ready().await.unwrap().call(get("/")).await.unwrap();
     assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Timeout);
     assert_eq!(watch.in_flight(), 0, "the call that hung is let go");
     assert_eq!(watch.permits(), 1);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.service()));
     let error = client.ready().await.unwrap().call(get("/")).await.map(drop).unwrap_err();
     let source = support::error::unavailable(error.as_ref()).source().unwrap();

@@ -16,7 +16,7 @@ use tower_heed::{
 
 use crate::support::{
     error::unavailable,
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -34,7 +34,7 @@ async fn what_a_retry_overcomes_is_not_answered() {
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert!(response.extensions().get::<Degraded>().is_none());
     assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
-    assert_eq!(watch.sends(), 2);
+    assert_eq!(watch.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn a_call_that_ran_out_of_time_is_answered_and_signs_nobody_in() {
         .classify(classify)
         .fallback(open)
         .layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let start = Instant::now();
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert_eq!(Instant::now() - start, Duration::from_secs(5));
@@ -87,7 +87,7 @@ async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
         assert_eq!(error.class(), Some(class));
         assert_eq!(error.retry_after().unwrap().as_secs(), 3_600);
     }
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
 }
 
 /// What a real client says of a server that is not there.

@@ -32,7 +32,7 @@ use tower_heed::{
 };
 
 use crate::support::{
-    probe::{Answer, Body as ProbeBody, ProbeError, probe},
+    probe::{Body as ProbeBody, ProbeError, ScriptedResponse, probe},
     scripted::{answer, get as request, scripted},
 };
 
@@ -58,7 +58,7 @@ async fn closed(status: u16, headers: &[(&str, &str)]) -> BoxError {
 
 async fn timed_out() -> BoxError {
     let (probe, watch) = probe(1);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let mut client = TimeoutLayer::new(Duration::from_secs(1)).layer(probe);
     client.ready().await.unwrap().call(request("/")).await.map(drop).unwrap_err()
 }
@@ -80,7 +80,7 @@ async fn origin_refused() -> BoxError {
 /// A request that was not queued, for one of the reasons `full`, `shut_down` and `no_runtime`.
 async fn not_queued(reason: &str) -> BoxError {
     let (probe, watch) = probe(4);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let layer =
         DetachLayer::new().endpoint("GET /".parse().unwrap(), |config| config).max_queued(0);
     let layer = layer.max_concurrent(NonZeroUsize::MIN);

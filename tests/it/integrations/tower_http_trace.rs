@@ -14,7 +14,7 @@ use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, TimeoutLayer,
     classify::{ErrorClass, Preset},
     error::TokenErrorKind,
-    integrations::tower_http::{ClassesAsFailures, Failure},
+    integrations::tower_http::{ClassesAsFailures, TraceFailure},
     token_cache::TokenError,
 };
 use tower_http::{
@@ -24,11 +24,11 @@ use tower_http::{
 use tracing::Span;
 
 use crate::support::{
-    probe::{Answer, Body, ProbeError, probe},
+    probe::{Body, ProbeError, ScriptedResponse, probe},
     scripted::{answer, get},
 };
 
-fn of_answer(failures: ClassesAsFailures, response: &Response<Body>) -> Option<Failure> {
+fn of_answer(failures: ClassesAsFailures, response: &Response<Body>) -> Option<TraceFailure> {
     match failures.classify_response(response) {
         ClassifiedResponse::Ready(result) => result.err(),
         ClassifiedResponse::RequiresEos(rest) => rest.classify_eos(None).err(),
@@ -59,7 +59,7 @@ fn answers_are_failures_by_their_class() {
 #[test]
 fn what_a_layer_inside_has_said_counts() {
     let clerk = ClassesAsFailures::new().classifier(Preset::Clerk);
-    let class = |failure: Option<Failure>| failure.unwrap().class();
+    let class = |failure: Option<TraceFailure>| failure.unwrap().class();
     assert_eq!(
         class(of_answer(clerk.clone(), &answer(422, &[]))),
         Some(ErrorClass::Unauthenticated)
@@ -75,8 +75,8 @@ fn a_failure_shows_class_status_and_wait() {
     let failures = ClassesAsFailures::new;
     let of_error = |error: &BoxError| ClassifyResponse::classify_error(failures(), error);
     let limited = of_answer(failures(), &answer(429, &[("retry-after", "30")])).unwrap();
-    assert_eq!(limited.to_string(), "rate_limited (429), to wait 30s");
-    assert_eq!(limited.wait(), Some(Duration::from_secs(30)));
+    assert_eq!(limited.to_string(), "rate_limited (429), retry after 30s");
+    assert_eq!(limited.retry_after(), Some(Duration::from_secs(30)));
     assert_eq!(limited.status().unwrap(), 429);
     let token = TokenError::new(TokenErrorKind::RateLimited).with_description("sesame");
     let token = of_error(&token.into());
@@ -101,7 +101,7 @@ where
     let failures = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&failures);
     let layer = TraceLayer::new(ClassesAsFailures::new().make_classifier()).on_failure(
-        move |failure: Failure, _: Duration, _: &Span| {
+        move |failure: TraceFailure, _: Duration, _: &Span| {
             seen.lock().unwrap().push(failure.to_string());
         },
     );
@@ -116,24 +116,24 @@ where
 
 #[tokio::test(start_paused = true)]
 async fn a_trace_layer_shares_our_meaning() {
-    let scripted = |outcome: Answer| {
+    let scripted = |outcome: ScriptedResponse| {
         let (probe, watch) = probe(1);
-        watch.answer(outcome);
+        watch.push(outcome);
         probe
     };
-    let limited = || scripted(Answer::from(answer(429, &[("retry-after", "30")])));
-    assert_eq!(seen(limited()).await, ["rate_limited (429), to wait 30s"]);
+    let limited = || scripted(ScriptedResponse::from(answer(429, &[("retry-after", "30")])));
+    assert_eq!(seen(limited()).await, ["rate_limited (429), retry after 30s"]);
     let inside = ErrorClassifyLayer::new().classifier(Preset::Auth0).layer(limited());
-    assert_eq!(seen(inside).await, ["rate_limited (429), to wait 30s"]);
+    assert_eq!(seen(inside).await, ["rate_limited (429), retry after 30s"]);
     let as_error = ErrorClassifyLayer::new().error_for_status().layer(limited());
-    assert_eq!(seen(as_error).await, ["rate_limited (429), to wait 30s"]);
-    let late = TimeoutLayer::new(Duration::from_secs(1)).layer(scripted(Answer::never()));
+    assert_eq!(seen(as_error).await, ["rate_limited (429), retry after 30s"]);
+    let late = TimeoutLayer::new(Duration::from_secs(1)).layer(scripted(ScriptedResponse::never()));
     assert_eq!(seen(late).await, ["timeout"]);
-    assert_eq!(seen(scripted(Answer::from(answer(200, &[])))).await, [""; 0]);
+    assert_eq!(seen(scripted(ScriptedResponse::from(answer(200, &[])))).await, [""; 0]);
     let open = FallbackLayer::fail_open(|_| Response::new("")).layer(limited());
     assert_eq!(seen(open).await, [""; 0]);
     let closed = FallbackLayer::fail_closed().layer(limited());
-    assert_eq!(seen(closed).await, ["rate_limited (429), to wait 30s"]);
+    assert_eq!(seen(closed).await, ["rate_limited (429), retry after 30s"]);
 }
 
 #[tokio::test(start_paused = true)]

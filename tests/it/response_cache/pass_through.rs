@@ -1,7 +1,7 @@
 //! Requests that pass through, and readiness.
 
 use super::*;
-use crate::support::probe::{Answer, probe};
+use crate::support::probe::{ScriptedResponse, probe};
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_cannot_be_cached_pass_through() {
@@ -34,13 +34,13 @@ async fn a_cached_request_keeps_the_contract_of_readiness() {
     client.ready().await.unwrap();
     assert_eq!(watch.permits(), 1);
     client.call(get("/users/1")).await.unwrap();
-    assert_eq!((watch.unready_calls(), watch.permits(), watch.sends()), (0, 2, 1));
+    assert_eq!((watch.unready_calls(), watch.permits(), watch.attempts()), (0, 2, 1));
     // A hit releases it with its permit.
     client.ready().await.unwrap();
     client.call(get("/users/1")).await.unwrap();
-    assert_eq!((watch.permits(), watch.sends()), (2, 1));
+    assert_eq!((watch.permits(), watch.attempts()), (2, 1));
     // So does a call that joins a fetch.
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let mut leader = client.clone();
     let call = leader.ready().await.unwrap().call(get("/users/2"));
     let mut follower = client.clone();
@@ -60,7 +60,7 @@ async fn a_follower_that_sends_its_request_awaits_readiness() {
     let follower = other.ready().await.unwrap().call(get("/users/1"));
     assert_eq!(leader.await.unwrap().status(), 200);
     assert_eq!(follower.await.unwrap().status(), 200);
-    assert_eq!((watch.sends(), watch.unready_calls(), watch.permits()), (2, 0, 3));
+    assert_eq!((watch.attempts(), watch.unready_calls(), watch.permits()), (2, 0, 3));
 }
 
 #[tokio::test(start_paused = true)]

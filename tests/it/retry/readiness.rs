@@ -59,12 +59,12 @@ async fn a_permit_is_taken_for_each_send_and_given_back_for_the_wait() {
     let mut call = task::spawn(client.ready().await.unwrap().call(get()));
     assert_pending!(call.poll());
     assert_eq!(
-        (watch.sends(), watch.in_flight(), watch.permits()),
+        (watch.attempts(), watch.in_flight(), watch.permits()),
         (1, 0, 1),
         "held while waiting"
     );
     assert_eq!(call.await.unwrap().status(), 200);
-    assert_eq!((watch.sends(), watch.unready_calls(), watch.permits()), (3, 0, 1));
+    assert_eq!((watch.attempts(), watch.unready_calls(), watch.permits()), (3, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,12 +80,12 @@ async fn a_send_that_is_due_waits_until_the_service_is_ready() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(call.is_woken());
     assert_pending!(call.poll());
-    assert_eq!(watch.sends(), 1, "sent without a permit");
+    assert_eq!(watch.attempts(), 1, "sent without a permit");
 
     drop(other);
     assert!(call.is_woken());
     assert_ready!(call.poll()).unwrap();
-    assert_eq!((watch.sends(), watch.unready_calls()), (2, 0));
+    assert_eq!((watch.attempts(), watch.unready_calls()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn an_error_of_readiness_before_the_second_send_is_passed_on() {
     watch.break_readiness(ProbeError("broken for good"));
     let error = call.await.unwrap_err();
     assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("broken for good")));
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
 }
 
 /// A call that waits must not hold the one permit that all others need.
@@ -118,7 +118,7 @@ async fn a_waiting_call_does_not_hold_up_others_under_a_concurrency_limit() {
 #[tokio::test(start_paused = true)]
 async fn an_error_of_a_send_may_be_anything_that_boxes() {
     let (inner, watch) = probe(1);
-    watch.answer(crate::support::probe::Answer::error(ProbeError("of a send")));
+    watch.push(crate::support::probe::ScriptedResponse::error(ProbeError("of a send")));
     let error = RetryOnRateLimit::new().layer(inner).oneshot(get()).await.unwrap_err();
     assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("of a send")));
 

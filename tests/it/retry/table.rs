@@ -114,13 +114,13 @@ async fn a_connection_that_was_never_made_is_tried_again_for_a_post_and_one_that
 async fn a_send_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_been_carried_out() {
     for (request, sends) in [(get(), 2), (post(), 1)] {
         let (inner, watch) = probe(1);
-        watch.answer(crate::support::probe::Answer::never());
+        watch.push(crate::support::probe::ScriptedResponse::never());
         let client = ServiceBuilder::new()
             .layer(RetryOnRateLimit::new())
             .layer(TimeoutLayer::new(Duration::from_secs(2)))
             .service(inner);
         let answered = client.oneshot(request).await;
-        assert_eq!((watch.sends(), answered.is_ok()), (sends, sends == 2));
+        assert_eq!((watch.attempts(), answered.is_ok()), (sends, sends == 2));
     }
 }
 

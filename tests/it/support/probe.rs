@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use tower_heed::test_util::{ScriptedHandle, ScriptedService};
 
-pub use tower_heed::test_util::Answer;
+pub use tower_heed::test_util::ScriptedResponse;
 
 pub type Body = Full<Bytes>;
 pub type Probe = ScriptedService<Body>;

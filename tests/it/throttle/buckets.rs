@@ -11,7 +11,7 @@ use tower_heed::{
 
 use super::{SECOND, millis, send, spawn};
 use crate::support::{
-    probe::{Answer, Probe, Watch, probe},
+    probe::{Probe, ScriptedResponse, Watch, probe},
     scripted::get,
 };
 
@@ -101,7 +101,7 @@ async fn a_route_with_two_buckets_is_split() {
 #[tokio::test(start_paused = true)]
 async fn queued_requests_move_to_the_queue_of_their_bucket() {
     let (client, watch, handle) = client();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     shows(&watch, 200, ("x-ratelimit-resource", "search"), "0");
     let mut tasks = Vec::new();
@@ -115,7 +115,7 @@ async fn queued_requests_move_to_the_queue_of_their_bucket() {
     let shown = handle.snapshot();
     let queue = |end: &str| shown.iter().find(|key| key.key().ends_with(end)).unwrap().queued();
     assert_eq!((queue("[search]"), queue("example")), (4, 0), "{shown:?}");
-    assert_eq!(watch.sends(), 3);
+    assert_eq!(watch.attempts(), 3);
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap().status(), 200);
     }
@@ -162,7 +162,7 @@ async fn a_global_429_or_one_without_a_bucket_blocks_the_whole_origin() {
 #[tokio::test(start_paused = true)]
 async fn a_global_429_blocks_a_bucket_that_is_named_later() {
     let (mut client, watch, handle) = client();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     tokio::time::sleep(SECOND).await;
     watch.respond(429, &[("retry-after", "10"), ("x-ratelimit-global", "true")]);

@@ -9,7 +9,7 @@ use tower_heed::ThrottleLayer;
 
 use super::{SECOND, millis, paths, send, spawn};
 use crate::support::{
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -17,7 +17,7 @@ use crate::support::{
 async fn the_first_request_hangs_and_the_others_proceed() {
     let (probe, watch) = probe(40);
     let client = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let start = Instant::now();
     let mut tasks = Vec::new();
@@ -25,7 +25,7 @@ async fn the_first_request_hangs_and_the_others_proceed() {
         tasks.push(spawn(&client, get(&format!("/{number}"))).await);
     }
     sleep(Duration::from_millis(990)).await;
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap().status(), 200);
     }
@@ -39,7 +39,7 @@ async fn a_probe_after_a_reset_hangs_and_another_is_made() {
     let mut client = ThrottleLayer::new().layer(probe);
     super::rate_limit(&mut client, &watch).await;
     let start = Instant::now();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let next = spawn(&client, get("/next")).await;
     assert_eq!(next.await.unwrap().unwrap().status(), 200);

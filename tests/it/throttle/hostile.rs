@@ -33,9 +33,9 @@ async fn no_server_holds_a_caller_beyond_max_wait_or_a_key_beyond_max_block() {
             assert!(millis(start) <= 91_000, "{headers:?}: {} ms", millis(start));
             // After the longest block it probes again.
             tokio::time::sleep(61 * SECOND).await;
-            let sends = watch.sends();
+            let sends = watch.attempts();
             let probed = send(&mut client, get("/again")).await;
-            assert!(probed.is_ok() && watch.sends() > sends, "{headers:?} {status}: {probed:?}");
+            assert!(probed.is_ok() && watch.attempts() > sends, "{headers:?} {status}: {probed:?}");
         }
     }
 }

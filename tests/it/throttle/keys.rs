@@ -15,7 +15,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use super::{SECOND, millis, rate_limit, send, spawn};
 use crate::support::{
     events::Events,
-    probe::{Answer, Body, Probe, Watch, probe},
+    probe::{Body, Probe, ScriptedResponse, Watch, probe},
     scripted::get,
 };
 
@@ -25,10 +25,10 @@ fn to(uri: &str) -> Request<Body> {
 
 /// Whether a request is queued.
 async fn is_queued(client: &Throttle<Probe>, watch: &Watch, request: Request<Body>) -> bool {
-    let before = watch.sends();
+    let before = watch.attempts();
     let task = spawn(client, request).await;
     task.abort();
-    watch.sends() == before
+    watch.attempts() == before
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +162,7 @@ async fn where_all_keys_are_busy_the_requests_of_another_are_not_throttled() {
     let layer = ThrottleLayer::new().max_keys(NonZeroUsize::MIN);
     let handle = layer.handle();
     let mut client = layer.layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let start = Instant::now();
     for _ in 0..3 {
@@ -195,9 +195,9 @@ async fn a_call_that_panics_in_a_subscriber_releases_its_key() {
     watch.respond(200, &headers);
     send(&mut client, get("/users")).await.unwrap();
     // Another key evicts the bucket, so there is no room for it when the next request on its route comes.
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let api = spawn(&client, to("https://api.example/")).await;
     let logged = Panics::at_every_event();
     let panicked = spawn(&client, get("/users")).await.await;
@@ -205,7 +205,7 @@ async fn a_call_that_panics_in_a_subscriber_releases_its_key() {
     drop(logged);
 
     hangs.abort();
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let other = spawn(&client, to("https://other.example/")).await;
     let mut keys: Vec<_> = handle.snapshot().iter().map(|key| key.key().to_owned()).collect();
     keys.sort();

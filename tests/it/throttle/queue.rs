@@ -12,7 +12,7 @@ use tower_heed::{ThrottleLayer, extensions::Priority};
 
 use super::{SECOND, millis, only, paths, rate_limit, rate_limited, send, spawn};
 use crate::support::{
-    probe::{Answer, Body, ProbeError, probe},
+    probe::{Body, ProbeError, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -31,7 +31,7 @@ async fn one_429_queues_all_requests_of_its_key_in_order() {
         tasks.push(spawn(&client, get(&format!("/{number}"))).await);
     }
     sleep(9 * SECOND).await;
-    assert_eq!(watch.sends(), 0, "sent while the server rate limits");
+    assert_eq!(watch.attempts(), 0, "sent while the server rate limits");
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap().status(), 200);
     }
@@ -125,7 +125,7 @@ async fn a_waiter_that_is_dropped_before_its_poll_passes_its_permit_on() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
     // Nothing is known, so the second waits for the response to the first.
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let mut begun = Vec::new();
     for number in 0..3 {
         client.ready().await.unwrap();
@@ -133,7 +133,7 @@ async fn a_waiter_that_is_dropped_before_its_poll_passes_its_permit_on() {
         assert!(call.poll().is_pending());
         begun.push(call);
     }
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
     // The first is lost; it may still be counted for half a second after it was sent.
     advance(SECOND).await;
     drop(begun.remove(0));
@@ -164,8 +164,8 @@ async fn a_waiter_that_is_not_polled_delays_others_for_a_second() {
 async fn after_an_error_and_a_dropped_attempt_the_next_proceeds() {
     let (probe, watch) = probe(4);
     let client = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::error(ProbeError("lost")));
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::error(ProbeError("lost")));
+    watch.push(ScriptedResponse::never());
     let start = Instant::now();
     assert!(spawn(&client, get("/lost")).await.await.unwrap().is_err());
     let hangs = spawn(&client, get("/hangs")).await;
@@ -198,7 +198,7 @@ async fn no_request_polls_in_a_loop() {
     yield_now().await;
     let woken = calls.iter().filter(|call| call.is_woken()).count();
     assert_eq!(woken, 1, "one owns the timer for all");
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ async fn an_admitted_call_waits_for_readiness() {
         holders.push(holder);
     }
     tokio::time::sleep(11 * SECOND).await;
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
     drop(holders);
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
     assert_eq!(watch.unready_calls(), 0);
@@ -59,7 +59,7 @@ async fn an_error_of_readiness_after_the_wait_is_returned_and_the_next_proceeds(
         }
     };
     assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("broken for good")));
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
     // Its permit is free although the future is still kept.
     let start = Instant::now();
     let error = send(&mut throttle.layer(mended), get("/b")).await.map(|_| millis(start));
@@ -76,7 +76,7 @@ async fn an_exempt_endpoint_is_neither_queued_nor_learned_from() {
     watch.respond(429, &[("retry-after", "10")]);
     send(&mut client, get("/health")).await.unwrap();
     send(&mut client, get("/health")).await.unwrap();
-    assert_eq!(watch.sends(), 2);
+    assert_eq!(watch.attempts(), 2);
     assert!(handle.snapshot().is_empty());
 }
 

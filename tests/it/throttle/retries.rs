@@ -13,7 +13,7 @@ use tower_heed::{
 
 use super::{SECOND, is_throttled, millis, paths, rate_limit, send, spawn};
 use crate::support::{
-    probe::{Answer, probe},
+    probe::{ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -36,7 +36,7 @@ async fn a_reset_is_waited_for_once() {
         assert_eq!(response.status(), 200);
         assert!((7_000..7_500).contains(&millis(start)), "{headers:?}: {} ms", millis(start));
         assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
-        assert_eq!(watch.sends(), 2);
+        assert_eq!(watch.attempts(), 2);
     }
 }
 
@@ -62,7 +62,7 @@ async fn a_throttled_request_is_retried_once_a_permit_may_come_and_sent_once() {
     let response = send(&mut client, get("/")).await.unwrap();
     assert_eq!(response.status(), 200);
     assert!((10_000..10_500).contains(&millis(start)), "{} ms", millis(start));
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,7 +77,7 @@ async fn a_throttled_request_within_a_deadline_fails_at_once_and_is_not_retried(
     let error = send(&mut client, request).await.unwrap_err();
     assert!(is_throttled(&error), "{error}");
     assert_eq!(millis(start), 0);
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +102,7 @@ async fn the_time_limit_of_a_call_names_the_wait_for_a_permit() {
 
     let (probe, watch) = probe(4);
     let throttle = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&throttle, get("/hangs")).await;
     let mut client = TimeoutLayer::new(5 * SECOND).layer(throttle);
     client.ready().await.unwrap();

@@ -14,7 +14,7 @@ use super::{
     Called, SECOND, is_throttled, millis, rate_limit, rate_limited, send, spawn, throttled,
 };
 use crate::support::{
-    probe::{Answer, Body, probe},
+    probe::{Body, ScriptedResponse, probe},
     scripted::get,
 };
 
@@ -39,7 +39,7 @@ async fn a_permit_that_comes_after_the_deadline_is_not_waited_for() {
     let start = Instant::now();
     let error = rejected(send(&mut client, within("/", 5 * SECOND)).await);
     assert_eq!(millis(start), 0);
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
     assert!(
         matches!(error.kind(), ErrorKind::Throttled { key, .. } if **key == *"https://id.example")
     );
@@ -60,7 +60,7 @@ async fn a_permit_that_comes_after_the_deadline_is_not_waited_for() {
 async fn a_permit_that_comes_before_the_deadline_is_waited_for() {
     let (mut client, watch) = rate_limited().await;
     assert_eq!(send(&mut client, within("/", 12 * SECOND)).await.unwrap().status(), 200);
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn a_permit_that_comes_just_before_the_deadline_is_waited_for() {
     // The permit comes in the last tenth of the wait, and no request is ahead.
     let (mut client, watch) = rate_limited().await;
     assert_eq!(send(&mut client, within("/", SECOND * 21 / 2)).await.unwrap().status(), 200);
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ async fn a_deadline_that_passes_while_the_service_is_made_ready_sends_nothing() 
     let error = rejected(waiting.await.unwrap());
     assert_eq!(error.retry_after(), None);
     assert!(waited(&error) >= 12 * SECOND, "{:?}", waited(&error));
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,7 +109,7 @@ async fn a_permit_that_comes_after_max_wait_is_not_waited_for() {
 async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
     let (probe, watch) = probe(4);
     let client = ThrottleLayer::new().max_wait(SECOND * 9 / 10).layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let start = Instant::now();
     let longest = spawn(&client, get("/longest")).await;
@@ -120,7 +120,7 @@ async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
     let error = rejected(longest.await.unwrap());
     assert!((900..910).contains(&millis(start)), "{} ms", millis(start));
     assert!(waited(&error) >= SECOND * 9 / 10);
-    assert_eq!(watch.sends(), 1);
+    assert_eq!(watch.attempts(), 1);
     hangs.abort();
 }
 
@@ -128,7 +128,7 @@ async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
 async fn a_429_ends_the_waits_that_have_become_hopeless() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
-    watch.answer(Answer::never());
+    watch.push(ScriptedResponse::never());
     let hangs = spawn(&client, get("/hangs")).await;
     let hopeless = spawn(&client, within("/hopeless", 5 * SECOND)).await;
     let patient = spawn(&client, within("/patient", 15 * SECOND)).await;
@@ -172,5 +172,5 @@ async fn a_deadline_that_has_passed_before_the_permit_was_used_sends_nothing() {
     assert!(call.poll().is_pending());
     tokio::time::advance(13 * SECOND).await;
     assert!(matches!(call.poll(), std::task::Poll::Ready(Err(_))));
-    assert_eq!(watch.sends(), 0);
+    assert_eq!(watch.attempts(), 0);
 }

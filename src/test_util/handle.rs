@@ -1,5 +1,3 @@
-//! The test's side of a scripted service, and what the two share.
-
 use std::{
     collections::VecDeque,
     fmt, mem,
@@ -11,46 +9,46 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use super::{Answer, ScriptedService, limit::Limit};
+use super::{ScriptedResponse, ScriptedService, rate_limit::RateLimit};
 use crate::error::BoxError;
 
-/// The test's side of a [`ScriptedService`]: says what is answered, and tells what was asked. Clones are the same.
+/// The test's side of a [`ScriptedService`]: scripts its responses and shows its requests. Clones share the script.
 pub struct ScriptedHandle<B = Full<Bytes>> {
     pub(super) shared: Arc<Mutex<Shared<B>>>,
     pub(super) gate: Arc<Mutex<Gate>>,
 }
 
 pub(super) struct Shared<B> {
-    pub(super) answers: VecDeque<Answer>,
+    pub(super) responses: VecDeque<ScriptedResponse>,
     pub(super) otherwise: Box<Otherwise<B>>,
-    pub(super) limit: Option<Limit>,
+    pub(super) rate_limit: Option<RateLimit>,
     pub(super) requests: Vec<Request<B>>,
 }
 
-pub(super) type Otherwise<B> = dyn FnMut(&Request<B>) -> Answer + Send;
+pub(super) type Otherwise<B> = dyn FnMut(&Request<B>) -> ScriptedResponse + Send;
 
-/// What futures and permits have to know; it is apart so that they do not depend on the body.
+/// The state that futures and permits use. It does not depend on the body's type.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) permits: usize,
     pub(super) waiters: Vec<Waker>,
-    /// Makes the errors of a readiness that is broken.
+    /// Makes the errors of a broken readiness.
     pub(super) broken: Option<Broken>,
     pub(super) in_flight: usize,
     pub(super) unready_calls: usize,
     pub(super) counts_unready_calls: bool,
-    pub(super) readiness_asked: usize,
+    pub(super) poll_ready_calls: usize,
 }
 
 pub(super) struct Broken(pub(super) Box<dyn Fn() -> BoxError + Send>);
 
-/// Leave for one call, from `poll_ready` to the end of its future.
+/// A permit for one call, from `poll_ready` to the end of its future.
 #[derive(Debug)]
 pub(super) struct Permit(pub(super) Arc<Mutex<Gate>>);
 
-/// A send that is neither done nor dropped.
+/// An attempt that has neither ended nor been dropped.
 #[derive(Debug)]
-pub(super) struct Underway(Arc<Mutex<Gate>>);
+pub(super) struct InFlight(Arc<Mutex<Gate>>);
 
 pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,29 +57,27 @@ pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 // === impl ScriptedHandle ===
 
 impl<B> ScriptedHandle<B> {
-    /// Answers the next send that has no answer yet. Several are given in the order in which they were scripted.
-    pub fn answer(&self, answer: impl Into<Answer>) {
-        lock(&self.shared).answers.push_back(answer.into());
+    /// Scripts the response to the next attempt that has none yet.
+    pub fn push(&self, response: impl Into<ScriptedResponse>) {
+        lock(&self.shared).responses.push_back(response.into());
     }
 
-    /// Answers the next send with this status and these header fields, which is the most usual [`answer`](Self::answer).
+    /// Scripts a response with this status and these headers, as [`push`](Self::push) does.
     ///
     /// # Panics
     ///
-    /// If they cannot be in a response.
+    /// If the status or a header is invalid.
     pub fn respond(&self, status: u16, headers: &[(&str, &str)]) {
-        let answer = Answer::status(status);
-        self.answer(
-            headers.iter().fold(answer, |answer, (name, value)| answer.header(name, value)),
-        );
+        let response = ScriptedResponse::status(status);
+        self.push(headers.iter().fold(response, |it, (name, value)| it.header(name, value)));
     }
 
-    /// Lets that many more calls be ready or under way, and wakes those who wait.
+    /// Adds permits, and wakes the services that wait for one.
     pub fn add_permits(&self, permits: usize) {
         add_permits(&self.gate, permits);
     }
 
-    /// From now on `poll_ready` fails with this error, which tower's contract calls final.
+    /// Lets `poll_ready` fail with this error from now on. Such an error is final by tower's contract.
     pub fn break_readiness<E>(&self, error: E)
     where
         E: Into<BoxError> + Clone + Send + 'static,
@@ -94,47 +90,46 @@ impl<B> ScriptedHandle<B> {
         waiters.into_iter().for_each(Waker::wake);
     }
 
-    /// One more instance of the service, not ready.
+    /// Another instance of the service, not ready.
     #[must_use]
     pub fn service(&self) -> ScriptedService<B> {
         ScriptedService::of(self.clone())
     }
 
-    /// How many calls were made, since the requests were [taken](Self::take_requests) last.
+    /// The number of calls since the last [`take_requests`](Self::take_requests).
     #[must_use]
-    pub fn sends(&self) -> usize {
+    pub fn attempts(&self) -> usize {
         lock(&self.shared).requests.len()
     }
 
-    /// The requests as they came, since this was asked last. Their bodies are as they were sent: nothing has read them.
+    /// The requests since the last call of this method, in order. Their bodies are unread.
     #[must_use]
     pub fn take_requests(&self) -> Vec<Request<B>> {
         mem::take(&mut lock(&self.shared).requests)
     }
 
-    /// How many calls are neither done nor dropped.
+    /// The number of calls that have neither ended nor been dropped.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         lock(&self.gate).in_flight
     }
 
-    /// How many permits are left.
+    /// The number of permits left.
     #[must_use]
     pub fn permits(&self) -> usize {
         lock(&self.gate).permits
     }
 
-    /// How many calls were made of instances that were not made ready, where these are
-    /// [counted](ScriptedService::counts_unready_calls).
+    /// The number of calls of instances that were not made ready, if they are [counted](ScriptedService::counts_unready_calls).
     #[must_use]
     pub fn unready_calls(&self) -> usize {
         lock(&self.gate).unready_calls
     }
 
-    /// How often `poll_ready` was asked.
+    /// The number of calls of `poll_ready`.
     #[must_use]
-    pub fn readiness_asked(&self) -> usize {
-        lock(&self.gate).readiness_asked
+    pub fn poll_ready_calls(&self) -> usize {
+        lock(&self.gate).poll_ready_calls
     }
 }
 
@@ -175,16 +170,16 @@ impl Drop for Permit {
     }
 }
 
-// === impl Underway ===
+// === impl InFlight ===
 
-impl Underway {
+impl InFlight {
     pub(super) fn new(gate: &Arc<Mutex<Gate>>) -> Self {
         lock(gate).in_flight += 1;
         Self(Arc::clone(gate))
     }
 }
 
-impl Drop for Underway {
+impl Drop for InFlight {
     fn drop(&mut self) {
         lock(&self.0).in_flight -= 1;
     }

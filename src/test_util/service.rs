@@ -1,5 +1,3 @@
-//! A service in the place of a client, which answers as it was told.
-
 use std::{
     collections::VecDeque,
     fmt,
@@ -14,30 +12,30 @@ use http_body_util::Full;
 use tower_service::Service;
 
 use super::{
-    Answer, ResponseFuture, ScriptedError, ScriptedHandle,
-    limit::Limit,
-    script::{Gate, Permit, Shared, Underway, lock},
+    ResponseFuture, ScriptedError, ScriptedHandle, ScriptedResponse,
+    handle::{Gate, InFlight, Permit, Shared, lock},
+    rate_limit::RateLimit,
 };
 use crate::clock::Clock;
 
-/// A service in the place of a client: answers in the order that a test has [scripted](ScriptedHandle::answer), records what was
-/// asked, and panics if it is called without having been made ready.
+/// A service instead of a client: returns [scripted](ScriptedHandle::push) responses in order, records the requests, and panics if it
+/// is called without having been made ready.
 ///
-/// Where no answer is scripted it gives [`otherwise`](Self::otherwise)'s, by default an empty 200. Clones share the script.
-/// `B` is the type of the requests' bodies, which are recorded unread.
+/// Without a scripted response it returns that of [`otherwise`](Self::otherwise), by default an empty 200. Clones share the script.
+/// `B` is the type of the request bodies, which are recorded unread.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use http::Request;
 /// use http_body_util::Full;
 /// use tower::ServiceExt;
-/// use tower_heed::test_util::{Answer, ScriptedService};
+/// use tower_heed::test_util::ScriptedService;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_heed::BoxError> {
 /// let api = ScriptedService::new();
 /// let script = api.handle();
-/// script.answer(Answer::status(503));
+/// script.respond(503, &[]);
 ///
 /// let post = Request::post("https://id.example/jobs").body(Full::<Bytes>::from("{}"))?;
 /// assert_eq!(api.oneshot(post).await?.status(), 503);
@@ -53,14 +51,14 @@ pub struct ScriptedService<B = Full<Bytes>> {
 // === impl ScriptedService ===
 
 impl<B> ScriptedService<B> {
-    /// Answers with 200 until it is told otherwise.
+    /// A service that responds 200 until a test scripts something else.
     #[must_use]
     pub fn new() -> Self {
         Self::of(ScriptedHandle {
             shared: Arc::new(Mutex::new(Shared {
-                answers: VecDeque::new(),
-                otherwise: Box::new(|_| Answer::default()),
-                limit: None,
+                responses: VecDeque::new(),
+                otherwise: Box::new(|_| ScriptedResponse::default()),
+                rate_limit: None,
                 requests: Vec::new(),
             })),
             gate: Arc::new(Mutex::new(Gate {
@@ -70,7 +68,7 @@ impl<B> ScriptedService<B> {
                 in_flight: 0,
                 unready_calls: 0,
                 counts_unready_calls: false,
-                readiness_asked: 0,
+                poll_ready_calls: 0,
             })),
         })
     }
@@ -85,33 +83,31 @@ impl<B> ScriptedService<B> {
         self.handle.clone()
     }
 
-    /// Says what is answered where nothing is scripted: a function of the request, which may count as well. It must not use the
-    /// handle.
+    /// Sets the closure that responds when nothing is scripted. It must not use the handle.
     ///
     /// ```
-    /// use tower_heed::test_util::{Answer, ScriptedService};
+    /// use tower_heed::test_util::{ScriptedResponse, ScriptedService};
     ///
     /// let api: ScriptedService = ScriptedService::new().otherwise(|request| {
     ///     match request.headers().contains_key("authorization") {
-    ///         true => Answer::status(200),
-    ///         false => Answer::status(401).header("www-authenticate", "Bearer"),
+    ///         true => ScriptedResponse::status(200),
+    ///         false => ScriptedResponse::status(401).header("www-authenticate", "Bearer"),
     ///     }
     /// });
     /// # drop(api);
     /// ```
     #[must_use]
-    pub fn otherwise<F>(self, answer: F) -> Self
+    pub fn otherwise<F>(self, respond: F) -> Self
     where
-        F: FnMut(&Request<B>) -> Answer + Send + 'static,
+        F: FnMut(&Request<B>) -> ScriptedResponse + Send + 'static,
     {
-        lock(&self.handle.shared).otherwise = Box::new(answer);
+        lock(&self.handle.shared).otherwise = Box::new(respond);
         self
     }
 
-    /// Lets `requests` through in each `window` and refuses the others with 429, a `Retry-After` and the fields
-    /// `x-ratelimit-limit`, `-remaining` and `-reset` (in seconds from now), which the answers of the others carry too. A window
-    /// begins with the first request after the last one has ended, on tokio's clock. A refusal takes none of the scripted
-    /// answers.
+    /// Allows `requests` in each `window`. Others get a 429 with `Retry-After`, and use no scripted response. All responses have the
+    /// headers `x-ratelimit-limit`, `-remaining` and `-reset` (in seconds from now). A window starts with the first request after
+    /// the last one ended, on tokio's clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -123,31 +119,31 @@ impl<B> ScriptedService<B> {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), tower_heed::BoxError> {
-    /// let api = ScriptedService::new().limited(10, Duration::from_secs(1));
+    /// let api = ScriptedService::new().rate_limit(10, Duration::from_secs(1));
     /// let script = api.handle();
     /// let client = Stack::new().layer(api);
     /// for _ in 0..30 {
     ///     let get = Request::get("https://id.example/users").body(Full::<Bytes>::default())?;
     ///     assert_eq!(client.clone().oneshot(get).await?.status(), 200);
     /// }
-    /// assert!(script.sends() < 33); // hardly one was refused
+    /// assert!(script.attempts() < 33); // few were rate limited
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn limited(self, requests: u32, window: Duration) -> Self {
-        lock(&self.handle.shared).limit = Some(Limit::new(requests, window));
+    pub fn rate_limit(self, requests: u32, window: Duration) -> Self {
+        lock(&self.handle.shared).rate_limit = Some(RateLimit::new(requests, window));
         self
     }
 
-    /// Lets that many calls be ready or under way at a time, as a concurrency limit does; by default as many as there are.
+    /// Limits the number of calls that are ready or in flight, as a concurrency limit does. By default there is no limit.
     #[must_use]
     pub fn permits(self, permits: usize) -> Self {
         lock(&self.handle.gate).permits = permits;
         self
     }
 
-    /// Counts calls of instances that were not made ready, and answers them, in place of a panic.
+    /// Counts calls of instances that were not made ready instead of panicking.
     #[must_use]
     pub fn counts_unready_calls(self) -> Self {
         lock(&self.handle.gate).counts_unready_calls = true;
@@ -183,7 +179,7 @@ impl<B> Service<Request<B>> for ScriptedService<B> {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ScriptedError>> {
         let mut gate = lock(&self.handle.gate);
-        gate.readiness_asked += 1;
+        gate.poll_ready_calls += 1;
         if let Some(broken) = &gate.broken {
             return Poll::Ready(Err(ScriptedError::new(broken.0())));
         }
@@ -209,15 +205,15 @@ impl<B> Service<Request<B>> for ScriptedService<B> {
             assert!(gate.counts_unready_calls, "called an instance that was not made ready");
             gate.unready_calls += 1;
         }
-        let underway = Underway::new(&self.handle.gate);
+        let in_flight = InFlight::new(&self.handle.gate);
         let mut shared = lock(&self.handle.shared);
-        let Shared { answers, otherwise, limit, requests } = &mut *shared;
-        let mut answer = || answers.pop_front().unwrap_or_else(|| otherwise(&request));
-        let answer = match limit {
-            Some(limit) => limit.count(Clock::default().now(), answer),
-            None => answer(),
+        let Shared { responses, otherwise, rate_limit, requests } = &mut *shared;
+        let mut respond = || responses.pop_front().unwrap_or_else(|| otherwise(&request));
+        let response = match rate_limit {
+            Some(limit) => limit.count(Clock::default().now(), respond),
+            None => respond(),
         };
         requests.push(request);
-        ResponseFuture::new(answer, permit, underway)
+        ResponseFuture::new(response, permit, in_flight)
     }
 }
