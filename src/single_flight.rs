@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_overdue_fetch_is_not_joined_and_is_told_from_the_next() {
+    async fn an_overdue_fetch_is_not_joined_and_differs_from_the_next() {
         let (running, waiter) = begin();
         let (next, _) = begin();
         let now = Instant::now();

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_with_a_meaning_of_their_own_are_refused() {
+    fn reserved_parameters_are_refused() {
         for name in ["client_secret", "scope", ""] {
             assert!(refuse_reserved(name).unwrap_err().what().contains(name));
         }

@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn rule_6_a_missing_life_is_not_said_and_never_for_ever() {
+    fn rule_6_a_missing_lifetime_is_unknown_and_never_endless() {
         assert_eq!(life_of("null"), Ok(None));
         let response = read(r#"{"access_token":"a","token_type":"Bearer"}"#).unwrap();
         assert_eq!(response.expires_in(), None);
     }
 
     #[test]
-    fn rule_6_a_life_that_is_no_positive_number_is_malformed() {
+    fn rule_6_a_lifetime_that_is_no_positive_number_is_malformed() {
         for sent in [
             "0", "-1", "-0.0", "0.0", "\"0\"", "\"-5\"", "\"\"", "\"NaN\"", "\"inf\"", "\"soon\"",
             "true", "[]", "{}", "1e-12",
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_6_a_life_of_more_than_thirty_days_is_cut() {
+    fn rule_6_a_lifetime_of_more_than_thirty_days_is_cut() {
         for sent in [
             "2592001",
             "18446744073709551615",
@@ -251,7 +251,7 @@ mod tests {
         }
 
         #[test]
-        fn any_life_is_within_its_bounds_or_malformed(seconds in any::<f64>(), as_text in any::<bool>()) {
+        fn any_lifetime_is_within_its_bounds_or_malformed(seconds in any::<f64>(), as_text in any::<bool>()) {
             let sent = if as_text { format!("\"{seconds:e}\"") } else { serde_json::json!(seconds).to_string() };
             if let Ok(Some(life)) = life_of(&sent) {
                 prop_assert!(seconds > 0.0 && !life.is_zero() && life <= MAX_LIFETIME);

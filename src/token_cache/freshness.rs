@@ -206,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rule_7_holds_for_every_life_of_a_second_or_more(
+        fn rule_7_holds_for_every_lifetime_of_a_second_or_more(
             life in 1_000_000_000_u64..,
             timeout in any::<u64>(),
             jitter in prop_oneof![0.0..1.0, Just(1.0), Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)],

@@ -1,8 +1,8 @@
 //! Single flight under every order in which threads can take its lock; `scripts/loom` runs it.
 //!
-//! What is hand-written is real here: the slot, the cache's decisions, and how a fetch ends, in a drop too. tokio's
-//! `watch` and `arc-swap`, which their authors have tried in the same way, are single steps, between which threads change. A thread that would wait for ever is
-//! a deadlock, which `loom` reports.
+//! The slot, the cache's decisions and the end of a fetch are the real code. tokio's `watch` and `arc-swap`, which their authors
+//! test in the same way, are single steps between which threads change. A thread that waits endlessly is a deadlock, which `loom`
+//! reports.
 
 use std::{
     future::{Ready, ready},
@@ -33,7 +33,7 @@ enum End {
     Dropped,
 }
 
-/// What one caller got, and whether the fetch was its own.
+/// What one caller got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Got {
     Token(u64),
@@ -71,7 +71,7 @@ fn wait(cache: &Cache, mut waiter: Waiter) -> Outcome {
 
 /// What a call does without a token: looks it up, joins a fetch, carries that out if it began it, and waits.
 ///
-/// Of two callers one waits at most: in which order `watch` wakes several is left to chance, and `loom` could not repeat it.
+/// Of two callers one waits at most: `watch` wakes several in a random order, which `loom` could not repeat.
 fn call(cache: &Cache, how: End) -> (Got, u32) {
     match cache.lookup() {
         Lookup::Token(cached) => return (Got::Token(cached.generation()), 0),

@@ -86,7 +86,7 @@ fn the_list_of_the_token_rules_names_tests_that_exist_and_one_for_each_rule() {
     for folder in ["src", "tests"] {
         sources(root.join(folder), &mut text);
     }
-    let list = read("docs/tokens.md");
+    let list = read("tests/it/token_cache/rules.md");
     let mut rules = Vec::new();
     for line in list.lines() {
         let Some((rule, tests)) = line

@@ -90,11 +90,11 @@ async fn run(method: AuthMethod, errors: bool) {
             idp.revoke_all();
             idp.script(TOKEN, vec![Fault::Status(429); 3]);
         }),
-        ("the token's answer is no JSON", &|| {
+        ("the token's response is no JSON", &|| {
             idp.revoke_all();
             idp.script(TOKEN, [Fault::html()]);
         }),
-        ("the token's answer breaks", &|| idp.script(TOKEN, [Fault::BreakBody])),
+        ("the token's response breaks", &|| idp.script(TOKEN, [Fault::BreakBody])),
         ("the secret is wrong", &|| {
             idp.rotate_secret("another");
             idp.revoke_all();
@@ -111,11 +111,11 @@ async fn run(method: AuthMethod, errors: bool) {
             let call = client.clone().oneshot(request);
             log.note(&(step, &call));
             match call.await {
-                Ok(answer) => {
-                    log.note(&answer);
-                    log.note(&answer.extensions().get::<RetryOutcome>());
-                    log.note(&answer.extensions().get::<Classification>());
-                    if let Err(error) = answer.into_body().collect().await {
+                Ok(response) => {
+                    log.note(&response);
+                    log.note(&response.extensions().get::<RetryOutcome>());
+                    log.note(&response.extensions().get::<Classification>());
+                    if let Err(error) = response.into_body().collect().await {
                         log.error(error.as_ref());
                     }
                 }

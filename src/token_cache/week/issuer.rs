@@ -20,11 +20,11 @@ use crate::{
     token_cache::{Token, TokenError, TokenRequest},
 };
 
-/// An issuer whose tokens live for `life`.
+/// An issuer whose tokens have this lifetime.
 #[derive(Clone)]
 pub(super) struct Issuer {
     pub(super) world: Arc<Mutex<World>>,
-    pub(super) life: Duration,
+    pub(super) lifetime: Duration,
 }
 
 // === impl Issuer ===
@@ -39,7 +39,7 @@ impl Service<TokenRequest> for Issuer {
     }
 
     fn call(&mut self, _: TokenRequest) -> Self::Future {
-        let (life, mut world) = (self.life, self.world.lock().unwrap());
+        let (lifetime, mut world) = (self.lifetime, self.world.lock().unwrap());
         let fault = world.fault();
         let unreachable = match &fault {
             Some((delay, error)) => {
@@ -60,7 +60,7 @@ impl Service<TokenRequest> for Issuer {
                     None => panic!("the source's own panic"),
                 }
             }
-            Ok(Token::bearer(format!("token-{number}"))?.expires_in(life))
+            Ok(Token::bearer(format!("token-{number}"))?.expires_in(lifetime))
         })
     }
 }

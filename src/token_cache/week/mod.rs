@@ -1,6 +1,6 @@
-//! The stated bound on token calls, over a week in which everything goes wrong at some time.
+//! The documented bound on token fetches, over a simulated week in which everything goes wrong at some time.
 //!
-//! It stands here so that the jitter is drawn from the seed as well, and a run that fails can be run again.
+//! It is a unit test so that the jitter is drawn from the seed too, and a run that fails can be repeated.
 
 mod issuer;
 mod world;
@@ -46,11 +46,11 @@ async fn settle() {
     }
 }
 
-/// A week of requests every few seconds, for tokens of this life; the exchanges.
-async fn week(seed: u64, life: Duration) -> Vec<Exchange> {
+/// A week of requests every few seconds, for tokens of this lifetime; the exchanges.
+async fn week(seed: u64, lifetime: Duration) -> Vec<Exchange> {
     chance::seed(seed);
     let world = Arc::new(Mutex::new(World::new(seed)));
-    let issuer = Issuer { world: Arc::clone(&world), life };
+    let issuer = Issuer { world: Arc::clone(&world), lifetime };
     let wall = {
         let world = Arc::clone(&world);
         move || SystemTime::UNIX_EPOCH + 1000 * HOUR + world.lock().unwrap().now()
@@ -59,7 +59,7 @@ async fn week(seed: u64, life: Duration) -> Vec<Exchange> {
         let world = Arc::clone(&world);
         service_fn(move |_: Request<Body>| {
             let mut world = world.lock().unwrap();
-            world.sends += 1;
+            world.attempts += 1;
             let rejects = Instant::now() < world.api_rejects_until || world.happens(0.001);
             let status = match rejects {
                 true => 401,
@@ -80,8 +80,8 @@ async fn week(seed: u64, life: Duration) -> Vec<Exchange> {
             if now >= WEEK {
                 break;
             }
-            // About twice a day the issuer is in trouble, and an API rejects all tokens, for up to an hour each.
-            let minutes = Duration::from_secs(60 * world.chance.random_range(1..60));
+            // About twice a day the issuer is down, and the API rejects all tokens, for up to an hour each.
+            let minutes = Duration::from_secs(60 * world.random.random_range(1..60));
             if world.happens(10.0 / 43_200.0) {
                 world.issuer_down_until = Instant::now() + minutes;
             }
@@ -90,63 +90,63 @@ async fn week(seed: u64, life: Duration) -> Vec<Exchange> {
             }
             let slept = if world.happens(10.0 / 86_400.0) { minutes } else { Duration::ZERO };
             world.suspended += slept;
-            let step = Duration::from_millis(world.chance.random_range(1000..20_000));
-            (step, world.chance.random_range(1..4))
+            let step = Duration::from_millis(world.random.random_range(1000..20_000));
+            (step, world.random.random_range(1..4))
         };
         advance(step).await;
         for _ in 0..burst {
-            let sends = world.lock().unwrap().sends;
+            let attempts = world.lock().unwrap().attempts;
             let client = client.clone();
             let (call, world) = (client.oneshot(get("/users")), Arc::clone(&world));
             let call = tokio::spawn(async move {
-                let answered = call.await.is_ok();
-                world.lock().unwrap().answered += u32::from(answered);
+                let is_ok = call.await.is_ok();
+                world.lock().unwrap().responses += u32::from(is_ok);
             });
             settle().await;
-            // Some callers do not wait for their answer.
-            if sends % 7 == 0 {
+            // Some callers do not wait for their response.
+            if attempts % 7 == 0 {
                 call.abort();
             }
         }
     }
     let world = world.lock().unwrap();
-    assert!(world.answered > 40_000, "{} answers: there was no traffic", world.answered);
+    assert!(world.responses > 40_000, "{} responses: no traffic", world.responses);
     world.exchanges.clone()
 }
 
-/// `⌈t/(L/2)⌉ + 2 + t/5 min`: each token lives for half of its life at least, and 401s have a budget.
-fn bound(t: Duration, life: Duration) -> f64 {
+/// `⌈t/(L/2)⌉ + 2 + t/5 min`: each token lives for half of its lifetime at least, and 401s have a budget.
+fn bound(t: Duration, lifetime: Duration) -> f64 {
     let t = t.as_secs_f64();
-    (t / (life.as_secs_f64() / 2.0)).ceil() + 2.0 + t / 300.0
+    (t / (lifetime.as_secs_f64() / 2.0)).ceil() + 2.0 + t / 300.0
 }
 
-async fn check(life: Duration) {
+async fn check(lifetime: Duration) {
     let seed = match env::var("TOWER_HEED_SEED") {
         Ok(seed) => seed.parse().expect("TOWER_HEED_SEED is a number"),
         Err(_) => rand::random(),
     };
-    let told = format!("TOWER_HEED_SEED={seed}, a life of {life:?}");
-    let exchanges = week(seed, life).await;
+    let run = format!("TOWER_HEED_SEED={seed}, a lifetime of {lifetime:?}");
+    let exchanges = week(seed, lifetime).await;
 
-    let most = bound(WEEK, life);
-    assert!(exchanges.len() as f64 <= most, "{told}: {} exchanges > {most}", exchanges.len());
+    let most = bound(WEEK, lifetime);
+    assert!(exchanges.len() as f64 <= most, "{run}: {} exchanges > {most}", exchanges.len());
 
-    // In every single hour, day and so on it holds as well for what the issuer answers, with the first steps of a hold-off that
-    // grows to 5 min; what it does not answer is asked again after 0.5 s, doubling to 30 s.
+    // In every single hour and day it also holds for the exchanges with a response, with the first steps of a cooldown that grows
+    // to 5 min; after an exchange without one the next follows after 0.5 s, doubling to 30 s.
     for span in [HOUR, 6 * HOUR, 24 * HOUR] {
         for (first, begin) in exchanges.iter().enumerate() {
             let within = exchanges[first..].iter().take_while(|next| next.at < begin.at + span);
-            let (unreachable, answered): (Vec<_>, Vec<_>) =
+            let (unreachable, reached): (Vec<_>, Vec<_>) =
                 within.copied().partition(|exchange: &Exchange| exchange.unreachable);
-            let answers = bound(span, life) + span.as_secs_f64() / 300.0 + 6.0;
+            let most = bound(span, lifetime) + span.as_secs_f64() / 300.0 + 6.0;
             assert!(
-                answered.len() as f64 <= answers,
-                "{told}: {} in {span:?} from {:?} > {answers}",
-                answered.len(),
+                reached.len() as f64 <= most,
+                "{run}: {} in {span:?} from {:?} > {most}",
+                reached.len(),
                 begin.at
             );
             let most = span.as_secs_f64() / 30.0 + 6.0;
-            assert!(unreachable.len() as f64 <= most, "{told}: {} > {most}", unreachable.len());
+            assert!(unreachable.len() as f64 <= most, "{run}: {} > {most}", unreachable.len());
         }
     }
 }
@@ -169,11 +169,11 @@ async fn rule_37_a_week_of_faults_with_tokens_of_a_day() {
 /// The bound is for each key: a storm in one uses up nothing of another's.
 #[tokio::test(start_paused = true)]
 async fn rule_37_each_key_has_its_own_budget() {
-    let asked = Arc::new(Mutex::new(Vec::<TokenKey>::new()));
+    let requested = Arc::new(Mutex::new(Vec::<TokenKey>::new()));
     let source = {
-        let asked = Arc::clone(&asked);
+        let requested = Arc::clone(&requested);
         service_fn(move |request: TokenRequest| {
-            asked.lock().unwrap().push(request.key().clone());
+            requested.lock().unwrap().push(request.key().clone());
             async { Ok::<_, TokenError>(Token::bearer("token")?.expires_in(HOUR)) }
         })
     };
@@ -189,7 +189,8 @@ async fn rule_37_each_key_has_its_own_budget() {
         advance(SECOND).await;
     }
     for key in &keys {
-        let asked = asked.lock().unwrap().iter().filter(|asked| *asked == key).count();
-        assert!(asked as f64 <= bound(HOUR, HOUR) && asked >= 12, "{asked}");
+        let requested =
+            requested.lock().unwrap().iter().filter(|requested| *requested == key).count();
+        assert!(requested as f64 <= bound(HOUR, HOUR) && requested >= 12, "{requested}");
     }
 }

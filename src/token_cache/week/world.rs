@@ -1,4 +1,4 @@
-//! What goes wrong, and what is seen of it.
+//! What goes wrong in the simulated week, and what the issuer saw.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::{error::TokenErrorKind, token_cache::TokenError};
 /// One exchange, as the issuer saw it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange {
-    /// Since the beginning, as a machine that slept counts it.
+    /// The time since the beginning, suspension included.
     pub(super) at: Duration,
-    /// Whether the issuer could not be reached or did not answer: such failures are bounded by their own row of the hold-off.
+    /// Whether the issuer could not be reached or did not respond: the cooldown has a row of its own for that.
     pub(super) unreachable: bool,
 }
 
-/// What goes wrong, and what came of it.
+/// The state of the simulation.
 pub(super) struct World {
-    pub(super) chance: StdRng,
+    pub(super) random: StdRng,
     pub(super) begun: Instant,
     pub(super) suspended: Duration,
     pub(super) issuer_down_until: Instant,
     pub(super) api_rejects_until: Instant,
     pub(super) exchanges: Vec<Exchange>,
-    pub(super) sends: u32,
-    pub(super) answered: u32,
+    pub(super) attempts: u32,
+    pub(super) responses: u32,
 }
 
 // === impl World ===
@@ -36,14 +36,14 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let now = Instant::now();
         Self {
-            chance: StdRng::seed_from_u64(seed),
+            random: StdRng::seed_from_u64(seed),
             begun: now,
             suspended: Duration::ZERO,
             issuer_down_until: now,
             api_rejects_until: now,
             exchanges: Vec::new(),
-            sends: 0,
-            answered: 0,
+            attempts: 0,
+            responses: 0,
         }
     }
 
@@ -52,7 +52,7 @@ impl World {
     }
 
     pub(super) fn happens(&mut self, probability: f64) -> bool {
-        self.chance.random_bool(probability)
+        self.random.random_bool(probability)
     }
 
     /// A failure of any kind, after any time; none if it goes well.
@@ -60,21 +60,21 @@ impl World {
         if Instant::now() >= self.issuer_down_until && !self.happens(0.05) {
             return None;
         }
-        let delay = Duration::from_millis(self.chance.random_range(0..3000));
+        let delay = Duration::from_millis(self.random.random_range(0..3000));
         let error = |failure| Some(TokenError::new(failure));
-        Some(match self.chance.random_range(0..7) {
+        Some(match self.random.random_range(0..7) {
             0 => (delay, error(TokenErrorKind::Unavailable)),
             1 => (delay, error(TokenErrorKind::Rejected)),
             2 => (delay, error(TokenErrorKind::Malformed)),
             3 => (delay, error(TokenErrorKind::RateLimited)),
             4 => {
-                let wait = Duration::from_secs(self.chance.random_range(0..900));
+                let wait = Duration::from_secs(self.random.random_range(0..900));
                 let error = TokenError::new(TokenErrorKind::RateLimited)
                     .with_status(StatusCode::TOO_MANY_REQUESTS)
                     .with_retry_after(wait);
                 (delay, Some(error))
             }
-            // No answer: the flight's own time limit ends it.
+            // No response: the fetch's own time limit ends it.
             5 => (HOUR, error(TokenErrorKind::Timeout)),
             _ => (delay, None),
         })

@@ -32,23 +32,23 @@ fn request() -> TokenRequest {
     TokenRequest::new(TokenKey::new(), FetchReason::Missing)
 }
 
-fn life(token: &Token) -> String {
+fn lifetime(token: &Token) -> String {
     format!("{token:?}")
 }
 
 #[tokio::test]
-async fn a_token_without_expiration_has_no_end_and_one_with_it_has_its_life() {
+async fn a_token_without_expiration_does_not_expire_and_one_with_it_has_its_lifetime() {
     let idp = clerk().await;
     let endless = source(&idp, "ak_fake").oneshot(request()).await.unwrap();
-    assert!(life(&endless).contains("Endless"));
+    assert!(lifetime(&endless).contains("Endless"));
     let hour = source(&idp, "ak_fake").expires_in(Duration::from_secs(3600));
     let token = hour.oneshot(request()).await.unwrap();
-    assert!(life(&token).contains("Lasts(3600s)"), "{token:?}");
+    assert!(lifetime(&token).contains("Lasts(3600s)"), "{token:?}");
     assert_eq!(idp.seen().tokens_granted, 2);
 }
 
 #[tokio::test]
-async fn a_refusal_has_clerks_code_and_a_wrong_key_can_be_replaced() {
+async fn an_error_response_has_clerks_code_and_a_wrong_key_can_be_replaced() {
     let idp = clerk().await;
     let key = Credentials::secret("ak_wrong").unwrap();
     let source = source(&idp, key.clone());
@@ -73,7 +73,7 @@ async fn what_is_no_token_is_malformed() {
         idp.script("POST /v1/m2m_tokens", [Fault::json(201, &ended)]);
         source(&idp, "ak_fake").oneshot(request()).await.unwrap()
     };
-    assert!(life(&token).contains("Lasts(0ns)"), "the cache refuses it: {token:?}");
+    assert!(lifetime(&token).contains("Lasts(0ns)"), "the cache rejects it: {token:?}");
     for fault in [Fault::html(), Fault::empty(), Fault::json(201, &serde_json::json!({}))] {
         idp.script("POST /v1/m2m_tokens", [fault]);
         let error = source(&idp, "ak_fake").oneshot(request()).await.unwrap_err();
@@ -88,7 +88,7 @@ async fn what_is_no_token_is_malformed() {
 
 /// It was treated as a token that does not expire.
 #[tokio::test]
-async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
+async fn rule_6_an_expiration_that_is_missing_is_unknown_and_never_endless() {
     let idp = clerk().await;
     for (body, expected) in [
         (serde_json::json!({ "token": "mt_1", "created_at": 6 }), Some("Unknown")),
@@ -109,7 +109,7 @@ async fn rule_6_an_expiration_that_is_missing_is_not_said_and_never_for_ever() {
         idp.script("POST /v1/m2m_tokens", [Fault::json(201, &body)]);
         match (source(&idp, "ak_fake").oneshot(request()).await, expected) {
             (Ok(token), Some(expected)) => {
-                assert!(life(&token).contains(expected), "{body} {token:?}");
+                assert!(lifetime(&token).contains(expected), "{body} {token:?}");
             }
             (Err(error), None) => assert_eq!(error.kind(), TokenErrorKind::Malformed, "{body}"),
             (other, _) => panic!("{body}: {other:?}"),

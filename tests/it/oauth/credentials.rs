@@ -1,4 +1,4 @@
-//! `ClientCredentials`: what it sends, and what it makes of each answer.
+//! `ClientCredentials`: its requests, and how it reads each response.
 
 use std::{
     convert::Infallible,
@@ -28,14 +28,14 @@ const GOOD: &str = r#"{"access_token":"eyJ","expires_in":86400,"token_type":"Bea
 
 type Form = Full<Bytes>;
 
-/// An answer of the endpoint: status, header fields, body.
+/// A response of the endpoint: status, header fields, body.
 type Canned = (u16, &'static [(&'static str, &'static str)], &'static str);
 
 /// What the endpoint saw.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Request<String>>>>);
 
-/// An endpoint that answers everything alike, and what it saw.
+/// An endpoint with one response to everything, and what it received.
 fn endpoint(
     (status, headers, body): Canned,
 ) -> (
@@ -83,7 +83,7 @@ fn request() -> TokenRequest {
     TokenRequest::new(TokenKey::new(), FetchReason::Missing)
 }
 
-async fn answered(canned: Canned) -> Result<Token, TokenError> {
+async fn exchange(canned: Canned) -> Result<Token, TokenError> {
     let (http, _) = endpoint(canned);
     ClientCredentials::new(http, ENDPOINT, "app", "hush").unwrap().oneshot(request()).await
 }
@@ -157,9 +157,9 @@ async fn rule_1_the_requests_key_comes_before_the_clients_own() {
 }
 
 #[tokio::test]
-async fn rule_29_refusals_show_status_and_code_and_the_description_only_when_asked() {
+async fn rule_29_errors_show_status_and_code_and_the_description_only_by_its_accessor() {
     const WRONG: &str = r#"{"error":"access_denied","error_description":"Unauthorized hush"}"#;
-    let error = answered((401, &[], WRONG)).await.unwrap_err();
+    let error = exchange((401, &[], WRONG)).await.unwrap_err();
     assert_eq!(error.kind(), TokenErrorKind::Rejected);
     assert_eq!(
         error.to_string(),
@@ -170,7 +170,7 @@ async fn rule_29_refusals_show_status_and_code_and_the_description_only_when_ask
 }
 
 #[tokio::test]
-async fn rule_22_each_answer_has_its_kind() {
+async fn rule_22_each_response_has_its_kind() {
     const LIMIT: &str =
         r#"{"error":"too_many_requests","error_description":"Client quota exceeded"}"#;
     const AFTER: &[(&str, &str)] = &[("retry-after", "30")];
@@ -210,7 +210,7 @@ async fn rule_22_each_answer_has_its_kind() {
         ((403, &[], r#"{"error":"unauthorized_client"}"#), TokenErrorKind::Rejected, None),
         ((404, &[], "not here"), TokenErrorKind::Rejected, None),
     ] {
-        let error = answered(canned).await.unwrap_err();
+        let error = exchange(canned).await.unwrap_err();
         let wait = wait.map(Duration::from_secs);
         assert_eq!((error.kind(), error.retry_after()), (failure, wait), "{canned:?}");
         assert_eq!(error.status().map(|status| status.as_u16()), Some(canned.0));
@@ -221,7 +221,7 @@ async fn rule_22_each_answer_has_its_kind() {
 async fn rule_15_a_redirect_is_refused() {
     const ELSEWHERE: &[(&str, &str)] = &[("location", "https://evil.example/")];
     for status in [301, 302, 303, 307, 308] {
-        let error = answered((status, ELSEWHERE, "")).await.unwrap_err();
+        let error = exchange((status, ELSEWHERE, "")).await.unwrap_err();
         assert_eq!(error.kind(), TokenErrorKind::Malformed);
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "a token endpoint's redirect is not followed");
@@ -240,17 +240,17 @@ async fn rule_15_a_success_without_a_usable_token_is_malformed_and_says_why() {
             MalformedToken::BadLifetime,
         ),
     ] {
-        let error = answered((200, &[], body)).await.unwrap_err();
+        let error = exchange((200, &[], body)).await.unwrap_err();
         assert_eq!(error.kind(), TokenErrorKind::Malformed);
         let found = tower_heed::error::find::<MalformedToken>(&error);
         assert_eq!(found, Some(&why), "{body}");
     }
-    // GitHub answers errors with 200.
-    let error = answered((200, &[], r#"{"error":"bad_verification_code"}"#)).await.unwrap_err();
+    // GitHub sends errors with 200.
+    let error = exchange((200, &[], r#"{"error":"bad_verification_code"}"#)).await.unwrap_err();
     assert_eq!(error.code(), Some("bad_verification_code"));
 }
 
-/// A body that claims a length, and gives chunks for ever, or nothing.
+/// A body that claims a length, and gives endless chunks, or nothing.
 struct Lying {
     claims: Option<u64>,
     gives: bool,
@@ -285,7 +285,7 @@ async fn lying(status: u16, claims: Option<u64>, gives: bool) -> (TokenError, Du
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_an_answer_is_read_up_to_64_kib_whatever_its_length_claims() {
+async fn rule_15_a_response_is_read_up_to_64_kib_whatever_its_length_claims() {
     const FIVE_GB: u64 = 5 << 30;
     for (claims, gives) in [(Some(FIVE_GB), false), (Some(FIVE_GB), true), (None, true)] {
         let (error, took) = lying(200, claims, gives).await;
@@ -382,9 +382,9 @@ async fn behind_the_cache_one_exchange_serves_a_day() {
     assert_eq!(api.tokens(), ["eyJ"; 22]);
 }
 
-/// A client of the endpoint that makes errors of failing answers took the wait with it: the endpoint was asked again after 5 s.
+/// A client that makes errors of failing responses lost the wait: the endpoint was called again after 5 s.
 #[tokio::test]
-async fn rule_22_a_client_that_makes_errors_of_answers_loses_neither_status_nor_wait() {
+async fn rule_22_a_client_that_makes_errors_of_responses_loses_neither_status_nor_wait() {
     const AFTER: &[(&str, &str)] = &[("retry-after", "3600")];
     for (canned, failure, wait) in [
         ((429, AFTER, ""), TokenErrorKind::RateLimited, Some(3600)),

@@ -13,7 +13,7 @@ use tower_heed::{
     token_cache::{FetchReason, Token, TokenError, TokenKey, TokenRequest},
 };
 
-use crate::token_cache::support::{Api, refused, status};
+use crate::token_cache::support::{Api, no_token, status};
 
 type Form = Full<Bytes>;
 type Http = BoxCloneService<Request<Form>, Response<Form>, BoxError>;
@@ -73,7 +73,7 @@ async fn rule_22_a_rejection_is_outdated_once_the_credentials_are_replaced() {
 }
 
 #[tokio::test]
-async fn rule_22_a_refusal_that_is_no_rejection_does_not_become_outdated() {
+async fn rule_22_a_failure_that_is_no_rejection_does_not_become_outdated() {
     let http = service_fn(|_: Request<Form>| async {
         let limited = Response::builder().status(429).header("retry-after", "3600");
         Ok::<_, BoxError>(limited.body(Form::default())?)
@@ -157,7 +157,7 @@ async fn rule_22_behind_the_cache_a_cooldown_ends_at_once_when_the_credentials_c
     let source = ClientCredentials::new(http, url, "app", credentials.clone()).unwrap();
     let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
     for _ in 0..3 {
-        assert_eq!(refused(&client).await.kind(), TokenErrorKind::Rejected);
+        assert_eq!(no_token(&client).await.kind(), TokenErrorKind::Rejected);
     }
     assert_eq!(seen.lock().unwrap().len(), 1, "in cooldown");
     credentials.replace("new").unwrap();

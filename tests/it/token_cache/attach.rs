@@ -11,7 +11,7 @@ use tower_heed::{
 };
 
 use crate::token_cache::support::{
-    Api, Body, Source, cached, get, layer, refused as no_token, settle, status,
+    Api, Body, Source, cached, get, layer, no_token, settle, status,
 };
 
 fn to(address: &str) -> Request<Body> {
@@ -46,7 +46,7 @@ async fn rule_26_nothing_is_sent_to_an_origin_that_is_not_allowed() {
         assert!(origin(&refused).unwrap().contains(host), "{refused}");
     }
     assert_eq!(origin(&refused(&client, "/users").await), None);
-    assert_eq!((api.seen(), source.asked()), (0, 0), "not even a token is fetched");
+    assert_eq!((api.seen(), source.calls()), (0, 0), "not even a token is fetched");
     assert_eq!(client.oneshot(to("https://ID.example:443/users")).await.unwrap().status(), 200);
 }
 
@@ -99,7 +99,7 @@ async fn an_endpoint_without_a_token_is_sent_as_it_is() {
     for address in ["https://id.example/public/keys", "https://other.example/public/keys"] {
         assert_eq!(client.clone().oneshot(to(address)).await.unwrap().status(), 200);
     }
-    assert_eq!((api.authorizations(), source.asked()), (vec![String::new(); 2], 0));
+    assert_eq!((api.authorizations(), source.calls()), (vec![String::new(); 2], 0));
 
     api.accept(&["token-1"]);
     assert_eq!(status(&client).await, 200);
@@ -131,7 +131,7 @@ async fn settings_of_zero_still_give_a_token() {
         .layer(api.clone());
     assert_eq!(status(&client).await, 200);
     assert_eq!(status(&client).await, 200);
-    assert_eq!((api.tokens(), source.asked()), (vec!["token-1".to_owned(); 2], 1));
+    assert_eq!((api.tokens(), source.calls()), (vec!["token-1".to_owned(); 2], 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,5 +140,5 @@ async fn a_max_wait_of_zero_does_not_wait_and_the_fetch_goes_on() {
     let client = layer(&source).max_wait(Duration::ZERO).layer(api);
     assert_eq!(no_token(&client).await.kind(), TokenErrorKind::Timeout);
     settle().await;
-    assert_eq!((status(&client).await, source.asked()), (200, 1));
+    assert_eq!((status(&client).await, source.calls()), (200, 1));
 }

@@ -1,4 +1,4 @@
-//! The caller that began a flight is dropped after each number of polls that its call takes, so at each point at which it waits.
+//! The caller that began a fetch is dropped after each number of polls that its call takes: at each point at which it waits.
 
 use std::{
     future::Future,
@@ -20,7 +20,7 @@ use crate::token_cache::support::{Api, Body, Source, get, settle, token_error};
 
 const FOLLOWERS: usize = 20;
 
-/// A service that is not ready at once, and whose answer does not come at once: each takes some polls.
+/// A service that is not ready at once, and whose response does not arrive at once: each takes some polls.
 struct Slow<S> {
     inner: S,
     unready: u32,
@@ -62,12 +62,12 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         assert_eq!(self.unready, 0, "called without having been made ready");
         self.unready = NOT_READY;
-        let answer = self.inner.call(request);
+        let response = self.inner.call(request);
         Box::pin(async move {
             for _ in 0..NO_ANSWER {
                 yield_now().await;
             }
-            answer.await
+            response.await
         })
     }
 }
@@ -98,7 +98,7 @@ async fn dropped_after(polls: u32, client: &Client) -> bool {
     false
 }
 
-/// What those get who come while the leader is there, and after it.
+/// What callers get that come while the first one is there, and after it.
 async fn followed(polls: u32, client: &Client) -> (bool, Vec<u16>) {
     let follower = || {
         let client = client.clone();
@@ -122,7 +122,7 @@ async fn rule_11_the_first_caller_is_dropped_at_every_point_at_which_it_waits() 
         let ended = dropped_after(polls, &client).await;
         let (_, statuses) = followed(0, &client).await;
         assert_eq!(statuses, [200; 2 * FOLLOWERS], "dropped after {polls} polls");
-        assert_eq!(source.asked(), 1, "dropped after {polls} polls");
+        assert_eq!(source.calls(), 1, "dropped after {polls} polls");
         if ended {
             assert!(polls > 10, "{polls} polls are too few for all of its waits");
             break;
@@ -131,19 +131,19 @@ async fn rule_11_the_first_caller_is_dropped_at_every_point_at_which_it_waits() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_others_who_wait_are_served_when_one_of_them_is_dropped_at_any_point() {
+async fn rule_11_other_waiters_are_served_when_one_of_them_is_dropped_at_any_point() {
     for polls in 0.. {
         let (client, _, source) = slow();
         let (ended, statuses) = followed(polls, &client).await;
         assert_eq!(statuses, [200; 2 * FOLLOWERS], "dropped after {polls} polls");
-        assert_eq!(source.asked(), 1, "dropped after {polls} polls");
+        assert_eq!(source.calls(), 1, "dropped after {polls} polls");
         if ended {
             break;
         }
     }
 }
 
-/// The same where the flight fails: all get that failure, and nobody tries again.
+/// The same if the fetch fails: all get that failure, and none tries again.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_failure_is_shared_when_the_first_caller_is_dropped_at_any_point() {
     for polls in 0.. {
@@ -155,14 +155,14 @@ async fn rule_10_a_failure_is_shared_when_the_first_caller_is_dropped_at_any_poi
             let error = token_error(&error);
             assert_eq!(error.kind(), TokenErrorKind::Rejected, "dropped after {polls} polls");
         }
-        assert_eq!((source.asked(), api.seen()), (1, 0), "dropped after {polls} polls");
+        assert_eq!((source.calls(), api.seen()), (1, 0), "dropped after {polls} polls");
         if ended {
             break;
         }
     }
 }
 
-/// The caller whose 401 began a flight is dropped at each point: others get the next token by that flight.
+/// The caller whose 401 began a fetch is dropped at each point: others get the next token from that fetch.
 #[tokio::test(start_paused = true)]
 async fn rule_18_the_first_caller_that_is_rejected_is_dropped_at_every_point_at_which_it_waits() {
     for polls in 0.. {
@@ -184,18 +184,18 @@ async fn rule_18_the_first_caller_that_is_rejected_is_dropped_at_every_point_at_
     }
 }
 
-/// The source is dropped with its flight at no time: it runs to its end when everybody has left.
+/// The source is never dropped with its fetch: it runs to its end when all callers have left.
 #[tokio::test(start_paused = true)]
-async fn rule_11_the_token_is_kept_when_all_callers_leave_at_any_point_after_they_began_the_flight()
+async fn rule_11_the_token_is_kept_when_all_callers_leave_at_any_point_after_they_began_the_fetch()
 {
     for polls in 1.. {
         let (client, api, source) = slow();
         let ended = dropped_after(polls, &client).await;
         let begun = polls > NOT_READY;
         settle().await;
-        assert_eq!(source.asked(), usize::from(begun), "dropped after {polls} polls");
+        assert_eq!(source.calls(), usize::from(begun), "dropped after {polls} polls");
         assert_eq!(call(&client).await.unwrap().status(), 200);
-        assert_eq!(source.asked(), 1, "dropped after {polls} polls");
+        assert_eq!(source.calls(), 1, "dropped after {polls} polls");
         assert!(api.tokens().iter().all(|token| token == "token-1"));
         if ended {
             break;

@@ -1,4 +1,4 @@
-//! Failures of the token endpoint: who is told what, and how long it is left alone.
+//! Failures of the token endpoint: the callers' errors, and the cooldown.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tower_heed::{
 };
 
 use crate::token_cache::support::{
-    HOUR, SECOND, With, cached, call, get, refused, settle, status, timed,
+    HOUR, SECOND, With, cached, call, get, no_token, settle, status, timed,
 };
 
 fn limited(wait: Duration) -> With {
@@ -23,32 +23,32 @@ fn limited(wait: Duration) -> With {
 }
 
 #[tokio::test(start_paused = true)]
-async fn held_off_without_a_token_an_error_comes_at_once_and_nothing_is_sent() {
+async fn in_cooldown_without_a_token_the_error_comes_at_once_and_nothing_is_sent() {
     let (client, api, source) = cached();
     source.gives(Duration::ZERO, limited(60 * SECOND));
-    let first = refused(&client).await;
+    let first = no_token(&client).await;
     let wait = first.retry_after().unwrap();
     assert!(wait >= 60 * SECOND && wait <= 66 * SECOND, "{wait:?}");
     advance(20 * SECOND).await;
     for _ in 0..100 {
-        let (error, took) = timed(refused(&client)).await;
+        let (error, took) = timed(no_token(&client)).await;
         assert_eq!((error.kind(), took), (TokenErrorKind::RateLimited, Duration::ZERO));
         assert_eq!(error.status(), Some(StatusCode::TOO_MANY_REQUESTS));
         assert_eq!(error.retry_after(), Some(wait - 20 * SECOND), "the time that is left");
     }
-    assert_eq!((source.asked(), api.seen()), (1, 0));
+    assert_eq!((source.calls(), api.seen()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn held_off_without_a_token_exactly_one_flight_begins_when_it_ends() {
+async fn in_cooldown_without_a_token_exactly_one_fetch_begins_when_it_ends() {
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, limited(60 * SECOND));
-    let wait = refused(&client).await.retry_after().unwrap();
+    let wait = no_token(&client).await.retry_after().unwrap();
     advance(wait - Duration::from_millis(1)).await;
-    refused(&client).await;
-    assert_eq!(source.asked(), 1, "never one millisecond earlier than told");
+    no_token(&client).await;
+    assert_eq!(source.calls(), 1, "never one millisecond earlier than told");
     advance(Duration::from_millis(1)).await;
-    source.gives(SECOND, With::Life(HOUR));
+    source.gives(SECOND, With::Lifetime(HOUR));
     let calls: Vec<_> = (0..50)
         .map(|_| {
             let client = client.clone();
@@ -58,20 +58,20 @@ async fn held_off_without_a_token_exactly_one_flight_begins_when_it_ends() {
     for call in calls {
         assert_eq!(call.await.unwrap(), 200);
     }
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_23_held_off_for_an_hour_with_a_usable_token_nobody_notices() {
+async fn rule_23_a_cooldown_of_an_hour_with_a_usable_token_affects_no_caller() {
     let (client, api, source) = cached();
-    source.gives(Duration::ZERO, With::Life(8000 * SECOND));
+    source.gives(Duration::ZERO, With::Lifetime(8000 * SECOND));
     assert_eq!(status(&client).await, 200);
     // An hour before the end, a refresh is due and is refused for an hour.
     advance(7250 * SECOND).await;
     source.gives(Duration::ZERO, limited(HOUR));
     assert_eq!(status(&client).await, 200);
     settle().await;
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
     for _ in 0..74 {
         advance(10 * SECOND).await;
         let (status, took) = timed(status(&client)).await;
@@ -81,8 +81,8 @@ async fn rule_23_held_off_for_an_hour_with_a_usable_token_nobody_notices() {
     // At its end callers fail, and no request goes out without a token.
     let seen = api.seen();
     advance(20 * SECOND).await;
-    assert_eq!(refused(&client).await.kind(), TokenErrorKind::RateLimited);
-    assert_eq!((api.seen(), source.asked()), (seen, 2));
+    assert_eq!(no_token(&client).await.kind(), TokenErrorKind::RateLimited);
+    assert_eq!((api.seen(), source.calls()), (seen, 2));
 }
 
 /// A token of a day is refreshed in its last hour at the earliest; the issuer then says `Retry-After: 3600`.
@@ -90,26 +90,26 @@ async fn rule_23_held_off_for_an_hour_with_a_usable_token_nobody_notices() {
 async fn rule_22_a_429_for_an_hour_with_a_good_token_costs_no_exchange_and_no_caller_in_that_hour()
 {
     let (client, api, source) = cached();
-    source.gives(Duration::ZERO, With::Life(24 * HOUR));
+    source.gives(Duration::ZERO, With::Lifetime(24 * HOUR));
     assert_eq!(status(&client).await, 200);
     // 22:59:30 is the latest point at which the refresh is due, by the jitter.
     advance(23 * HOUR - 30 * SECOND).await;
     source.gives(Duration::ZERO, limited(HOUR));
     assert_eq!(status(&client).await, 200);
     settle().await;
-    assert_eq!(source.asked(), 2, "the refresh that was refused");
+    assert_eq!(source.calls(), 2, "the refresh that was refused");
     let refused_at = Instant::now();
     while Instant::now() < refused_at + HOUR {
         advance(SECOND).await;
         let (status, took) = timed(status(&client)).await;
         assert_eq!((status, took), (200, Duration::ZERO));
     }
-    assert_eq!((source.asked(), api.seen()), (2, 2 + 3600), "an hour later");
+    assert_eq!((source.calls(), api.seen()), (2, 2 + 3600), "an hour later");
     assert!(api.tokens().iter().all(|token| token == "token-1"));
     // 30 s are left, and as much is added to the hour at most: at the token's end one exchange is made.
     advance(30 * SECOND).await;
     assert_eq!(status(&client).await, 200);
-    assert_eq!((source.asked(), api.tokens().last().unwrap().as_str()), (3, "token-3"));
+    assert_eq!((source.calls(), api.tokens().last().unwrap().as_str()), (3, "token-3"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,10 +123,10 @@ async fn rule_22_waits_double_by_the_kind_of_failure() {
     ] {
         let (client, _, source) = cached();
         let mut step: f64 = first;
-        for asked in 1..=10 {
+        for calls in 1..=10 {
             source.fails(failure);
-            let wait = refused(&client).await.retry_after().unwrap();
-            assert_eq!(source.asked(), asked);
+            let wait = no_token(&client).await.retry_after().unwrap();
+            assert_eq!(source.calls(), calls);
             let seconds = wait.as_secs_f64();
             assert!(
                 seconds >= step && seconds <= step * 1.5,
@@ -138,7 +138,7 @@ async fn rule_22_waits_double_by_the_kind_of_failure() {
         assert_eq!(status(&client).await, 200);
         advance(HOUR).await;
         source.fails(failure);
-        let wait = refused(&client).await.retry_after().unwrap().as_secs_f64();
+        let wait = no_token(&client).await.retry_after().unwrap().as_secs_f64();
         assert!(wait <= first * 1.5, "a success begins anew: {wait}");
     }
 }
@@ -149,7 +149,7 @@ async fn rule_22_two_caches_do_not_come_back_at_the_same_moment() {
     for _ in 0..10 {
         let (client, _, source) = cached();
         source.gives(Duration::ZERO, limited(60 * SECOND));
-        waits.push(refused(&client).await.retry_after().unwrap());
+        waits.push(no_token(&client).await.retry_after().unwrap());
     }
     waits.sort();
     waits.dedup();
@@ -173,7 +173,7 @@ async fn rule_22_the_error_of_another_source_is_classed() {
     ] {
         let (client, _, source) = cached();
         source.gives(Duration::ZERO, With::Error(error));
-        assert_eq!(crate::token_cache::support::refused(&client).await.kind(), failure);
+        assert_eq!(no_token(&client).await.kind(), failure);
     }
 }
 
@@ -182,14 +182,14 @@ async fn rule_25_a_429_of_the_api_causes_no_token_call() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     for _ in 0..5 {
-        api.answer(
+        api.respond(
             429,
             &[("retry-after", "1"), ("www-authenticate", "Bearer error=\"invalid_token\"")],
         );
         assert_eq!(status(&client).await, 429);
         sleep(SECOND).await;
     }
-    assert_eq!((source.asked(), api.seen()), (1, 6));
+    assert_eq!((source.calls(), api.seen()), (1, 6));
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,13 +205,13 @@ async fn the_error_is_token_unavailable_with_its_cause_and_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspended_machine_is_not_held_off_for_longer_than_told() {
+async fn a_suspended_machine_is_in_cooldown_no_longer_than_the_issuer_said() {
     let wall = crate::token_cache::support::Wall::new();
     let (source, api) = Default::default();
     let client = crate::token_cache::support::layer(&source).clock(wall.clock()).layer(api);
     source.gives(Duration::ZERO, limited(HOUR));
     let start = Instant::now();
-    refused(&client).await;
+    no_token(&client).await;
     wall.forward(2 * HOUR);
     assert_eq!(client.oneshot(get("/")).await.unwrap().status(), 200);
     assert_eq!(Instant::now(), start);

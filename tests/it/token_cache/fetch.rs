@@ -1,4 +1,4 @@
-//! One flight at a time, whatever becomes of those who wait for it or of what carries it.
+//! One fetch at a time, whatever happens to its waiters or to its runtime.
 
 use std::{
     collections::BTreeSet,
@@ -27,16 +27,16 @@ use tower_heed::{
 };
 
 use crate::token_cache::support::{
-    Api, Body, HOUR, SECOND, Source, With, cached, call, get, layer, refused, settle, status,
+    Api, Body, HOUR, SECOND, Source, With, cached, call, get, layer, no_token, settle, status,
     timed, token_error,
 };
 
 const CALLERS: usize = 10_000;
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_ten_thousand_callers_on_a_cold_cache_are_one_flight() {
+async fn rule_10_ten_thousand_callers_on_a_cold_cache_share_one_fetch() {
     let (client, api, source) = cached();
-    source.gives(SECOND, With::Life(HOUR));
+    source.gives(SECOND, With::Lifetime(HOUR));
     let calls: Vec<_> = (0..CALLERS)
         .map(|_| {
             let client = client.clone();
@@ -46,11 +46,11 @@ async fn rule_10_ten_thousand_callers_on_a_cold_cache_are_one_flight() {
     for call in calls {
         assert_eq!(call.await.unwrap(), 200);
     }
-    assert_eq!((source.asked(), api.seen()), (1, CALLERS));
+    assert_eq!((source.calls(), api.seen()), (1, CALLERS));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_flight_that_fails_fails_for_all_who_wait_and_is_made_once() {
+async fn rule_10_a_fetch_that_fails_fails_for_all_waiters_and_is_made_once() {
     let (client, api, source) = cached();
     source.gives(
         SECOND,
@@ -60,7 +60,7 @@ async fn rule_10_a_flight_that_fails_fails_for_all_who_wait_and_is_made_once() {
     let calls: Vec<_> = (0..CALLERS)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { refused(&client).await })
+            tokio::spawn(async move { no_token(&client).await })
         })
         .collect();
     let mut errors = BTreeSet::new();
@@ -72,15 +72,15 @@ async fn rule_10_a_flight_that_fails_fails_for_all_who_wait_and_is_made_once() {
     }
     assert_eq!(errors.len(), 1, "all got the same: {errors:?}");
     assert_eq!(Instant::now() - start, SECOND, "they did not try one after the other");
-    assert_eq!((source.asked(), api.seen()), (1, 0));
+    assert_eq!((source.calls(), api.seen()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_the_flight_goes_on_without_the_caller_that_began_it() {
+async fn rule_11_the_fetch_goes_on_without_the_caller_that_began_it() {
     // Dropped after each number of polls that it takes, and before the first.
     for polls in 0..6 {
         let (client, _, source) = cached();
-        source.gives(2 * SECOND, With::Life(HOUR));
+        source.gives(2 * SECOND, With::Lifetime(HOUR));
         let mut leader = tokio_test::task::spawn(client.clone().oneshot(get("/")));
         for _ in 0..polls {
             assert!(leader.poll().is_pending());
@@ -93,25 +93,25 @@ async fn rule_11_the_flight_goes_on_without_the_caller_that_began_it() {
         settle().await;
         drop(leader);
         assert_eq!(follower.await.unwrap(), 200, "after {polls} polls");
-        assert_eq!(source.asked(), 1, "after {polls} polls");
+        assert_eq!(source.calls(), 1, "after {polls} polls");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_a_token_that_arrives_when_nobody_waits_any_more_is_kept() {
+async fn rule_11_a_token_that_arrives_without_a_waiter_is_kept() {
     let (client, _, source) = cached();
-    source.gives(2 * SECOND, With::Life(HOUR));
+    source.gives(2 * SECOND, With::Lifetime(HOUR));
     timeout(SECOND, status(&client)).await.unwrap_err();
     sleep(2 * SECOND).await;
     let (status, took) = timed(status(&client)).await;
-    assert_eq!((status, took, source.asked()), (200, Duration::ZERO, 1));
+    assert_eq!((status, took, source.calls()), (200, Duration::ZERO, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_flight_has_a_time_limit_of_its_own() {
+async fn rule_12_a_fetch_has_its_own_time_limit() {
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, With::Nothing);
-    let (error, took) = timed(refused(&client)).await;
+    let (error, took) = timed(no_token(&client)).await;
     assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 10 * SECOND));
     sleep(SECOND).await;
     assert_eq!(status(&client).await, 200, "and the next one may begin after its cooldown");
@@ -122,7 +122,7 @@ async fn rule_12_a_caller_waits_no_longer_than_its_deadline_and_no_longer_than_a
     let (source, api) = (Source::default(), Api::default());
     let layer = layer(&source).fetch_timeout(60 * SECOND);
     let client = layer.layer(api);
-    source.gives(20 * SECOND, With::Life(HOUR));
+    source.gives(20 * SECOND, With::Lifetime(HOUR));
 
     let hurried = {
         let mut request = get("/");
@@ -134,11 +134,11 @@ async fn rule_12_a_caller_waits_no_longer_than_its_deadline_and_no_longer_than_a
     assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 3 * SECOND));
     assert_eq!(error.retry_after(), None);
 
-    let (error, took) = timed(refused(&client)).await;
+    let (error, took) = timed(no_token(&client)).await;
     assert_eq!((error.kind(), took), (TokenErrorKind::Timeout, 15 * SECOND));
 
     assert_eq!(status(&client).await, 200);
-    assert_eq!(source.asked(), 1, "the flight went on without them");
+    assert_eq!(source.calls(), 1, "the fetch went on without them");
 }
 
 /// What the first token took is not there for the next: the call waits for fifteen seconds in all.
@@ -147,11 +147,11 @@ async fn rule_12_a_call_that_waits_twice_waits_no_longer_than_one_that_waits_onc
     let (source, api) = (Source::default(), Api::default());
     let client = layer(&source).fetch_timeout(60 * SECOND).layer(api.clone());
     api.accept(&["token-2"]).delay(30 * SECOND);
-    source.gives(9 * SECOND, With::Life(HOUR)).gives(9 * SECOND, With::Life(HOUR));
-    let (answered, took) = timed(status(&client)).await;
-    assert_eq!((answered, took), (401, (9 + 30 + 6) * SECOND), "its 401, after 6 s more");
+    source.gives(9 * SECOND, With::Lifetime(HOUR)).gives(9 * SECOND, With::Lifetime(HOUR));
+    let (code, took) = timed(status(&client)).await;
+    assert_eq!((code, took), (401, (9 + 30 + 6) * SECOND), "its 401, after 6 s more");
     sleep(3 * SECOND).await;
-    assert_eq!((status(&client).await, source.asked()), (200, 2), "the flight went on without it");
+    assert_eq!((status(&client).await, source.calls()), (200, 2), "the fetch went on without it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,9 +160,9 @@ async fn rule_12_a_call_that_waits_twice_waits_no_longer_when_the_replay_is_left
     let layer = layer(&source).fetch_timeout(60 * SECOND).leave_replay_to_retry();
     let client = layer.layer(api.clone());
     api.accept(&["token-2"]).delay(30 * SECOND);
-    source.gives(9 * SECOND, With::Life(HOUR)).gives(9 * SECOND, With::Life(HOUR));
-    let (answered, took) = timed(status(&client)).await;
-    assert_eq!((answered, took), (401, (9 + 30 + 6) * SECOND), "its 401, after 6 s more");
+    source.gives(9 * SECOND, With::Lifetime(HOUR)).gives(9 * SECOND, With::Lifetime(HOUR));
+    let (code, took) = timed(status(&client)).await;
+    assert_eq!((code, took), (401, (9 + 30 + 6) * SECOND), "its 401, after 6 s more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,13 +172,13 @@ async fn rule_13_a_panic_in_the_source_is_an_outcome() {
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { refused(&client).await })
+            tokio::spawn(async move { no_token(&client).await })
         })
         .collect();
     for call in calls {
         assert_eq!(call.await.unwrap().kind(), TokenErrorKind::Unavailable);
     }
-    assert_eq!(source.asked(), 1);
+    assert_eq!(source.calls(), 1);
     sleep(SECOND).await;
     assert_eq!(status(&client).await, 200);
 }
@@ -197,19 +197,19 @@ async fn rule_13_a_panic_in_the_sources_call_and_clone_are_outcomes() {
         async { Token::bearer("never") }
     });
     let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
-    assert_eq!(refused(&client).await.kind(), TokenErrorKind::Unavailable);
-    assert!(refused(&client).await.retry_after().is_some(), "held off");
+    assert_eq!(no_token(&client).await.kind(), TokenErrorKind::Unavailable);
+    assert!(no_token(&client).await.retry_after().is_some(), "in cooldown");
 
     let source = service_fn(|_: TokenRequest| -> std::future::Ready<Result<Token, BoxError>> {
         panic!("the source's own panic")
     });
     let client = TokenCacheLayer::new(source).allow_any_https_origin().layer(Api::default());
-    assert_eq!(refused(&client).await.kind(), TokenErrorKind::Unavailable);
+    assert_eq!(no_token(&client).await.kind(), TokenErrorKind::Unavailable);
 }
 
-/// One runtime begins a flight and dies; a caller on another gets a token all the same.
+/// One runtime begins a fetch and shuts down; a caller on another still gets a token.
 #[test]
-fn rule_13_a_runtime_that_dies_leaves_nobody_waiting() {
+fn rule_13_a_runtime_that_shuts_down_leaves_no_caller_waiting() {
     let (client, _, source) = {
         let source = Source::default();
         let api = Api::default();
@@ -225,7 +225,7 @@ fn rule_13_a_runtime_that_dies_leaves_nobody_waiting() {
             let client = client.clone();
             async move { status(&client).await }
         });
-        while source.asked() == 0 {
+        while source.calls() == 0 {
             tokio::task::yield_now().await;
         }
     });
@@ -248,10 +248,10 @@ fn rule_13_a_runtime_that_dies_leaves_nobody_waiting() {
     assert_eq!(source.reasons(), [FetchReason::Missing; 2]);
 }
 
-/// One runtime begins a flight and is then left alone, as a worker's that drives it only while it has something to do. The flight
-/// neither goes on nor ends by its time limit there, and a caller on another must not wait for it for ever.
+/// One runtime begins a fetch and is then not driven, as by a worker that drives it only while it has something to do. The fetch
+/// neither goes on nor ends by its time limit there, and a caller on another runtime must not wait for it endlessly.
 #[test]
-fn rule_13_a_runtime_that_nobody_drives_leaves_nobody_waiting() {
+fn rule_13_a_runtime_that_is_not_driven_leaves_no_caller_waiting() {
     let (source, api) = (Source::default(), Api::default());
     let client = TokenCacheLayer::new(source.clone())
         .allow_any_https_origin()
@@ -265,29 +265,29 @@ fn rule_13_a_runtime_that_nobody_drives_leaves_nobody_waiting() {
         let mut call = Box::pin(status(&client));
         assert!(futures_poll(&mut call).await.is_none());
     });
-    assert_eq!(source.asked(), 0);
+    assert_eq!(source.calls(), 0);
 
     let driven = build();
     thread::sleep(Duration::from_millis(110));
     assert_eq!(driven.block_on(status(&client)), 200);
-    assert_eq!((source.asked(), api.tokens()), (1, vec!["token-1".to_owned()]));
+    assert_eq!((source.calls(), api.tokens()), (1, vec!["token-1".to_owned()]));
 
-    // The first flight was given up, and does not ask any more.
+    // The first fetch was given up, and does not call the source any more.
     idle.block_on(settle());
-    assert_eq!(source.asked(), 1);
+    assert_eq!(source.calls(), 1);
     assert_eq!(driven.block_on(status(&client)), 200);
     assert_eq!(api.tokens(), ["token-1", "token-1"]);
 }
 
-/// A flight that was given up has asked its source, and gets its answer when another has long landed: the later one stays.
+/// A fetch that was given up has called its source, and gets its response long after another has ended: the later one stays.
 #[test]
-fn rule_13_a_flight_that_lands_late_does_not_replace_a_newer_token() {
+fn rule_13_a_fetch_that_ends_late_does_not_replace_a_newer_token() {
     let (release, released) = watch::channel(false);
-    let asked = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(AtomicUsize::new(0));
     let source = service_fn({
-        let asked = Arc::clone(&asked);
+        let calls = Arc::clone(&calls);
         move |_: TokenRequest| {
-            let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
+            let number = calls.fetch_add(1, Ordering::SeqCst) + 1;
             let mut released = released.clone();
             async move {
                 if number == 1 {
@@ -307,7 +307,7 @@ fn rule_13_a_flight_that_lands_late_does_not_replace_a_newer_token() {
     let idle = build();
     idle.block_on(async {
         let mut call = Box::pin(status(&client));
-        while asked.load(Ordering::SeqCst) == 0 {
+        while calls.load(Ordering::SeqCst) == 0 {
             assert!(futures_poll(&mut call).await.is_none());
             tokio::task::yield_now().await;
         }
@@ -319,7 +319,7 @@ fn rule_13_a_flight_that_lands_late_does_not_replace_a_newer_token() {
     idle.block_on(settle());
     assert_eq!(driven.block_on(status(&client)), 200);
     assert_eq!(api.tokens(), ["token-2", "token-2"]);
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
 /// Polls once.
@@ -381,9 +381,9 @@ async fn rule_14_a_concurrency_limit_of_one_shared_by_api_and_token_client_does_
     assert_eq!(api.seen(), 21);
 
     // The same when the token is rejected.
-    api.answer(401, &[]);
-    let answer = timeout(60 * SECOND, client.clone().oneshot(get("/users"))).await;
-    assert_eq!(answer.expect("deadlock").unwrap().status(), 200);
+    api.respond(401, &[]);
+    let response = timeout(60 * SECOND, client.clone().oneshot(get("/users"))).await;
+    assert_eq!(response.expect("deadlock").unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
@@ -404,7 +404,7 @@ async fn a_caller_whose_service_is_not_ready_for_long_gets_a_token_that_is_good_
     let (source, api) = (Source::default(), Api::default());
     let http = ConcurrencyLimitLayer::new(1).layer(api.clone());
     let client = layer(&source).layer(http.clone());
-    source.gives(SECOND, With::Life(60 * SECOND));
+    source.gives(SECOND, With::Lifetime(60 * SECOND));
 
     let call = tokio::spawn(client.clone().oneshot(get("/")));
     settle().await;
@@ -421,14 +421,14 @@ async fn a_caller_whose_service_is_not_ready_for_long_gets_a_token_that_is_good_
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_stalled_flight_is_not_joined_by_the_next_after_its_end() {
+async fn one_stalled_fetch_is_not_joined_after_its_end() {
     let (client, _, source) = cached();
     source.gives(Duration::ZERO, With::Nothing);
-    assert_eq!(refused(&client).await.kind(), TokenErrorKind::Timeout);
+    assert_eq!(no_token(&client).await.kind(), TokenErrorKind::Timeout);
     // 0.5 s and half of it at most.
     sleep(Duration::from_millis(750)).await;
     assert!(call(&client).await.is_ok());
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 /// The time limit outside is the one that reports, and it says that the call was held back.

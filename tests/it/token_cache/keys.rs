@@ -66,9 +66,9 @@ async fn rule_2_the_request_comes_before_its_endpoint_and_that_before_the_layer(
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_1_two_keys_share_nothing_and_one_key_in_two_requests_is_one_flight() {
+async fn rule_1_two_keys_share_nothing_and_one_key_in_two_requests_is_one_fetch() {
     let (_, client, source) = keyed(64);
-    source.gives(SECOND, With::Life(HOUR)).gives(SECOND, With::Life(HOUR));
+    source.gives(SECOND, With::Lifetime(HOUR)).gives(SECOND, With::Lifetime(HOUR));
     let calls: Vec<_> = (0..100)
         .map(|number| {
             let client = client.clone();
@@ -78,7 +78,7 @@ async fn rule_1_two_keys_share_nothing_and_one_key_in_two_requests_is_one_flight
     for call in calls {
         assert_eq!(call.await.unwrap(), 200);
     }
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,25 +125,25 @@ async fn rule_3_slots_are_bounded_and_the_least_recently_used_goes_first() {
         assert_eq!(call(&client, "often").await, 200);
         assert!(handle.snapshot().len() <= 64 + own);
     }
-    assert_eq!(source.asked(), 1001, "the one that is used between all others is kept");
+    assert_eq!(source.calls(), 1001, "the one that is used between all others is kept");
     assert_eq!(handle.snapshot().len(), 64 + own);
     assert_eq!(call(&client, "org-999").await, 200);
     assert_eq!(call(&client, "org-937").await, 200);
-    assert_eq!(source.asked(), 1001);
+    assert_eq!(source.calls(), 1001);
     assert_eq!(call(&client, "org-936").await, 200);
-    assert_eq!(source.asked(), 1002, "dropped, and fetched anew");
+    assert_eq!(source.calls(), 1002, "dropped, and fetched anew");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_a_key_in_flight_is_never_dropped() {
+async fn rule_3_a_key_whose_token_is_being_fetched_is_never_evicted() {
     let (layer, client, source) = keyed(2);
-    source.gives(5 * SECOND, With::Life(HOUR));
+    source.gives(5 * SECOND, With::Lifetime(HOUR));
     let waiting = tokio::spawn({
         let client = client.clone();
         async move { call(&client, "flying").await }
     });
     settle().await;
-    // The caller goes; the flight alone keeps the slot.
+    // The caller leaves; the fetch alone keeps the slot.
     waiting.abort();
     settle().await;
     for number in 0..20 {
@@ -151,12 +151,12 @@ async fn rule_3_a_key_in_flight_is_never_dropped() {
     }
     sleep(6 * SECOND).await;
     assert_eq!(call(&client, "flying").await, 200);
-    assert_eq!(source.asked(), 21, "the flight's token was kept");
+    assert_eq!(source.calls(), 21, "the fetch's token was kept");
     assert!(layer.handle().snapshot().len() <= 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_a_key_that_is_held_off_goes_after_the_others() {
+async fn rule_3_a_key_in_cooldown_is_evicted_after_the_others() {
     let (_, client, source) = keyed(2);
     source.fails(TokenErrorKind::Rejected);
     let held = || client.clone().oneshot(scoped("/", &organization("held")));
@@ -165,10 +165,10 @@ async fn rule_3_a_key_that_is_held_off_goes_after_the_others() {
         assert_eq!(call(&client, format!("org-{number}")).await, 200);
     }
     held().await.unwrap_err();
-    assert_eq!(source.asked(), 21, "its cooldown is not forgotten");
+    assert_eq!(source.calls(), 21, "its cooldown is not forgotten");
 }
 
-/// Two slots of one key would be two flights.
+/// Two slots of one key would be two fetches.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_key_that_comes_back_while_it_is_in_use_has_the_same_slot() {
     let (source, api) = (Source::default(), Api::default());
@@ -183,5 +183,5 @@ async fn rule_10_a_key_that_comes_back_while_it_is_in_use_has_the_same_slot() {
     let request = scoped("/", &TokenScope::new(key));
     assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
     assert_eq!(status(&one).await, 200);
-    assert_eq!(source.asked(), 11, "a service's own key is kept as long as the service");
+    assert_eq!(source.calls(), 11, "a service's own key is kept as long as the service");
 }

@@ -29,11 +29,11 @@ async fn rule_19_a_rejected_token_is_replaced_and_the_request_sent_once_more() {
         .extension(7_u32)
         .body(Body::from("payload"))
         .unwrap();
-    let answer = client.clone().oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let response = client.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
     assert_eq!(api.tokens(), ["token-1", "token-1", "token-2"]);
     assert_eq!(source.reasons(), [FetchReason::Missing, FetchReason::Rejected]);
-    assert!(answer.extensions().get::<TokenReplaced>().is_none(), "never both");
+    assert!(response.extensions().get::<TokenReplaced>().is_none(), "never both");
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,10 +60,10 @@ async fn rule_19_the_copy_is_the_same_request() {
         .extension(7_u32)
         .body(Body::from("payload"))
         .unwrap();
-    let answer = layer(&source).layer(inner).oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let response = layer(&source).layer(inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
     let seen = seen.lock().unwrap();
-    let [first, second] = &seen[..] else { panic!("{} sends", seen.len()) };
+    let [first, second] = &seen[..] else { panic!("{} attempts", seen.len()) };
     assert_eq!((&first.0, &first.1, first.2), (&second.0, &second.1, second.2));
     assert_eq!((&first.3, first.4), (&second.3, second.4));
     assert_eq!(format!("{:?}", first.5), format!("{:?}", second.5));
@@ -75,7 +75,7 @@ async fn rule_19_the_copy_is_the_same_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_19_the_second_send_says_that_it_is_one() {
+async fn rule_19_the_second_attempt_is_marked_as_one() {
     for (before, sent) in [(None, [None, Some(1)]), (Some(2), [Some(2), Some(3)])] {
         let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let inner = {
@@ -102,15 +102,15 @@ async fn rule_19_never_a_third_time() {
     api.accept(&[]);
     assert_eq!(status(&client).await, 401);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_18_fifty_rejections_at_once_are_one_flight_and_fifty_replays() {
+async fn rule_18_fifty_rejections_at_once_are_one_fetch_and_fifty_replays() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     api.accept(&["token-2"]).delay(SECOND);
-    source.gives(3 * SECOND, With::Life(HOUR));
+    source.gives(3 * SECOND, With::Lifetime(HOUR));
     let calls: Vec<_> = (0..50)
         .map(|_| {
             let client = client.clone();
@@ -120,11 +120,11 @@ async fn rule_18_fifty_rejections_at_once_are_one_flight_and_fifty_replays() {
     for call in calls {
         assert_eq!(call.await.unwrap(), 200);
     }
-    assert_eq!((source.asked(), api.seen()), (2, 1 + 50 + 50));
+    assert_eq!((source.calls(), api.seen()), (2, 1 + 50 + 50));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_18_a_late_401_for_an_older_token_is_no_flight() {
+async fn rule_18_a_late_401_for_an_older_token_begins_no_fetch() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     api.accept(&["token-2"]).delay(5 * SECOND);
@@ -135,18 +135,18 @@ async fn rule_18_a_late_401_for_an_older_token_is_no_flight() {
     settle().await;
     api.delay(Duration::ZERO);
     assert_eq!(status(&client).await, 200);
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
     assert_eq!(late.await.unwrap(), 200, "it is sent again with the token that is there");
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
     assert_eq!(api.tokens().last().unwrap(), "token-2");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_18_a_rejection_joins_the_flight_that_is_under_way() {
+async fn rule_18_a_rejection_joins_the_fetch_under_way() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     advance(3300 * SECOND).await;
-    source.gives(5 * SECOND, With::Life(HOUR));
+    source.gives(5 * SECOND, With::Lifetime(HOUR));
     api.accept(&["token-2"]);
     // This call begins the refresh as well.
     assert_eq!(status(&client).await, 200);
@@ -159,10 +159,10 @@ async fn rule_18_a_rejection_joins_the_refresh_that_another_caller_began() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     advance(3300 * SECOND).await;
-    source.gives(5 * SECOND, With::Life(HOUR));
+    source.gives(5 * SECOND, With::Lifetime(HOUR));
     assert_eq!(status(&client).await, 200);
     settle().await;
-    assert_eq!(source.asked(), 2, "under way");
+    assert_eq!(source.calls(), 2, "under way");
     advance(SECOND).await;
     api.accept(&["token-2"]);
     let calls: Vec<_> = (0..50)
@@ -185,7 +185,7 @@ async fn rule_18_a_rejection_joins_the_refresh_that_another_caller_began() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_17_only_a_401_that_rejects_the_token_does() {
-    for (answer, headers) in [
+    for (response, headers) in [
         (400, &[][..]),
         (403, &[("www-authenticate", "Bearer error=\"invalid_token\"")][..]),
         (407, &[]),
@@ -199,15 +199,15 @@ async fn rule_17_only_a_401_that_rejects_the_token_does() {
         (401, &[("www-authenticate", "Basic realm=\"x\"")]),
     ] {
         let (client, api, source) = cached();
-        api.answer(answer, headers);
-        assert_eq!(status(&client).await, answer);
-        assert_eq!((api.seen(), source.asked()), (1, 1), "{answer} {headers:?}");
+        api.respond(response, headers);
+        assert_eq!(status(&client).await, response);
+        assert_eq!((api.seen(), source.calls()), (1, 1), "{response} {headers:?}");
     }
     for headers in [&[][..], &[("www-authenticate", EXPIRED)], &[("www-authenticate", "Bearer")]] {
         let (client, api, source) = cached();
-        api.answer(401, headers);
+        api.respond(401, headers);
         assert_eq!(status(&client).await, 200);
-        assert_eq!((api.seen(), source.asked()), (2, 2), "{headers:?}");
+        assert_eq!((api.seen(), source.calls()), (2, 2), "{headers:?}");
     }
 }
 
@@ -218,46 +218,46 @@ async fn rule_16_a_callers_own_authorization_is_left_alone() {
     let mut request = get("/");
     request.headers_mut().insert(AUTHORIZATION, "Basic mine".parse().unwrap());
     assert_eq!(client.clone().oneshot(request).await.unwrap().status(), 401);
-    assert_eq!((api.authorizations(), source.asked()), (vec!["Basic mine".to_owned()], 0));
+    assert_eq!((api.authorizations(), source.calls()), (vec!["Basic mine".to_owned()], 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_20_a_flight_that_fails_leaves_the_401_and_the_token() {
+async fn rule_20_a_fetch_that_fails_leaves_the_401_and_the_token() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
-    api.answer(401, &[("www-authenticate", EXPIRED), ("x-original", "yes")]);
+    api.respond(401, &[("www-authenticate", EXPIRED), ("x-original", "yes")]);
     source.gives(SECOND, With::Error(TokenError::new(TokenErrorKind::RateLimited)));
-    let (answer, took) = timed(call(&client)).await;
-    let answer = answer.unwrap();
-    assert_eq!((answer.status().as_u16(), took), (401, SECOND));
-    assert_eq!(answer.headers()["x-original"], "yes", "the original answer");
-    assert!(answer.extensions().get::<TokenReplaced>().is_none());
+    let (response, took) = timed(call(&client)).await;
+    let response = response.unwrap();
+    assert_eq!((response.status().as_u16(), took), (401, SECOND));
+    assert_eq!(response.headers()["x-original"], "yes", "the original response");
+    assert!(response.extensions().get::<TokenReplaced>().is_none());
 
     assert_eq!(status(&client).await, 200);
     assert_eq!(api.tokens(), ["token-1"; 3], "the token goes on being served");
-    // While held off, a 401 is passed on at once.
-    api.answer(401, &[]);
+    // While in cooldown, a 401 is passed on at once.
+    api.respond(401, &[]);
     assert_eq!(timed(status(&client)).await, (401, Duration::ZERO));
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_20_a_flight_that_outlasts_the_caller_leaves_the_401() {
+async fn rule_20_a_fetch_that_outlasts_the_caller_leaves_the_401() {
     let (client, api, source) = cached();
     assert_eq!(status(&client).await, 200);
     api.accept(&["token-2"]);
-    source.gives(8 * SECOND, With::Life(HOUR));
+    source.gives(8 * SECOND, With::Lifetime(HOUR));
     let mut request = get("/");
     request.extensions_mut().insert(Deadline::at(Instant::now() + 2 * SECOND));
-    let (answer, took) = timed(client.clone().oneshot(request)).await;
-    assert_eq!((answer.unwrap().status().as_u16(), took), (401, 2 * SECOND));
+    let (response, took) = timed(client.clone().oneshot(request)).await;
+    assert_eq!((response.unwrap().status().as_u16(), took), (401, 2 * SECOND));
     sleep(6 * SECOND).await;
     assert_eq!(status(&client).await, 200);
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_21_an_api_that_always_answers_401_costs_a_bounded_number_of_tokens() {
+async fn rule_21_an_api_that_always_responds_401_costs_a_bounded_number_of_tokens() {
     let (client, api, source) = cached();
     api.accept(&[]);
     for _ in 0..10_000 {
@@ -266,9 +266,9 @@ async fn rule_21_an_api_that_always_answers_401_costs_a_bounded_number_of_tokens
         assert!(api.seen() - before <= 2, "no request is sent more than twice");
         advance(Duration::from_millis(360)).await;
     }
-    assert!(source.asked() <= 15, "{} token calls in an hour", source.asked());
-    assert!(source.asked() >= 10, "{}: but a token revoked later is replaced", source.asked());
-    let gaps = source.asked_at();
+    assert!(source.calls() <= 15, "{} token calls in an hour", source.calls());
+    assert!(source.calls() >= 10, "{}: but a token revoked later is replaced", source.calls());
+    let gaps = source.called_at();
     assert!(gaps.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= 10 * SECOND));
 }
 
@@ -291,14 +291,14 @@ async fn a_request_that_cannot_be_sent_twice_gets_its_401_at_once_and_the_next_a
     let (source, api) = (Source::default(), Api::default());
     let inner = api.clone().map_request(|request: Request<Once>| request.map(|Once(body)| body));
     let client = layer(&source).layer(inner);
-    source.gives(Duration::ZERO, With::Life(HOUR)).gives(3 * SECOND, With::Life(HOUR));
+    source.gives(Duration::ZERO, With::Lifetime(HOUR)).gives(3 * SECOND, With::Lifetime(HOUR));
     api.accept(&["token-2"]);
     let request = || get("/").map(Once);
-    let (answer, took) = timed(client.clone().oneshot(request())).await;
-    assert_eq!((answer.unwrap().status().as_u16(), took), (401, Duration::ZERO));
+    let (response, took) = timed(client.clone().oneshot(request())).await;
+    assert_eq!((response.unwrap().status().as_u16(), took), (401, Duration::ZERO));
     sleep(4 * SECOND).await;
     assert_eq!(client.oneshot(request()).await.unwrap().status(), 200);
-    assert_eq!((api.seen(), source.asked()), (2, 2));
+    assert_eq!((api.seen(), source.calls()), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,7 +310,7 @@ async fn a_request_marked_no_retry_is_sent_once() {
     request.extensions_mut().insert(NoRetry);
     assert_eq!(client.clone().oneshot(request).await.unwrap().status(), 401);
     settle().await;
-    assert_eq!((api.seen(), source.asked()), (2, 2), "and the next request has a new token");
+    assert_eq!((api.seen(), source.calls()), (2, 2), "and the next request has a new token");
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,23 +319,23 @@ async fn left_to_the_retry_layer_the_401_is_marked_and_not_sent_again() {
     let client = layer(&source).leave_replay_to_retry().layer(api.clone());
     assert_eq!(status(&client).await, 200);
     api.accept(&["token-2"]);
-    source.gives(2 * SECOND, With::Life(HOUR));
-    let (answer, took) = timed(call(&client)).await;
-    let answer = answer.unwrap();
-    assert_eq!((answer.status().as_u16(), took), (401, 2 * SECOND), "the new token is there");
-    assert!(answer.extensions().get::<TokenReplaced>().is_some());
+    source.gives(2 * SECOND, With::Lifetime(HOUR));
+    let (response, took) = timed(call(&client)).await;
+    let response = response.unwrap();
+    assert_eq!((response.status().as_u16(), took), (401, 2 * SECOND), "the new token is there");
+    assert!(response.extensions().get::<TokenReplaced>().is_some());
     assert_eq!(api.seen(), 2);
     assert_eq!(status(&client).await, 200);
 
     // Without a new token there is no mark.
     api.accept(&[]);
-    let answer = call(&client).await.unwrap();
-    assert_eq!(answer.status(), 401);
-    assert!(answer.extensions().get::<TokenReplaced>().is_none(), "10 s have not passed");
+    let response = call(&client).await.unwrap();
+    assert_eq!(response.status(), 401);
+    assert!(response.extensions().get::<TokenReplaced>().is_none(), "10 s have not passed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn left_to_the_retry_layer_a_401_for_an_older_token_is_marked_without_a_flight() {
+async fn left_to_the_retry_layer_a_401_for_an_older_token_is_marked_without_a_fetch() {
     let (source, api) = (Source::default(), Api::default());
     let client = layer(&source).leave_replay_to_retry().layer(api.clone());
     assert_eq!(status(&client).await, 200);
@@ -349,12 +349,12 @@ async fn left_to_the_retry_layer_a_401_for_an_older_token_is_marked_without_a_fl
     assert_eq!(status(&client).await, 401);
     let late = late.await.unwrap().unwrap();
     assert!(late.extensions().get::<TokenReplaced>().is_some());
-    assert_eq!(source.asked(), 2);
+    assert_eq!(source.calls(), 2);
 }
 
 /// The recommended stack: the retry layer outside holds the copy, the token layer the token.
 #[tokio::test(start_paused = true)]
-async fn the_retry_layer_outside_sends_once_more_with_the_token_that_replaced_the_old() {
+async fn the_retry_layer_outside_tries_once_more_with_the_token_that_replaced_the_old() {
     let (source, api) = (Source::default(), Api::default());
     let client = ServiceBuilder::new()
         .layer(RetryOnRateLimit::new())
@@ -364,8 +364,8 @@ async fn the_retry_layer_outside_sends_once_more_with_the_token_that_replaced_th
     assert_eq!(call().await.unwrap().status(), 200);
 
     api.accept(&["token-2"]);
-    let (answer, took) = timed(call()).await;
-    assert_eq!((answer.unwrap().status().as_u16(), took), (200, Duration::ZERO));
+    let (response, took) = timed(call()).await;
+    assert_eq!((response.unwrap().status().as_u16(), took), (200, Duration::ZERO));
     assert_eq!(api.tokens(), ["token-1", "token-1", "token-2"]);
 
     // Once, also when the next token is rejected as well.
@@ -383,13 +383,13 @@ async fn rule_25_an_apis_429_that_is_retried_causes_no_token_call() {
         .layer(layer(&source).leave_replay_to_retry())
         .service(api.clone());
     for _ in 0..5 {
-        api.answer(429, &[("retry-after", "1")]);
+        api.respond(429, &[("retry-after", "1")]);
     }
     assert_eq!(client.oneshot(get("/users")).await.unwrap().status(), 200);
-    assert_eq!((api.seen(), source.asked()), (6, 1));
+    assert_eq!((api.seen(), source.calls()), (6, 1));
 }
 
-/// Rule 27: the token is attached to every send anew, so one that follows a long wait carries a token that is good then.
+/// Rule 27: the token is attached to each attempt anew, so one after a long wait carries a token that is valid then.
 #[tokio::test(start_paused = true)]
 async fn rule_27_a_retry_after_a_long_wait_carries_a_token_that_is_valid_then() {
     let (source, api) = (Source::default(), Api::default());
@@ -397,8 +397,8 @@ async fn rule_27_a_retry_after_a_long_wait_carries_a_token_that_is_valid_then() 
         .layer(RetryOnRateLimit::new().max_wait(HOUR))
         .layer(layer(&source))
         .service(api.clone());
-    source.gives(Duration::ZERO, With::Life(60 * SECOND));
-    api.answer(429, &[("retry-after", "600")]);
+    source.gives(Duration::ZERO, With::Lifetime(60 * SECOND));
+    api.respond(429, &[("retry-after", "600")]);
     assert_eq!(client.oneshot(get("/users")).await.unwrap().status(), 200);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
 }

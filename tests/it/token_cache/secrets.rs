@@ -89,9 +89,9 @@ async fn rule_28_a_whole_run_shows_neither_token_nor_secret() {
         let call = client.clone().oneshot(get("/users"));
         log.note(&call);
         match call.await {
-            Ok(answer) => {
+            Ok(response) => {
                 answered += 1;
-                log.note(&answer);
+                log.note(&response);
             }
             Err(error) => log.error(error.as_ref()),
         }

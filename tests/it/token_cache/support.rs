@@ -29,7 +29,7 @@ pub type Body = Full<Bytes>;
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// A source that answers as scripted, then with `token-N` for an hour.
+/// A source that responds as scripted, then with `token-N` for an hour.
 #[derive(Clone, Default)]
 pub struct Source {
     shared: Arc<Mutex<SourceState>>,
@@ -39,25 +39,25 @@ pub struct Source {
 struct SourceState {
     script: VecDeque<Reply>,
     requests: Vec<TokenRequest>,
-    asked_at: Vec<Instant>,
+    called_at: Vec<Instant>,
 }
 
-/// What a source does when it is asked.
+/// What a source does when it is called.
 pub struct Reply {
     pub after: Duration,
     pub with: With,
 }
 
 pub enum With {
-    /// `token-N`, N being the number of the request, with this life.
-    Life(Duration),
+    /// `token-N`, N being the number of the request, with this lifetime.
+    Lifetime(Duration),
     Token(Token),
     Error(TokenError),
     Panic,
     Nothing,
 }
 
-/// An API that accepts the tokens it is told to, and answers 401 to others.
+/// An API that accepts the tokens of a list, and responds 401 to others.
 #[derive(Clone, Default)]
 pub struct Api {
     shared: Arc<Mutex<ApiState>>,
@@ -67,7 +67,7 @@ pub struct Api {
 struct ApiState {
     accepted: Option<Vec<String>>,
     delay: Duration,
-    answers: VecDeque<Response<Body>>,
+    responses: VecDeque<Response<Body>>,
     seen: Vec<HeaderMap>,
 }
 
@@ -88,8 +88,8 @@ impl Source {
         self.gives(Duration::ZERO, With::Error(TokenError::new(failure)))
     }
 
-    /// How often it was asked.
-    pub fn asked(&self) -> usize {
+    /// How often it was called.
+    pub fn calls(&self) -> usize {
         lock(&self.shared).requests.len()
     }
 
@@ -101,8 +101,8 @@ impl Source {
         lock(&self.shared).requests.clone()
     }
 
-    pub fn asked_at(&self) -> Vec<Instant> {
-        lock(&self.shared).asked_at.clone()
+    pub fn called_at(&self) -> Vec<Instant> {
+        lock(&self.shared).called_at.clone()
     }
 }
 
@@ -118,17 +118,19 @@ impl Service<TokenRequest> for Source {
     fn call(&mut self, request: TokenRequest) -> Self::Future {
         let mut state = lock(&self.shared);
         state.requests.push(request);
-        state.asked_at.push(Instant::now());
+        state.called_at.push(Instant::now());
         let number = state.requests.len();
         let reply = state.script.pop_front();
         let Reply { after, with } =
-            reply.unwrap_or(Reply { after: Duration::ZERO, with: With::Life(HOUR) });
+            reply.unwrap_or(Reply { after: Duration::ZERO, with: With::Lifetime(HOUR) });
         Box::pin(async move {
             if !after.is_zero() {
                 sleep(after).await;
             }
             match with {
-                With::Life(life) => Ok(Token::bearer(format!("token-{number}"))?.expires_in(life)),
+                With::Lifetime(lifetime) => {
+                    Ok(Token::bearer(format!("token-{number}"))?.expires_in(lifetime))
+                }
                 With::Token(token) => Ok(token),
                 With::Error(error) => Err(error),
                 With::Panic => panic!("the source's own panic"),
@@ -141,24 +143,24 @@ impl Service<TokenRequest> for Source {
 // === impl Api ===
 
 impl Api {
-    /// From now on only these tokens are accepted; before it is called all are.
+    /// From now on only these tokens are accepted; before, all are.
     pub fn accept(&self, tokens: &[&str]) -> &Self {
         lock(&self.shared).accepted =
             Some(tokens.iter().map(|token| (*token).to_owned()).collect());
         self
     }
 
-    /// Answers the next request like this, whatever its token.
-    pub fn answer(&self, status: u16, headers: &[(&str, &str)]) -> &Self {
+    /// Responds to the next request like this, whatever its token.
+    pub fn respond(&self, status: u16, headers: &[(&str, &str)]) -> &Self {
         let mut response = Response::builder().status(status);
         for (name, value) in headers {
             response = response.header(*name, *value);
         }
-        lock(&self.shared).answers.push_back(response.body(Body::default()).unwrap());
+        lock(&self.shared).responses.push_back(response.body(Body::default()).unwrap());
         self
     }
 
-    /// Takes this long for each answer.
+    /// Takes this long for each response.
     pub fn delay(&self, delay: Duration) -> &Self {
         lock(&self.shared).delay = delay;
         self
@@ -213,8 +215,8 @@ impl Service<Request<Body>> for Api {
                     (Some(_), None) => false,
                 };
             state.seen.push(request.headers().clone());
-            if let Some(answer) = state.answers.pop_front() {
-                return Ok(answer);
+            if let Some(response) = state.responses.pop_front() {
+                return Ok(response);
             }
             let status = if accepted { 200 } else { 401 };
             Ok(Response::builder().status(status).body(Body::from(format!("{status}")))?)
@@ -248,8 +250,8 @@ pub async fn call(client: &TokenCache<Api>) -> Result<Response<Body>, BoxError> 
     client.clone().oneshot(get("/users")).await
 }
 
-/// One call that gets no token; why.
-pub async fn refused(client: &TokenCache<Api>) -> TokenError {
+/// One call that gets no token; its error.
+pub async fn no_token(client: &TokenCache<Api>) -> TokenError {
     token_error(&call(client).await.unwrap_err())
 }
 
