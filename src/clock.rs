@@ -1,7 +1,7 @@
-//! The only reader of clocks.
+//! The clock, read nowhere else.
 //!
-//! Spans are measured on tokio's monotonic [`Instant`], which a test can pause. Dates in headers and the ends of tokens
-//! are points on the wall clock, which tokio does not pause; a [`Clock`] is where a test sets that one.
+//! Spans are measured on tokio's monotonic [`Instant`], which a test can pause. Dates in headers and the ends of tokens are on the wall
+//! clock, which tokio does not pause; a test sets it with a [`Clock`].
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Where a layer takes the time from. The default is the machine's clocks.
+/// Where a layer reads the time. The default reads the machine's clocks.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -29,7 +29,7 @@ pub struct Clock {
 // === impl Clock ===
 
 impl Clock {
-    /// A clock whose wall time is what `system_time` returns. Its monotonic time is tokio's.
+    /// A clock whose wall time `system_time` returns. Its monotonic time is tokio's.
     pub fn from_system_time<F>(system_time: F) -> Self
     where
         F: Fn() -> SystemTime + Send + Sync + 'static,

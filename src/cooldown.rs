@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{chance::share, error::TokenErrorKind};
+use crate::{error::TokenErrorKind, jitter::share};
 
 /// The longest wait that a server may ask for, that of Auth0's longest quotas. A longer one is cut to it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -112,7 +112,7 @@ mod tests {
         #[test]
         fn rule_22_jitter_is_never_taken_off(
             told in prop::option::of(any::<u64>()),
-            chance in any::<f64>(),
+            jitter in any::<f64>(),
             failures in 0_u32..100,
         ) {
             for failure in [
@@ -126,7 +126,7 @@ mod tests {
                 for _ in 0..failures {
                     let told = told.map(Duration::from_nanos);
                     let least = plain.after(failure, told, 0.0);
-                    let wait = jittered.after(failure, told, chance);
+                    let wait = jittered.after(failure, told, jitter);
                     prop_assert!(least <= wait && wait <= least + least / 2);
                 }
             }

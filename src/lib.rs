@@ -117,9 +117,9 @@ pub mod throttle;
 pub mod timeout;
 pub mod token_cache;
 
-mod chance;
 mod cooldown;
 mod endpoint;
+mod jitter;
 mod origin;
 mod single_flight;
 

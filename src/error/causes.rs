@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use super::{TokenError, chain};
+use super::{TokenError, as_a, chain};
 
 /// The longest text of one cause. It is for a person to read, and may repeat what a server sent.
 const MAX_TEXT_LEN: usize = 256;
@@ -22,8 +22,8 @@ impl fmt::Display for Causes<'_> {
                 f.write_str(if last.is_some() { ": " } else { "" })?;
                 f.write_str(&text)?;
             }
-            // These name their own causes; most other errors leave that to their user.
-            if link.is::<super::Error>() || link.is::<TokenError>() {
+            // These name their own causes; most other errors do not.
+            if as_a::<super::Error>(link).is_some() || as_a::<TokenError>(link).is_some() {
                 break;
             }
             last = Some(text);

@@ -1,7 +1,4 @@
-//! Finding the crate's own errors behind a [`BoxError`], and the error of a wrong setting.
-//!
-//! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
-//! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
+//! Finding errors in a chain, and the error of a wrong setting.
 
 use std::{borrow::Cow, convert::Infallible, error::Error, fmt, io, sync::Arc};
 
@@ -13,8 +10,7 @@ use crate::classify::Classification;
 /// A boxed error, the same type as tower's.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// The first error of type `T` in the chain of `error` and its [sources](Error::source), also one that is in a box of its own or
-/// shared.
+/// Finds the first error of type `T` in the chain of `error` and its [sources](Error::source), also as a `Box<T>` or `Arc<T>`.
 ///
 /// ```
 /// use tower_heed::{BoxError, error::{InvalidConfig, find}};
@@ -36,8 +32,7 @@ pub(crate) fn failing_response<'a>(
     links.find_map(|error| Some((error.classification()?, error.response()?)))
 }
 
-/// This error as a `T`, be it one itself or a `Box<T>` or `Arc<T>`, which are errors as well and have the source of the `T` as
-/// theirs, so that a chain goes past it.
+/// This error as a `T`: itself, or the `T` in a `Box<T>` or `Arc<T>`, whose source is that of the `T`.
 pub(crate) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let boxed = || error.downcast_ref::<Box<T>>().map(|boxed| &**boxed);
     let shared = || error.downcast_ref::<Arc<T>>().map(|shared| &**shared);
@@ -46,8 +41,7 @@ pub(crate) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 
 /// An error and everything below it, outermost first.
 ///
-/// `io::Error::source` skips the error it was made from, and that of a shared error the error itself, so those are visited here as
-/// well.
+/// `io::Error::source` skips the error that it was made of, and a shared error itself, so the chain includes those.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -78,7 +72,7 @@ impl InvalidConfig {
         Self { what: what.into(), why: why.into() }
     }
 
-    /// The setting that was refused.
+    /// The setting.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
@@ -99,7 +93,7 @@ impl fmt::Display for InvalidConfig {
 
 impl Error for InvalidConfig {}
 
-/// For setters that take what can be made into their argument, whether or not that can fail.
+/// For constructors that take `impl TryInto`.
 impl From<Infallible> for InvalidConfig {
     fn from(never: Infallible) -> Self {
         match never {}

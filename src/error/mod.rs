@@ -1,7 +1,9 @@
-//! The crate's errors, and finding them behind a [`BoxError`].
+//! The crate's errors, and how to find them in a [`BoxError`].
 //!
-//! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors it makes
-//! itself are concrete public types, found with [`find`] however deep other layers have wrapped them.
+//! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors that layers make are of
+//! one type, [`Error`], and [`find`] finds it however deep other layers have wrapped it.
+//!
+//! [`TokenError`] is for those who write token sources, and [`InvalidConfig`] is the error of constructors.
 
 mod causes;
 #[expect(clippy::module_inception, reason = "the type is what the module is about")]

@@ -1,8 +1,7 @@
 //! Facts about the call in progress that the layers of one task share without allocating.
 //!
-//! A layer around others sets them while it calls and polls what it wraps; a layer inside reads them. They hold for
-//! whatever runs on the same task between the two, so a `Buffer` or a spawned task in between ends them: those carry
-//! `Deadline` in the request's extensions instead.
+//! A layer sets them while it calls and polls the service inside; a layer inside reads them. They hold on one task, so a `Buffer` or
+//! a spawned task in between ends them: there `Deadline` travels in the request's extensions.
 
 use std::{cell::Cell, task::Poll};
 
@@ -30,12 +29,12 @@ pub(crate) struct Scope {
     outer: Option<Deadline>,
 }
 
-/// What the inside of a [`Scope`] was doing when it ended.
+/// What the layers inside a [`Scope`] were doing when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
-    /// The request is on its way.
+    /// The request is in flight.
     Sending,
-    /// A layer holds the request back: it waits for a reset, a turn or a token.
+    /// A layer holds the request back: it waits for a reset, a permit or a token.
     Waiting,
 }
 
@@ -44,14 +43,14 @@ pub(super) fn deadline() -> Option<Deadline> {
     CURRENT.with(|current| current.deadline.get())
 }
 
-/// When the outermost layer was called, if that call is being made now: nothing was waited for since, so that the layers inside
-/// need not read the clock again.
+/// The time at which the outermost layer was called, if that call is in progress, so that the layers inside need not read the clock
+/// again.
 #[inline]
 pub(crate) fn call_began() -> Option<Instant> {
     CURRENT.with(|current| current.call_began.get())
 }
 
-/// Passes on what a layer came to that holds the call in progress back; while it is pending, that is what is waited for.
+/// Passes on the poll of a wait, and notes while it is pending that the call is waiting.
 pub(crate) fn held_back<T>(polled: Poll<T>) -> Poll<T> {
     if polled.is_pending() {
         CURRENT.with(|current| current.waiting.set(true));
@@ -62,8 +61,7 @@ pub(crate) fn held_back<T>(polled: Poll<T>) -> Poll<T> {
 // === impl Scope ===
 
 impl Scope {
-    /// Puts `deadline` in force around a [`Service::call`](tower_service::Service::call) that began at `began`: the earlier of
-    /// the caller's own and the one that it found.
+    /// Puts `deadline` in force around a [`Service::call`](tower_service::Service::call) that began at `began`.
     #[inline]
     pub(crate) fn around_call(deadline: Deadline, began: Instant) -> Self {
         CURRENT.with(|current| {
@@ -83,7 +81,7 @@ impl Scope {
         })
     }
 
-    /// Ends it, and tells what the inside was doing.
+    /// Ends it, and returns what the layers inside were doing.
     #[inline]
     pub(crate) fn end(self) -> Activity {
         drop(self);
@@ -95,7 +93,7 @@ impl Scope {
 impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
-        // `waiting` is left as the inside set it: what it says holds for the layers outside as well.
+        // `waiting` stays set, because it holds for the layers outside as well.
         CURRENT.with(|current| {
             current.call_began.set(None);
             current.deadline.set(self.outer);

@@ -1,4 +1,4 @@
-//! The point in time by which a call must have ended.
+//! The deadline of a call.
 
 use std::time::Duration;
 
@@ -7,13 +7,12 @@ use tokio::time::Instant;
 
 use super::ambient;
 
-/// The point in time by which a call must have ended, its waits, retries and body included.
+/// The time by which a call must have ended, with its waits, its retries and its body.
 ///
-/// A caller sets one by putting it into the request's extensions. [`TimeoutLayer`](crate::TimeoutLayer) sets one for
-/// what it wraps; there it is *ambient*, in force while the layers inside are called and polled on the same task, so
-/// that the common call needs no extension map. A layer or a service of your own asks with [`Deadline::of`], in
-/// [`Service::call`](tower_service::Service::call), and gets the earlier of the two. Where the task changes on the way
-/// (`tower::buffer`, `tokio::spawn`), put [`Deadline::ambient`] into the request's extensions before.
+/// A caller sets one in the request's extensions. [`TimeoutLayer`](crate::TimeoutLayer) sets one for the layers inside; it is
+/// *ambient*, in force while they are called and polled on the same task, so that most calls need no extension map. A layer or a
+/// service of your own gets the earlier of the two from [`Deadline::of`], in [`Service::call`](tower_service::Service::call). Before
+/// a change of the task (`tower::buffer`, `tokio::spawn`), put [`Deadline::ambient`] into the request's extensions.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,33 +38,33 @@ impl Deadline {
         Self(instant)
     }
 
-    /// A deadline `timeout` after `now`; a time-out beyond what the clock can hold is one that never comes.
+    /// A deadline `timeout` after `now`; `None` if that is beyond what the clock can hold.
     #[must_use]
     #[inline]
     pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
         now.checked_add(timeout).map(Self)
     }
 
-    /// The deadline that is in force for `request`: the earlier of the one in its extensions and the ambient one.
+    /// The deadline of `request`: the earlier of the one in its extensions and the ambient one.
     #[must_use]
     pub fn of<B>(request: &Request<B>) -> Option<Self> {
         earlier(request.extensions().get().copied(), Self::ambient())
     }
 
-    /// The deadline that a [`TimeoutLayer`](crate::TimeoutLayer) has set around the code that runs now, if any.
+    /// The deadline that a [`TimeoutLayer`](crate::TimeoutLayer) has set around the running code, if any.
     #[must_use]
     #[inline]
     pub fn ambient() -> Option<Self> {
         ambient::deadline()
     }
 
-    /// The point in time.
+    /// The time.
     #[must_use]
     pub const fn instant(self) -> Instant {
         self.0
     }
 
-    /// How much time is left at `now`; zero when it has passed.
+    /// The time left at `now`; zero after the deadline.
     #[must_use]
     pub fn remaining(self, now: Instant) -> Duration {
         self.0.saturating_duration_since(now)

@@ -22,10 +22,10 @@ use super::{
     store_policy::{FreshnessLifetime, FreshnessState},
 };
 use crate::{
-    chance,
     classify::{Classification, ErrorClass},
     cooldown::Cooldown,
     error::TokenErrorKind,
+    jitter,
 };
 
 /// The bytes that the cache itself takes for an entry, rounded up from a measurement.
@@ -158,7 +158,7 @@ impl StoredResponse {
             None => TokenErrorKind::of_class(class),
         };
         let mut cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = cooldown.failures.after(kind, failure.retry_after(), chance::draw());
+        let wait = cooldown.failures.after(kind, failure.retry_after(), jitter::draw());
         cooldown.until = Some((now + wait, class));
     }
 

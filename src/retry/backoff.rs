@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{chance::share, error::InvalidConfig};
+use crate::{error::InvalidConfig, jitter::share};
 
 /// Exponential backoff with positive jitter: `first`, twice that, four times that, up to `cap`.
 ///

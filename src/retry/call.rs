@@ -8,11 +8,12 @@ use super::{
     saved::Eligibility,
 };
 use crate::{
-    BoxError, chance,
+    BoxError,
     classify::Classification,
     endpoint::{Endpoint, EndpointIndex},
     error::failing_response,
     extensions::{Attempt, Deadline, TokenReplaced},
+    jitter,
     metrics::Meter,
 };
 
@@ -152,7 +153,7 @@ impl Call {
             repeatable: config.idempotent || eligibility.repeatable,
             retries: self.retries,
             remaining: self.deadline.map(|deadline| deadline.remaining(now)),
-            jitter: chance::draw(),
+            jitter: jitter::draw(),
         };
         let Retry { wait, cost } = decide(failure, config, &progress)?;
         if let Some(bar) = eligibility.bar {

@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use super::{RetryConfig, Stopped};
 use crate::{
-    chance::share,
     classify::{Classification, ErrorClass},
+    jitter::share,
 };
 
 /// How far a call has come when an attempt has failed.

@@ -5,11 +5,11 @@ use tower_layer::Layer;
 
 use super::{Throttle, ThrottleConfig, ThrottleHandle, key::KeyFn, keys::Keys, limiter::Quota};
 use crate::{
-    EndpointPattern, chance,
+    EndpointPattern,
     classify::{Classifier, Preset},
     clock::Clock,
     endpoint::Endpoints,
-    metrics,
+    jitter, metrics,
 };
 
 /// Queues requests until the server will accept them: at its limit, and not beyond.
@@ -158,7 +158,7 @@ impl<S> Layer<S> for ThrottleLayer {
 impl Shared {
     /// The quota of a new key.
     pub(super) fn new_quota(&self) -> Quota {
-        Quota::new().max_block(self.max_block).seed(chance::draw().to_bits())
+        Quota::new().max_block(self.max_block).seed(jitter::draw().to_bits())
     }
 }
 

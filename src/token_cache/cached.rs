@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     Freshness, TimePair, Token, TokenError, TokenState, config::Settings, token::Lifetime,
 };
-use crate::{chance, clock::Clock, error::TokenErrorKind, extensions::ambient};
+use crate::{clock::Clock, error::TokenErrorKind, extensions::ambient, jitter};
 
 /// A token of a shorter lifetime has expired by the time it is used: each request would fetch another.
 pub(super) const MIN_LIFETIME: Duration = Duration::from_secs(1);
@@ -133,7 +133,7 @@ pub(super) fn time_pair(clock: &Clock) -> TimePair {
 
 fn freshness(lifetime: Duration, settings: &Settings) -> Freshness {
     match settings.refresh_buffer {
-        Some(buffer) => Freshness::with_buffer(lifetime, buffer, chance::draw()),
-        None => Freshness::new(lifetime, settings.fetch_timeout, chance::draw()),
+        Some(buffer) => Freshness::with_buffer(lifetime, buffer, jitter::draw()),
+        None => Freshness::new(lifetime, settings.fetch_timeout, jitter::draw()),
     }
 }

@@ -13,9 +13,8 @@ use super::{
     cached::{Cached, time_pair},
 };
 use crate::{
-    chance,
     error::TokenErrorKind,
-    metrics,
+    jitter, metrics,
     single_flight::{self, Abandoned, Fetch, Interruption},
 };
 
@@ -117,7 +116,7 @@ impl TokenFetch {
                 }
             })
             .map_err(|error| match is_current {
-                true => state.begin_cooldown(now, error, chance::draw()),
+                true => state.begin_cooldown(now, error, jitter::draw()),
                 false => error,
             });
         drop(state);

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::chance::share;
+use crate::jitter::share;
 
 /// The most that is kept clear before a token expires: time for a request to arrive, and for two clocks to differ.
 const MAX_MARGIN: Duration = Duration::from_secs(30);

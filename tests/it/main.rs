@@ -18,6 +18,7 @@ mod detach;
 #[cfg(feature = "client-credentials")]
 mod end_to_end;
 mod endpoint;
+mod error;
 mod fallback;
 #[cfg(feature = "response-cache")]
 mod guide;

@@ -48,7 +48,7 @@ const IMPURE: [&str; 7] = [
     "Instant::now",
     "SystemTime::now",
     ".system_time()",
-    "chance::draw",
+    "jitter::draw",
     "rand::",
     "async ",
     "Poll<",

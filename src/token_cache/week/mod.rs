@@ -27,7 +27,7 @@ use self::{
     world::{Exchange, World},
 };
 use super::{Token, TokenCacheLayer, TokenError, TokenKey, TokenRequest, TokenScope};
-use crate::{chance, clock::Clock};
+use crate::{clock::Clock, jitter};
 
 type Body = Full<Bytes>;
 
@@ -48,7 +48,7 @@ async fn settle() {
 
 /// A week of requests every few seconds, for tokens of this lifetime; the exchanges.
 async fn week(seed: u64, lifetime: Duration) -> Vec<Exchange> {
-    chance::seed(seed);
+    jitter::seed(seed);
     let world = Arc::new(Mutex::new(World::new(seed)));
     let issuer = Issuer { world: Arc::clone(&world), lifetime };
     let wall = {

@@ -1,4 +1,4 @@
-//! The only place that draws the chance which spreads callers in time, as `clock.rs` is the only one that reads a clock.
+//! Jitter, drawn nowhere else.
 
 use std::{
     cell::RefCell,
@@ -9,8 +9,7 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 thread_local! {
-    // Nothing that is drawn here is a secret: it spreads callers in time. So the seed is the standard library's own
-    // randomness, and `rand` comes without its generator of secrets and what that depends on.
+    // Jitter is no secret. The seed is the standard library's own randomness, so that `rand` needs no generator of secrets.
     static GENERATOR: RefCell<SmallRng> =
         RefCell::new(SmallRng::seed_from_u64(RandomState::new().hash_one(0)));
 }
@@ -20,13 +19,13 @@ pub(crate) fn draw() -> f64 {
     GENERATOR.with_borrow_mut(RngExt::random)
 }
 
-/// The part `ratio` of a span. A ratio outside of 0.0..=1.0 counts as the nearer end, NaN as zero.
+/// The part `ratio` of a span. A ratio outside of 0.0..=1.0 counts as the nearer end, and NaN as zero.
 pub(crate) fn share(span: Duration, ratio: f64) -> Duration {
     let part = span.as_secs_f64() * ratio.clamp(0.0, 1.0);
     Duration::try_from_secs_f64(part).unwrap_or_default().min(span)
 }
 
-/// From here on this thread draws what the seed says.
+/// Seeds the generator of this thread.
 #[cfg(test)]
 pub(crate) fn seed(seed: u64) {
     GENERATOR.set(SmallRng::seed_from_u64(seed));
@@ -44,8 +43,8 @@ mod tests {
         let threads: Vec<_> = (0..4).map(|_| thread::spawn(draw_some)).collect();
         let drawn: Vec<f64> =
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
-        assert!(drawn.iter().all(|chance| (0.0..1.0).contains(chance)));
-        let different: BTreeSet<u64> = drawn.iter().map(|chance| chance.to_bits()).collect();
+        assert!(drawn.iter().all(|jitter| (0.0..1.0).contains(jitter)));
+        let different: BTreeSet<u64> = drawn.iter().map(|jitter| jitter.to_bits()).collect();
         assert_eq!(different.len(), 400);
     }
 }
