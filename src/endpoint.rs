@@ -388,6 +388,7 @@ impl<'a, T> Endpoint<'a, T> {
     }
 
     /// The pattern, to be kept for longer than the endpoints are borrowed.
+    #[must_use]
     pub fn shared_pattern(&self) -> Option<Arc<str>> {
         self.pattern.cloned()
     }

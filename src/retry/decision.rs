@@ -34,6 +34,7 @@ pub struct Retry {
 
 /// What a retry takes from the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "not public")]
 pub enum Cost {
     /// Nothing: the request was rate limited, and the wait is obeyed.
     Free,
@@ -46,6 +47,10 @@ pub enum Cost {
 /// The wait is the larger of what the server asked for and the backoff step, plus jitter. Near a bound the jitter is drawn from a
 /// smaller range, so that callers still come back apart: from what `max_wait` leaves, and from the first half of the time that the
 /// deadline leaves, since the attempt needs the other half.
+///
+/// # Errors
+///
+/// Why it is not retried.
 pub fn decide(
     failure: &Classification,
     config: &RetryConfig,

@@ -129,7 +129,7 @@ async fn a_rate_limit_is_kept_by_everyone_together_and_signs_nobody_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_waited_out_for_as_long_as_the_server_said() {
+async fn a_rate_limited_response_is_waited_out_for_as_long_as_the_server_said() {
     let world = World::start(Idp::builder()).await;
     world.idp.script(USER, [Fault::RateLimited(7 * SECOND)]);
     let answer = world.get_user().await;
@@ -203,7 +203,7 @@ async fn credentials_that_are_no_good_any_more_are_a_sign_out_once_and_not_a_sto
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_never_answers_is_given_up_and_its_connections_are_closed() {
+async fn an_endpoint_that_never_responds_is_given_up_and_its_connections_are_closed() {
     let world = World::start(Idp::builder()).await;
     let start = Instant::now();
     let result = world.get("/hang/head").await;
@@ -221,7 +221,7 @@ async fn an_endpoint_that_never_answers_is_given_up_and_its_connections_are_clos
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_that_hangs_in_its_head_is_given_up_for_another() {
+async fn an_attempt_that_hangs_in_its_head_is_given_up_for_another() {
     let world = World::start(Idp::builder()).await;
     world.idp.script(USER, [Fault::HangHead]);
     assert_eq!(world.get_user().await.status(), 200);
@@ -263,7 +263,7 @@ async fn a_post_that_was_refused_arrives_whole_and_is_carried_out_once() {
 
 /// A POST that may have been carried out is not sent twice.
 #[tokio::test(start_paused = true)]
-async fn a_post_whose_answer_broke_off_is_sent_once() {
+async fn a_post_whose_response_broke_off_is_sent_once() {
     for fault in [Fault::Status(500), Fault::CloseConnection, Fault::HangHead] {
         let world = World::start(Idp::builder()).await;
         world.idp.script(CREATE, [fault]);

@@ -1,4 +1,4 @@
-//! What an answer means: each preset, each status, with headers that change the meaning and headers that must not.
+//! What a response means: each preset, each status, with headers that change the meaning and headers that must not.
 
 use std::time::{Duration, SystemTime};
 
@@ -168,7 +168,7 @@ fn a_classifier_of_ones_own_sees_the_whole_head_and_may_defer_to_a_preset() {
 }
 
 #[test]
-fn the_debug_text_of_an_answer_shows_no_header() {
+fn the_debug_text_of_a_response_shows_no_header() {
     let print = |answer: &ResponseHead<'_>| {
         let debug = format!("{answer:?}");
         assert!(debug.contains("404") && !debug.contains("hush"), "{debug}");

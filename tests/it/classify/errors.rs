@@ -97,7 +97,7 @@ async fn time_limits_are_time_outs() {
 }
 
 #[tokio::test]
-async fn a_classified_answer_keeps_its_classification() {
+async fn a_classified_response_keeps_its_classification() {
     let api = scripted(|_| answer(429, &[("retry-after", "30")]));
     let api = ErrorClassifyLayer::new().error_for_status().layer(api);
     let error = api.oneshot(get("/")).await.unwrap_err();

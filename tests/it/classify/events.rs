@@ -1,4 +1,4 @@
-//! What is logged: one event for each refusal, with what the headers said, and the changes of the status.
+//! What is logged: one event for each rate-limited response, with what the headers said, and the changes of the status.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ fn layer() -> ErrorClassifyLayer {
 }
 
 #[tokio::test]
-async fn a_refusal_is_logged_with_what_its_headers_said() {
+async fn a_rate_limited_response_is_logged_with_what_its_headers_said() {
     let events = Events::record();
     let layer = layer().endpoint("GET /api/v2/users/{id}".parse().unwrap(), |config| config);
     let api = layer.layer(scripted(|_| answer(429, AUTH0)));
@@ -59,7 +59,7 @@ async fn what_the_server_did_not_say_is_not_logged() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_logged_once_and_no_other_answer_is() {
+async fn each_rate_limited_response_is_logged_once_and_no_other_response_is() {
     let events = Events::record();
     let api = layer().error_for_status().layer(as_asked());
     for path in ["/200", "/304", "/401", "/403", "/404", "/408", "/500", "/503"] {

@@ -168,7 +168,7 @@ async fn a_connection_that_ends_within_the_body_is_interrupted() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_http_is_interrupted() {
+async fn a_response_that_is_no_http_is_interrupted() {
     let uri = hangs_up_after("220 mail.example ESMTP\r\n\r\n").await;
     let error = client().oneshot(get(&uri)).await.unwrap_err();
     assert_eq!(class(&error), Some(ErrorClass::Interrupted), "{error:?}");

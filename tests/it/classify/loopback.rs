@@ -72,7 +72,7 @@ async fn a_revoked_token_is_replaced_once_for_fifty_rejected_calls() {
 }
 
 #[tokio::test]
-async fn a_provider_s_refusal_is_logged_and_becomes_an_error_with_its_body() {
+async fn a_provider_s_rate_limited_response_is_logged_and_becomes_an_error_with_its_body() {
     let limit = Limit::fixed_window(1, Duration::from_secs(60));
     let idp = Idp::builder().endpoint_limit(USER, limit).start().await;
     let layer = ErrorClassifyLayer::new()

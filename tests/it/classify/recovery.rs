@@ -49,7 +49,7 @@ async fn settle() {
     }
 }
 
-/// Sends `count` requests and holds their answers back.
+/// Sends `count` requests and holds their responses back.
 async fn hold(
     client: &ErrorClassify<Mock<Request<Body>, Response<Body>>>,
     handle: &mut mock::Handle<Request<Body>, Response<Body>>,
@@ -311,7 +311,7 @@ async fn a_late_success_of_an_older_request_is_no_sign_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_does_not_wait_for_the_handler_and_one_run_ends_before_the_next() {
+async fn the_response_does_not_wait_for_the_handler_and_one_run_ends_before_the_next() {
     let running = Arc::new(AtomicUsize::new(0));
     let runs = Arc::new(AtomicUsize::new(0));
     let (now, counted) = (Arc::clone(&running), Arc::clone(&runs));

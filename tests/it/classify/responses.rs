@@ -1,4 +1,4 @@
-//! What becomes of an answer: annotated, or turned into an error with a bounded piece of its body.
+//! What becomes of a response: annotated, or turned into an error with a bounded piece of its body.
 
 use std::{
     convert::Infallible, future::ready, pin::Pin, task::Context, task::Poll, time::Duration,
@@ -26,7 +26,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Piped = Channel<Bytes, BoxError>;
 
-/// A service that gives this answer, once.
+/// A service that gives this response, once.
 fn once<B>(
     answer: Response<B>,
 ) -> impl Service<Request<Body>, Response = Response<B>, Error = Infallible, Future: Send>
@@ -63,7 +63,7 @@ async fn error_of<B: http_body::Body + Send + 'static>(
 }
 
 #[tokio::test]
-async fn a_failing_answer_carries_its_meaning_and_a_success_carries_nothing() {
+async fn a_failing_response_carries_its_meaning_and_a_success_carries_nothing() {
     let api = ErrorClassifyLayer::new().layer(scripted(|_| answer(503, &[("retry-after", "7")])));
     let response = api.oneshot(get("/")).await.unwrap();
     let found = response.extensions().get::<Classification>().unwrap();
@@ -79,7 +79,7 @@ async fn a_failing_answer_carries_its_meaning_and_a_success_carries_nothing() {
 }
 
 #[tokio::test]
-async fn an_error_has_the_answer_s_head_and_body() {
+async fn an_error_has_the_response_s_head_and_body() {
     let layer = ErrorClassifyLayer::new().error_for_status();
     let error = error_of(&layer, Body::from("{\"error\":\"maintenance\"}")).await;
     assert_eq!(error.class(), Some(ErrorClass::Unavailable));
@@ -230,7 +230,7 @@ fn a_body_that_is_there_needs_no_timer_and_no_runtime() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_given_up_is_let_go() {
+async fn a_body_that_is_given_up_is_released() {
     let (sender, body) = Piped::new(1);
     let layer = ErrorClassifyLayer::new().error_for_status();
     let mut call = tokio_test::task::spawn(layer.layer(once(failing(body))).oneshot(get("/")));

@@ -1,4 +1,4 @@
-//! The session's status: what answers make of it, and who sees it.
+//! The session's status: what responses make of it, and who sees it.
 
 use std::{future::ready, io};
 
@@ -20,7 +20,7 @@ use crate::support::{
     scripted::{answer, as_asked, get, scripted},
 };
 
-/// Brings a new session through these answers.
+/// Brings a new session through these responses.
 async fn after(layer: &ErrorClassifyLayer, statuses: &[u16]) -> AuthStatus {
     for status in statuses {
         let api = layer.layer(as_asked());
@@ -30,7 +30,7 @@ async fn after(layer: &ErrorClassifyLayer, statuses: &[u16]) -> AuthStatus {
 }
 
 #[tokio::test]
-async fn an_answer_changes_the_status_by_its_class() {
+async fn a_response_changes_the_status_by_its_class() {
     for (status, from_active) in [
         (200, Active),
         (204, Active),
@@ -72,7 +72,7 @@ async fn only_a_success_ends_a_sign_out() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_nothing_leaves_the_status_unknown() {
+async fn a_response_that_says_nothing_leaves_the_status_unknown() {
     assert_eq!(after(&ErrorClassifyLayer::new(), &[]).await, Unknown);
     assert_eq!(after(&ErrorClassifyLayer::new(), &[403, 404, 409]).await, Unknown);
 }
@@ -116,7 +116,7 @@ async fn an_error_changes_the_status_by_its_class() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_layer_inside_counts_as_its_answer_did() {
+async fn the_error_of_a_layer_inside_counts_as_its_response_did() {
     let outer = ErrorClassifyLayer::new();
     let inner = ErrorClassifyLayer::new().error_for_status();
     let api = outer.layer(inner.layer(as_asked()));
@@ -195,7 +195,7 @@ async fn a_public_endpoint_says_nothing_about_the_session() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_before_its_answer_says_nothing() {
+async fn a_call_that_is_given_up_before_its_response_says_nothing() {
     let layer = ErrorClassifyLayer::new();
     let (api, watch) = probe(1);
     watch.push(ScriptedResponse::never());

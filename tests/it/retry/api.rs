@@ -1,4 +1,4 @@
-//! An API whose answers the test writes, and which notes what it was sent and when.
+//! An API whose responses the test writes, and which records what it was sent and when.
 
 use std::{
     pin::Pin,
@@ -41,7 +41,7 @@ pub struct Sent {
     pub body: Result<Bytes, String>,
 }
 
-/// Answers the first send with `reply(0)`, the second with `reply(1)` ...
+/// Responds to the first attempt with `reply(0)`, the second with `reply(1)` ...
 pub fn api(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Api {
     let shared = Shared { reply: Box::new(reply), sends: Mutex::default() };
     Api { shared: Arc::new(shared), ready: false }
@@ -50,7 +50,7 @@ pub fn api(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Api {
 /// Statuses and header fields.
 pub type Script = &'static [(u16, &'static [(&'static str, &'static str)])];
 
-/// Answers the first sends with these and all others with 200.
+/// Responds to the first attempts with these and all others with 200.
 pub fn script(replies: Script) -> Api {
     api(move |send| match replies.get(send) {
         Some((status, headers)) => answer(*status, headers),
@@ -103,7 +103,7 @@ impl Api {
         self.shared.sends.lock().unwrap().len()
     }
 
-    /// The times between sends.
+    /// The times between attempts.
     pub fn gaps(&self) -> Vec<Duration> {
         self.sends().windows(2).map(|pair| pair[1].at - pair[0].at).collect()
     }

@@ -54,9 +54,9 @@ async fn a_streaming_body_is_sent_whole_each_time() {
     assert_eq!(bodies(&api), ["one two three"; 3]);
 }
 
-/// A server that answers before it has read the request leaves half of the body with the connection.
+/// A server that responds before it has read the request leaves half of the body with the connection.
 #[tokio::test(start_paused = true)]
-async fn a_body_is_sent_whole_after_a_send_that_was_answered_half_way() {
+async fn a_body_is_sent_whole_after_an_attempt_that_got_its_response_half_way() {
     let rest = api(|_| answer(200, &[]));
     let early = rest.clone();
     let held = Arc::new(Mutex::new(Vec::new()));

@@ -67,7 +67,7 @@ async fn a_wait_and_a_giving_up_are_told_without_the_query() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_final_answer_is_worth_no_more_than_a_debug_event_and_a_success_none() {
+async fn a_final_response_is_worth_no_more_than_a_debug_event_and_a_success_none() {
     let told = events(layer(), api(|_| answer(404, &[])), post()).await;
     assert_eq!(
         told,

@@ -1,4 +1,4 @@
-//! Against a real server: refused answers do not cost their connections.
+//! Against a real server: refused responses do not cost their connections.
 
 use std::{
     net::SocketAddr,
@@ -23,7 +23,7 @@ use tower_heed::{RetryOnRateLimit, retry::Backoff};
 const WORKERS: usize = 26;
 const CALLS: usize = 4;
 
-/// Long against a body's coming, also on a machine that is busy: an answer that is not there by the next send is let go.
+/// Long against a body's coming, also on a machine that is busy: a response that is not there by the next attempt is released.
 const STEP: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
@@ -66,7 +66,7 @@ fn late_body() -> Channel<Bytes> {
     body
 }
 
-/// A refused answer that is dropped unread closes its connection, and each retry opens another.
+/// A refused response that is dropped unread closes its connection, and each retry opens another.
 #[tokio::test]
 async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_workers() {
     let counts = Arc::new(Counts::default());
@@ -84,7 +84,7 @@ async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_wo
                 let response = client.clone().oneshot(request.unwrap()).await.unwrap();
                 assert_eq!(response.status(), 200);
                 response.into_body().collect().await.unwrap();
-                // The pool gets the connection of an answer that was read when its task runs next.
+                // The pool gets the connection of a response that was read when its task runs next.
                 tokio::time::sleep(STEP / 8).await;
             }
         });

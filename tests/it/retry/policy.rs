@@ -90,7 +90,7 @@ async fn what_it_may_not_send_twice_it_does_not_look_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replaced_token_is_worth_one_send_at_once() {
+async fn a_replaced_token_is_worth_one_attempt_at_once() {
     let start = Instant::now();
     let api = api(|_| {
         let mut response = answer(401, &[])?;

@@ -51,7 +51,7 @@ impl Service<Request<Body>> for ReadyOnce {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_is_taken_for_each_send_and_given_back_for_the_wait() {
+async fn a_permit_is_taken_for_each_attempt_and_given_back_for_the_wait() {
     let (inner, watch) = probe(1);
     watch.respond(429, &[("retry-after", "2")]);
     watch.respond(429, &[("retry-after", "2")]);
@@ -68,7 +68,7 @@ async fn a_permit_is_taken_for_each_send_and_given_back_for_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_that_is_due_waits_until_the_service_is_ready() {
+async fn an_attempt_that_is_due_waits_until_the_service_is_ready() {
     let (inner, watch) = probe(1);
     watch.respond(429, &[("retry-after", "2")]);
     let mut client = RetryOnRateLimit::new().layer(inner);
@@ -89,7 +89,7 @@ async fn a_send_that_is_due_waits_until_the_service_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_readiness_before_the_second_send_is_passed_on() {
+async fn an_error_of_readiness_before_the_second_attempt_is_passed_on() {
     let (inner, watch) = probe(1);
     watch.respond(429, &[("retry-after", "2")]);
     let mut client = RetryOnRateLimit::new().layer(inner);
@@ -116,7 +116,7 @@ async fn a_waiting_call_does_not_hold_up_others_under_a_concurrency_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_send_may_be_anything_that_boxes() {
+async fn an_error_of_an_attempt_may_be_anything_that_boxes() {
     let (inner, watch) = probe(1);
     watch.push(crate::support::probe::ScriptedResponse::error(ProbeError("of a send")));
     let error = RetryOnRateLimit::new().layer(inner).oneshot(get()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What ends a call: the number of retries, the longest wait, the deadline, the budget. The answer comes back at once,
+//! What ends a call: the number of retries, the longest wait, the deadline, the budget. The response comes back at once,
 //! as it is, and says how long the server asked to wait.
 
 use std::{

@@ -1,4 +1,4 @@
-//! The retry table through the layer: which answers and errors are sent again, with the negative of each.
+//! The retry table through the layer: which responses and errors are sent again, with the negative of each.
 
 use std::{io, time::Duration};
 
@@ -85,7 +85,7 @@ async fn an_endpoint_can_be_declared_idempotent_and_others_stay_as_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_would_be_the_same_again_are_returned_at_once() {
+async fn responses_that_would_be_the_same_again_are_returned_at_once() {
     for status in [400, 401, 403, 404, 409, 422, 501, 505] {
         let api = api(move |_| answer(status, &[]));
         let response = send(&RetryOnRateLimit::new(), &api, get()).await.unwrap();
@@ -111,7 +111,8 @@ async fn a_connection_that_was_never_made_is_tried_again_for_a_post_and_one_that
 
 /// Time-out and retry layers that did not share an error class (quickwit #5775).
 #[tokio::test(start_paused = true)]
-async fn a_send_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_been_carried_out() {
+async fn an_attempt_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_been_carried_out()
+{
     for (request, sends) in [(get(), 2), (post(), 1)] {
         let (inner, watch) = probe(1);
         watch.push(crate::support::probe::ScriptedResponse::never());
@@ -132,7 +133,7 @@ async fn an_error_of_unknown_meaning_is_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_carries_no_outcome_unless_it_took_more_than_one_send() {
+async fn a_success_carries_no_outcome_unless_it_took_more_than_one_attempt() {
     let plain = script(&[]);
     let response = send(&RetryOnRateLimit::new(), &plain, get()).await.unwrap();
     assert!(response.extensions().is_empty());
@@ -146,7 +147,7 @@ async fn a_success_carries_no_outcome_unless_it_took_more_than_one_send() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_layer_has_left_about_an_answer_counts() {
+async fn what_another_layer_has_left_about_a_response_counts() {
     let marked = |class| {
         api(move |send| {
             let mut response = answer(if send == 0 { 404 } else { 200 }, &[])?;
@@ -166,7 +167,7 @@ async fn what_another_layer_has_left_about_an_answer_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_was_made_an_error_is_waited_for_as_told() {
+async fn a_rate_limited_response_that_was_made_an_error_is_waited_for_as_told() {
     let api = script(&[(429, &[("retry-after", "7")]), (404, &[])]);
     let client = ServiceBuilder::new()
         .layer(RetryOnRateLimit::new())
@@ -178,7 +179,7 @@ async fn a_refusal_that_was_made_an_error_is_waited_for_as_told() {
     assert!((7..=8).contains(&api.gaps()[0].as_secs()), "{:?}", api.gaps());
 }
 
-/// A gateway that answers 418 while it starts, and 200 with a header when it has had enough.
+/// A gateway that responds 418 while it starts, and 200 with a header when it has had enough.
 struct Gateway;
 
 impl Classifier for Gateway {
@@ -194,7 +195,7 @@ impl Classifier for Gateway {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_classifier_of_the_users_own_decides_what_answers_mean() -> Result<(), BoxError> {
+async fn a_classifier_of_the_users_own_decides_what_responses_mean() -> Result<(), BoxError> {
     let replies: Script = &[(418, &[]), (200, &[("x-enough", "1")])];
     let api = script(replies);
     let response = send(&RetryOnRateLimit::new().classifier(Gateway), &api, get()).await?;

@@ -1,4 +1,4 @@
-//! When the next send comes: never before the server said, never long after it, never two callers together.
+//! When the next attempt comes: never before the server said, never long after it, never two callers together.
 
 use std::{
     collections::HashSet,
@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(2);
 
 #[tokio::test(start_paused = true)]
-async fn in_a_thousand_random_cases_no_send_comes_early_or_late() {
+async fn in_a_thousand_random_cases_no_attempt_comes_early_or_late() {
     let mut random = StdRng::seed_from_u64(7);
     for case in 0..1000 {
         // Not on the edge of a tick, so that rounding down would show.
@@ -78,7 +78,7 @@ async fn calls_that_were_refused_together_come_back_apart() {
     }
 }
 
-/// A reset is a point on the server's clock: its `Date` where it sends one, else the client's.
+/// A reset is a point on the server's clock: its `Date` where it has one, else the client's.
 #[tokio::test(start_paused = true)]
 async fn a_reset_in_absolute_time_is_met_by_the_servers_clock() {
     let newyear = SystemTime::UNIX_EPOCH + SECOND * 1_767_225_600;
@@ -123,7 +123,7 @@ async fn an_endpoint_waits_by_its_own_backoff() {
 
 /// The jitter of a caller with little time left must not eat the time for the send.
 #[tokio::test(start_paused = true)]
-async fn near_the_deadline_half_of_the_time_left_remains_for_the_send() {
+async fn near_the_deadline_half_of_the_time_left_remains_for_the_attempt() {
     for _ in 0..50 {
         let api = script(&[(429, &[("retry-after", "5")])]);
         let mut request = get();

@@ -1,4 +1,4 @@
-//! What travels with a request and its answers: `NoRetry`, `Attempt`, `TokenReplaced`.
+//! What travels with a request and its responses: `NoRetry`, `Attempt`, `TokenReplaced`.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn a_request_marked_no_retry_is_sent_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_further_send_is_the_request_as_it_was_and_tells_how_many_came_before() {
+async fn each_further_attempt_is_the_request_as_it_was_and_tells_how_many_came_before() {
     let api = script(&[(429, &[]), (503, &[("retry-after", "1")]), (429, &[])]);
     send(&RetryOnRateLimit::new(), &api, post()).await.unwrap();
     let sends = api.sends();
@@ -68,7 +68,7 @@ async fn a_second_401_is_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn that_send_counts_neither_as_a_retry_nor_against_the_budget() {
+async fn that_attempt_counts_neither_as_a_retry_nor_against_the_budget() {
     struct Empty;
     impl tower::retry::budget::Budget for Empty {
         fn deposit(&self) {}

@@ -1,4 +1,4 @@
-//! What a call holds while it waits: not the refused answer, and nothing once it is dropped.
+//! What a call holds while it waits: not the refused response, and nothing once it is dropped.
 
 use std::{
     convert::Infallible,
@@ -20,7 +20,7 @@ use super::api::{answer, api, get};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The body of a refusal, which notes how much of it was read and when it was let go.
+/// The body of a rate-limited response, which notes how much of it was read and when it was released.
 struct Refusal {
     chunks: usize,
     hangs: bool,
@@ -57,7 +57,7 @@ impl Drop for Refusal {
 }
 
 /// Sends a request that is first refused for five seconds, with a body of so many KiB. Gives how much of that was read,
-/// how long after the refusal it was let go, and how long after it the next send came.
+/// how long after the rate-limited response it was released, and how long after it the next attempt came.
 async fn refused(
     chunks: usize,
     hangs: bool,
@@ -85,14 +85,14 @@ async fn refused(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_answer_is_read_to_its_end_and_let_go_before_the_wait() {
+async fn a_failing_response_is_read_to_its_end_and_released_before_the_wait() {
     let (read, held, waited) = refused(3, false, "5").await;
     assert_eq!((read, held), (3, Duration::ZERO));
     assert!(waited >= SECOND * 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_one_is_let_go_unread() {
+async fn a_long_one_is_released_unread() {
     let (read, held, _) = refused(1000, false, "5").await;
     let kept = RetryOnRateLimit::DRAIN_MAX_BYTES / 1024;
     assert!((kept..=kept + 1).contains(&read), "{read} KiB were read");
