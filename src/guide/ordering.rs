@@ -51,7 +51,7 @@
 //! #     Ok::<_, std::convert::Infallible>(http::Response::new(Full::<Bytes>::default()))
 //! # });
 //! let client = ServiceBuilder::new()
-//!     .layer(DetachLayer::new().endpoint("POST /login-events", |config| config)?)
+//!     .layer(DetachLayer::new().endpoint("POST /login-events".parse()?, |config| config))
 //!     .layer(FallbackLayer::fail_closed())
 //!     .layer(TimeoutLayer::new(Duration::from_secs(30)))
 //!     .layer(RetryOnRateLimit::new())
