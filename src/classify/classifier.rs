@@ -136,7 +136,7 @@ where
 impl Classifier for Preset {
     fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass> {
         let forbidden_may_be_a_limit = matches!(self, Self::Standard | Self::GitHub);
-        let names_a_limit = || head.rate_limit().is_some_and(RateLimit::marks_refusal);
+        let names_a_limit = || head.rate_limit().is_some_and(RateLimit::marks_rate_limit);
         Some(match head.status.as_u16() {
             ..=399 => return None,
             400.. if is_aws_throttling(head.headers) => ErrorClass::RateLimited,

@@ -1,24 +1,21 @@
-//! The `WWW-Authenticate` header of a 401, read for one question.
-
 mod parts;
 
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
 use self::parts::{Part, Parts};
 
-/// At most this many `WWW-Authenticate` fields are read: a real answer has one to four, and a header map may hold
-/// thousands.
+/// The number of `WWW-Authenticate` fields that are read. Real responses have one to four, and a header map may hold thousands.
 const MAX_FIELDS: usize = 16;
 
-/// At most this many bytes of each field are read: the schemes and the `error` code come first, only the description and
-/// the scope list are long.
+/// The number of bytes that are read of each field. The schemes and the `error` code come first, and only descriptions and scopes
+/// are long.
 const MAX_FIELD_LEN: usize = 4096;
 
-/// The schemes that a bearer token is sent under, or asked for by servers that read one. `Token` is what Auth0's own
-/// extensions answer with (`Token error="Invalid token"`), though they read `Authorization: Bearer`.
+/// The schemes of bearer tokens. Auth0's own extensions respond with `Token error="Invalid token"`, though they read
+/// `Authorization: Bearer`.
 const BEARER_SCHEMES: [&[u8]; 2] = [b"bearer", b"token"];
 
-/// The codes that say that another token of the same kind would not help.
+/// The codes for which another token of the same kind would not help.
 const DENIALS: [(&[u8], BearerChallenge); 5] = [
     (b"insufficient_scope", BearerChallenge::InsufficientScope),
     (b"invalid_request", BearerChallenge::InvalidRequest),
@@ -27,32 +24,32 @@ const DENIALS: [(&[u8], BearerChallenge); 5] = [
     (b"interaction_required", BearerChallenge::StepUp),
 ];
 
-/// What a 401 says about the bearer token that the request carried.
+/// What a 401 says about the request's bearer token.
 ///
-/// The status comes first and the challenge second: a 401 means that the token was rejected, unless its
-/// `WWW-Authenticate` says that another token of the same kind would not help. Many servers send no challenge at all, and
-/// Auth0's Management API puts prose where [RFC 6750 §3.1] has codes, so `invalid_token` is *not* asked for.
+/// The status matters more than the challenge: a 401 means that the token was rejected, unless its `WWW-Authenticate` says that
+/// another token of the same kind would not help. `invalid_token` is *not* required, because many servers send no challenge, and
+/// Auth0's Management API sends prose instead of the codes of [RFC 6750 §3.1].
 ///
 /// [RFC 6750 §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BearerChallenge {
-    /// This token was not accepted (expired, revoked, unknown, badly signed); a new one may be.
+    /// The token was rejected (expired, revoked, unknown, badly signed); a new one may be accepted.
     TokenRejected,
-    /// `insufficient_scope`: the grant lacks the scope, and so would the next token.
+    /// `insufficient_scope`: the next token would lack the scope as well.
     InsufficientScope,
-    /// `invalid_request`: the request is wrong, not the token.
+    /// `invalid_request`: the request is malformed, not the token.
     InvalidRequest,
-    /// The user has to sign in again, or more strongly: `insufficient_user_authentication` ([RFC 9470 §3]) and the
+    /// The user has to sign in again or with a stronger method: `insufficient_user_authentication` ([RFC 9470 §3]), and
     /// `insufficient_claims` and `interaction_required` of Microsoft Entra's claims challenge.
     ///
     /// [RFC 9470 §3]: https://www.rfc-editor.org/rfc/rfc9470#section-3
     StepUp,
-    /// Only schemes that take no bearer token are offered (`Basic`, `Digest`, `Negotiate`, `DPoP`, ...).
+    /// The challenges offer only schemes without bearer tokens (`Basic`, `Digest`, `Negotiate`, `DPoP`, ...).
     OtherScheme,
 }
 
-/// What the challenges read so far amount to.
+/// The result of the challenges read so far.
 #[derive(Default)]
 struct Seen {
     bearer: bool,
@@ -66,11 +63,11 @@ struct Seen {
 impl BearerChallenge {
     /// Reads the `WWW-Authenticate` fields of a 401.
     ///
-    /// Lenient: parameters may be quoted, unquoted, or set apart by spaces alone, as Azure Storage sends them; several
-    /// challenges may stand in one field or in several; what cannot be read is passed over. The first 16 fields and the first
-    /// 4,096 bytes of each are read.
+    /// The parser is lenient: parameters may be quoted, unquoted, or separated by spaces only, as in Azure Storage's; several
+    /// challenges may be in one field or in several; malformed parts are skipped. The first 16 fields and the first 4,096 bytes of
+    /// each are read.
     ///
-    /// Where several bearer challenges disagree, `invalid_token` wins, then the first that names another reason.
+    /// If several bearer challenges disagree, `invalid_token` wins, then the first other reason.
     ///
     /// ```
     /// use http::HeaderMap;
@@ -98,7 +95,7 @@ impl BearerChallenge {
 
 impl Seen {
     fn field(&mut self, field: &[u8]) {
-        // Parameters that stand before any scheme are read as a bearer's: some servers leave the scheme out.
+        // Parameters before any scheme count as a bearer's, because some servers omit the scheme.
         let mut in_bearer = true;
         for part in Parts::new(field) {
             match part {

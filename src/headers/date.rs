@@ -1,8 +1,7 @@
-//! Dates as servers write them.
+//! HTTP-dates and RFC 3339 timestamps.
 //!
-//! `httpdate` reads the three forms of an HTTP-date too, but not as [RFC 9110 section 5.6.7] and the field ask: it takes a date whose
-//! weekday is another day's for no date, it knows no year before 1970, and it parts two-digit years at 1970 whatever the year is now.
-//! Since all three touch every form, there is nothing left to leave to it; the tests hold this reading against it where they agree.
+//! The crate `httpdate` differs from [RFC 9110 section 5.6.7] and from real servers: it rejects a date with a wrong weekday, has no
+//! years before 1970, and splits two-digit years at 1970. The tests compare this parser with it where they agree.
 //!
 //! [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
 
@@ -15,7 +14,7 @@ mod tests;
 
 const DAY: i64 = 86_400;
 
-/// A moment in nanoseconds since 1970; negative before it.
+/// Nanoseconds since 1970; negative before.
 pub(crate) fn unix_nanos(time: SystemTime) -> i128 {
     let nanos = |span: std::time::Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
     match time.duration_since(UNIX_EPOCH) {
@@ -24,9 +23,9 @@ pub(crate) fn unix_nanos(time: SystemTime) -> i128 {
     }
 }
 
-/// An HTTP-date in any of its three forms ([RFC 9110 section 5.6.7]), in nanoseconds since 1970.
+/// Parses an HTTP-date in any of its three forms ([RFC 9110 section 5.6.7]) to nanoseconds since 1970.
 ///
-/// `now` tells which century a two-digit year belongs to.
+/// `now` determines the century of a two-digit year.
 ///
 /// [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
 pub(crate) fn http_date(text: &[u8], now: SystemTime) -> Option<i128> {
@@ -56,8 +55,7 @@ fn rfc850(text: &[u8], now: SystemTime) -> Option<i64> {
     if name != weekday(&[*w1, *w2, *w3])? {
         return None;
     }
-    // Of the years that end so, the last that is at most 50 ahead: one that seems further ahead MUST be taken for the most
-    // recent one past.
+    // A year that appears to be more than 50 years ahead MUST be taken for the most recent one in the past.
     let latest = year_of(now).saturating_add(50);
     let year = latest - (latest - decimal(&[*y1, *y2])?).rem_euclid(100);
     let days = days(year, month(&[*m1, *m2, *m3])?, decimal(&[*d1, *d2])?)?;
@@ -76,7 +74,7 @@ fn asctime(text: &[u8]) -> Option<i64> {
     at(days(decimal(&[*y1, *y2, *y3, *y4])?, month(&[*m1, *m2, *m3])?, day)?, time)
 }
 
-/// `date-time` of [RFC 3339 section 5.6], in nanoseconds since 1970 and rounded up. Seconds may be missing, as in Jira's.
+/// Parses a `date-time` of [RFC 3339 section 5.6] to nanoseconds since 1970, rounded up. Seconds are optional, as in Jira's.
 ///
 /// [RFC 3339 section 5.6]: https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 pub(super) fn rfc3339(text: &[u8]) -> Option<i128> {
@@ -121,13 +119,13 @@ fn clock(hour: i64, minute: i64) -> Option<i64> {
     (hour < 24 && minute < 60).then_some(hour * 60 + minute)
 }
 
-/// Seconds of the day in UTC. The sixty-first second, which both grammars allow at the end of a day, is the first of the next.
+/// Seconds of the day in UTC. A leap second, which both grammars allow at the end of a day, is the first second of the next.
 fn with_second(minutes: i64, second: i64) -> Option<i64> {
     let leap = second == 60 && (minutes + 1).rem_euclid(24 * 60) == 0;
     (second < 60 || leap).then_some(minutes * 60 + second)
 }
 
-/// Days since 1970 in the Gregorian calendar, if there is such a day.
+/// Days since 1970 in the Gregorian calendar; none for an invalid date.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
@@ -140,13 +138,13 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1..=length).contains(&day) {
         return None;
     }
-    // A year that begins in March has its leap day at the end, and months of 153 days in fives.
+    // With years that start in March, the leap day is last, and every five months have 153 days.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let of_year = (153 * month + 2) / 5 + day - 1;
     Some(days_before_march(year) + of_year)
 }
 
-/// Days from 1970 to the first of March of `year`.
+/// Days from 1970 to 1 March of `year`.
 fn days_before_march(year: i64) -> i64 {
     const MARCH_1970: i64 = 365 * 1970 + 1970 / 4 - 1970 / 100 + 1970 / 400;
     const JANUARY_AND_FEBRUARY: i64 = 59;
@@ -157,7 +155,7 @@ fn days_before_march(year: i64) -> i64 {
 fn year_of(time: SystemTime) -> i64 {
     let days = i64::try_from(unix_nanos(time).div_euclid(i128::from(SECOND) * i128::from(DAY)))
         .unwrap_or(0);
-    // 146,097 days make 400 years; the guess is right, or one off near the year's end.
+    // 400 years have 146,097 days. Near the end of a year the guess may be one off.
     let guess = 1970 + (days * 400).div_euclid(146_097);
     let first_day = |year: i64| days_before_march(year - 1) + 306;
     if days < first_day(guess) {
@@ -169,7 +167,7 @@ fn year_of(time: SystemTime) -> i64 {
     }
 }
 
-/// The rest of the name of a day that begins so.
+/// The rest of the weekday's full name.
 fn weekday(name: &[u8; 3]) -> Option<&'static [u8]> {
     Some(match name {
         b"Mon" | b"Fri" | b"Sun" => b"day",
@@ -199,7 +197,7 @@ fn month(name: &[u8; 3]) -> Option<i64> {
     })
 }
 
-/// A few digits, all of them digits.
+/// Parses a few digits.
 fn decimal(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |value, digit| {
         digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))

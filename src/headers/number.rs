@@ -1,10 +1,10 @@
-//! Numbers as servers write them, and Go's durations.
+//! Decimal numbers and Go durations.
 
 /// Nanoseconds in a second, a millisecond.
 pub(super) const SECOND: u64 = 1_000_000_000;
 pub(super) const MILLISECOND: u64 = 1_000_000;
 
-/// What Go's `time.ParseDuration` calls its units, the longer name before the one it begins with.
+/// The units of Go's `time.ParseDuration`; a longer name precedes its prefix.
 const GO_UNITS: [(&[u8], u64); 6] = [
     (b"ns", 1),
     (b"us", 1_000),
@@ -14,28 +14,27 @@ const GO_UNITS: [(&[u8], u64); 6] = [
     (b"h", 3_600 * SECOND),
 ];
 
-/// How many of `fraction` make one.
+/// The value of `fraction` that equals one.
 const ONE: u64 = 1_000_000_000_000_000_000;
 
 /// `1*DIGIT [ "." 1*DIGIT ]` in ASCII, of any length.
 ///
-/// A whole part too great for `u64` is held at its greatest value. No float: `99999999999.001` must keep its milliseconds, and a
-/// remaining quota of 2^64 - 1 its last digit.
+/// The whole part saturates. A float would lose the milliseconds of `99999999999.001` and the last digit of 2^64 - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Number {
     whole: u64,
-    /// In parts of 10^-18, the rest cut off.
+    /// In units of 10^-18, truncated.
     fraction: u64,
-    /// Something was cut off, so that rounding up still rounds up.
-    cut: bool,
+    /// Whether digits were truncated, so that rounding up still rounds up.
+    truncated: bool,
 }
 
 // === impl Number ===
 
 impl Number {
-    pub(super) const ZERO: Self = Self { whole: 0, fraction: 0, cut: false };
+    pub(super) const ZERO: Self = Self { whole: 0, fraction: 0, truncated: false };
 
-    /// The number that is all of `text`.
+    /// Parses all of `text`.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         match Self::take(text)? {
             (number, []) => Some(number),
@@ -43,7 +42,7 @@ impl Number {
         }
     }
 
-    /// The number at the beginning of `text`, and what follows it.
+    /// Parses a number at the start of `text`, and returns the rest.
     pub(super) fn take(text: &[u8]) -> Option<(Self, &[u8])> {
         let mut number = Self::ZERO;
         let mut rest = text;
@@ -65,25 +64,25 @@ impl Number {
             while let [digit @ b'0'..=b'9', after @ ..] = rest {
                 unit /= 10;
                 number.fraction += u64::from(digit - b'0') * unit;
-                number.cut |= unit == 0 && *digit != b'0';
+                number.truncated |= unit == 0 && *digit != b'0';
                 rest = after;
             }
         }
         Some((number, rest))
     }
 
-    /// Without its fraction.
+    /// The whole part.
     pub(super) const fn floor(self) -> u64 {
         self.whole
     }
 
-    /// As so many `unit`s of nanoseconds, rounded up.
+    /// The number times `unit` nanoseconds, rounded up.
     pub(super) fn nanos(self, unit: u64) -> u128 {
         let whole = u128::from(self.whole) * u128::from(unit);
-        if self.fraction == 0 && !self.cut {
+        if self.fraction == 0 && !self.truncated {
             return whole;
         }
-        let fraction = u128::from(self.fraction) * u128::from(unit) + u128::from(self.cut);
+        let fraction = u128::from(self.fraction) * u128::from(unit) + u128::from(self.truncated);
         whole + fraction.div_ceil(u128::from(ONE))
     }
 }
@@ -94,7 +93,7 @@ impl From<u64> for Number {
     }
 }
 
-/// A duration as Go's `time.Duration` prints it (`6m0s`, `7.66s`, `12ms`), in nanoseconds, rounded up.
+/// Parses a Go `time.Duration` (`6m0s`, `7.66s`, `12ms`) to nanoseconds, rounded up.
 pub(super) fn go_duration(mut text: &[u8]) -> Option<u128> {
     let mut nanos = None;
     while !text.is_empty() {
@@ -107,7 +106,7 @@ pub(super) fn go_duration(mut text: &[u8]) -> Option<u128> {
     nanos
 }
 
-/// Digits and nothing else, held at the greatest `u64`.
+/// Parses digits, saturating.
 pub(super) fn digits(text: &[u8]) -> Option<u64> {
     if text.iter().all(u8::is_ascii_digit) { Number::parse(text).map(Number::floor) } else { None }
 }
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_digits_and_perhaps_a_fraction() {
+    fn a_number_is_digits_and_an_optional_fraction() {
         assert_eq!(seconds("0"), Some(0));
         assert_eq!(seconds("007.50"), Some(7_500_000_000));
         for bad in [
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_still_rounds_up() {
+    fn truncated_digits_still_round_up() {
         assert_eq!(seconds("1.000000000000000000"), Some(1_000_000_000));
         assert_eq!(seconds("1.0000000000000000000000001"), Some(1_000_000_001));
         assert_eq!(seconds("0.99999999999999999999"), Some(1_000_000_000));
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn any_length_is_held_and_never_wraps() {
+    fn any_length_saturates() {
         let long = "9".repeat(5_000);
         assert_eq!(Number::parse(long.as_bytes()).unwrap().floor(), u64::MAX);
         assert_eq!(seconds(&long), Some(u128::from(u64::MAX) * u128::from(SECOND)));

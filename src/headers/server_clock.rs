@@ -1,5 +1,3 @@
-//! What time it is at the server, as an interval that every answer narrows.
-
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
@@ -7,73 +5,59 @@ use tokio::time::Instant;
 
 use super::{date::http_date, number::digits};
 
-/// Clocks of computers drift apart by less than this: 100 µs in a second, twice what a plain quartz does.
+/// The greatest drift between two computers' clocks: 100 µs per second, twice that of plain quartz.
 const DRIFT_PER_SECOND: i64 = 100_000;
 
-/// A `Date` that is late by no more than this was made a little before the answer, as servers do that keep one for a while.
+/// The greatest age of a `Date`, for servers that reuse one for a while.
 const STALE: i64 = 100_000_000;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The server's clock, as far as its `Date` headers show it.
+/// The server's clock, estimated from its `Date` headers as an interval that each response narrows.
 ///
-/// `Date` has whole seconds, so one answer bounds the server's clock only to a second:
+/// `Date` has whole seconds, so one response bounds the server's clock to a second:
 ///
 /// ```text
-/// the answer was made somewhere in here
+/// the response was made somewhere in here
 ///            ├──────────────┤
 ///           sent         received           our monotonic clock
 ///
 ///   Date − received  ≤  offset  <  Date + 1 s − sent
 /// ```
 ///
-/// But each answer's second begins at another moment, and the intervals of many answers have little in common: what all of
-/// them allow is soon no wider than a round trip. Which side of a known moment an answer fell on narrows it too
-/// ([`reached`](Self::reached), [`not_reached`](Self::not_reached)).
+/// The intersection over several responses is soon no wider than a round trip. Whether a response came before or after a known
+/// time narrows it too ([`reached`](Self::reached), [`not_reached`](Self::not_reached)).
 ///
-/// The interval grows slowly with time, as clocks drift. An answer that it cannot be squared with says that one of the clocks
-/// was set, and the newest answer is believed. Neither the client's wall clock nor a wrong time zone plays a part: only
-/// monotonic time is compared with the server's dates. Leave out answers from a cache (`Age`): their `Date` is an old one.
-///
-/// ```
-/// use std::time::{Duration, SystemTime};
-/// use tokio::time::Instant;
-/// use tower_heed::headers::ServerClock;
-///
-/// let (mut clock, start) = (ServerClock::new(), Instant::now());
-/// let ten = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
-/// clock.on_answer(start, start, ten);
-/// // The answer was made somewhere in the server's second 10: second 11 begins within a second from it.
-/// let (earliest, latest) = clock.when(ten + Duration::from_secs(1)).unwrap();
-/// assert_eq!((earliest, latest), (start, start + Duration::from_secs(1)));
-/// ```
+/// The interval grows slowly with time, because clocks drift. A response that contradicts it means that one of the clocks was set,
+/// and the newest response wins. The client's wall clock and time zone do not matter: the server's dates are compared with monotonic
+/// time only. Responses from a cache (`Age`) have an old `Date` and must be left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerClock(Option<Known>);
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The moment that offsets are counted from.
+    /// The origin of the offsets.
     base: Instant,
     /// When the interval was last widened.
     widened: Instant,
-    /// Nanoseconds since 1970 at the server, at the base: not less than this.
+    /// The least server time at the base, in nanoseconds since 1970.
     least: i64,
-    /// Nor more than this.
+    /// The greatest one.
     most: i64,
 }
 
 // === impl ServerClock ===
 
 impl ServerClock {
-    /// A clock of which nothing is known.
+    /// An unknown clock.
     #[must_use]
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// The `Date` of an answer that shows what time it is at the server: not one that has lain in a cache, which `Age` tells.
+    /// The `Date` of a response that is not from a cache.
     ///
-    /// `now`, the client's own clock, tells the century of a date with a two-digit year.
+    /// `now`, by the client's clock, determines the century of a two-digit year.
     #[must_use]
     pub fn date(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
         let age = headers.get(header::AGE);
@@ -85,8 +69,8 @@ impl ServerClock {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
-    /// An answer came with this `Date` to a request that left at `sent`.
-    pub fn on_answer(&mut self, sent: Instant, received: Instant, date: SystemTime) {
+    /// Records the `Date` of a response.
+    pub fn on_response(&mut self, sent: Instant, received: Instant, date: SystemTime) {
         let base = self.0.map_or(sent, |known| known.base);
         let date = unix(date);
         let least = date.saturating_sub(since(received, base));
@@ -94,7 +78,7 @@ impl ServerClock {
         self.narrow(received, base, least, most);
     }
 
-    /// An answer to a request that left at `sent` shows that this moment of the server's was still to come.
+    /// Records that `moment` had not come at the server when a request was sent.
     pub fn not_reached(&mut self, moment: SystemTime, sent: Instant) {
         if let Some(known) = self.0 {
             let most = unix(moment).saturating_sub(since(sent, known.base));
@@ -102,7 +86,7 @@ impl ServerClock {
         }
     }
 
-    /// An answer that came at `received` shows that this moment of the server's was over.
+    /// Records that `moment` had passed at the server when a response was received.
     pub fn reached(&mut self, moment: SystemTime, received: Instant) {
         if let Some(known) = self.0 {
             let least = unix(moment).saturating_sub(since(received, known.base));
@@ -110,8 +94,7 @@ impl ServerClock {
         }
     }
 
-    /// The earliest and the latest time by our clock at which it can be this moment at the server; the latter less the former is
-    /// how well the clock is known. `None` before the first answer.
+    /// The earliest and the latest client time at which it is `moment` at the server. `None` before the first response.
     #[must_use]
     pub fn when(&self, moment: SystemTime) -> Option<(Instant, Instant)> {
         let known = self.0?;
@@ -134,9 +117,9 @@ impl ServerClock {
         let (low, high) = (known.least.max(least), known.most.min(most));
         (known.least, known.most) = match low.saturating_sub(high) {
             ..=0 => (low, high),
-            // Which of two that nearly agree is right cannot be told: it lies between them.
+            // Of two that nearly agree we cannot know which is right, so the time lies between them.
             1..=STALE => (high, low),
-            // One of the clocks was set. A bound on one side alone cannot say where it went.
+            // One of the clocks was set. A bound on one side does not say to which time.
             _ if least == i64::MIN => (most.saturating_sub(SECOND), most),
             _ if most == i64::MAX => (least, least.saturating_add(SECOND)),
             _ => (least, most),
@@ -144,7 +127,7 @@ impl ServerClock {
     }
 }
 
-/// Nanoseconds since 1970, which end in 2262.
+/// Nanoseconds since 1970, up to the year 2262.
 fn unix(time: SystemTime) -> i64 {
     let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
     match time.duration_since(SystemTime::UNIX_EPOCH) {
@@ -153,7 +136,7 @@ fn unix(time: SystemTime) -> i64 {
     }
 }
 
-/// Nanoseconds from one moment to another, negative if that came later.
+/// Nanoseconds from `earlier` to `later`; negative if they are swapped.
 fn since(later: Instant, earlier: Instant) -> i64 {
     let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
     match later.checked_duration_since(earlier) {
@@ -162,7 +145,7 @@ fn since(later: Instant, earlier: Instant) -> i64 {
     }
 }
 
-/// The moment so many nanoseconds from another, as far as the clock can tell it.
+/// `base` plus `nanos`; `base` if the clock cannot represent it.
 fn after(base: Instant, nanos: i64) -> Instant {
     let span = Duration::from_nanos(nanos.unsigned_abs());
     let moment = if nanos < 0 { base.checked_sub(span) } else { base.checked_add(span) };

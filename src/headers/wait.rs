@@ -1,14 +1,12 @@
-//! How long from now, before it is cut to what is reported.
-
 use std::time::Duration;
 
-/// The longest wait that is reported, 2^31 s: [RFC 9111 section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2) has a
-/// receiver take a greater delta for this value, or for the greatest it can hold.
+/// The longest reported wait, 2^31 s: [RFC 9111 section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2) has receivers
+/// treat greater deltas as this value or their own maximum.
 const LONGEST: Duration = Duration::from_secs(1 << 31);
 
-/// A span from the moment of the answer, negative when it is over, in microseconds and rounded up.
+/// A time from the response, in microseconds, rounded up, and negative if it has passed.
 ///
-/// Not a `Duration`, because of two windows that are both over the one that ended last is still the later.
+/// Negative times, which a `Duration` lacks, order two windows that have both ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wait(i64);
 
@@ -18,7 +16,7 @@ impl Wait {
     pub(super) const NONE: Self = Self(0);
 
     pub(super) fn from_nanos(nanos: i128) -> Self {
-        // Three centuries fit into 64 bits, where a division is cheap.
+        // A division of 64 bits is cheap, and they hold three centuries.
         if let Ok(nanos) = i64::try_from(nanos) {
             return Self(nanos.div_euclid(1_000) + i64::from(nanos.rem_euclid(1_000) > 0));
         }
@@ -26,7 +24,7 @@ impl Wait {
         Self(i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX }))
     }
 
-    /// Cut to nothing at the least and [`LONGEST`] at the most, then rounded up to a whole millisecond.
+    /// Clamps to zero and [`LONGEST`], and rounds up to a millisecond.
     pub(super) fn to_duration(self) -> Duration {
         let micros = u64::try_from(self.0).unwrap_or(0);
         Duration::from_millis(micros.div_ceil(1_000)).min(LONGEST)
@@ -54,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_are_over_the_last_to_end_is_the_later() {
+    fn of_two_passed_times_the_last_is_the_later() {
         assert!(Wait::from_nanos(-1_000_000) > Wait::from_nanos(-2_000_000));
     }
 }

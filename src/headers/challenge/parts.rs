@@ -1,16 +1,13 @@
-//! The grammar of a `WWW-Authenticate` field.
-
-/// One piece of a `WWW-Authenticate` field.
+/// A part of a `WWW-Authenticate` field.
 pub(super) enum Part<'a> {
     Scheme(&'a [u8]),
     Parameter { name: &'a [u8], value: &'a [u8] },
 }
 
-/// The pieces of one field in their order.
+/// The parts of one field, in order.
 ///
-/// The grammar of RFC 9110 §11.6.1 cannot be told apart without a rule of thumb: a word that is followed by `=` names a
-/// parameter; any other word is a scheme if it opens the field or follows a comma, else it is passed over as a `token68` or
-/// as the rest of a value that should have been quoted.
+/// The grammar of RFC 9110 §11.6.1 is ambiguous without a heuristic: a word before `=` is a parameter's name. Any other word is a
+/// scheme at the start of the field or after a comma, and is skipped elsewhere, as a `token68` or as the rest of an unquoted value.
 pub(super) struct Parts<'a> {
     rest: &'a [u8],
     scheme_may_follow: bool,
@@ -45,7 +42,7 @@ impl<'a> Parts<'a> {
         taken
     }
 
-    /// The value after a name, if a `=` follows it. Spaces around the `=` are bad but seen (RFC 9110 §5.6.3).
+    /// The value after a name and `=`. Whitespace around the `=` is invalid but occurs (RFC 9110 §5.6.3).
     fn value(&mut self) -> Option<&'a [u8]> {
         let after_equals = self.rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
         if let Some(quoted) = after_equals.strip_prefix(b"\"") {
@@ -80,7 +77,7 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// Where a quoted string ends: at its closing quote, or with the field where that is missing.
+/// The end of a quoted string: its closing quote, or the end of the field.
 fn end_of_quoted(quoted: &[u8]) -> usize {
     let mut escaped = false;
     for (at, &byte) in quoted.iter().enumerate() {

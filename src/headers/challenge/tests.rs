@@ -23,7 +23,7 @@ fn a_401_means_that_the_token_was_rejected_unless_the_challenge_says_otherwise()
             &["Bearer error=\"invalid_token\", error_description=\"The token expired\""],
             TokenRejected,
         ),
-        // hapi's shape, as Auth0's Management API answers.
+        // hapi's format, as in Auth0's Management API.
         (&["Bearer error=\"Expired token received for JSON Web Token validation\""], TokenRejected),
         (&["Token error=\"Invalid token\""], TokenRejected),
         // Azure Storage: neither quotes nor commas.

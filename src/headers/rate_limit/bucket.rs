@@ -1,11 +1,9 @@
-//! Which of a server's buckets a request was counted in.
-
 use http::HeaderMap;
 
-/// Longer names are none: they would be kept.
+/// Longer names are ignored, because they are stored.
 const MAX_NAME: usize = 128;
 
-/// What an answer says about the bucket that its request was counted in, for servers that count groups of endpoints apart.
+/// The bucket that a request counted against, for servers that count groups of endpoints separately.
 ///
 /// | header | server |
 /// |---|---|
@@ -13,7 +11,7 @@ const MAX_NAME: usize = 128;
 /// | `x-ratelimit-resource` | [GitHub](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api) |
 /// | `x-ratelimit-global: true`, `x-ratelimit-scope: global` | Discord, for a limit over all buckets |
 ///
-/// The policies of the IETF draft are none of these: their names tell the several limits of one request apart, not the requests.
+/// The policies of the IETF draft are not buckets: their names distinguish the limits of one request, not the requests.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -26,16 +24,16 @@ const MAX_NAME: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bucket<'a> {
-    /// The request was counted in this one.
+    /// The request counted against this bucket.
     Named(&'a str),
-    /// What the answer says holds for all of them.
+    /// The response's limit applies to all buckets.
     Global,
 }
 
 // === impl Bucket ===
 
 impl<'a> Bucket<'a> {
-    /// Reads the headers of an answer. None if they name no bucket, or one of more than 128 bytes.
+    /// Reads the headers of a response. None without a bucket, or if its name exceeds 128 bytes.
     #[must_use]
     pub fn from_headers(headers: &'a HeaderMap) -> Option<Self> {
         let value = |name| Some(headers.get(name)?.to_str().ok()?.trim());
@@ -62,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_and_what_is_none() {
+    fn buckets_are_read() {
         let named = |name: &str| Some(format!("Named({name:?})"));
         assert_eq!(read(&[("x-ratelimit-bucket", "abcd1234")]), named("abcd1234"));
         assert_eq!(read(&[("x-ratelimit-resource", " search ")]), named("search"));

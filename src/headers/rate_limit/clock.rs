@@ -1,5 +1,3 @@
-//! The server's clock, as far as one answer shows it.
-
 use std::time::SystemTime;
 
 use http::{HeaderMap, header};
@@ -11,16 +9,16 @@ use crate::headers::{
     wait::Wait,
 };
 
-/// Below it a reset is seconds from now, up to 31 years.
+/// A lower reset is in seconds from now, up to 31 years.
 const UNIX_SECONDS: u64 = 1_000_000_000;
-/// From it on a reset is milliseconds since 1970; below it are the years 2001 to 5138 in seconds.
+/// A reset from here on is in milliseconds since 1970. A lower one is in seconds, in the years 2001 to 5138.
 const UNIX_MILLIS: u64 = 100_000_000_000;
 
-/// Measures moments from the one at which the answer was made.
+/// Measures times from the response.
 pub(super) struct Clock<'a> {
     headers: &'a HeaderMap,
     now: SystemTime,
-    /// In nanoseconds since 1970; worked out for the first moment that is met, since spans need no clock.
+    /// The response's time in nanoseconds since 1970. Computed for the first absolute time.
     base: Option<i128>,
 }
 
@@ -31,9 +29,9 @@ impl<'a> Clock<'a> {
         Self { headers, now, base: None }
     }
 
-    /// The first `Date` that can be read, else the client's own clock.
+    /// The first valid `Date`, or else the client's clock.
     ///
-    /// Both ends of a wait are then the server's, so a client whose clock is off waits the right time all the same.
+    /// With a `Date`, both ends of a wait are by the server's clock, and a wrong client clock does not matter.
     fn base(&mut self) -> i128 {
         *self.base.get_or_insert_with(|| {
             let dates = self.headers.get_all(header::DATE);
@@ -46,12 +44,12 @@ impl<'a> Clock<'a> {
         Wait::from_nanos(moment.saturating_sub(self.base()))
     }
 
-    /// `Retry-After`, which is an HTTP-date where it is no number.
+    /// The time until an HTTP-date.
     pub(super) fn until_date(&mut self, text: &[u8]) -> Option<Wait> {
         http_date(text, self.now).map(|date| self.until(date))
     }
 
-    /// A reset that does not say what it is: its size tells, or its form.
+    /// The time until a reset, whose size or form tells its unit.
     pub(super) fn reset(&mut self, text: &[u8]) -> Option<Wait> {
         if let Some(number) = Number::parse(text) {
             return Some(match number.floor() {
@@ -68,24 +66,24 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// Whether a reset, if it can be read at all, names a moment and not a span: ten digits are a date since 1970, and a date has
-/// letters before its first digit or a hyphen after them.
+/// Whether a valid reset is an absolute time: ten digits are a time since 1970, and a date starts with letters or has a hyphen after
+/// its digits.
 pub(super) fn is_moment(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     digits == 0 || digits >= 10 || text.get(digits) == Some(&b'-')
 }
 
-/// So many units from now.
+/// `number` units from now.
 pub(super) fn span(number: Number, unit: u64) -> Wait {
     Wait::from_nanos(signed(number.nanos(unit)))
 }
 
-/// Seconds from now, whatever their size.
+/// Seconds from now, of any size.
 pub(super) fn seconds(text: &[u8]) -> Option<Wait> {
     Number::parse(text).map(|number| span(number, SECOND))
 }
 
-/// Go's durations from now.
+/// A Go duration from now.
 pub(super) fn go_wait(text: &[u8]) -> Option<Wait> {
     go_duration(text).map(|nanos| Wait::from_nanos(signed(nanos)))
 }

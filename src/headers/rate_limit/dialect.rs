@@ -1,37 +1,35 @@
-//! What a row of the table of dialects says.
-
 use super::reader::Reader;
 
-/// One header, or one family of headers that begin alike.
+/// One header, or a family of headers with a common prefix.
 pub(super) struct Dialect {
-    /// In lower case. A family's name without the hyphen that more follows.
+    /// In lower case. For a family, the prefix without its hyphen.
     pub(super) name: &'static str,
     pub(super) reach: Reach,
     pub(super) shape: Shape,
-    /// An explicit delay governs alone over this family's resets.
+    /// Whether an explicit delay overrides this family's resets.
     pub(super) delay_governs: bool,
 }
 
-/// Which names a row speaks for.
+/// The names that a row matches.
 pub(super) enum Reach {
     /// This name.
     Name,
-    /// This name, and this name with a hyphen and more.
+    /// This name, alone or with a hyphen and a suffix.
     Family,
 }
 
-/// How the header is read.
+/// How a header is parsed.
 pub(super) enum Shape {
-    /// An explicit delay. Of several the row that stands first counts.
+    /// An explicit delay. The first row takes precedence.
     Delay(Delay),
-    /// A number for each attribute of a window.
+    /// One number per header, for one attribute of a window.
     Flat(Keys, &'static [Word]),
     /// The structured field `RateLimit`.
     Items,
     /// The structured field `RateLimit-Policy`.
     Policies,
-    /// A grammar of the vendor's own, given what follows the family's name, and the value.
-    Own(fn(&mut Reader<'_>, &'static Dialect, &str, &[u8])),
+    /// A vendor's own grammar. The function gets the suffix of the name and the value.
+    Vendor(fn(&mut Reader<'_>, &'static Dialect, &str, &[u8])),
 }
 
 /// The value of an explicit delay.
@@ -43,45 +41,45 @@ pub(super) enum Delay {
     GoDuration,
 }
 
-/// What the names of a flat family are made of, beside words of its own.
+/// How the names of a flat family are composed, apart from its own words.
 #[derive(Clone, Copy)]
 pub(super) enum Keys {
-    /// Nothing: every name is listed.
+    /// Every name is listed.
     Listed,
-    /// `limit`, `remaining`, `reset`, `reset-after`: one window.
+    /// An attribute (`limit`, `remaining`, `reset`, `reset-after`): one window.
     None,
-    /// A key and behind it one of those: a window for each key.
+    /// A key and an attribute: a window for each key.
     Before,
-    /// One of those, alone, before or behind a key.
+    /// An attribute, alone, before a key or after one.
     Either,
-    /// A key alone, which says what is left.
+    /// A key; the value is what remains.
     Remaining,
 }
 
-/// A name of a family's own.
+/// A family's own word.
 pub(super) struct Word {
-    /// What follows the family's name and the hyphen.
+    /// The suffix after the family's name and hyphen.
     pub(super) text: &'static str,
     pub(super) attribute: Attribute,
-    /// Of which of its windows it speaks; empty where the family has one.
+    /// The key of its window; empty if the family has one window.
     pub(super) key: &'static str,
 }
 
-/// What a number says of its window. Of two that say the same, the greater one counts.
+/// The attribute of a window that a number sets. A greater variant overrides a lower one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Attribute {
-    /// A limit where there is no other.
+    /// A limit if there is no other.
     LimitElse,
     Limit,
     Remaining,
-    /// A reset where there is no other.
+    /// A reset if there is no other.
     ResetElse,
     Reset,
     /// Always seconds from now.
     ResetAfter,
 }
 
-/// The words for them that all flat families share, the longer one before the one it begins with.
+/// The words that all flat families share; a longer word precedes its prefix.
 pub(super) const WORDS: [(&str, Attribute); 4] = [
     ("limit", Attribute::Limit),
     ("remaining", Attribute::Remaining),
@@ -92,7 +90,7 @@ pub(super) const WORDS: [(&str, Attribute); 4] = [
 // === impl Attribute ===
 
 impl Attribute {
-    /// What one of [`WORDS`] says, by a jump instead of a search: nearly all names are one of them alone.
+    /// The attribute of one of [`WORDS`]. Most names are one of them, so this is faster than a search.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         match word {
             "limit" => Some(Self::Limit),
@@ -117,7 +115,7 @@ impl Dialect {
         own.map(|word| word.text).or_else(|| usual().map(|(word, _)| *word)).unwrap_or_default()
     }
 
-    /// What follows the family's name and its hyphen, if it is one of this row's names.
+    /// The suffix of a name that this row matches.
     pub(super) fn rest<'a>(&self, name: &'a str) -> Option<&'a str> {
         let end = self.name.len();
         match (name.as_bytes().get(end), &self.reach) {
@@ -160,12 +158,12 @@ pub(super) const fn anthropic(name: &'static str) -> Dialect {
     Dialect { delay_governs: true, ..flat(name, Keys::Before, &[]) }
 }
 
-pub(super) const fn own(
+pub(super) const fn vendor(
     name: &'static str,
     reach: Reach,
     read: fn(&mut Reader<'_>, &'static Dialect, &str, &[u8]),
 ) -> Dialect {
-    Dialect { name, reach, shape: Shape::Own(read), delay_governs: false }
+    Dialect { name, reach, shape: Shape::Vendor(read), delay_governs: false }
 }
 
 pub(super) const fn word(text: &'static str, attribute: Attribute) -> Word {

@@ -1,18 +1,18 @@
-//! Every header that says something about a rate limit, one row each.
+//! The table of rate-limit headers.
 //!
-//! **A provider's own family is one more row in [`DIALECTS`]**, one in `docs/providers.md` and one case in the tests.
+//! **To add a provider's headers, add a row to [`DIALECTS`]**, one to `docs/providers.md` and one case to the tests.
 
 use super::{
     dialect::{
-        Attribute, Delay, Dialect, Keys, Reach, Shape, Word, anthropic, delay, draft, flat, own,
+        Attribute, Delay, Dialect, Keys, Reach, Shape, Word, anthropic, delay, draft, flat, vendor,
         word,
     },
-    own,
+    vendor,
 };
 
-/// All that is read. Delays stand in the order of their precedence.
+/// All known headers. Delays are in order of precedence.
 pub(super) static DIALECTS: [Dialect; 26] = [
-    // OpenAI, Azure: their SDKs read the milliseconds before `Retry-After`.
+    // OpenAI, Azure: their SDKs prefer the milliseconds to `Retry-After`.
     delay("retry-after-ms", Delay::Millis),
     delay("x-ms-retry-after-ms", Delay::Millis),
     // RFC 9110 section 10.2.3. Shopify sends `2.0`.
@@ -42,7 +42,7 @@ pub(super) static DIALECTS: [Dialect; 26] = [
     ),
     // Okta, X; Zendesk sends the limit under the bare name.
     flat("x-rate-limit", Keys::Either, &[word("", Attribute::Limit)]),
-    // Their resets are when all is full again, not when a request can pass.
+    // The resets are when a window is full again, not when the next request passes.
     anthropic("anthropic-ratelimit"),
     anthropic("anthropic-priority"),
     flat("fastly-ratelimit", Keys::None, &[]),
@@ -51,7 +51,7 @@ pub(super) static DIALECTS: [Dialect; 26] = [
     // X.
     flat("x-app-limit-24hour", Keys::None, &[]),
     flat("x-user-limit-24hour", Keys::None, &[]),
-    // HubSpot. Its `interval-milliseconds` is a length, not an end.
+    // HubSpot. Its `interval-milliseconds` is the length of the window, not its reset.
     flat(
         "x-hubspot-ratelimit",
         Keys::Listed,
@@ -64,21 +64,21 @@ pub(super) static DIALECTS: [Dialect; 26] = [
             Word { key: "secondly", ..word("secondly-remaining", Attribute::Remaining) },
         ],
     ),
-    own("x-shopify-shop-api-call-limit", Reach::Name, own::shopify),
+    vendor("x-shopify-shop-api-call-limit", Reach::Name, vendor::shopify),
     // Salesforce.
-    own("sforce-limit-info", Reach::Name, own::salesforce),
-    own("auth0-client-quota-limit", Reach::Name, own::auth0),
-    own("auth0-organization-quota-limit", Reach::Name, own::auth0),
+    vendor("sforce-limit-info", Reach::Name, vendor::salesforce),
+    vendor("auth0-client-quota-limit", Reach::Name, vendor::auth0),
+    vendor("auth0-organization-quota-limit", Reach::Name, vendor::auth0),
     // Azure Resource Manager.
-    own("x-ms-ratelimit-remaining-resource", Reach::Name, own::azure_resource),
+    vendor("x-ms-ratelimit-remaining-resource", Reach::Name, vendor::azure_resource),
     flat("x-ms-ratelimit-remaining", Keys::Remaining, &[]),
-    own("zendesk-ratelimit", Reach::Family, own::zendesk),
+    vendor("zendesk-ratelimit", Reach::Family, vendor::zendesk),
 ];
 
-// === Finding a row ===
+// === Lookup ===
 
-/// Rows by a letter of their names, a bit each. Three letters leave a row or two to compare with, and none at all for nearly every
-/// header that is not ours.
+/// For each letter, a bit set of the rows with that letter at one position of their names. Three positions leave one or two rows to
+/// compare, and none for most other headers.
 type Index = [u64; 32];
 
 static FIRST: Index = index(0);
@@ -97,7 +97,7 @@ const fn index(letter: usize) -> Index {
     index
 }
 
-/// The row that speaks for a header's name in lower case, its place, and what the name has after the family's.
+/// The row that matches a lower-case header name, its index, and the suffix of the name.
 #[inline]
 pub(super) fn find(name: &str) -> Option<(u8, &'static Dialect, &str)> {
     let [first, _, third, _, _, _, seventh, ..] = name.as_bytes() else { return None };
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_special_row_speaks_for_a_name() {
+    fn the_most_specific_row_matches() {
         assert_eq!(row("retry-after"), Some(("retry-after", "")));
         assert_eq!(row("retry-after-ms"), Some(("retry-after-ms", "")));
         assert_eq!(row("ratelimit"), Some(("ratelimit", "")));

@@ -1,4 +1,4 @@
-//! Picks out of a structured field the few numbers that are read, by `sfv`'s visitors: nothing is built of the rest.
+//! Reads a few numbers from a structured field with `sfv`'s visitors, without building the rest.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use sfv::{
 
 use super::reader::MAX_WINDOWS;
 
-/// A member of a list, with the parameters that are read.
+/// A member of a list, with the wanted parameters.
 pub(super) struct Member<const N: usize> {
-    /// A string or a token; none for an integer.
+    /// The string or token; none for an integer.
     pub(super) name: Option<Box<str>>,
     pub(super) values: [Option<u64>; N],
 }
 
-/// Well-formed, and yet not what the draft allows.
+/// A well-formed field that the draft does not allow.
 #[derive(Debug)]
 pub(super) struct Malformed;
 
-/// The first members of a list, each with the parameters of these keys. None at all if anything is wrong anywhere.
+/// The first members of a list, with the parameters of these keys. Empty if any part is invalid.
 pub(super) fn list<const N: usize>(field: &[u8], keys: [&'static str; N]) -> Vec<Member<N>> {
     let list = List { keys, members: Vec::new() };
     Parser::new(field).parse_list_with_visitor(list).unwrap_or_default()
 }
 
-/// The values of these keys of a dictionary. `None` if the field is no dictionary or has none of them.
+/// The values of these keys of a dictionary. `None` if the field is not a dictionary or has none of the keys.
 pub(super) fn dictionary<const N: usize>(
     field: &[u8],
     keys: [&'static str; N],
@@ -40,31 +40,31 @@ pub(super) fn dictionary<const N: usize>(
     any.then(|| units(values))
 }
 
-/// A number that a field may give. Of two under one key the last counts, so one that is wrong is wrong only when all is read.
+/// The value of a key. The last one of a key counts, so an invalid value matters only once everything is read.
 #[derive(Clone, Copy, Default)]
 enum Value {
     #[default]
     Absent,
     Units(u64),
-    Wrong,
+    Invalid,
 }
 
-/// The values, if none of them is wrong.
+/// The values, if all are valid.
 fn units<const N: usize>(values: [Value; N]) -> Result<[Option<u64>; N], Malformed> {
-    if values.iter().any(|value| matches!(value, Value::Wrong)) {
+    if values.iter().any(|value| matches!(value, Value::Invalid)) {
         return Err(Malformed);
     }
     Ok(values.map(|value| if let Value::Units(units) = value { Some(units) } else { None }))
 }
 
 impl From<BareItemFromInput<'_>> for Value {
-    /// A non-negative integer, or wrong.
+    /// A non-negative integer is valid.
     fn from(item: BareItemFromInput<'_>) -> Self {
         match item {
             BareItemFromInput::Integer(integer) => {
-                u64::try_from(i64::from(integer)).map_or(Self::Wrong, Self::Units)
+                u64::try_from(i64::from(integer)).map_or(Self::Invalid, Self::Units)
             }
-            _ => Self::Wrong,
+            _ => Self::Invalid,
         }
     }
 }
@@ -152,7 +152,7 @@ impl<'de, const N: usize> ParameterVisitor<'de> for Parameters<'_, N> {
 
     fn finish(self) -> Result<(), Malformed> {
         let values = units(self.values)?;
-        // What is more than this is checked and passed over.
+        // Further members are validated and skipped.
         if self.list.members.len() < MAX_WINDOWS {
             self.list.members.push(Member { name: self.name, values });
         }
@@ -194,7 +194,7 @@ impl<'de> EntryVisitor<'de> for DictionaryEntry<'_> {
     }
 
     fn inner_list(self) -> Result<impl InnerListVisitor<'de>, Malformed> {
-        *self.0 = Value::Wrong;
+        *self.0 = Value::Invalid;
         Ok(Ignored)
     }
 }

@@ -1,4 +1,4 @@
-//! Families that send a number for each attribute of a window.
+//! Families with one number per header, for one attribute of a window.
 
 use super::{
     clock::{self, Clock},
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::headers::{number::Number, wait::Wait};
 
-/// Reads one line of the family, of which `rest` is the part of the name behind the family's.
+/// Reads one header of the family; `rest` is the suffix of its name.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     dialect: &'static Dialect,
@@ -19,7 +19,7 @@ pub(super) fn read(
 ) {
     let Some((attribute, key, spelling)) = attribute(keys, words, rest) else { return };
     let key = (!key.is_empty()).then_some(key);
-    // Only what can be read begins a window, so that a line of nonsense changes nothing.
+    // Only a valid value starts a window, so that a malformed header changes nothing.
     match attribute {
         Attribute::Limit | Attribute::LimitElse => {
             let Some(limit) = limit(attribute, value) else { return };
@@ -43,7 +43,7 @@ pub(super) fn read(
     }
 }
 
-/// What a name says, of which window, and how it is spelled.
+/// The attribute, the key and the spelling of a name.
 fn attribute<'a>(
     keys: Keys,
     words: &'static [Word],
@@ -76,19 +76,19 @@ fn attribute<'a>(
     }
 }
 
-/// The first member that is a limit: `10, 10;w=1;name="ip"` is 10, and its policies are passed over.
+/// The first member that is a limit: `10, 10;w=1;name="ip"` is 10, and the policies are skipped.
 fn limit(attribute: Attribute, value: &[u8]) -> Option<Limit> {
     let read = |text| Limit::parse(attribute, text);
-    // A value of one member needs no cutting, which is nearly all of them.
+    // Most values have one member and need no splitting.
     read(value).or_else(|| members(value).find_map(read))
 }
 
-/// The least of the members: where two limiters are on the path, both may have added theirs.
+/// The least member: two limiters on the path may each have added one.
 fn remaining(value: &[u8]) -> Option<Number> {
     Number::parse(value).or_else(|| members(value).filter_map(Number::parse).min())
 }
 
-/// The latest of the members. An HTTP-date has a comma and is no list, so the value is tried whole first.
+/// The latest member. The whole value is tried first, because an HTTP-date has a comma and is not a list.
 fn reset(clock: &mut Clock<'_>, attribute: Attribute, value: &[u8]) -> Option<Wait> {
     let mut read = |text: &[u8]| match attribute {
         Attribute::ResetAfter => clock::seconds(text),

@@ -1,7 +1,5 @@
-//! What the headers of an answer say about its rate limit, whatever vendor wrote them.
-//!
-//! `dialects.rs` is the table of all that is read. A value that cannot be read is as if its line were absent: it is never zero,
-//! never an error, and never makes another header wrong.
+//! The rate-limit headers of all known vendors. `dialects.rs` lists them. A malformed value counts as absent and does not affect
+//! other headers.
 
 use std::{
     borrow::Cow,
@@ -10,6 +8,7 @@ use std::{
 
 use http::HeaderMap;
 
+pub(crate) mod aws;
 mod bucket;
 mod clock;
 mod decision;
@@ -18,23 +17,22 @@ mod dialects;
 mod fields;
 mod flat;
 mod outcome;
-mod own;
 mod reader;
 mod structured;
 mod text;
-mod throttling;
+mod vendor;
 mod window;
 
-pub use self::{bucket::Bucket, outcome::Outcome, throttling::is_aws_throttling, window::Window};
+pub use self::{bucket::Bucket, outcome::Outcome, window::Window};
 use self::{
     decision::{Decision, reported},
     reader::{ExplicitDelay, Reader, Windows},
 };
 
-/// What the headers of one answer say about its rate limit.
+/// The rate-limit headers of one response.
 ///
-/// An answer may speak of several limits at once. Each is a [`Window`]; [`limit`](Self::limit), [`remaining`](Self::remaining),
-/// [`reset`](Self::reset) and [`policy`](Self::policy) report the one that matters most, and [`wait`](Self::wait) heeds them all.
+/// A response may have several limits. Each is a [`Window`]. [`limit`](Self::limit), [`remaining`](Self::remaining),
+/// [`reset`](Self::reset) and [`policy`](Self::policy) report the most relevant window; [`wait`](Self::wait) considers all of them.
 ///
 /// # Example
 ///
@@ -57,14 +55,13 @@ use self::{
 ///
 /// # Times
 ///
-/// Every time is a wait from the moment of the answer: whole milliseconds, rounded up, no less than zero and no more than 2^31
-/// seconds, which is as long as [RFC 9111 section 1.2.2] knows. A shorter cap is the caller's to set. What the server gives as a
-/// moment is measured from the answer's own `Date`, so that a client whose clock is off waits the right time; only an answer
-/// without one is measured from `now`.
+/// Every time counts from the response: whole milliseconds, rounded up, from zero to 2^31 seconds, the maximum of
+/// [RFC 9111 section 1.2.2]. A shorter cap is up to the caller. An absolute time is measured from the response's `Date`, so that a
+/// wrong client clock does not matter; without a `Date` it is measured from `now`.
 ///
 /// # Bounds
 ///
-/// The work is in proportion to the headers' size. 64 windows are kept; of an answer that names more, the first ones.
+/// The work is linear in the size of the headers. The first 64 windows are kept.
 ///
 /// [RFC 9111 section 1.2.2]: https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,56 +73,55 @@ pub struct RateLimit {
 // === impl RateLimit ===
 
 impl RateLimit {
-    /// Reads the headers of an answer that came at `now` by the client's own clock, which counts only where the answer has no
-    /// `Date` that can be read.
+    /// Reads the headers of a response that arrived at `now` by the client's clock, which is used only without a valid `Date`.
     ///
-    /// `None` if they say nothing at all about a limit. The windows of an answer that was stored by a cache (`Age` above 0) are
-    /// passed over, its explicit delay is not.
+    /// `None` without any rate-limit header. Of a response from a cache (`Age` above 0) the windows are ignored, but not the explicit
+    /// delay.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
         Self::from_headers_when(headers, || now)
     }
 
-    /// As [`from_headers`](Self::from_headers), with a clock that is read only if something is said.
+    /// As [`from_headers`](Self::from_headers), with a clock that is read only if there is a rate-limit header.
     #[inline]
     pub(crate) fn from_headers_when(
         headers: &HeaderMap,
         now: impl FnOnce() -> SystemTime,
     ) -> Option<Self> {
-        // Nearly all answers say nothing, and are told by their names alone.
-        let speaks = headers.keys().any(|name| dialects::find(name.as_str()).is_some());
-        if speaks { Reader::read(headers, now()) } else { None }
+        // Most responses have none, which their header names show.
+        let has_any = headers.keys().any(|name| dialects::find(name.as_str()).is_some());
+        if has_any { Reader::read(headers, now()) } else { None }
     }
 
-    /// The limit of the window that is reported: of the spent windows the one whose reset is latest, if none is spent the one with
-    /// the least left, if none says what is left the first with a limit. Of equals the one that came first.
+    /// The limit of the reported window: the spent window with the latest reset, or else the one with the least remaining, or else
+    /// the first one with a limit. Among equals the first one counts.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
         self.reported()?.limit()
     }
 
-    /// What is left in the window that is reported, without a fraction.
+    /// The units remaining in the reported window, without a fraction.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
         self.reported()?.remaining()
     }
 
-    /// When the window that is reported starts anew.
+    /// The time until the reported window resets.
     #[must_use]
     pub fn reset(&self) -> Option<Duration> {
         self.reported()?.reset()
     }
 
-    /// What the server calls the window that is reported; see [`Window::name`].
+    /// The server's name of the reported window; see [`Window::name`].
     #[must_use]
     pub fn policy(&self) -> Option<&str> {
         self.reported()?.name()
     }
 
-    /// The explicit delay: `Retry-After` ([RFC 9110 section 10.2.3]) or the first of its vendors' twins that can be read.
+    /// The explicit delay: `Retry-After` ([RFC 9110 section 10.2.3]) or a vendor's equivalent.
     ///
-    /// Those that are more exact stand before `Retry-After`, the others behind it; `docs/providers.md` lists them in order. Of
-    /// several lines of one name the latest counts.
+    /// More precise equivalents take precedence over `Retry-After`, the others do not; `docs/providers.md` lists them in order. Among
+    /// several lines of one name the longest delay counts.
     ///
     /// [RFC 9110 section 10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
     #[must_use]
@@ -133,7 +129,7 @@ impl RateLimit {
         self.delay.map(|delay| delay.wait.to_duration())
     }
 
-    /// Each window, in the order of the headers.
+    /// All windows, in the order of the headers.
     #[must_use]
     pub fn windows(&self) -> &[Window] {
         &self.windows
@@ -145,31 +141,31 @@ impl RateLimit {
         self.windows.iter().any(Window::is_spent)
     }
 
-    /// Whether the headers mark a refusal as a limit's: a window is spent, or the server says when to come back.
+    /// Whether the headers show that a rejection is a rate limit: a window is spent, or there is an explicit delay.
     ///
-    /// This is what tells a 403 that is a limit (GitHub, Salesforce, Azure API Management) from one that is a matter of rights. A
-    /// reset alone does not: it is sent with every answer.
+    /// This distinguishes a 403 for a rate limit (GitHub, Salesforce, Azure API Management) from one for missing permissions. A reset
+    /// is not enough: servers send it with every response.
     #[must_use]
-    pub fn marks_refusal(&self) -> bool {
+    pub fn marks_rate_limit(&self) -> bool {
         self.delay.is_some() || self.is_spent()
     }
 
-    /// The least time before *any* next request to the same limiter, after an answer of this kind.
+    /// The least time before *any* next request to the same limiter, after a response with this outcome.
     ///
-    /// Zero says that a request may go now, `None` that the headers do not tell. The explicit delay and the resets that bind are
-    /// compared, and the later one governs; but over a reset that only says when everything is full again, the delay governs alone.
+    /// Zero means that a request may be sent now, `None` that it is unknown. It is the later of the explicit delay and the binding
+    /// resets. A reset that only says when a window is full again yields to the explicit delay.
     ///
-    /// * The explicit delay counts on every answer but a success, where it counts only if a window is spent.
-    /// * The reset of a spent window binds. If none is spent and the answer was refused, the resets of windows that do not say what
-    ///   is left do. The reset of a window with units left never binds.
+    /// * The explicit delay counts on every response but a success. On a success it counts only if a window is spent.
+    /// * The reset of a spent window is binding. If none is spent and the request was rate limited, the resets of windows with an
+    ///   unknown remainder are. The reset of a window with units remaining is never binding.
     #[must_use]
     pub fn wait(&self, outcome: Outcome) -> Option<Duration> {
         Decision::of(self, outcome).map(|decision| decision.wait.to_duration())
     }
 
-    /// The name, in lower case, of the header that decided the [`wait`](Self::wait).
+    /// The lower-case name of the header that decided the [`wait`](Self::wait).
     ///
-    /// `None` if there is no wait, or a wait of zero only because units are left.
+    /// `None` without a wait, or if the wait is zero because units remain.
     #[must_use]
     pub fn decided_by(&self, outcome: Outcome) -> Option<Cow<'static, str>> {
         Decision::of(self, outcome)?.header()

@@ -1,8 +1,6 @@
-//! What kind of answer the headers came with.
-
-/// What kind of answer the headers came with, which decides what they mean for the next request.
+/// The kind of response that the headers belong to, which decides what they mean for the next request.
 ///
-/// The kind is the *class* of the answer, not its status alone: a 403 that says it is a limit, and a 400 with an AWS throttling
+/// It depends on the *class* of the response, not only on its status: a 403 that names a limit, and a 400 with an AWS throttling
 /// code, are [`RateLimited`](Self::RateLimited).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -11,10 +9,10 @@ pub enum Outcome {
     Success,
     /// 3xx.
     Redirection,
-    /// Refused for asking too much: 429, 420, and what says so otherwise.
+    /// Rejected because of a rate limit: 429, 420, and others that say so.
     RateLimited,
-    /// The server's trouble or a time-out: 5xx, 408, 425.
+    /// A server error or a timeout: 5xx, 408, 425.
     Transient,
-    /// Refused for another reason: every other 4xx.
+    /// Rejected for another reason: every other 4xx.
     Rejected,
 }

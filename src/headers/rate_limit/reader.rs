@@ -1,5 +1,3 @@
-//! Gathers what the lines say into windows.
-
 use std::time::SystemTime;
 
 use http::{HeaderMap, header};
@@ -19,52 +17,51 @@ use crate::headers::{
     wait::Wait,
 };
 
-/// Two, because servers that send more than one window mostly send the same one under two names.
+/// Two inline, because most servers with more than one window send the same one under two names.
 pub(super) type Windows = SmallVec<[Window; 2]>;
 
 /// An explicit delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ExplicitDelay {
-    /// The header's row, the lower the better.
+    /// The header's row. A lower one takes precedence.
     row: u8,
     pub(super) wait: Wait,
 }
 
-/// A server that names more windows than this is not describing its limits. What comes after them is passed over; whatever adds to
-/// a known window is still read.
+/// No real server has more windows. Further windows are skipped; headers for a known window are still read.
 pub(super) const MAX_WINDOWS: usize = 64;
 
 pub(super) struct Reader<'a> {
     headers: &'a HeaderMap,
     pub(super) clock: Clock<'a>,
     limit: RateLimit,
-    /// The answer has lain in a cache.
-    aged: bool,
-    /// Read as a whole when the first line of either structured field is met.
+    /// Whether the response is from a cache.
+    is_cached: bool,
+    /// Read at the first line of either structured field.
     structured: Option<Structured>,
 }
 
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
-    /// Reads every line.
+    /// Reads all headers.
     pub(super) fn read(headers: &'a HeaderMap, now: SystemTime) -> Option<RateLimit> {
         let mut reader = Self {
             headers,
             clock: Clock::new(headers, now),
             limit: RateLimit { windows: Windows::new(), delay: None },
-            aged: false,
+            is_cached: false,
             structured: None,
         };
         for (name, value) in headers {
             if let Some(found) = dialects::find(name.as_str()) {
                 reader.line(found, value.as_bytes());
             } else if name == header::AGE {
-                // RFC 9111 section 5.1. Its counters are those of another moment: the draft has them ignored.
-                reader.aged |= digits(trim(value.as_bytes())).is_some_and(|age| age > 0);
+                // RFC 9111 section 5.1. The counters are old, and the draft says to ignore them.
+                reader.is_cached |= digits(trim(value.as_bytes())).is_some_and(|age| age > 0);
             }
         }
-        if reader.aged {
+        if reader.is_cached {
             reader.limit.windows.clear();
         }
         if reader.limit.windows.iter().any(|window| !window.is_metered()) {
@@ -89,11 +86,11 @@ impl<'a> Reader<'a> {
                 let counters = self.structured().take_policies();
                 counters.into_iter().for_each(|counter| self.push(counter.window(dialect)));
             }
-            Shape::Own(read) => read(self, dialect, rest, value),
+            Shape::Vendor(read) => read(self, dialect, rest, value),
         }
     }
 
-    /// Of several names the one whose row stands first counts, of several lines of one name the latest.
+    /// Among several names the first row counts, among several lines of one name the longest delay.
     fn delay(&mut self, row: u8, delay: Delay, value: &[u8]) {
         let wait = match delay {
             Delay::Millis => Number::parse(value).map(|number| clock::span(number, MILLISECOND)),
@@ -112,7 +109,7 @@ impl<'a> Reader<'a> {
         self.structured.get_or_insert_with(|| Structured::read(self.headers))
     }
 
-    /// The window of this name, begun if it is new.
+    /// The window of this name, created if it is new.
     pub(super) fn window(
         &mut self,
         dialect: &'static Dialect,
@@ -126,7 +123,7 @@ impl<'a> Reader<'a> {
         self.limit.windows.get_mut(at)
     }
 
-    /// A window of its own, whatever it is called, unless it says nothing.
+    /// Adds a window, even if its name exists already, unless it is empty.
     pub(super) fn push(&mut self, window: Window) {
         if self.limit.windows.len() < MAX_WINDOWS && !window.is_empty() {
             self.limit.windows.push(window);
@@ -137,7 +134,7 @@ impl<'a> Reader<'a> {
 // === impl ExplicitDelay ===
 
 impl ExplicitDelay {
-    /// The name of the header it was read from.
+    /// The name of its header.
     pub(super) fn header(self) -> &'static str {
         dialects::DIALECTS[usize::from(self.row)].name
     }

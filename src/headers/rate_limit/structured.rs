@@ -1,5 +1,4 @@
-//! The structured fields `RateLimit` and `RateLimit-Policy` of the IETF draft, in its older form, a dictionary, and its newer one, a
-//! list.
+//! The structured fields `RateLimit` and `RateLimit-Policy` of the IETF draft: a dictionary in its older form, a list in its newer one.
 
 use std::{borrow::Cow, mem};
 
@@ -20,7 +19,7 @@ pub(super) struct Structured {
     policies: Vec<Counter>,
 }
 
-/// A window, as the drafts write it.
+/// A window in the draft's terms.
 #[derive(Default)]
 pub(super) struct Counter {
     name: Option<Box<str>>,
@@ -32,9 +31,9 @@ pub(super) struct Counter {
 // === impl Structured ===
 
 impl Structured {
-    /// Reads both, each as one value however many lines it has.
+    /// Reads both fields, each with all its lines as one value.
     ///
-    /// A malformed field MUST be ignored whole ([RFC 9651 section 4.2]); the other one stands.
+    /// A malformed field MUST be ignored ([RFC 9651 section 4.2]); the other one still counts.
     ///
     /// [RFC 9651 section 4.2]: https://www.rfc-editor.org/rfc/rfc9651#section-4.2
     pub(super) fn read(headers: &HeaderMap) -> Self {
@@ -53,12 +52,12 @@ impl Structured {
         Self { items, policies }
     }
 
-    /// The windows of `RateLimit`, once.
+    /// The windows of `RateLimit`. Later calls return none.
     pub(super) fn take_items(&mut self) -> Vec<Counter> {
         mem::take(&mut self.items)
     }
 
-    /// The windows of policies that no item names, once.
+    /// The windows of policies without an item. Later calls return none.
     pub(super) fn take_policies(&mut self) -> Vec<Counter> {
         mem::take(&mut self.policies)
     }
@@ -87,7 +86,7 @@ impl Counter {
     }
 }
 
-/// A field's lines, joined as [RFC 9651 section 4.2](https://www.rfc-editor.org/rfc/rfc9651#section-4.2) says.
+/// The lines of a field, joined as [RFC 9651 section 4.2](https://www.rfc-editor.org/rfc/rfc9651#section-4.2) says.
 fn lines<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, [u8]> {
     let mut lines = headers.get_all(name).iter().map(|value| trim(value.as_bytes()));
     let first = lines.next().unwrap_or_default();
@@ -113,14 +112,14 @@ fn items(field: &[u8]) -> Vec<Counter> {
     members.into_iter().map(counter).collect()
 }
 
-/// Draft 08 on: `"default";q=100;w=60`. Policies without a name (`100;w=60`) are older and passed over.
+/// Draft 08 on: `"default";q=100;w=60`. Policies without a name (`100;w=60`) are older and skipped.
 fn policies(field: &[u8]) -> Vec<Counter> {
     let members = fields::list(field, ["q"]);
     let counter = |Member { name, values: [limit] }| Counter { name, limit, ..Counter::default() };
     members.into_iter().filter(|member| member.name.is_some()).map(counter).collect()
 }
 
-/// Draft 07: `limit=100, remaining=50, reset=5`. `None` if the field is no such dictionary.
+/// Draft 07: `limit=100, remaining=50, reset=5`. `None` if the field is not such a dictionary.
 fn dictionary(field: &[u8]) -> Option<Result<Counter, Malformed>> {
     let values = fields::dictionary(field, ["limit", "remaining", "reset"])?;
     Some(values.map(|[limit, remaining, reset]| Counter { name: None, limit, remaining, reset }))

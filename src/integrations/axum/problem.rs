@@ -18,7 +18,6 @@ use crate::{
         Error, ErrorKind, InvalidConfig, NotQueuedReason, TokenError, TokenErrorKind, as_a, chain,
         find,
     },
-    headers::retry_after_seconds,
 };
 
 /// A problem by RFC 9457, with a fixed text.
@@ -144,5 +143,35 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+/// The longest `Retry-After`: a day. No API has longer windows.
+const LONGEST_RETRY_AFTER: u64 = 24 * 60 * 60;
+
+/// The seconds of a `Retry-After` field ([RFC 9110 section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)): rounded up,
+/// at least one and at most a day.
+fn retry_after_seconds(wait: Duration) -> u64 {
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    seconds.clamp(1, LONGEST_RETRY_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_up_and_stays_in_range() {
+        for (wait, seconds) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_secs(1), 1),
+            (Duration::from_millis(1_001), 2),
+            (Duration::from_secs(86_400), 86_400),
+            (Duration::from_secs(86_401), 86_400),
+            (Duration::MAX, 86_400),
+        ] {
+            assert_eq!(retry_after_seconds(wait), seconds, "{wait:?}");
+        }
     }
 }

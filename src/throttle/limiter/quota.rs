@@ -108,7 +108,7 @@ impl Quota {
         let rtt = now.saturating_duration_since(sent).min(SLOW);
         self.rtt = Some(self.rtt.map_or(rtt, |known| (known * 7 + rtt) / 8));
         if let Some(date) = seen.date {
-            self.clock.on_answer(sent, now, date);
+            self.clock.on_response(sent, now, date);
         }
         if let Some(wait) = seen.retry_after.filter(|_| seen.rate_limited) {
             self.block_for(wait, now);

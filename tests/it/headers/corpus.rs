@@ -1,4 +1,4 @@
-//! Every answer in `tests/corpus/cases.json` comes out as it says there. `tests/corpus/RULES.md` has the reasons.
+//! Every response in `tests/corpus/cases.json` is read as it says there. `tests/corpus/RULES.md` has the reasons.
 
 use std::{fmt::Write, time::Duration};
 
@@ -27,7 +27,7 @@ struct Case {
 type Expected = serde_json::Map<String, serde_json::Value>;
 
 #[test]
-fn every_answer_is_read_as_its_vendor_means_it() {
+fn every_response_is_read_as_its_vendor_means_it() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../../corpus/cases.json")).unwrap();
     assert!(cases.len() >= 349, "only {} cases", cases.len());
 

@@ -1,4 +1,4 @@
-//! What servers say in header fields.
+//! The response headers that servers send.
 
 mod corpus;
 mod properties;

@@ -1,10 +1,13 @@
-//! What holds for any headers at all, hostile ones first.
+//! Properties that hold for any headers, hostile ones first.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::{collection::vec, prelude::*, sample::select};
-use tower_heed::headers::{Outcome, RateLimit, is_aws_throttling};
+use tower_heed::{
+    __internals::is_aws_throttling,
+    headers::{Outcome, RateLimit},
+};
 
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Success,
@@ -16,7 +19,7 @@ const OUTCOMES: [Outcome; 5] = [
 
 const LONGEST: Duration = Duration::from_secs(1 << 31);
 
-/// Names that are read whole, but for the two structured fields.
+/// The known names, except for the two structured fields.
 const NAMES: [&str; 20] = [
     "retry-after",
     "retry-after-ms",
@@ -49,7 +52,7 @@ const FAMILIES: [&str; 6] = [
     "x-sib-ratelimit",
 ];
 
-/// The names of which one unreadable line says nothing.
+/// Names whose malformed lines have no effect.
 fn line_name() -> impl Strategy<Value = String> {
     let attribute = || select(&["limit", "remaining", "reset", "reset-after"][..]);
     let family = || select(&FAMILIES[..]);
@@ -70,7 +73,7 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Anything that a header may hold, and what comes close to a value.
+/// Any header value, and ones that resemble a valid value.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         3 => "[\t -~\u{80}-\u{ff}]{0,40}",
@@ -108,7 +111,7 @@ fn read(lines: &[Line], now: SystemTime) -> Option<RateLimit> {
     RateLimit::from_headers(&headers(lines), now)
 }
 
-/// Any time of day that the platform knows.
+/// Any time that the platform can represent.
 fn any_time() -> impl Strategy<Value = SystemTime> {
     any::<i64>().prop_map(|seconds| {
         let span = Duration::from_secs(seconds.unsigned_abs());

@@ -1,11 +1,14 @@
-//! The rules of `tests/corpus/RULES.md`, sentence by sentence, where no vendor's answer shows them alone.
+//! The rules of `tests/corpus/RULES.md`, sentence by sentence, where no vendor's response shows them on their own.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tower_heed::headers::{
-    Outcome::{self, RateLimited, Redirection, Rejected, Success, Transient},
-    RateLimit, is_aws_throttling,
+use tower_heed::{
+    __internals::is_aws_throttling,
+    headers::{
+        Outcome::{self, RateLimited, Redirection, Rejected, Success, Transient},
+        RateLimit,
+    },
 };
 
 /// Sun, 01 Mar 2026 12:00:00 GMT.
@@ -109,8 +112,9 @@ fn the_first_date_that_can_be_read_is_the_base() {
 }
 
 #[test]
-fn only_an_age_of_digits_above_zero_marks_a_cached_answer() {
-    let answer = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9"), ("retry-after", "3")];
+fn only_an_age_of_digits_above_zero_marks_a_cached_response() {
+    let response =
+        [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9"), ("retry-after", "3")];
     for (age, aged) in [
         ("0", false),
         ("00", false),
@@ -121,7 +125,7 @@ fn only_an_age_of_digits_above_zero_marks_a_cached_answer() {
         ("-1", false),
         ("x", false),
     ] {
-        let lines = [&[("age", age)], &answer[..]].concat();
+        let lines = [&[("age", age)], &response[..]].concat();
         let expected = if aged { 3_000 } else { 9_000 };
         assert_eq!(wait(RateLimited, &lines), Some(expected), "Age: {age}");
         assert_eq!(read(&lines).unwrap().is_spent(), !aged);
@@ -695,7 +699,7 @@ fn a_delay_counts_on_all_but_a_success_and_there_if_a_window_is_spent() {
 }
 
 #[test]
-fn the_reset_of_a_spent_window_binds_on_any_answer() {
+fn the_reset_of_a_spent_window_binds_on_any_response() {
     let spent = [
         ("x-ratelimit-remaining", "0"),
         ("x-ratelimit-reset", "5"),
@@ -710,7 +714,7 @@ fn the_reset_of_a_spent_window_binds_on_any_answer() {
 }
 
 #[test]
-fn the_reset_of_an_unknown_window_binds_only_a_refusal_that_nothing_explains() {
+fn the_reset_of_an_unknown_window_binds_only_an_unexplained_rate_limit() {
     let unknown =
         [("x-ratelimit-reset", "5"), ("ratelimit-reset", "60"), ("ratelimit-remaining", "1")];
     assert_eq!(wait(RateLimited, &unknown), Some(5_000));
@@ -755,7 +759,7 @@ fn the_later_of_delay_and_reset_governs_save_where_the_reset_is_full_replenishme
             Some("ratelimit")
         );
     }
-    // Windows of other names in the same answer still bind.
+    // Windows of other names in the same response still bind.
     let both = [
         ("ratelimit", r#""a";r=0;t=60"#),
         ("retry-after", "5"),
@@ -809,7 +813,7 @@ fn the_header_that_decided_is_named_as_it_was_sent() {
 }
 
 #[test]
-fn a_refusal_is_marked_by_a_delay_or_a_spent_window() {
+fn a_rate_limit_is_marked_by_a_delay_or_a_spent_window() {
     for (lines, marked) in [
         (&[("retry-after", "0")][..], true),
         (&[("x-ratelimit-remaining", "0")], true),
@@ -818,7 +822,7 @@ fn a_refusal_is_marked_by_a_delay_or_a_spent_window() {
         (&[("x-ratelimit-reset", "60")], false),
         (&[("ratelimit-policy", r#""a";q=0"#)], false),
     ] {
-        assert_eq!(read(lines).unwrap().marks_refusal(), marked, "{lines:?}");
+        assert_eq!(read(lines).unwrap().marks_rate_limit(), marked, "{lines:?}");
     }
 }
 

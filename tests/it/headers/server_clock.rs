@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
-use tower_heed::headers::ServerClock;
+use tower_heed::__internals::ServerClock;
 
 fn at(seconds: f64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds)
@@ -18,11 +18,11 @@ fn width(clock: &ServerClock) -> Duration {
 fn hear(clock: &mut ServerClock, start: Instant, offset: f64, after: f64) {
     let sent = start + Duration::from_secs_f64(after);
     let received = sent + Duration::from_millis(10);
-    clock.on_answer(sent, received, at((offset + after + 0.005).floor()));
+    clock.on_response(sent, received, at((offset + after + 0.005).floor()));
 }
 
 #[test]
-fn many_answers_narrow_it_to_a_round_trip() {
+fn many_responses_narrow_it_to_a_round_trip() {
     let (mut clock, start) = (ServerClock::new(), Instant::now());
     for step in 0..400 {
         hear(&mut clock, start, 1_000.3, f64::from(step) * 0.618_034);
@@ -48,7 +48,7 @@ fn a_clock_that_was_set_is_believed_anew() {
 #[test]
 fn the_side_of_a_reset_narrows_it() {
     let (mut clock, start) = (ServerClock::new(), Instant::now());
-    clock.on_answer(start, start, at(1_000.0));
+    clock.on_response(start, start, at(1_000.0));
     clock.not_reached(at(1_001.0), start + Duration::from_millis(600));
     clock.reached(at(1_001.0), start + Duration::from_millis(700));
     assert_eq!(width(&clock), Duration::from_millis(100));
@@ -70,7 +70,7 @@ fn absurd_dates_do_no_harm() {
     let (mut clock, start) = (ServerClock::new(), Instant::now());
     assert!(clock.when(at(1.0)).is_none());
     for seconds in [0.0, 253_370_764_800.0, 1.0] {
-        clock.on_answer(start, start, at(seconds));
+        clock.on_response(start, start, at(seconds));
         clock.reached(at(253_370_764_800.0), start);
         clock.not_reached(SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 40), start);
         assert!(clock.when(at(1.0)).is_some());

@@ -1,5 +1,3 @@
-//! Throttling that AWS tells by the name of the error.
-
 use http::HeaderMap;
 
 use super::text::trim;
@@ -22,19 +20,10 @@ const CODES: [&str; 13] = [
     "EC2ThrottledException",
 ];
 
-/// Whether `x-amzn-errortype` names one of the codes by which AWS throttles.
+/// Whether `x-amzn-errortype` names an AWS throttling code.
 ///
-/// On an error status it makes the answer a rate limit whatever the status is: Cognito and DynamoDB throttle with a 400. The code
-/// stands between a namespace that ends in `#` and a documentation address that begins with `:`, either of which may be missing.
-///
-/// ```
-/// # use http::{HeaderMap, HeaderValue};
-/// use tower_heed::headers::is_aws_throttling;
-///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("x-amzn-errortype", HeaderValue::from_static("TooManyRequestsException:"));
-/// assert!(is_aws_throttling(&headers));
-/// ```
+/// Such an error is a rate limit whatever its status is: Cognito and DynamoDB throttle with a 400. The code is between an optional
+/// namespace that ends in `#` and an optional documentation address that starts with `:`.
 #[must_use]
 pub fn is_aws_throttling(headers: &HeaderMap) -> bool {
     let types = headers.get_all("x-amzn-errortype");

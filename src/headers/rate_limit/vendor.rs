@@ -1,4 +1,4 @@
-//! Grammars of vendors' own.
+//! Vendors' own grammars.
 
 use super::{
     clock::seconds,
@@ -49,7 +49,7 @@ fn used_of_limit(
     }
 }
 
-/// Auth0's quotas: `b=per_hour;q=10;r=7;t=3540,b=per_day;q=50;r=47;t=43200`; its SDKs know a spelling without `b=`, too.
+/// Auth0's quotas: `b=per_hour;q=10;r=7;t=3540,b=per_day;q=50;r=47;t=43200`; its SDKs also accept them without `b=`.
 pub(super) fn auth0(reader: &mut Reader<'_>, dialect: &'static Dialect, _: &str, value: &[u8]) {
     for bucket in split(value, b',') {
         let mut window = Window::new(dialect, None);
@@ -63,7 +63,7 @@ pub(super) fn auth0(reader: &mut Reader<'_>, dialect: &'static Dialect, _: &str,
                 _ => {}
             }
         }
-        // A reset of nothing is none.
+        // A reset without units has no meaning.
         if window.has_units() {
             reader.push(window);
         }
@@ -87,7 +87,7 @@ pub(super) fn azure_resource(
     }
 }
 
-/// Zendesk, for single endpoints: `total=100; remaining=99; resets=60`.
+/// Zendesk, per endpoint: `total=100; remaining=99; resets=60`.
 pub(super) fn zendesk(
     reader: &mut Reader<'_>,
     dialect: &'static Dialect,
@@ -121,7 +121,7 @@ fn add_remaining(window: &mut Window, remaining: &[u8]) {
     }
 }
 
-/// Seconds from now, whatever their size.
+/// Seconds from now, of any size.
 fn add_reset(window: &mut Window, reset: &[u8], spelling: Spelling) {
     if let Some(wait) = seconds(reset) {
         window.add_reset(Reset {
