@@ -85,14 +85,14 @@ mod tests {
 
     #[test]
     fn rule_22_what_the_server_said_is_kept_up_to_a_day() {
-        let told = |secs| {
-            let told = Some(Duration::from_secs(secs));
-            Cooldown::default().after(TokenErrorKind::RateLimited, told, 0.0).as_secs()
+        let after = |secs| {
+            let retry_after = Some(Duration::from_secs(secs));
+            Cooldown::default().after(TokenErrorKind::RateLimited, retry_after, 0.0).as_secs()
         };
-        assert_eq!(told(3600), 3600);
-        assert_eq!(told(86_400), 86_400);
-        assert_eq!(told(u64::MAX), 86_400);
-        assert_eq!(told(0), 1);
+        assert_eq!(after(3600), 3600);
+        assert_eq!(after(86_400), 86_400);
+        assert_eq!(after(u64::MAX), 86_400);
+        assert_eq!(after(0), 1);
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
     proptest! {
         #[test]
         fn rule_22_jitter_is_never_taken_off(
-            told in prop::option::of(any::<u64>()),
+            retry_after in prop::option::of(any::<u64>()),
             jitter in any::<f64>(),
             failures in 0_u32..100,
         ) {
@@ -124,9 +124,9 @@ mod tests {
             ] {
                 let (mut plain, mut jittered) = (Cooldown::default(), Cooldown::default());
                 for _ in 0..failures {
-                    let told = told.map(Duration::from_nanos);
-                    let least = plain.after(failure, told, 0.0);
-                    let wait = jittered.after(failure, told, jitter);
+                    let retry_after = retry_after.map(Duration::from_nanos);
+                    let least = plain.after(failure, retry_after, 0.0);
+                    let wait = jittered.after(failure, retry_after, jitter);
                     prop_assert!(least <= wait && wait <= least + least / 2);
                 }
             }

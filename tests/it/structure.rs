@@ -29,7 +29,7 @@ const PURE: &[&str] = &[
     "classify/classifier.rs",
     "classify/transport.rs",
     "cooldown.rs",
-    "endpoint.rs",
+    "endpoint",
     "fallback/denial.rs",
     "headers",
     "oauth/oauth_error.rs",

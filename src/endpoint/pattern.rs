@@ -1,8 +1,8 @@
-//! Endpoint patterns, and settings by endpoint.
+//! Endpoint patterns.
 
 use std::{fmt, hash, str::FromStr, sync::Arc};
 
-use http::{Method, Request, uri::PathAndQuery};
+use http::{Method, uri::PathAndQuery};
 
 use crate::error::InvalidConfig;
 
@@ -16,10 +16,11 @@ use crate::error::InvalidConfig;
 /// `{name}` before `{*name}`), and between equal paths the one that names the method.
 ///
 /// ```
+/// use std::time::Duration;
 /// use tower_heed::{EndpointPattern, TimeoutLayer};
 ///
-/// let token: EndpointPattern = "POST /oauth/token".parse()?;
-/// assert_eq!(token.to_string(), "POST /oauth/token");
+/// let layer = TimeoutLayer::new(Duration::from_secs(10))
+///     .endpoint("POST /oauth/token".parse()?, |config| config.limit(Duration::from_secs(3)));
 ///
 /// let error = "/users/:id".parse::<EndpointPattern>().unwrap_err();
 /// assert_eq!(error.what(), "endpoint pattern `/users/:id`");
@@ -63,26 +64,6 @@ enum Kind {
     Literal,
 }
 
-/// Settings for all requests, and others for chosen endpoints.
-#[derive(Clone)]
-pub struct Endpoints<T> {
-    base: T,
-    /// The most specific first, so that the first match is the one that wins.
-    entries: Vec<(EndpointPattern, T)>,
-}
-
-/// Where the settings for a request are: kept where the [`Endpoint`] itself would borrow them for too long.
-/// The default is the base.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EndpointIndex(Option<usize>);
-
-/// The settings for a request.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Endpoint<'a, T> {
-    pattern: Option<&'a Arc<str>>,
-    config: &'a T,
-}
-
 // === impl EndpointPattern ===
 
 impl EndpointPattern {
@@ -92,18 +73,34 @@ impl EndpointPattern {
         &self.text
     }
 
-    /// The method that it is for; none if it is for every method.
+    /// The method that it is for; `None` if it is for every method.
     #[must_use]
     pub fn method(&self) -> Option<&Method> {
         self.shape.method.as_ref()
     }
 
-    fn matches(&self, method: &Method, path: &str) -> bool {
+    pub(super) const fn shared_text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Whether the two match the same requests: they differ at most in the names of their parameters.
+    pub(super) fn is_equivalent(&self, other: &Self) -> bool {
+        self.shape == other.shape
+    }
+
+    /// Calls `each` with the name and the value of every parameter in a path that matches.
+    #[cfg(feature = "response-cache")]
+    pub(super) fn each_parameter(&self, path: &str, each: impl FnMut(&str, &str)) {
+        self.shape.walk(path, each);
+    }
+
+    pub(super) fn matches(&self, method: &Method, path: &str) -> bool {
         self.shape.method.as_ref().is_none_or(|own| own == method)
             && self.shape.walk(path, |_, _| {})
     }
 
-    fn rank(&self) -> (&[Rank], bool) {
+    /// Orders patterns: the greater one is the more specific.
+    pub(super) fn rank(&self) -> impl Ord {
         (&self.shape.specificity, self.shape.method.is_some())
     }
 }
@@ -290,112 +287,3 @@ impl PartialEq for Parameter {
 }
 
 impl Eq for Parameter {}
-
-// === impl Endpoints ===
-
-impl<T> Endpoints<T> {
-    /// No endpoints: every request gets `base`.
-    pub const fn new(base: T) -> Self {
-        Self { base, entries: Vec::new() }
-    }
-
-    /// Gives the requests that match `pattern` settings of their own, in place of those of an earlier pattern that matches
-    /// the same requests.
-    pub fn insert(&mut self, pattern: EndpointPattern, config: T) {
-        self.entries.retain(|(earlier, _)| earlier.shape != pattern.shape);
-        self.entries.push((pattern, config));
-        self.entries.sort_by(|(one, _), (other, _)| other.rank().cmp(&one.rank()));
-    }
-
-    /// The settings for a request with this method and path.
-    #[cfg(any(feature = "response-cache", feature = "__internals"))]
-    pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
-        self.at(self.find(method, path))
-    }
-
-    /// Calls `each` with the name and the value of every parameter in the pattern that such a request matches.
-    #[cfg(feature = "response-cache")]
-    pub fn each_parameter(&self, method: &Method, path: &str, each: impl FnMut(&str, &str)) {
-        if let EndpointIndex(Some(index)) = self.find(method, path) {
-            self.entries[index].0.shape.walk(path, each);
-        }
-    }
-
-    /// The settings for `request`.
-    #[inline]
-    pub fn of<B>(&self, request: &Request<B>) -> Endpoint<'_, T> {
-        self.at(self.index_of(request))
-    }
-
-    /// Where the settings for `request` are. The index is valid until the next `insert`.
-    #[inline]
-    pub fn index_of<B>(&self, request: &Request<B>) -> EndpointIndex {
-        // Most layers have no endpoints: then nothing of the request is looked at.
-        if self.entries.is_empty() {
-            return EndpointIndex(None);
-        }
-        self.find(request.method(), request.uri().path())
-    }
-
-    /// The settings that an index stands for.
-    #[inline]
-    pub fn at(&self, index: EndpointIndex) -> Endpoint<'_, T> {
-        match index.0.and_then(|index| self.entries.get(index)) {
-            Some((pattern, config)) => Endpoint { pattern: Some(&pattern.text), config },
-            None => Endpoint { pattern: None, config: &self.base },
-        }
-    }
-
-    fn find(&self, method: &Method, path: &str) -> EndpointIndex {
-        EndpointIndex(self.entries.iter().position(|(pattern, _)| pattern.matches(method, path)))
-    }
-
-    /// The same endpoints, with what `map` makes of their settings.
-    pub fn map<U>(&self, mut map: impl FnMut(&T) -> U) -> Endpoints<U> {
-        let base = map(&self.base);
-        let entries = self.entries.iter();
-        let entries = entries.map(|(pattern, config)| (pattern.clone(), map(config))).collect();
-        Endpoints { base, entries }
-    }
-
-    /// The settings of requests that match no pattern.
-    pub const fn base(&self) -> &T {
-        &self.base
-    }
-
-    /// The same, to change them. Endpoints that were inserted before keep theirs.
-    pub const fn base_mut(&mut self) -> &mut T {
-        &mut self.base
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoints")
-            .field("base", &self.base)
-            .field("endpoints", &self.entries)
-            .finish()
-    }
-}
-
-// === impl Endpoint ===
-
-impl<'a, T> Endpoint<'a, T> {
-    /// The pattern that matched; none for the base.
-    #[must_use]
-    pub fn pattern(&self) -> Option<&'a str> {
-        self.pattern.map(|pattern| &**pattern)
-    }
-
-    /// The pattern, to be kept for longer than the endpoints are borrowed.
-    #[must_use]
-    pub fn shared_pattern(&self) -> Option<Arc<str>> {
-        self.pattern.cloned()
-    }
-
-    /// The settings.
-    #[must_use]
-    pub const fn config(&self) -> &'a T {
-        self.config
-    }
-}
