@@ -24,7 +24,7 @@
 //! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::Full;
-//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower::{ServiceExt, service_fn};
 //! use tower_heed::{Stack, TokenCacheLayer, extensions::Attempt, retry::RetryOutcome, token_cache::StaticToken};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -39,7 +39,7 @@
 //! });
 //!
 //! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.example".parse()?);
-//! let client = Stack::new().token_cache(token).layer(http);
+//! let client = Stack::new().token_cache(token).service(http);
 //!
 //! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;
 //! let response = client.clone().oneshot(request).await?; // made once, and cloned for each call

@@ -32,8 +32,8 @@ pin_project! {
 // === impl ResponseFuture ===
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, span: Span) -> Self {
-        Self { inner, span: Some(span) }
+    pub(super) const fn new(inner: F, span: Option<Span>) -> Self {
+        Self { inner, span }
     }
 }
 
@@ -44,7 +44,7 @@ where
 {
     type Output = Result<Response<B>, BoxError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let entered = this.span.as_ref().map(Span::enter);

@@ -5,6 +5,7 @@ use std::{
 
 use http::{Request, Response};
 use tower_service::Service;
+use tracing::Span;
 
 use super::{ResponseFuture, layer::Settings, span};
 use crate::BoxError;
@@ -13,14 +14,20 @@ use crate::BoxError;
 #[derive(Clone, Debug)]
 pub struct AttemptSpan<S> {
     inner: S,
-    settings: Arc<Settings>,
+    /// None if no spans are made.
+    settings: Option<Arc<Settings>>,
 }
 
 // === impl AttemptSpan ===
 
 impl<S> AttemptSpan<S> {
     pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
-        Self { inner, settings }
+        Self { inner, settings: Some(settings) }
+    }
+
+    /// Makes no spans.
+    pub(crate) const fn off(inner: S) -> Self {
+        Self { inner, settings: None }
     }
 
     inner_accessors!();
@@ -39,11 +46,16 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
+    // A stack has one place for it. In line, the request is copied once less.
+    #[inline(always)]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let Settings { endpoints, methods } = &*self.settings;
-        let span = span::begin(&request, &endpoints.of(&request), methods);
-        let inner = span.in_scope(|| self.inner.call(request));
+        let span = self.settings.as_ref().map(|settings| {
+            let Settings { endpoints, methods } = &**settings;
+            span::begin(&request, &endpoints.of(&request), methods)
+        });
+        let entered = span.as_ref().map(Span::enter);
+        let inner = self.inner.call(request);
+        drop(entered);
         ResponseFuture::new(inner, span)
     }
 }

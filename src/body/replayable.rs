@@ -28,7 +28,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can be sent only once, and this sends it again",
     label = "neither `Clone` nor a `ReplayBody`",
-    note = "put `tower_heed::body::ReplayBodyLayer` around the layers that retry: they then get a `ReplayBody<{Self}>`",
+    note = "put `tower_heed::body::ReplayBodyLayer` around the layers that retry: they and the client inside then get a `ReplayBody<{Self}>`",
     note = "or use a body that is `Clone`, such as `http_body_util::Full<Bytes>`"
 )]
 pub trait ReplayableBody: Sized {

@@ -32,8 +32,7 @@
 //!     .endpoint("POST /login-events".parse()?, |config| config.limit(Duration::from_secs(600)));
 //! let client = ServiceBuilder::new()
 //!     .layer(detach)
-//!     .layer(Stack::new().call_timeout(timeout))
-//!     .service(api);
+//!     .service(Stack::new().call_timeout(timeout).service(api));
 //!
 //! let event = Request::post("https://id.example/login-events").body(Empty::new())?;
 //! let response = client.oneshot(event).await?;

@@ -52,6 +52,7 @@ where
 {
     type Output = Result<Response<FallbackBody<B>>, BoxError>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {

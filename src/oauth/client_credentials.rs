@@ -66,7 +66,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 /// # use bytes::Bytes;
 /// # use http::{Request, Response};
 /// # use http_body_util::Full;
-/// use tower::{Layer, ServiceBuilder};
+/// use tower::ServiceBuilder;
 /// use tower_heed::{ErrorClassifyLayer, Stack, TokenCacheLayer, oauth::ClientCredentials};
 ///
 /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
@@ -77,7 +77,7 @@ use crate::{BoxError, clock::Clock, error::InvalidConfig};
 ///
 /// // To the API: everything.
 /// let token = TokenCacheLayer::new(source).allow_origin("https://acme.eu.auth0.com".parse()?);
-/// let client = Stack::new().token_cache(token).layer(http);
+/// let client = Stack::new().token_cache(token).service(http);
 /// # drop(client);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```

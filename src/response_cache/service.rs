@@ -6,26 +6,26 @@ use std::{
 
 use http::{Method, Request, Response};
 use http_body::Body;
-use tokio::sync::oneshot;
 use tower::util::ServiceExt;
 use tower_service::Service;
 
 use super::{
     CacheBody, ResponseFuture,
-    fetch::{self, Fetch},
     lookup::Lookup,
     request::CacheableRequest,
     shared::Shared,
+    sharing::Sharing,
     waiting::{CallResult, Joined, WaitingCall},
     write::Write,
 };
-use crate::{BoxError, extensions::ambient::Scope, single_flight::Running};
+use crate::{BoxError, extensions::ambient::Scope};
 
 /// The service of [`ResponseCacheLayer`](super::ResponseCacheLayer).
 #[derive(Clone, Debug)]
 pub struct ResponseCache<S> {
     inner: S,
-    shared: Arc<Shared>,
+    /// None if no response is stored.
+    shared: Option<Arc<Shared>>,
 }
 
 /// Marks a request whose fetch was cut short. Its next fetch is the last.
@@ -36,23 +36,15 @@ struct LastFetch;
 
 impl<S> ResponseCache<S> {
     pub(super) const fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+        Self { inner, shared: Some(shared) }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
+    /// Stores no response, and serves none.
+    pub(crate) const fn off(inner: S) -> Self {
+        Self { inner, shared: None }
     }
 
-    /// The inner service, to change it.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    inner_accessors!();
 }
 
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for ResponseCache<S>
@@ -73,15 +65,45 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        self.call_sharing(request, &Sharing::new())
+    }
+}
+
+impl<S> ResponseCache<S> {
+    /// Sends the request, or shares the fetch of another.
+    #[inline]
+    pub(crate) fn call_sharing<RequestBody, ResponseBody>(
+        &mut self,
+        request: Request<RequestBody>,
+        sharing: &Sharing<S, RequestBody, ResponseBody>,
+    ) -> ResponseFuture<S::Future, ResponseBody>
+    where
+        S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone,
+    {
+        match &self.shared {
+            None => ResponseFuture::passing(self.inner.call(request), None),
+            Some(shared) => self.call_by(&Arc::clone(shared), request, sharing),
+        }
+    }
+
+    fn call_by<RequestBody, ResponseBody>(
+        &mut self,
+        shared: &Arc<Shared>,
+        request: Request<RequestBody>,
+        sharing: &Sharing<S, RequestBody, ResponseBody>,
+    ) -> ResponseFuture<S::Future, ResponseBody>
+    where
+        S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone,
+    {
         if request.method() != Method::GET {
-            let write = Write::new(&self.shared, &request);
+            let write = Write::new(shared, &request);
             return ResponseFuture::passing(self.inner.call(request), write);
         }
-        let (cacheable, request) = CacheableRequest::new(&self.shared, request);
+        let (cacheable, mut request) = CacheableRequest::new(shared, request);
         let Some(cacheable) = cacheable else {
             return ResponseFuture::passing(self.inner.call(request), None);
         };
-        match Lookup::new(&self.shared, cacheable, &request) {
+        match Lookup::new(shared, cacheable, &request) {
             Lookup::PassThrough => ResponseFuture::passing(self.inner.call(request), None),
             Lookup::Respond(response) => {
                 drop(self.take_ready());
@@ -89,42 +111,22 @@ where
             }
             Lookup::Join(call) => {
                 drop(self.take_ready());
-                ResponseFuture::waiting(Box::pin(self.clone().join(call, request)))
+                ResponseFuture::waiting((sharing.join)(self.clone(), call, request))
             }
-            Lookup::Lead(running, call) => self.lead(running, call, request),
+            Lookup::Lead(running, call) => {
+                // The fetch's deadline replaces this call's, which is not that of the other waiters.
+                let deadline = running.fetch().deadline();
+                request.extensions_mut().insert(deadline);
+                let scope = Scope::around_call(deadline, shared.clock.now());
+                let response = self.inner.call(request);
+                drop(scope);
+                ResponseFuture::waiting((sharing.lead)(response, running, call))
+            }
         }
-    }
-}
-
-impl<S> ResponseCache<S> {
-    /// Sends the request, and awaits the response on a task of its own.
-    fn lead<RequestBody, ResponseBody>(
-        &mut self,
-        running: Running<Fetch>,
-        call: WaitingCall,
-        mut request: Request<RequestBody>,
-    ) -> ResponseFuture<S::Future, ResponseBody>
-    where
-        S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send + 'static,
-        RequestBody: 'static,
-        ResponseBody: Body + Send + 'static,
-        ResponseBody::Error: Into<BoxError>,
-    {
-        let (leader, not_shared) = oneshot::channel();
-        // The fetch's deadline replaces this call's, which is not that of the other waiters.
-        let deadline = running.fetch().deadline();
-        request.extensions_mut().insert(deadline);
-        let scope = Scope::around_call(deadline, self.shared.clock.now());
-        let response = self.inner.call(request);
-        drop(scope);
-        fetch::spawn(running, response, leader);
-        ResponseFuture::waiting(Box::pin(call.lead(not_shared)))
     }
 
     /// Waits for another call's fetch, and sends the request if the outcome is not for it.
-    async fn join<RequestBody, ResponseBody>(
+    pub(super) async fn join<RequestBody, ResponseBody>(
         mut self,
         call: WaitingCall,
         mut request: Request<RequestBody>,

@@ -32,7 +32,7 @@
 //! script.push(ScriptedResponse::status(200).body("{}"));
 //!
 //! let stack = Stack::new().call_timeout(TimeoutLayer::new(Duration::from_secs(60)));
-//! let client = stack.layer(api);
+//! let client = stack.service(api);
 //!
 //! let start = Instant::now();
 //! let request = Request::get("https://id.example/users/1").body(Full::<Bytes>::default())?;

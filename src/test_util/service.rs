@@ -114,14 +114,14 @@ impl<B> ScriptedService<B> {
     /// use bytes::Bytes;
     /// use http::Request;
     /// use http_body_util::Full;
-    /// use tower::{Layer, ServiceExt};
+    /// use tower::ServiceExt;
     /// use tower_heed::{Stack, test_util::ScriptedService};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), tower_heed::BoxError> {
     /// let api = ScriptedService::new().rate_limit(10, Duration::from_secs(1));
     /// let script = api.handle();
-    /// let client = Stack::new().layer(api);
+    /// let client = Stack::new().service(api);
     /// for _ in 0..30 {
     ///     let get = Request::get("https://id.example/users").body(Full::<Bytes>::default())?;
     ///     assert_eq!(client.clone().oneshot(get).await?.status(), 200);

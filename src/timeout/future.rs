@@ -33,13 +33,29 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_with(cx, |body| body)
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    /// Polls, and makes the response's body with `body`.
+    #[inline(always)]
+    pub(crate) fn poll_with<B, E, T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        body: impl FnOnce(TimeoutBody<B>) -> T,
+    ) -> Poll<Result<Response<T>, BoxError>>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+        E: Into<BoxError>,
+    {
         let this = self.project();
         let scope = this.limit.as_ref().map(Limit::enter_poll);
         match this.inner.poll(cx) {
             Poll::Ready(Ok(response)) => {
                 drop(scope);
                 let limit = this.limit.take();
-                Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, limit))))
+                Poll::Ready(Ok(response.map(|inner| body(TimeoutBody::new(inner, limit)))))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Pending => match (this.limit, scope) {

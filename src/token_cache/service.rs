@@ -21,14 +21,20 @@ use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 #[derive(Clone, Debug)]
 pub struct TokenCache<S> {
     inner: S,
-    cache: Cache,
+    /// None where no token is attached.
+    cache: Option<Cache>,
 }
 
 // === impl TokenCache ===
 
 impl<S> TokenCache<S> {
     pub(super) const fn new(inner: S, cache: Cache) -> Self {
-        Self { inner, cache }
+        Self { inner, cache: Some(cache) }
+    }
+
+    /// Attaches no token.
+    pub(crate) const fn off(inner: S) -> Self {
+        Self { inner, cache: None }
     }
 
     inner_accessors!();
@@ -60,18 +66,19 @@ where
     // A stack calls it in one place. Inlined, the request is copied once less.
     #[inline(always)]
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let settings = self.cache.settings();
-        let route = self.cache.endpoint(&request).config();
         let mut guard = None;
-        if route.attach {
-            let selected = self.cache.selected(request.extensions().get(), route);
-            let cache = selected.as_ref().unwrap_or(&self.cache);
-            let is_allowed = settings.origins.allow_sending_to(request.uri());
-            let mut attach =
-                |token: &Cached| guard = attach(token, cache, &self.inner, &mut request);
-            if !is_allowed || cache.fresh(&mut attach).is_none() {
-                let cache = cache.clone();
-                return self.call_without_fresh_token(cache, request);
+        if let Some(cache) = &self.cache {
+            let route = cache.endpoint(&request).config();
+            if route.attach {
+                let selected = cache.selected(request.extensions().get(), route);
+                let cache = selected.as_ref().unwrap_or(cache);
+                let is_allowed = cache.settings().origins.allow_sending_to(request.uri());
+                let mut attach =
+                    |token: &Cached| guard = attach(token, cache, &self.inner, &mut request);
+                if !is_allowed || cache.fresh(&mut attach).is_none() {
+                    let cache = cache.clone();
+                    return self.call_without_fresh_token(cache, request);
+                }
             }
         }
         ResponseFuture { guard, state: State::Sending { future: self.inner.call(request) } }

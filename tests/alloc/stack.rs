@@ -39,7 +39,7 @@ fn token() -> TokenCacheLayer {
 /// The copy of the request's header fields, and nothing else.
 #[tokio::test]
 async fn a_call_that_nothing_stops_allocates_once() {
-    assert_eq!(allocations(Stack::new().token_cache(token()).layer(answers())).await, 1);
+    assert_eq!(allocations(Stack::new().token_cache(token()).service(answers())).await, 1);
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_span_that_no_subscriber_wants_allocates_nothing() {
     let spans = AttemptSpanLayer::new().endpoint("POST /users".parse().unwrap(), |config| config);
     assert_eq!(allocations(spans.layer(answers())).await, 0);
     assert_eq!(
-        allocations(Stack::new().token_cache(token()).attempt_span(spans).layer(answers())).await,
+        allocations(Stack::new().token_cache(token()).attempt_span(spans).service(answers())).await,
         1
     );
 }

@@ -85,7 +85,7 @@ async fn a_429_and_the_success_after_it_are_two_child_spans_of_the_caller_s() {
     watch.respond(429, &[("retry-after", "1")]);
     let token = StaticToken::new("sk_test_7").unwrap();
     let token = TokenCacheLayer::new(token).allow_origin("https://id.example".parse().unwrap());
-    let client = Stack::new().attempt_span(users()).token_cache(token).layer(inner);
+    let client = Stack::new().attempt_span(users()).token_cache(token).service(inner);
     let mut request = get("/users/7?code=secret&secret");
     *request.uri_mut() = "https://me:secret@id.example/users/7?code=secret&secret".parse().unwrap();
     request.headers_mut().insert("x-key", "secret".parse().unwrap());
@@ -177,7 +177,7 @@ async fn an_attempt_that_hangs_is_a_timeout_and_one_that_is_dropped_is_cancelled
         let limit = |seconds| TimeoutLayer::new(Duration::from_secs(seconds));
         let stack = Stack::new().attempt_span(users()).call_timeout(limit(6));
         let retry = tower_heed::RetryOnRateLimit::new().max_retries(0);
-        let client = stack.send_timeout(limit(seconds)).retry(retry).layer(hangs);
+        let client = stack.attempt_timeout(limit(seconds)).retry(retry).service(hangs);
         client.oneshot(get("/users/7")).await.unwrap_err();
         let span = exported.span();
         assert_eq!((&*attributes(&span)["error.type"], span.status), (kind, failed()));

@@ -152,7 +152,7 @@ fn the_defaults_that_are_written_out_are_those_of_the_code() {
     assert_eq!(ThrottleLayer::DEFAULT_MAX_BLOCK, Duration::from_secs(3600));
     says("after an hour at most (`max_block`)");
     // The README has these two in words.
-    assert_eq!(Stack::SEND_TIMEOUT, Duration::from_secs(10));
+    assert_eq!(Stack::ATTEMPT_TIMEOUT, Duration::from_secs(10));
     assert_eq!(Stack::CALL_TIMEOUT, Duration::from_secs(30));
     assert!(
         include_str!("../../README.md")

@@ -10,7 +10,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::advance;
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
 use tower_heed::{
     ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
     body::ReplayBodyLayer,
@@ -68,7 +68,7 @@ async fn run(method: AuthMethod, errors: bool) {
         .token_cache(token.clone())
         .classify(classify);
     log.note(&stack);
-    let client = stack.layer(http.clone());
+    let client = stack.service(http.clone());
     log.note(&client);
 
     let script = |fault: Fault| idp.script(USER, [fault]);

@@ -152,7 +152,7 @@ mod a_programs_own_stack {
     use http::{Request, Response, StatusCode, header::AUTHORIZATION};
     use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
     use tokio::time::{Instant, advance};
-    use tower::{Layer, ServiceExt, util::BoxCloneService};
+    use tower::{ServiceExt, util::BoxCloneService};
     use tower_heed::{
         BoxError, Stack, TokenCacheLayer,
         error::find,
@@ -175,7 +175,7 @@ mod a_programs_own_stack {
         let source = ClientCredentials::auth0(http.clone(), "id.example", "me", "secret").unwrap();
         let token =
             TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
-        let client = Stack::new().token_cache(token).layer(http);
+        let client = Stack::new().token_cache(token).service(http);
         let client = client.map_response(|response| response.map(BodyExt::boxed_unsync));
         BoxCloneService::new(client)
     }

@@ -83,7 +83,7 @@ impl Client {
                 let limited = towers::limiter(mode)?.layer(http);
                 calls(towers::resilience().layer(limited), uri)
             }
-            Self::Heed => calls(heeding::stack()?.layer(http), uri),
+            Self::Heed => calls(heeding::stack()?.service(http), uri),
             Self::ReqwestThree => reqwest(Some(3), &uri, workers)?,
             Self::ReqwestOn => reqwest(None, &uri, workers)?,
             Self::UntilReset => follows(Rule::UntilReset, http, uri),

@@ -29,5 +29,5 @@ pub fn stack() -> Result<Stack, InvalidConfig> {
         .call_timeout(TimeoutLayer::new(DAY))
         .retry(retry)
         .throttle(ThrottleLayer::new().max_wait(DAY))
-        .send_timeout(TimeoutLayer::new(SEND)))
+        .attempt_timeout(TimeoutLayer::new(SEND)))
 }

@@ -71,8 +71,9 @@ fn identity(idp: &Idp) -> Result<(Identity, SessionStatus), BoxError> {
     let client = ServiceBuilder::new()
         .map_response(|response: http::Response<_>| response.map(Body::new))
         .layer(ReplayBodyLayer::default())
-        .layer(Stack::new().token_cache(token).classify(classify).fallback(fallback))
-        .service(http);
+        .service(
+            Stack::new().token_cache(token).classify(classify).fallback(fallback).service(http),
+        );
     Ok((BoxCloneSyncService::new(client), session))
 }
 

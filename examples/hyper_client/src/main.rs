@@ -11,7 +11,7 @@ use fake_idp::{Fault, Idp};
 use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tower::{Layer, ServiceExt};
+use tower::ServiceExt;
 use tower_heed::{BoxError, Stack, TokenCacheLayer, oauth::ClientCredentials, retry::RetryOutcome};
 
 #[tokio::main]
@@ -23,7 +23,7 @@ async fn main() -> Result<(), BoxError> {
     let source = ClientCredentials::new(http.clone(), &idp.token_url(), id, secret)?
         .audience(idp.audience());
     let token = TokenCacheLayer::new(source).allow_origin(idp.url("").parse()?);
-    let client = Stack::new().token_cache(token).layer(http);
+    let client = Stack::new().token_cache(token).service(http);
 
     let request = Request::get(idp.url("/api/v2/users/u1")).body(Full::default())?;
     let response = client.clone().oneshot(request).await?;

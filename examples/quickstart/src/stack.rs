@@ -13,7 +13,7 @@ use fake_idp::Idp;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tower::{Layer, ServiceExt};
+use tower::ServiceExt;
 use tower_heed::{
     BoxError, ErrorClassifyLayer, RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer,
     oauth::ClientCredentials, retry::Backoff,
@@ -51,7 +51,7 @@ pub async fn run(idp: &Arc<Idp>, timeline: &Timeline) -> Result<Outcome, BoxErro
         .retry(retry)
         .token_cache(token)
         .classify(classify)
-        .layer(http);
+        .service(http);
 
     let send = move |request: Request<Full<Bytes>>| {
         let client = client.clone();

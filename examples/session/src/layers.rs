@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tower::{Layer, ServiceExt};
+use tower::ServiceExt;
 use tower_heed::{
     BoxError, ErrorClassifyLayer, Stack, ThrottleLayer, TimeoutLayer, classify::AuthStatus,
 };
@@ -48,7 +48,7 @@ impl Sessions {
 
         // The one whose requests start no recovery comes first: it is what recovery sends by.
         let classify = ErrorClassifyLayer::new();
-        let recovering = stack.clone().classify(classify.clone()).layer(http.clone());
+        let recovering = stack.clone().classify(classify.clone()).service(http.clone());
         let sign_outs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&sign_outs);
         let classify = classify.on_unauthenticated(move || {
@@ -58,7 +58,7 @@ impl Sessions {
             async move { drop(recovering.oneshot(Call::Touch.of(user)).await) }
         });
         let mut status = classify.status();
-        let client = stack.classify(classify).layer(http);
+        let client = stack.classify(classify).service(http);
 
         async move {
             let token = client.clone().oneshot(Call::Token.of(user)).await?;

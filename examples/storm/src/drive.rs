@@ -11,7 +11,6 @@ use load_test::{
 };
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
-use tower::Layer;
 use tower_heed::BoxError;
 
 /// So many requests without an answer, and never one with: nobody listens.
@@ -35,7 +34,7 @@ pub struct Summary {
 /// Gets `uri` until all jobs are done. An error is one of the settings.
 pub async fn run(uri: &Uri, work: Work) -> Result<Summary, BoxError> {
     let tally = Tally::begin();
-    let client = heeding::stack()?.layer(wire::client(&tally, work.workers));
+    let client = heeding::stack()?.service(wire::client(&tally, work.workers));
     let uri = uri.clone();
     let job = move || wire::get(client.clone(), uri.clone());
     let start = Instant::now();

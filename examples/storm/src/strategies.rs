@@ -14,7 +14,7 @@ use load_test::{
     wire,
 };
 use tokio::{runtime, time::sleep};
-use tower::{Layer, Service};
+use tower::Service;
 use tower_heed::BoxError;
 
 use super::progress::Bar;
@@ -83,7 +83,7 @@ impl Strategy {
                 move |_| bar.job_ended(&tally)
             };
             let done = if self == Self::Heed {
-                let client = heeding::stack()?.layer(client);
+                let client = heeding::stack()?.service(client);
                 let job = move || wire::get(client.clone(), uri.clone());
                 jobs::run(work, job, ended).await
             } else {

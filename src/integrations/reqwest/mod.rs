@@ -11,13 +11,13 @@
 //! use http::Request;
 //! use http_body_util::{BodyExt, Full};
 //! use reqwest::redirect::Policy;
-//! use tower::{Layer, ServiceExt};
+//! use tower::ServiceExt;
 //! use tower_heed::{Stack, TokenCacheLayer, integrations::reqwest::ReqwestService, token_cache::StaticToken};
 //!
 //! # async fn run() -> Result<(), tower_heed::BoxError> {
 //! let http = reqwest::Client::builder().redirect(Policy::none()).build()?;
 //! let token = TokenCacheLayer::new(StaticToken::new("sk_test_7")?).allow_origin("https://api.clerk.com".parse()?);
-//! let client = Stack::new().token_cache(token).layer(ReqwestService::new(http));
+//! let client = Stack::new().token_cache(token).service(ReqwestService::new(http));
 //!
 //! let request = Request::get("https://api.clerk.com/v1/users").body(Full::<Bytes>::default())?;
 //! let response = client.oneshot(request).await?;

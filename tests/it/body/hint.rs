@@ -17,18 +17,30 @@ fn the_compiler_names_the_layer_that_is_missing() {
         impl<B: ReplayableBody> Service<Request<B>> for Retry {}
         fn layered<S: Service<Request<Stream>>>(_: S) {}
 
+        pub trait HttpClient<B>: Service<Request<B>> + Clone {}
+        impl<S: Service<Request<B>> + Clone, B> HttpClient<B> for S {}
+        pub struct Hyper<B>(std::marker::PhantomData<B>);
+        impl<B> Clone for Hyper<B> { fn clone(&self) -> Self { Self(self.0) } }
+        impl<B> Service<Request<B>> for Hyper<B> {}
+        impl<B> Service<Request<B>> for &Hyper<B> {}
+        pub struct StackService<S: HttpClient<B>, B: ReplayableBody>(S, Vec<B>);
+        pub struct Stack;
+        impl Stack { fn service<S: HttpClient<B>, B: ReplayableBody>(&self, _: S) {} }
+
         pub fn as_an_argument() { fn sent_again<B: ReplayableBody>(_: B) {} sent_again(Stream) }
         pub fn as_a_service() { layered(Retry) }
         pub fn as_a_call() { Retry.call(Request(Stream)) }
+        pub fn around_a_client(http: Hyper<Stream>) { Stack.service(http) }
+        pub struct App { client: StackService<Hyper<Stream>, Stream> }
     "#;
     let messages = compile(uses);
     for expected in [
         "`Stream` can be sent only once, and this sends it again",
         "neither `Clone` nor a `ReplayBody`",
-        "put `tower_heed::body::ReplayBodyLayer` around the layers that retry: they then get a `ReplayBody<Stream>`",
+        "put `tower_heed::body::ReplayBodyLayer` around the layers that retry: they and the client inside then get a `ReplayBody<Stream>`",
         "or use a body that is `Clone`, such as `http_body_util::Full<Bytes>`",
     ] {
-        assert_eq!(messages.matches(expected).count(), 3, "{expected:?} in:\n{messages}");
+        assert_eq!(messages.matches(expected).count(), 5, "{expected:?} in:\n{messages}");
     }
 }
 

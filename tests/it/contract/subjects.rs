@@ -48,7 +48,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
     #[cfg(feature = "response-cache")]
     Subject {
         name: "Stack with a response cache",
-        wrap: |probe| layered(&Stack::new().response_cache(kept()), probe),
+        wrap: |probe| boxed(Stack::new().response_cache(kept()).service(probe)),
     },
     Subject { name: "ThrottleLayer", wrap: |probe| layered(&ThrottleLayer::new(), probe) },
     Subject {
@@ -92,18 +92,20 @@ pub(super) const SUBJECTS: &[Subject] = &[
     Subject { name: "AttemptSpanLayer", wrap: |probe| layered(&AttemptSpanLayer::new(), probe) },
     #[cfg(feature = "reqwest")]
     Subject { name: "ReqwestService", wrap: |probe| boxed(by_reqwest(probe)) },
-    Subject { name: "Stack", wrap: |probe| layered(&Stack::new(), probe) },
+    Subject { name: "Stack", wrap: |probe| boxed(Stack::new().service(probe)) },
     Subject {
         name: "Stack with a fallback",
-        wrap: |probe| layered(&Stack::new().fallback(FallbackLayer::fail_closed()), probe),
+        wrap: |probe| boxed(Stack::new().fallback(FallbackLayer::fail_closed()).service(probe)),
     },
     Subject {
         name: "Stack with spans",
-        wrap: |probe| layered(&Stack::new().attempt_span(AttemptSpanLayer::new()), probe),
+        wrap: |probe| boxed(Stack::new().attempt_span(AttemptSpanLayer::new()).service(probe)),
     },
     Subject {
         name: "Stack with a token",
-        wrap: |probe| layered(&Stack::new().token_cache(tokens().allow_any_https_origin()), probe),
+        wrap: |probe| {
+            boxed(Stack::new().token_cache(tokens().allow_any_https_origin()).service(probe))
+        },
     },
 ];
 
@@ -129,7 +131,7 @@ fn by_reqwest(
             Request::<reqwest::Body>::try_from(request).unwrap().map(|_| Body::from("sent"))
         })
         .map_response(|response| response.map(reqwest::Body::wrap).into());
-    tower_heed::integrations::reqwest::ReqwestService::new(client)
+    tower_heed::integrations::reqwest::ReqwestService::with_body(client)
 }
 
 fn tokens() -> TokenCacheLayer {

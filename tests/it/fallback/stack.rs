@@ -29,7 +29,7 @@ fn token() -> TokenCacheLayer {
 async fn what_a_retry_overcomes_is_not_answered() {
     let (probe, watch) = probe(4);
     let open = FallbackLayer::fail_open(|_| Response::new("open"));
-    let mut client = Stack::new().fallback(open).token_cache(token()).layer(probe);
+    let mut client = Stack::new().fallback(open).token_cache(token()).service(probe);
     watch.respond(429, &[("retry-after", "2")]);
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert!(response.extensions().get::<Degraded>().is_none());
@@ -42,7 +42,7 @@ async fn what_the_stack_gives_up_is_answered_at_once() {
     let (probe, watch) = probe(4);
     let open = FallbackLayer::fail_open(|_| Response::new("open"));
     // The order in which the layers are given does not count.
-    let mut client = Stack::new().token_cache(token()).fallback(open).layer(probe);
+    let mut client = Stack::new().token_cache(token()).fallback(open).service(probe);
     watch.respond(429, &[("retry-after", "3600")]);
     let start = Instant::now();
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_call_that_ran_out_of_time_is_answered_and_signs_nobody_in() {
         .retry(RetryOnRateLimit::new().max_retries(0))
         .classify(classify)
         .fallback(open)
-        .layer(probe);
+        .service(probe);
     watch.push(ScriptedResponse::never());
     let start = Instant::now();
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
     let mut client = Stack::new()
         .retry(RetryOnRateLimit::new().max_retries(0))
         .fallback(FallbackLayer::fail_closed())
-        .layer(probe);
+        .service(probe);
     watch.respond(429, &[("retry-after", "3600")]);
     for class in [ErrorClass::RateLimited, ErrorClass::Throttled] {
         let request: Request<Body> = get("/users/1");

@@ -265,8 +265,7 @@ fn app() -> Router {
     let client = ServiceBuilder::new()
         .map_response(|response: http::Response<_>| response.map(Body::new))
         .layer(FallbackLayer::fail_closed())
-        .layer(Stack::new().retry(RetryOnRateLimit::new().max_retries(0)))
-        .service(api);
+        .service(Stack::new().retry(RetryOnRateLimit::new().max_retries(0)).service(api));
     async fn call(
         State(client): State<Client>,
         request: Request<Body>,
@@ -307,8 +306,7 @@ async fn a_limit_around_the_router_reaches_the_client_in_the_state() {
     let client = ServiceBuilder::new()
         .map_response(|response: http::Response<_>| response.map(Body::new))
         .layer(FallbackLayer::fail_closed())
-        .layer(Stack::new())
-        .service(probe);
+        .service(Stack::new().service(probe));
     let client: Client = BoxCloneSyncService::new(client);
     let limit = |seconds| {
         ServiceBuilder::new()

@@ -13,7 +13,7 @@ use http::{
     HeaderMap, Method, Request, Response, Version,
     header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION, REFERER, TRANSFER_ENCODING},
 };
-use http_body_util::{BodyExt, Empty, Full, channel::Channel};
+use http_body_util::{BodyExt, Full, channel::Channel};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use reqwest::{
@@ -118,8 +118,8 @@ fn ok(_: usize) -> Response<Full<Bytes>> {
     Response::new(Full::from("done"))
 }
 
-fn get(url: &str) -> Request<Empty<Bytes>> {
-    Request::get(url).body(Empty::new()).unwrap()
+fn get(url: &str) -> Request<Full<Bytes>> {
+    Request::get(url).body(Full::default()).unwrap()
 }
 
 /// What sending this to `url` with this client failed with, in its head or in its body, and as what it counts.
@@ -172,8 +172,9 @@ async fn the_stack_goes_around_a_client_and_sends_a_streamed_body_again() {
     .await;
     let token = TokenCacheLayer::new(StaticToken::new("sk_test_7").unwrap())
         .allow_origin(server.url("").parse().unwrap());
-    let client =
-        Stack::new().token_cache(token).layer(ReqwestService::new(client().build().unwrap()));
+    let client = Stack::new()
+        .token_cache(token)
+        .service(ReqwestService::with_body(client().build().unwrap()));
     let client = ReplayBodyLayer::default().layer(client);
 
     // `axum::body::Body` is not `Sync`, and need not be: what is sent is the copy that can be sent again.
@@ -254,7 +255,7 @@ async fn a_uri_without_a_host_is_an_error_of_no_class_and_nothing_is_sent() {
 async fn the_time_limit_of_a_layer_ends_a_request_that_hangs() {
     let url = format!("http://{}/", raw(None).await);
     let layer = TimeoutLayer::new(Duration::from_secs(10));
-    let client = layer.layer(ReqwestService::new(client().build().unwrap()));
+    let client = layer.layer(ReqwestService::with_body(client().build().unwrap()));
     let error = client.oneshot(get(&url)).await.unwrap_err();
     assert!(error.is::<tower_heed::Error>(), "{error:?}");
 }
@@ -265,9 +266,9 @@ async fn readiness_of_what_is_around_the_client_is_passed_on() {
     let limited = ConcurrencyLimit::new(client().build().unwrap(), 1);
     let mut first = ReqwestService::new(limited);
     let mut second = first.clone();
-    let first = ServiceExt::<Request<Empty<Bytes>>>::ready(&mut first).await.unwrap();
+    let first = ServiceExt::<Request<Full<Bytes>>>::ready(&mut first).await.unwrap();
     let call = first.call(get(&server.url("/")));
-    let mut ready = task::spawn(ServiceExt::<Request<Empty<Bytes>>>::ready(&mut second));
+    let mut ready = task::spawn(ServiceExt::<Request<Full<Bytes>>>::ready(&mut second));
     assert_pending!(ready.poll());
     call.await.unwrap();
     assert!(ready.is_woken());
@@ -386,7 +387,7 @@ async fn a_request_body_that_breaks_off_is_an_error_of_no_class_and_found() {
     sender.send_data("half".into()).await.unwrap();
     sender.abort(std::io::Error::other("broke off"));
     let request = Request::post(server.url("/")).body(body).unwrap();
-    let service = ReqwestService::new(client().build().unwrap());
+    let service = ReqwestService::with_body(client().build().unwrap());
     let error = service.oneshot(request).await.unwrap_err();
     assert!(Classification::of_error(error.as_ref()).is_none(), "{error:?}");
     assert_eq!(find::<std::io::Error>(error.as_ref()).unwrap().to_string(), "broke off");

@@ -242,11 +242,11 @@ async fn around_the_stack_each_hop_is_a_call_with_a_token() {
     let retry = RetryOnRateLimit::new().max_retries(0);
     let stack = || Stack::new().retry(retry.clone()).token_cache(tokens().0);
     let web = Web::new(307, "/end");
-    let client = FollowRedirectLayer::new().layer(stack().layer(web.clone()));
+    let client = FollowRedirectLayer::new().layer(stack().service(web.clone()));
     assert_eq!(send(client).await.unwrap().status(), 200);
     assert!(web.seen().iter().all(|(_, token)| token.is_some()));
     let web = Web::new(307, "https://evil.example/back");
-    let client = FollowRedirectLayer::new().layer(stack().layer(web.clone()));
+    let client = FollowRedirectLayer::new().layer(stack().service(web.clone()));
     let error = send(client).await.unwrap_err();
     assert!(is_not_allowed(&error));
     assert_eq!(web.seen().len(), 1);

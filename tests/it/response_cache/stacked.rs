@@ -7,7 +7,7 @@ use tower_heed::{
 
 use super::*;
 
-fn stack() -> Stack<TokenCacheLayer, ResponseCacheLayer> {
+fn stack() -> Stack {
     let token = TokenCacheLayer::new(StaticToken::new("key").unwrap());
     let token = token.allow_origin("https://id.example".parse().unwrap());
     Stack::new().token_cache(token).response_cache(layer())
@@ -16,7 +16,7 @@ fn stack() -> Stack<TokenCacheLayer, ResponseCacheLayer> {
 #[tokio::test(start_paused = true)]
 async fn a_profile_is_fetched_once_and_served_during_a_minute_of_429() {
     let api = Api::new();
-    let client = stack().layer(api.clone());
+    let client = stack().service(api.clone());
     for _ in 0..3 {
         let mut client = client.clone();
         let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_profile_is_fetched_once_and_served_during_a_minute_of_429() {
 async fn a_cold_call_does_not_begin_a_wait_that_passes_its_deadline() {
     let api = Api::new();
     api.responds(429, &[("retry-after", "60")]);
-    let mut client = stack().layer(api.clone());
+    let mut client = stack().service(api.clone());
     let begun = Instant::now();
     let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
     assert_eq!((response.status().as_u16(), Instant::now()), (429, begun));

@@ -127,12 +127,12 @@ impl Subject {
                     .layer(towers::timeout());
                 start(stack.service(api), visit).await;
             }
-            Self::HeedStack => start(Stack::new().layer(api), visit).await,
+            Self::HeedStack => start(Stack::new().service(api), visit).await,
             Self::HeedStackStaticToken => {
-                start(Stack::new().token_cache(fixed()).layer(api), visit).await;
+                start(Stack::new().token_cache(fixed()).service(api), visit).await;
             }
             Self::HeedStackToken => {
-                start(Stack::new().token_cache(fetched()).layer(api), visit).await;
+                start(Stack::new().token_cache(fetched()).service(api), visit).await;
             }
         }
     }

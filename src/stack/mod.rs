@@ -36,7 +36,7 @@
 //! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::Full;
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower::{ServiceExt, service_fn};
 //! use tower_heed::{RetryOnRateLimit, Stack, TimeoutLayer, TokenCacheLayer, token_cache::StaticToken};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -51,7 +51,7 @@
 //!     .retry(RetryOnRateLimit::new().max_retries(3))
 //!     .token_cache(TokenCacheLayer::new(token).allow_origin("https://api.clerk.example".parse()?));
 //!
-//! let client = ServiceBuilder::new().layer(stack).service(client);
+//! let client = stack.service(client);
 //! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;
 //! assert_eq!(client.oneshot(request).await?.status(), 200);
 //! # Ok(())
@@ -76,55 +76,79 @@
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
-//! | `AttemptSpanLayer` is inside the send's `TimeoutLayer` | a send that ran out of time is `cancelled` in its span and not a `timeout` |
+//! | `AttemptSpanLayer` is inside the attempt's `TimeoutLayer` | a send that ran out of time is `cancelled` in its span and not a `timeout` |
 //! | `AttemptSpanLayer` is outside `RetryOnRateLimit` | one span for the whole call, with the status of the last answer and all waits in it |
 //! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy takes it away; put it around the stack |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
 //! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::extensions::Deadline) does not reach the inner one |
 //!
-//! # In a task of its own
+//! # In a struct, a task and a handler
 //!
-//! Where the stack is around a service whose error is a `BoxError`, the compiler may refuse `client.oneshot(request)` inside
-//! `tokio::spawn` or an axum handler: *implementation of `From` is not general enough*. It is a
-//! [limit of the compiler](https://github.com/rust-lang/rust/issues/64552) that tower's own layers meet as well.
-//! `client.ready().await?.call(request).await` and a client that was boxed by
-//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) both pass. The state of an axum app has to be `Sync` as well:
-//! the example `axum_upstream` has its type, a [`BoxCloneSyncService`](tower::util::BoxCloneSyncService), written out.
+//! The service is a [`StackService<S, B>`](StackService) around a client `S` for requests with a body of `B`, whichever layers
+//! were chosen. It is `Sync` where the client is, and so may be in the state of an axum app.
+//!
+//! Each call may be made in a `tokio::spawn` or an axum handler, by `client.oneshot(request)` or
+//! `client.ready().await?.call(request)`, around every client.
+//!
+//! Where a layer of this crate or of tower is *alone* around a client whose error is a [`BoxError`], or
+//! a layer with a bound of `'static` is around the stack (a [`DetachLayer`](crate::DetachLayer)), the compiler refuses the same inside
+//! of an `async` block, with one of
+//!
+//! ```text
+//! error: implementation of `From` is not general enough
+//! error: higher-ranked lifetime error
+//! ```
+//!
+//! It is a [limit of the compiler](https://github.com/rust-lang/rust/issues/64552). A client that is boxed before the block, by
+//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) or [`BoxCloneSyncService::new`](tower::util::BoxCloneSyncService),
+//! passes.
 //!
 //! # Defaults
 //!
-//! [`Stack::CALL_TIMEOUT`], [`Stack::SEND_TIMEOUT`], [`RetryOnRateLimit::new`], [`ThrottleLayer::new`],
+//! [`Stack::CALL_TIMEOUT`], [`Stack::ATTEMPT_TIMEOUT`], [`RetryOnRateLimit::new`], [`ThrottleLayer::new`],
 //! [`ErrorClassifyLayer::new`], no token, no fallback, no spans.
+
+mod body;
+#[cfg(feature = "response-cache")]
+mod cache;
+mod client;
+mod endpoint;
+mod future;
+mod nest;
+mod service;
 
 use std::time::Duration;
 
-use tower_layer::{Identity, Layer};
+use http_body::Body as HttpBody;
 
 #[cfg(feature = "response-cache")]
 use crate::response_cache::ResponseCacheLayer;
 use crate::{
-    attempt_span::AttemptSpanLayer,
-    classify::{ErrorClassify, ErrorClassifyLayer},
-    fallback::FallbackLayer,
-    retry::{RetryOnRateLimit, RetryOnRateLimitService},
-    throttle::{Throttle, ThrottleLayer},
-    timeout::{Timeout, TimeoutLayer},
-    token_cache::TokenCacheLayer,
+    BoxError, attempt_span::AttemptSpanLayer, body::ReplayableBody, classify::ErrorClassifyLayer,
+    endpoint::EndpointPattern, fallback::FallbackLayer, retry::RetryOnRateLimit,
+    throttle::ThrottleLayer, timeout::TimeoutLayer, token_cache::TokenCacheLayer,
 };
 
-/// The recommended stack of layers, itself a layer. The [module page](self) draws it.
+pub use self::{
+    body::Body, client::HttpClient, endpoint::EndpointConfig, future::ResponseFuture,
+    service::StackService,
+};
+
+/// The recommended stack of layers. The [module page](self) draws it.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Stack<Token = Identity, Cache = Identity, Fallback = Identity, AttemptSpan = Identity> {
-    fallback: Fallback,
+pub struct Stack {
+    fallback: Option<FallbackLayer>,
     call_timeout: TimeoutLayer,
-    cache: Cache,
+    #[cfg(feature = "response-cache")]
+    cache: Option<ResponseCacheLayer>,
     retry: RetryOnRateLimit,
     throttle: ThrottleLayer,
     classify: ErrorClassifyLayer,
-    token: Token,
-    attempt_span: AttemptSpan,
-    send_timeout: TimeoutLayer,
+    token: Option<TokenCacheLayer>,
+    attempt_span: Option<AttemptSpanLayer>,
+    attempt_timeout: TimeoutLayer,
+    endpoints: Vec<(EndpointPattern, EndpointConfig)>,
 }
 
 // === impl Stack ===
@@ -135,38 +159,29 @@ impl Stack {
 
     /// Ten seconds for one send, its response body included, so that a call outlives two that hang. Give endpoints with
     /// long downloads a limit of their own.
-    pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// The stack with its defaults, and without a token.
     pub fn new() -> Self {
         Self {
-            fallback: Identity::new(),
+            fallback: None,
             call_timeout: TimeoutLayer::new(Self::CALL_TIMEOUT),
-            cache: Identity::new(),
+            #[cfg(feature = "response-cache")]
+            cache: None,
             retry: RetryOnRateLimit::new(),
             throttle: ThrottleLayer::new(),
-            token: Identity::new(),
-            attempt_span: Identity::new(),
+            token: None,
+            attempt_span: None,
             classify: ErrorClassifyLayer::new(),
-            send_timeout: TimeoutLayer::new(Self::SEND_TIMEOUT),
+            attempt_timeout: TimeoutLayer::new(Self::ATTEMPT_TIMEOUT),
+            endpoints: Vec::new(),
         }
     }
-}
 
-impl<Token, Cache, Fallback, AttemptSpan> Stack<Token, Cache, Fallback, AttemptSpan> {
     /// Says what the caller gets when all else failed: an answer in the upstream's place, or an error that says so.
-    pub fn fallback(self, layer: FallbackLayer) -> Stack<Token, Cache, FallbackLayer, AttemptSpan> {
-        Stack {
-            fallback: layer,
-            call_timeout: self.call_timeout,
-            cache: self.cache,
-            retry: self.retry,
-            throttle: self.throttle,
-            token: self.token,
-            attempt_span: self.attempt_span,
-            classify: self.classify,
-            send_timeout: self.send_timeout,
-        }
+    pub fn fallback(mut self, layer: FallbackLayer) -> Self {
+        self.fallback = Some(layer);
+        self
     }
 
     /// Bounds the whole call, from its start to the end of the response body.
@@ -178,21 +193,9 @@ impl<Token, Cache, Fallback, AttemptSpan> Stack<Token, Cache, Fallback, AttemptS
     /// Keeps the responses of the endpoints that it names: no call at all where one is at hand.
     #[cfg(feature = "response-cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
-    pub fn response_cache(
-        self,
-        layer: ResponseCacheLayer,
-    ) -> Stack<Token, ResponseCacheLayer, Fallback, AttemptSpan> {
-        Stack {
-            fallback: self.fallback,
-            call_timeout: self.call_timeout,
-            cache: layer,
-            retry: self.retry,
-            throttle: self.throttle,
-            token: self.token,
-            attempt_span: self.attempt_span,
-            classify: self.classify,
-            send_timeout: self.send_timeout,
-        }
+    pub fn response_cache(mut self, layer: ResponseCacheLayer) -> Self {
+        self.cache = Some(layer);
+        self
     }
 
     /// Decides what is sent again, and when.
@@ -211,39 +214,15 @@ impl<Token, Cache, Fallback, AttemptSpan> Stack<Token, Cache, Fallback, AttemptS
     ///
     /// The stack leaves the sending again after a rejected token to its retry layer, which has a copy of the request
     /// anyway: see [`TokenCacheLayer::leave_replay_to_retry`].
-    pub fn token_cache(
-        self,
-        layer: TokenCacheLayer,
-    ) -> Stack<TokenCacheLayer, Cache, Fallback, AttemptSpan> {
-        Stack {
-            fallback: self.fallback,
-            call_timeout: self.call_timeout,
-            cache: self.cache,
-            retry: self.retry,
-            throttle: self.throttle,
-            token: layer.leave_replay_to_retry(),
-            attempt_span: self.attempt_span,
-            classify: self.classify,
-            send_timeout: self.send_timeout,
-        }
+    pub fn token_cache(mut self, layer: TokenCacheLayer) -> Self {
+        self.token = Some(layer.leave_replay_to_retry());
+        self
     }
 
     /// Makes a span for each send, around its time limit and inside of all that waits.
-    pub fn attempt_span(
-        self,
-        layer: AttemptSpanLayer,
-    ) -> Stack<Token, Cache, Fallback, AttemptSpanLayer> {
-        Stack {
-            fallback: self.fallback,
-            call_timeout: self.call_timeout,
-            cache: self.cache,
-            retry: self.retry,
-            throttle: self.throttle,
-            token: self.token,
-            attempt_span: layer,
-            classify: self.classify,
-            send_timeout: self.send_timeout,
-        }
+    pub fn attempt_span(mut self, layer: AttemptSpanLayer) -> Self {
+        self.attempt_span = Some(layer);
+        self
     }
 
     /// Says what each answer means, and keeps the session's status.
@@ -253,9 +232,94 @@ impl<Token, Cache, Fallback, AttemptSpan> Stack<Token, Cache, Fallback, AttemptS
     }
 
     /// Bounds each send.
-    pub fn send_timeout(mut self, layer: TimeoutLayer) -> Self {
-        self.send_timeout = layer;
+    pub fn attempt_timeout(mut self, layer: TimeoutLayer) -> Self {
+        self.attempt_timeout = layer;
         self
+    }
+
+    /// Sets what all layers do with the requests that match `pattern`.
+    ///
+    /// Each layer starts from its own settings, whether they were given before or are given after this. The pattern names the
+    /// endpoint in the events, metrics and spans of all of them. Settings for a layer that the stack does not have are without
+    /// effect.
+    pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
+    where
+        F: FnOnce(EndpointConfig) -> EndpointConfig,
+    {
+        self.endpoints.push((pattern, configure(EndpointConfig::default())));
+        self
+    }
+
+    /// The stack whose layers know their endpoints.
+    fn with_endpoints(&self) -> Self {
+        let endpoints = &self.endpoints;
+        endpoints
+            .iter()
+            .fold(self.clone(), |stack, (pattern, config)| stack.with_endpoint(pattern, config))
+    }
+
+    fn with_endpoint(self, pattern: &EndpointPattern, config: &EndpointConfig) -> Self {
+        let at = || pattern.clone();
+        Self {
+            fallback: self
+                .fallback
+                .map(|layer| layer.endpoint(at(), |base| config.fallback.apply(base))),
+            call_timeout: self.call_timeout.endpoint(at(), |base| config.call_timeout.apply(base)),
+            #[cfg(feature = "response-cache")]
+            cache: match self.cache {
+                // An endpoint of the response cache is one whose responses are stored.
+                Some(layer) if !config.response_cache.is_empty() => {
+                    Some(layer.endpoint(at(), |base| config.response_cache.apply(base)))
+                }
+                cache => cache,
+            },
+            retry: self.retry.endpoint(at(), |base| config.retry.apply(base)),
+            throttle: self.throttle.endpoint(at(), |base| config.throttle.apply(base)),
+            classify: self.classify.endpoint(at(), |base| config.classify.apply(base)),
+            token: self
+                .token
+                .map(|layer| layer.endpoint(at(), |base| config.token_cache.apply(base))),
+            attempt_span: self
+                .attempt_span
+                .map(|layer| layer.endpoint(at(), |base| config.attempt_span.apply(base))),
+            attempt_timeout: self
+                .attempt_timeout
+                .endpoint(at(), |base| config.attempt_timeout.apply(base)),
+            endpoints: self.endpoints,
+        }
+    }
+
+    /// Puts the layers around `client`.
+    ///
+    /// The request body has to be one that can be sent again: see [`ReplayableBody`]. For another the compiler names the layer that
+    /// makes it so:
+    ///
+    /// ```compile_fail,E0277
+    /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    /// use tower_heed::Stack;
+    ///
+    /// let http = Client::builder(TokioExecutor::new()).build_http::<axum::body::Body>();
+    /// let client = Stack::new().service(http); // `axum::body::Body` can be sent only once, and this sends it again
+    /// ```
+    ///
+    /// ```
+    /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    /// use tower::ServiceBuilder;
+    /// use tower_heed::{Stack, body::{ReplayBody, ReplayBodyLayer}};
+    ///
+    /// let http = Client::builder(TokioExecutor::new()).build_http::<ReplayBody<axum::body::Body>>();
+    /// let client = ServiceBuilder::new().layer(ReplayBodyLayer::default()).service(Stack::new().service(http));
+    /// ```
+    pub fn service<S, B>(&self, client: S) -> StackService<S, B>
+    where
+        S: HttpClient<B> + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        S::ResponseBody: Send + 'static,
+        <S::ResponseBody as HttpBody>::Error: Into<BoxError>,
+        B: ReplayableBody + Send + 'static,
+    {
+        StackService::new(&self.with_endpoints(), client)
     }
 }
 
@@ -264,28 +328,3 @@ impl Default for Stack {
         Self::new()
     }
 }
-
-impl<S, Token, Cache, Fallback, AttemptSpan> Layer<S> for Stack<Token, Cache, Fallback, AttemptSpan>
-where
-    AttemptSpan: Layer<Timeout<S>>,
-    Token: Layer<AttemptSpan::Service>,
-    Cache: Layer<Sends<Token::Service>>,
-    Fallback: Layer<Timeout<Cache::Service>>,
-{
-    type Service = Fallback::Service;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        let inner = self.send_timeout.layer(inner);
-        let inner = self.attempt_span.layer(inner);
-        let inner = self.token.layer(inner);
-        let inner = self.classify.layer(inner);
-        let inner = self.throttle.layer(inner);
-        let inner = self.retry.layer(inner);
-        let inner = self.cache.layer(inner);
-        let inner = self.call_timeout.layer(inner);
-        self.fallback.layer(inner)
-    }
-}
-
-/// What makes several sends of one call, around what each send goes through.
-type Sends<S> = RetryOnRateLimitService<Throttle<ErrorClassify<S>>>;

@@ -1,0 +1,61 @@
+//! How one request is sent for several callers.
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::sync::oneshot;
+use tower_service::Service;
+
+use super::{
+    ResponseCache,
+    fetch::{self, Fetch},
+    waiting::{WaitingCall, WaitingFuture},
+};
+use crate::{BoxError, single_flight::Running};
+
+/// How one request is sent for several callers, as values.
+///
+/// They are made where the service is known to be `Send + 'static`, and used where the compiler cannot prove it: inside an `async`
+/// block it assumes no `'static` for the parameters of a type.
+pub(crate) struct Sharing<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    /// Awaits the response on a task of its own, for this call and all that join.
+    pub(super) lead: fn(S::Future, Running<Fetch>, WaitingCall) -> WaitingFuture<RB>,
+    /// Waits for the fetch of another call.
+    pub(super) join: fn(ResponseCache<S>, WaitingCall, Request<B>) -> WaitingFuture<RB>,
+}
+
+// === impl Sharing ===
+
+impl<S, B, RB> Sharing<S, B, RB>
+where
+    S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    RB: Body + Send + 'static,
+    RB::Error: Into<BoxError>,
+{
+    pub(crate) fn new() -> Self {
+        Self {
+            lead: |response, running, call| {
+                let (leader, not_shared) = oneshot::channel();
+                fetch::spawn(running, response, leader);
+                Box::pin(call.lead(not_shared))
+            },
+            join: |cache, call, request| Box::pin(cache.join(call, request)),
+        }
+    }
+}
+
+impl<S, B, RB> Clone for Sharing<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, B, RB> Copy for Sharing<S, B, RB> where S: Service<Request<B>> {}

@@ -1,0 +1,311 @@
+//! The layers of a stack around one another.
+//!
+//! Three nests, of which a stack has the smallest that holds what was chosen. One nest with the layers that were not chosen left
+//! off inside it was measured: a stack without a token took 29 % more instructions than with a nest of its own, and one with a
+//! token 17 %, nearly all of it for moving larger futures and more often.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+#[cfg(feature = "response-cache")]
+use super::cache::Cache;
+use super::{
+    ResponseFuture, Stack,
+    client::{Client, ClientBody, HttpClient},
+};
+#[cfg(feature = "response-cache")]
+use crate::response_cache::{CacheBody, ResponseCache};
+use crate::{
+    BoxError,
+    attempt_span::AttemptSpan,
+    body::ReplayableBody,
+    classify::ErrorClassify,
+    fallback::{Fallback, FallbackBody},
+    retry::RetryOnRateLimitService,
+    throttle::Throttle,
+    timeout::{Timeout, TimeoutBody},
+    token_cache::TokenCache,
+};
+
+/// One send.
+type Send<S, B> = Timeout<Client<S, B>>;
+
+/// What makes several sends of one call, around what each send goes through.
+type Sends<S> = RetryOnRateLimitService<Throttle<ErrorClassify<S>>>;
+
+type Bare<S, B> = Timeout<Sends<Send<S, B>>>;
+type Token<S, B> = Timeout<Sends<TokenCache<Send<S, B>>>>;
+type FullSends<S, B> = Sends<TokenCache<AttemptSpan<Send<S, B>>>>;
+#[cfg(feature = "response-cache")]
+type Full<S, B> = Fallback<Timeout<Cache<FullSends<S, B>, B>>>;
+#[cfg(not(feature = "response-cache"))]
+type Full<S, B> = Fallback<Timeout<FullSends<S, B>>>;
+
+pub(super) type BareBody<RB> = TimeoutBody<TimeoutBody<ClientBody<RB>>>;
+#[cfg(feature = "response-cache")]
+pub(super) type FullBody<RB> = FallbackBody<TimeoutBody<CacheBody<TimeoutBody<ClientBody<RB>>>>>;
+#[cfg(not(feature = "response-cache"))]
+pub(super) type FullBody<RB> = FallbackBody<BareBody<RB>>;
+
+type FutureOf<S, B> = <S as Service<Request<B>>>::Future;
+
+/// The layers around a client.
+pub(super) enum Nest<S, B>
+where
+    S: HttpClient<B>,
+    B: ReplayableBody,
+{
+    /// None of those that are optional.
+    Bare(Bare<S, B>),
+    /// A token, and none of the others.
+    Token(Token<S, B>),
+    /// Any of them. Those that were not chosen do nothing.
+    Full(Full<S, B>),
+}
+
+pin_project! {
+    /// The future of a call.
+    #[project = NestFutureProject]
+    pub(super) enum NestFuture<S, B>
+    where
+        S: HttpClient<B>,
+        B: ReplayableBody,
+    {
+        Bare { #[pin] future: FutureOf<Bare<S, B>, B> },
+        Token { #[pin] future: FutureOf<Token<S, B>, B> },
+        Full { #[pin] future: FutureOf<Full<S, B>, B> },
+    }
+}
+
+pin_project! {
+    /// The body of a response.
+    #[project = NestBodyProject]
+    pub(super) enum NestBody<RB: Body> {
+        Bare { #[pin] body: BareBody<RB> },
+        Full { #[pin] body: FullBody<RB> },
+    }
+}
+
+// === impl Nest ===
+
+impl<S, B> Nest<S, B>
+where
+    S: HttpClient<B> + std::marker::Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: std::marker::Send + 'static,
+    S::ResponseBody: std::marker::Send + 'static,
+    <S::ResponseBody as Body>::Error: Into<BoxError>,
+    B: ReplayableBody + std::marker::Send + 'static,
+{
+    pub(super) fn new(stack: &Stack, client: S) -> Self {
+        let send = stack.attempt_timeout.layer(Client::new(client));
+        if stack.is_full() {
+            let spanned = match &stack.attempt_span {
+                Some(layer) => layer.layer(send),
+                None => AttemptSpan::off(send),
+            };
+            let with_token = match &stack.token {
+                Some(layer) => layer.layer(spanned),
+                None => TokenCache::off(spanned),
+            };
+            let sends = stack.sends(with_token);
+            #[cfg(feature = "response-cache")]
+            let sends = Cache::new(match &stack.cache {
+                Some(layer) => layer.layer(sends),
+                None => ResponseCache::off(sends),
+            });
+            let call = stack.call_timeout.layer(sends);
+            return Self::Full(match &stack.fallback {
+                Some(layer) => layer.layer(call),
+                None => Fallback::off(call),
+            });
+        }
+        match &stack.token {
+            Some(layer) => Self::Token(stack.call_timeout.layer(stack.sends(layer.layer(send)))),
+            None => Self::Bare(stack.call_timeout.layer(stack.sends(send))),
+        }
+    }
+}
+
+impl<S, B> Nest<S, B>
+where
+    S: HttpClient<B>,
+    B: ReplayableBody,
+{
+    pub(super) const fn get_ref(&self) -> &S {
+        match self {
+            Self::Bare(call) => send_ref(call.get_ref()).get_ref().get_ref(),
+            Self::Token(call) => send_ref(call.get_ref()).get_ref().get_ref().get_ref(),
+            Self::Full(call) => {
+                let call = call.get_ref().get_ref();
+                #[cfg(feature = "response-cache")]
+                let call = call.get_ref().get_ref();
+                send_ref(call).get_ref().get_ref().get_ref().get_ref()
+            }
+        }
+    }
+
+    pub(super) const fn get_mut(&mut self) -> &mut S {
+        match self {
+            Self::Bare(call) => send_mut(call.get_mut()).get_mut().get_mut(),
+            Self::Token(call) => send_mut(call.get_mut()).get_mut().get_mut().get_mut(),
+            Self::Full(call) => {
+                let call = call.get_mut().get_mut();
+                #[cfg(feature = "response-cache")]
+                let call = call.get_mut().get_mut();
+                send_mut(call).get_mut().get_mut().get_mut().get_mut()
+            }
+        }
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        match self {
+            Self::Bare(call) => into_send(call.into_inner()).into_inner().into_inner(),
+            Self::Token(call) => {
+                into_send(call.into_inner()).into_inner().into_inner().into_inner()
+            }
+            Self::Full(call) => {
+                let call = call.into_inner().into_inner();
+                #[cfg(feature = "response-cache")]
+                let call = call.into_inner().into_inner();
+                into_send(call).into_inner().into_inner().into_inner().into_inner()
+            }
+        }
+    }
+}
+
+const fn send_ref<S>(sends: &Sends<S>) -> &S {
+    sends.get_ref().get_ref().get_ref()
+}
+
+const fn send_mut<S>(sends: &mut Sends<S>) -> &mut S {
+    sends.get_mut().get_mut().get_mut()
+}
+
+fn into_send<S>(sends: Sends<S>) -> S {
+    sends.into_inner().into_inner().into_inner()
+}
+
+impl Stack {
+    fn is_full(&self) -> bool {
+        #[cfg(feature = "response-cache")]
+        if self.cache.is_some() {
+            return true;
+        }
+        self.attempt_span.is_some() || self.fallback.is_some()
+    }
+
+    fn sends<S>(&self, send: S) -> Sends<S> {
+        self.retry.layer(self.throttle.layer(self.classify.layer(send)))
+    }
+}
+
+impl<S, B> Nest<S, B>
+where
+    S: HttpClient<B>,
+    B: ReplayableBody,
+{
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Bare(service) => service.poll_ready(cx),
+            Self::Token(service) => service.poll_ready(cx),
+            Self::Full(service) => service.poll_ready(cx),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn call(&mut self, request: Request<B>) -> ResponseFuture<S, B> {
+        match self {
+            Self::Bare(service) => {
+                ResponseFuture { inner: NestFuture::Bare { future: call(service, request) } }
+            }
+            Self::Token(service) => {
+                ResponseFuture { inner: NestFuture::Token { future: call(service, request) } }
+            }
+            Self::Full(service) => {
+                ResponseFuture { inner: NestFuture::Full { future: call(service, request) } }
+            }
+        }
+    }
+}
+
+impl<S, B> Clone for Nest<S, B>
+where
+    S: HttpClient<B>,
+    B: ReplayableBody,
+{
+    fn clone(&self) -> Self {
+        match self {
+            Self::Bare(service) => Self::Bare(service.clone()),
+            Self::Token(service) => Self::Token(service.clone()),
+            Self::Full(service) => Self::Full(service.clone()),
+        }
+    }
+}
+
+/// Calls out of line, so that the future is made where it is kept.
+#[inline(never)]
+fn call<S: Service<R>, R>(service: &mut S, request: R) -> S::Future {
+    service.call(request)
+}
+
+// === impl NestFuture ===
+
+impl<S, B> Future for NestFuture<S, B>
+where
+    S: HttpClient<B>,
+    B: ReplayableBody,
+{
+    type Output = Result<Response<super::Body<S::ResponseBody>>, BoxError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            NestFutureProject::Bare { future } => future.poll_with(cx, super::Body::bare),
+            NestFutureProject::Token { future } => future.poll_with(cx, super::Body::bare),
+            NestFutureProject::Full { future } => {
+                future.poll(cx).map(|result| result.map(|response| response.map(super::Body::full)))
+            }
+        }
+    }
+}
+
+// === impl NestBody ===
+
+impl<RB: Body> Body for NestBody<RB> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project() {
+            NestBodyProject::Bare { body } => body.poll_frame(cx),
+            NestBodyProject::Full { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Bare { body } => body.is_end_stream(),
+            Self::Full { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Bare { body } => body.size_hint(),
+            Self::Full { body } => body.size_hint(),
+        }
+    }
+}
