@@ -39,11 +39,11 @@ async fn the_error_says_what_happened_and_for_how_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_original_error_is_its_source_and_no_secret_is_in_its_text() {
+async fn the_original_error_is_its_source_and_the_issuers_description_is_not_in_its_text() {
     let secret = TokenError::new(TokenErrorKind::RateLimited)
         .with_retry_after(Duration::from_secs(5))
         .with_description("sesame")
-        .with_source("sesame");
+        .with_source("connection reset");
     let outcome =
         outcome_of(&FallbackLayer::fail_closed(), "/", Err(Wrapper(secret.into()).into())).await;
     let error = unavailable(&outcome);
@@ -51,6 +51,7 @@ async fn the_original_error_is_its_source_and_no_secret_is_in_its_text() {
     assert_eq!(error.endpoint(), None);
     assert_eq!(find::<TokenError>(error).unwrap().kind(), TokenErrorKind::RateLimited);
     assert!(!format!("{error} {error:?}").contains("sesame"));
+    assert!(error.to_string().contains("connection reset"), "{error}");
     assert_eq!(error.clone().to_string(), error.to_string());
 }
 
