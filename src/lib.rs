@@ -144,6 +144,6 @@ pub use timeout::TimeoutLayer;
 pub use token_cache::TokenCacheLayer;
 
 /// The README's examples compile.
-#[cfg(all(doctest, feature = "client-credentials"))]
+#[cfg(all(doctest, feature = "client-credentials", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -155,8 +155,7 @@ fn the_defaults_that_are_written_out_are_those_of_the_code() {
     assert_eq!(Stack::ATTEMPT_TIMEOUT, Duration::from_secs(10));
     assert_eq!(Stack::CALL_TIMEOUT, Duration::from_secs(30));
     assert!(
-        include_str!("../../README.md")
-            .contains("more than ten seconds and no call more than thirty")
+        include_str!("../../README.md").contains("at most ten seconds and a call at most thirty")
     );
 }
 
