@@ -11,6 +11,7 @@ const MAX_EMPTY_FRAMES: u16 = 1024;
 
 /// How the reading of a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "it is not part of the public API")]
 pub enum Ending<E> {
     /// The body was read to its end, so its connection can be used again.
     Complete,

@@ -51,6 +51,9 @@ pin_project! {
     }
 }
 
+/// The response that rejected the token, and what follows from it.
+type Rejected<S, B> = (<S as Service<Request<B>>>::Response, OnRejection<S, B>);
+
 /// A call whose request is not in flight. What is taken out is taken once, at the end of a state.
 pub(super) enum Held<S, B>
 where
@@ -61,7 +64,7 @@ where
     /// There is one, and the service is being made ready.
     Readying { token: Arc<Cached>, pending: Option<Box<PendingRequest<S, B>>>, stalled: bool },
     /// The response rejected the token: the call waits for the next one.
-    Renewing { token: Renew, rejected: Option<Box<(S::Response, OnRejection<S, B>)>> },
+    Renewing { token: Renew, rejected: Option<Box<Rejected<S, B>>> },
     /// Nothing is sent.
     Failed { error: Option<BoxError> },
 }
