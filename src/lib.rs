@@ -1,21 +1,21 @@
-//! Tower layers for HTTP clients that **heed** what an API tells them: slow down, sign in again, give up, carry on.
+//! Rate-limit-aware retry, throttling and OAuth tokens for tower HTTP clients.
 //!
-//! A backend calls an identity API. It hits a limit and every caller retries at once; a 429 is taken for a sign-out; a token
-//! is fetched for each call, and a slow upstream holds the login. Each layer of this crate mends one of these around any
+//! A backend calls an identity API. It hits a limit and every caller retries at once; a 429 is treated as a sign-out; a token
+//! is fetched for each call, and a slow upstream holds the login. Each layer of this crate solves one of these around any
 //! HTTP [`Service`](tower_service::Service), alone, in any order, and configured for each endpoint:
 //!
 //! | layer | what it does |
 //! |---|---|
-//! | [`ErrorClassifyLayer`] | says what each answer means, and keeps the session's status |
-//! | [`RetryOnRateLimit`] | waits as long as the server said, then sends again |
-//! | [`ThrottleLayer`] | holds requests back until the server will take them, at its limit and not beyond |
-//! | [`TokenCacheLayer`] | obtains, caches, refreshes and attaches the bearer token |
-//! | `ResponseCacheLayer` | keeps chosen responses, and serves them while the server is out (feature `response-cache`) |
+//! | [`ErrorClassifyLayer`] | attaches the class of each failure, and keeps the session's status |
+//! | [`RetryOnRateLimit`] | waits as long as the server asks, then sends again |
+//! | [`ThrottleLayer`] | queues requests until the server will accept them, at its limit and not beyond |
+//! | [`TokenCacheLayer`] | fetches, caches, refreshes and attaches the bearer token |
+//! | `ResponseCacheLayer` | stores chosen responses, and serves them while the server is down (feature `response-cache`) |
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
-//! | [`FallbackLayer`] | answers in the place of an upstream that is out, or fails closed |
-//! | [`DetachLayer`] | answers 202 for named endpoints and sends in the background |
+//! | [`FallbackLayer`] | responds in place of an upstream that is down, or fails closed |
+//! | [`DetachLayer`] | responds 202 for named endpoints and sends in the background |
 //! | [`AttemptSpanLayer`] | makes a span for each attempt, by OpenTelemetry's conventions |
-//! | [`Stack`] | the [order](stack) that is recommended |
+//! | [`Stack`] | the recommended [order](stack) |
 //!
 //! # Example
 //!
@@ -42,7 +42,7 @@
 //! let client = Stack::new().token_cache(token).service(http);
 //!
 //! let request = Request::get("https://api.clerk.example/v1/users").body(Full::default())?;
-//! let response = client.clone().oneshot(request).await?; // made once, and cloned for each call
+//! let response = client.clone().oneshot(request).await?; // built once, and cloned for each call
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
 //! # Ok(())
@@ -53,27 +53,27 @@
 //!
 //! # Where things are
 //!
-//! What the server said → what we decide → how we wait. [`headers`] reads what servers say, [`policy`] decides, and the
-//! layers wait and send. The first two are functions of their arguments and of use without any layer: they say what an
-//! answer means and whether it would be sent again, with no clock and no chance of their own.
+//! Each layer has a module of its name, whose page lists its defaults and what it does about readiness, cancellation, cloning and
+//! errors. [`headers`] reads what servers say about their limits, and is of use without any layer; [`extensions`] holds the
+//! facts that travel with a request; [`error`] is the one error that all layers make.
 //!
-//! The [`guide`] is the manual: in which [order](guide::ordering) the layers go, what [readiness](guide::readiness) asks of a
-//! layer, which [providers](guide::providers) are read, [what happens when](guide::failure_modes) something fails, how to
+//! The [`guide`] is the manual: the [order](guide::ordering) of the layers, tower's [readiness](guide::readiness) contract,
+//! the known [providers](guide::providers), [what happens when](guide::failure_modes) something fails, how to
 //! [test](guide::testing) a stack, what it [costs](guide::performance), and what [others](guide::comparison) do.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
-//! | `hyper` | yes | tells a connection that was never made from one that broke, for hyper's and hyper-util's errors |
+//! | `hyper` | yes | tells a connection that was never established from one that broke, for hyper's and hyper-util's errors |
 //! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
-//! | `axum` | | our errors as answers of an axum app, and a newtype for the others |
+//! | `axum` | | our errors as responses of an axum app, and a newtype for the others |
 //! | `reqwest` | | the layers around a reqwest client |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
 //! | `metrics` | | counts what the layers do, by endpoint, for the `metrics` facade |
-//! | `response-cache` | | `ResponseCacheLayer`: keeps the responses of chosen `GET`s |
-//! | `http2` | | tells an HTTP/2 stream that was refused unprocessed |
-//! | `private-key-jwt` | | a client that proves itself by a signature and sends no secret |
+//! | `response-cache` | | `ResponseCacheLayer`: stores the responses to chosen `GET`s |
+//! | `http2` | | recognises an HTTP/2 stream that was refused unprocessed |
+//! | `private-key-jwt` | | client authentication by a signature in place of a secret |
 //! | `test-util` | | a scripted service, a clock to set and a readiness probe, for the tests of your own stack |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

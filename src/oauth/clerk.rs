@@ -38,7 +38,7 @@ use crate::{
 ///
 /// Each token costs money, so keep this source behind a [`TokenCacheLayer`](crate::TokenCacheLayer). Without
 /// [`expires_in`](Self::expires_in) a token does not expire (`expiration` is `null`): it is fetched once, and again only when a
-/// server rejects it. See [`ClientCredentials`] about the endpoint's own client.
+/// server rejects it. See [`ClientCredentials`](super::ClientCredentials) about the endpoint's own client.
 ///
 /// ```
 /// # use std::convert::Infallible;
