@@ -50,7 +50,7 @@
 //!
 //! let http = service_fn(async |_: Request<String>| Ok::<_, BoxError>(Response::new(String::new())));
 //! let spans = AttemptSpanLayer::new().endpoint("GET /users/{id}".parse()?, |config| config);
-//! let client = Stack::new().attempt_span(spans).layer(http);
+//! let client = Stack::new().attempt_span(spans).service(http);
 //! client.oneshot(Request::get("https://id.example/users/7").body(String::new())?).await?;
 //!
 //! assert_eq!(exporter.get_finished_spans()?[0].name, "GET /users/{id}");
