@@ -32,7 +32,7 @@
 //!
 //! ```
 //! use http::{Request, Response};
-//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower::{ServiceExt, service_fn};
 //! use tower_heed::{AttemptSpanLayer, BoxError, Stack};
 //! use tracing_opentelemetry::OpenTelemetryLayer;
 //! use tracing_subscriber::layer::SubscriberExt;
