@@ -15,7 +15,7 @@ use crate::{
     response_cache::{CacheBody, ResponseCache, ResponseFuture, Sharing},
 };
 
-/// A [`ResponseCache`] that knows by value, and not by bounds, how a request is sent for several callers.
+/// A [`ResponseCache`] that gets how a shared fetch is sent as a value, not by a bound: see [`Client`](super::client::Client).
 pub(super) struct Cache<S, B>
 where
     S: HttpClient<B>,

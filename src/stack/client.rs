@@ -14,9 +14,8 @@ use tower_service::Service;
 
 use crate::BoxError;
 
-/// What a [`Stack`](super::Stack) goes around: a service that takes requests with a body of `B`, and can be cloned.
-///
-/// Every such service is one: hyper-util's client, a `ReqwestService`, a boxed service, a `service_fn`.
+/// A client that a [`Stack`](super::Stack) can go around: any `Clone` service for requests with a body `B`, such as hyper-util's
+/// client, a `ReqwestService`, a boxed service or a `service_fn`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no HTTP client for requests with a body of `{B}`",
     label = "a stack goes around a `Clone` service from `http::Request<{B}>` to `http::Response`"
@@ -38,9 +37,9 @@ where
 
 /// A client whose errors are boxed, and whose response bodies yield [`Bytes`].
 ///
-/// How an error is boxed is a *value* in here, taken where `E: Into<BoxError>` is known. As a bound of the service it would have to be
-/// proved again wherever the compiler asks whether a future is `Send`, and inside an `async` block it cannot prove it for
-/// `E = BoxError`: <https://github.com/rust-lang/rust/issues/64552>.
+/// The conversions of errors are function pointers, taken where `E: Into<BoxError>` is known. As a bound, the compiler would have to
+/// prove it again wherever a future must be `Send`, and inside an `async` block it cannot for `E = BoxError`:
+/// <https://github.com/rust-lang/rust/issues/64552>.
 pub(super) struct Client<S, B>
 where
     S: HttpClient<B>,

@@ -8,10 +8,9 @@ use crate::{
     token_cache::TokenConfig,
 };
 
-/// What the layers of a [`Stack`](super::Stack) do with the requests to one endpoint; what
-/// [`Stack::endpoint`](super::Stack::endpoint) hands to its closure.
+/// The settings of all layers for one endpoint, as [`Stack::endpoint`](super::Stack::endpoint) hands them to its closure.
 ///
-/// There is a setter for each layer, with the name that the stack has for it. It takes what that layer's own `endpoint` takes, and
+/// There is a setter for each layer, named as in [`Stack`](super::Stack). It takes a closure, as the layer's own `endpoint` does, and
 /// starts from that layer's settings:
 ///
 /// ```
@@ -38,7 +37,8 @@ pub struct EndpointConfig {
     pub(super) attempt_timeout: Changes<TimeoutConfig>,
 }
 
-/// Changes to a layer's settings, which are made when the stack is put around a client: so the order of its setters does not matter.
+/// Changes to a layer's settings. They are applied when the stack is put around a client, so the order of its setters does not
+/// matter.
 pub(super) struct Changes<C>(Vec<Arc<dyn Fn(C) -> C + Send + Sync>>);
 
 macro_rules! setters {
@@ -82,32 +82,32 @@ impl EndpointConfig {
         attempt_timeout: TimeoutConfig,
     }
 
-    /// A call may take `limit`.
+    /// Sets the time limit of the whole call.
     pub fn timeout(self, limit: Duration) -> Self {
         self.call_timeout(move |config| config.limit(limit))
     }
 
-    /// Attempts after the first, at most.
+    /// Sets the largest number of attempts after the first.
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.retry(move |config| config.max_retries(max_retries))
     }
 
-    /// These requests may be sent again after any failure, whatever their method.
+    /// Allows a retry after any failure, whatever the method.
     pub fn idempotent(self) -> Self {
         self.retry(RetryConfig::idempotent)
     }
 
-    /// These requests need no permit.
+    /// Sends these requests without a permit.
     pub fn throttle_exempt(self) -> Self {
         self.throttle(ThrottleConfig::exempt)
     }
 
-    /// The priority of these requests in the queue.
+    /// Sets the priority of these requests in the queue.
     pub fn priority(self, priority: Priority) -> Self {
         self.throttle(move |config| config.priority(priority))
     }
 
-    /// These requests carry no token.
+    /// Sends these requests without a token.
     pub fn without_token(self) -> Self {
         self.token_cache(TokenConfig::without_token)
     }

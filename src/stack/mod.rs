@@ -4,30 +4,33 @@
 //!                       requests                              why it stands here
 //!                          │
 //!           ┌──────────────▼─────────────┐
-//!           │  FallbackLayer             │  says what the caller gets when all else failed
+//!           │  FallbackLayer             │  decides what the caller gets when everything inside has failed
 //!           │ ┌──────────────────────────┴┐
 //!           │ │  TimeoutLayer             │  bounds the whole call: waits, retries, body
 //!           │ │ ┌─────────────────────────┴┐
-//!           │ │ │  RetryOnRateLimit        │  makes several sends of one call
+//!           │ │ │  RetryOnRateLimit        │  makes several attempts out of one call
 //!           │ │ │ ┌────────────────────────┴┐
-//!           │ │ │ │  ThrottleLayer          │  holds each send back until the server will take it
+//!           │ │ │ │  ThrottleLayer          │  queues each attempt until the server will accept it
 //!           │ │ │ │ ┌───────────────────────┴┐
-//!           │ │ │ │ │  ErrorClassifyLayer    │  gives the answer of each send its meaning
+//!           │ │ │ │ │  ErrorClassifyLayer    │  classifies the response of each attempt
 //!           │ │ │ │ │ ┌──────────────────────┴┐
-//!           │ │ │ │ │ │  TokenCacheLayer      │  gives each send a token that is good then
+//!           │ │ │ │ │ │  TokenCacheLayer      │  attaches a valid token to each attempt
 //!           │ │ │ │ │ │ ┌─────────────────────┴┐
-//!           │ │ │ │ │ │ │  TimeoutLayer        │  bounds each send
+//!           │ │ │ │ │ │ │  TimeoutLayer        │  bounds each attempt
 //!           │ │ │ │ │ │ │ ┌────────────────────┴┐
 //!           │ │ │ │ │ │ │ │  the client         │  hyper-util, reqwest, a test's service
 //!           └─┴─┴─┴─┴─┴─┴─┴─────────────────────┘
 //! ```
 //!
-//! The token layer is left out until a [`token_cache`](Stack::token_cache) is given, and the fallback layer until there is a
-//! [`fallback`](Stack::fallback): whether to fail open or closed is nothing that a default could say. A [`DetachLayer`](crate::DetachLayer)
-//! goes around the whole stack. With the feature `response-cache` there can be a `ResponseCacheLayer` as well, by
-//! `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that what is at hand needs neither a
-//! turn nor a token, and a request that many share is retried once for all. A [`AttemptSpanLayer`] goes between the token layer and
-//! the send's `TimeoutLayer`, by [`attempt_span`](Stack::attempt_span).
+//! Three layers are optional, and there is a fourth with the feature `response-cache`:
+//!
+//! * `TokenCacheLayer`, by [`token_cache`](Stack::token_cache);
+//! * `FallbackLayer`, by [`fallback`](Stack::fallback): no default can know whether to fail open or closed;
+//! * [`AttemptSpanLayer`], by [`attempt_span`](Stack::attempt_span): between the token layer and the attempt's `TimeoutLayer`;
+//! * `ResponseCacheLayer`, by `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that a stored
+//!   response needs neither a permit nor a token, and a shared fetch is retried once for all its waiters.
+//!
+//! A [`DetachLayer`](crate::DetachLayer) goes around the whole stack.
 //!
 //! # Example
 //!
@@ -64,44 +67,43 @@
 //!
 //! | if | then |
 //! |---|---|
-//! | `FallbackLayer` is inside the call's `TimeoutLayer` | a call that ran out of time is not answered, and an answer that is waited for uses up its time |
-//! | `FallbackLayer` is inside `RetryOnRateLimit` | the first failure is answered, and nothing is ever sent again |
-//! | `RetryOnRateLimit` is outside the call's `TimeoutLayer` | each send has that limit, and nothing bounds the call |
-//! | there is no `TimeoutLayer` inside `RetryOnRateLimit` | one send that hangs uses up the time of the whole call |
-//! | `TokenCacheLayer` is outside `RetryOnRateLimit` | a send after a long wait carries the token of the first one, which may have ended |
-//! | `ThrottleLayer` is outside `RetryOnRateLimit` | it hears of the last answer only, and a retry goes past the line of those who wait |
-//! | `ThrottleLayer` is inside `TokenCacheLayer` | a token that was good at the beginning of a long wait may have ended at its end |
-//! | `ThrottleLayer` is inside the send's `TimeoutLayer` | waiting for a turn uses up the time of the send |
-//! | `ResponseCacheLayer` is inside `TokenCacheLayer` | each new token is another credential, of which nothing is kept yet |
-//! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last answer only: a refusal that a retry overcame leaves no trace in its status and log |
-//! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to a token that has ended is a sign-out to it, also where a fresh token mends it at once; a token that cannot be had is not seen |
-//! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as an answer, so that a revoked token is not replaced |
-//! | `AttemptSpanLayer` is inside the attempt's `TimeoutLayer` | a send that ran out of time is `cancelled` in its span and not a `timeout` |
-//! | `AttemptSpanLayer` is outside `RetryOnRateLimit` | one span for the whole call, with the status of the last answer and all waits in it |
-//! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy takes it away; put it around the stack |
+//! | `FallbackLayer` is inside the call's `TimeoutLayer` | a call that times out gets no fallback response, and making one uses up the call's time |
+//! | `FallbackLayer` is inside `RetryOnRateLimit` | the first failure gets the fallback response, and nothing is ever retried |
+//! | `RetryOnRateLimit` is outside the call's `TimeoutLayer` | each attempt has that limit, and nothing bounds the call |
+//! | there is no `TimeoutLayer` inside `RetryOnRateLimit` | one attempt that hangs uses up the time of the whole call |
+//! | `TokenCacheLayer` is outside `RetryOnRateLimit` | a retry after a long wait carries the token of the first attempt, which may have expired |
+//! | `ThrottleLayer` is outside `RetryOnRateLimit` | it sees the last response only, and retries bypass the queue |
+//! | `ThrottleLayer` is inside `TokenCacheLayer` | the token is attached before the wait in the queue and may expire during it |
+//! | `ThrottleLayer` is inside the attempt's `TimeoutLayer` | the wait for a permit uses up the attempt's time |
+//! | `ResponseCacheLayer` is inside `TokenCacheLayer` | each new token is another credential, for which nothing is stored yet |
+//! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last response only: a 429 that was retried with success is in neither its status nor its log |
+//! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to an expired token is a sign-out, even where a fresh token resolves it; a failed token fetch is not seen |
+//! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as a response, so that a revoked token is not replaced |
+//! | `AttemptSpanLayer` is inside the attempt's `TimeoutLayer` | the span of an attempt that timed out says `cancelled` and not `timeout` |
+//! | `AttemptSpanLayer` is outside `RetryOnRateLimit` | one span covers the whole call and its waits, with the status of the last response |
+//! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy removes it; put it around the stack |
 //! | tower's `ConcurrencyLimit` is outside `RetryOnRateLimit` | a call that waits for a reset holds a permit |
 //! | tower's `Buffer` is between two layers | the ambient [`Deadline`](crate::extensions::Deadline) does not reach the inner one |
 //!
 //! # In a struct, a task and a handler
 //!
-//! The service is a [`StackService<S, B>`](StackService) around a client `S` for requests with a body of `B`, whichever layers
-//! were chosen. It is `Sync` where the client is, and so may be in the state of an axum app.
+//! Whichever layers were chosen, the service is a [`StackService<S, B>`](StackService) around a client `S`, for requests with a
+//! body `B`. It is `Sync` where the client is, and so may be in the state of an axum app.
 //!
-//! Each call may be made in a `tokio::spawn` or an axum handler, by `client.oneshot(request)` or
-//! `client.ready().await?.call(request)`, around every client.
+//! `client.oneshot(request)` and `client.ready().await?.call(request)` compile in a `tokio::spawn` and in an axum handler, around
+//! every client.
 //!
-//! Where a layer of this crate or of tower is *alone* around a client whose error is a [`BoxError`], or
-//! a layer with a bound of `'static` is around the stack (a [`DetachLayer`](crate::DetachLayer)), the compiler refuses the same inside
-//! of an `async` block, with one of
+//! Without a stack they may not: the compiler rejects them inside an `async` block if a single layer of this crate or of tower is
+//! around a client whose error is a [`BoxError`]; so it does if a layer with a `'static` bound, such as
+//! [`DetachLayer`](crate::DetachLayer), is around the stack. It says one of
 //!
 //! ```text
 //! error: implementation of `From` is not general enough
 //! error: higher-ranked lifetime error
 //! ```
 //!
-//! It is a [limit of the compiler](https://github.com/rust-lang/rust/issues/64552). A client that is boxed before the block, by
-//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) or [`BoxCloneSyncService::new`](tower::util::BoxCloneSyncService),
-//! passes.
+//! This is a [limit of the compiler](https://github.com/rust-lang/rust/issues/64552). Box the client before the block, by
+//! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) or [`BoxCloneSyncService::new`](tower::util::BoxCloneSyncService).
 //!
 //! # Defaults
 //!
@@ -157,8 +159,8 @@ impl Stack {
     /// Thirty seconds for a call: longer than a person waits for a login.
     pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Ten seconds for one send, its response body included, so that a call outlives two that hang. Give endpoints with
-    /// long downloads a limit of their own.
+    /// Ten seconds for one attempt, its response body included, so that a call survives two attempts that hang. Give endpoints
+    /// with long downloads their own limit.
     pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// The stack with its defaults, and without a token.
@@ -178,7 +180,7 @@ impl Stack {
         }
     }
 
-    /// Says what the caller gets when all else failed: an answer in the upstream's place, or an error that says so.
+    /// Decides what the caller gets when everything inside has failed: a fallback response, or an error that says so.
     pub fn fallback(mut self, layer: FallbackLayer) -> Self {
         self.fallback = Some(layer);
         self
@@ -190,7 +192,7 @@ impl Stack {
         self
     }
 
-    /// Keeps the responses of the endpoints that it names: no call at all where one is at hand.
+    /// Stores the responses of the endpoints that the layer names, and serves them without a call to the server.
     #[cfg(feature = "response-cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "response-cache")))]
     pub fn response_cache(mut self, layer: ResponseCacheLayer) -> Self {
@@ -198,40 +200,40 @@ impl Stack {
         self
     }
 
-    /// Decides what is sent again, and when.
+    /// Decides which requests are sent again, and when.
     pub fn retry(mut self, layer: RetryOnRateLimit) -> Self {
         self.retry = layer;
         self
     }
 
-    /// Holds each send back until the server will take it.
+    /// Queues each attempt until the server will accept it.
     pub fn throttle(mut self, layer: ThrottleLayer) -> Self {
         self.throttle = layer;
         self
     }
 
-    /// Attaches a token to each send.
+    /// Attaches a token to each attempt.
     ///
-    /// The stack leaves the sending again after a rejected token to its retry layer, which has a copy of the request
-    /// anyway: see [`TokenCacheLayer::leave_replay_to_retry`].
+    /// After a rejected token the retry layer sends the request again, because it has a copy anyway: see
+    /// [`TokenCacheLayer::leave_replay_to_retry`].
     pub fn token_cache(mut self, layer: TokenCacheLayer) -> Self {
         self.token = Some(layer.leave_replay_to_retry());
         self
     }
 
-    /// Makes a span for each send, around its time limit and inside of all that waits.
+    /// Makes a span for each attempt: its timeout is inside the span, and every wait is outside.
     pub fn attempt_span(mut self, layer: AttemptSpanLayer) -> Self {
         self.attempt_span = Some(layer);
         self
     }
 
-    /// Says what each answer means, and keeps the session's status.
+    /// Classifies each response, and keeps the session's status.
     pub fn classify(mut self, layer: ErrorClassifyLayer) -> Self {
         self.classify = layer;
         self
     }
 
-    /// Bounds each send.
+    /// Bounds each attempt.
     pub fn attempt_timeout(mut self, layer: TimeoutLayer) -> Self {
         self.attempt_timeout = layer;
         self
@@ -239,9 +241,8 @@ impl Stack {
 
     /// Sets what all layers do with the requests that match `pattern`.
     ///
-    /// Each layer starts from its own settings, whether they were given before or are given after this. The pattern names the
-    /// endpoint in the events, metrics and spans of all of them. Settings for a layer that the stack does not have are without
-    /// effect.
+    /// `configure` starts from each layer's own settings, in whichever order the two are given. The pattern names the endpoint in
+    /// the events, metrics and spans of all layers. Settings for a layer that the stack does not have are ignored.
     pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(EndpointConfig) -> EndpointConfig,
@@ -250,7 +251,7 @@ impl Stack {
         self
     }
 
-    /// The stack whose layers know their endpoints.
+    /// This stack, with the settings of all endpoints given to its layers.
     fn with_endpoints(&self) -> Self {
         let endpoints = &self.endpoints;
         endpoints
@@ -291,7 +292,7 @@ impl Stack {
 
     /// Puts the layers around `client`.
     ///
-    /// The request body has to be one that can be sent again: see [`ReplayableBody`]. For another the compiler names the layer that
+    /// The request body must be one that can be sent again: see [`ReplayableBody`]. For any other the compiler names the layer that
     /// makes it so:
     ///
     /// ```compile_fail,E0277

@@ -62,7 +62,7 @@ where
         self.nest.get_mut()
     }
 
-    /// Takes the layers off.
+    /// Takes the client out of its layers.
     pub fn into_inner(self) -> S {
         self.nest.into_inner()
     }
