@@ -29,7 +29,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
-//! // Stands for hyper-util's client: a server that refuses the first send for two seconds.
+//! // Stands for hyper-util's client: a server that rate limits the first attempt for two seconds.
 //! let http = service_fn(|request: Request<Full<Bytes>>| async move {
 //!     let response = match request.extensions().get::<Attempt>() {
 //!         None => Response::builder().status(429).header("retry-after", "2"),
@@ -67,7 +67,7 @@
 //! |---|---|---|
 //! | `hyper` | yes | tells a connection that was never established from one that broke, for hyper's and hyper-util's errors |
 //! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
-//! | `axum` | | our errors as responses of an axum app, and a newtype for the others |
+//! | `axum` | | our errors as responses of an axum app |
 //! | `reqwest` | | the layers around a reqwest client |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
 //! | `metrics` | | counts what the layers do, by endpoint, for the `metrics` facade |

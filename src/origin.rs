@@ -50,7 +50,7 @@ impl<'a> Origin<'a> {
         self.port
     }
 
-    /// Whether nobody on the network path can read what is sent there: it is encrypted, or does not leave the machine.
+    /// Whether what is sent there cannot be read on the network: it is encrypted, or does not leave the machine.
     pub(crate) fn is_confidential(self) -> bool {
         self.https || is_loopback(self.host)
     }

@@ -66,7 +66,7 @@ impl<F: Fetch> Running<F> {
         (running, Waiter { outcome, overdue })
     }
 
-    /// Runs the fetch on a task of its own. Without a runtime, or within one that shuts down, it is dropped here: the caller
+    /// Runs the fetch on its own task. Without a runtime, or within one that shuts down, it is dropped here: the caller
     /// must not hold the lock that [`Fetch::interrupted`] takes.
     pub(crate) fn spawn<R>(self, run: impl FnOnce(Self) -> R)
     where

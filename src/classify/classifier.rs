@@ -17,7 +17,7 @@ pub struct ResponseHead<'a> {
 
 /// Tells what a response means.
 ///
-/// A classifier of your own handles the responses it knows and leaves the rest to a [`Preset`]:
+/// Your own classifier handles the responses it knows and leaves the rest to a [`Preset`]:
 ///
 /// ```
 /// use http::StatusCode;
@@ -55,7 +55,7 @@ pub trait Classifier: Send + Sync + 'static {
 /// | `Clerk` | `Forbidden` | `Unauthenticated` |
 ///
 /// For 422 `Clerk` does as Clerk's [front-end SDK](https://github.com/clerk/javascript/pull/8649). An endpoint that takes
-/// forms responds 422 to an invalid form, which signs nobody out: give that endpoint `Standard`.
+/// forms responds 422 to an invalid form, which does not sign anyone out: give that endpoint `Standard`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {

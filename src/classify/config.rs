@@ -15,7 +15,7 @@ pub struct ClassifyConfig {
 // === impl ClassifyConfig ===
 
 impl ClassifyConfig {
-    /// Sets what tells the meaning of a response. Default: [`Preset::Standard`].
+    /// Sets the classifier of responses. Default: [`Preset::Standard`].
     #[must_use]
     pub fn classifier(mut self, classifier: impl Classifier) -> Self {
         self.classifier = Arc::new(classifier);
@@ -55,7 +55,7 @@ impl ClassifyConfig {
     }
 
     /// Leaves the [`AuthStatus`](super::AuthStatus) alone, because the endpoint takes no credentials: a health check that
-    /// succeeds signs nobody in.
+    /// succeeds does not sign in.
     #[must_use]
     pub const fn public(mut self) -> Self {
         self.public = true;

@@ -29,7 +29,7 @@ pub(super) struct Settings {
 // === impl ErrorClassifyLayer ===
 
 impl ErrorClassifyLayer {
-    /// A layer with the defaults of the [module page](super), and a session of its own.
+    /// A layer with the defaults of the [module page](super), and its own session.
     pub fn new() -> Self {
         let settings = Settings {
             endpoints: Endpoints::new(ClassifyConfig::default()),
@@ -40,7 +40,7 @@ impl ErrorClassifyLayer {
         Self { settings: Arc::new(settings) }
     }
 
-    /// Sets what tells the meaning of a response: a [`Preset`](super::Preset), or a classifier of your own.
+    /// Sets the classifier of responses: a [`Preset`](super::Preset), or your own.
     pub fn classifier(self, classifier: impl Classifier) -> Self {
         self.base(|config| config.classifier(classifier))
     }
@@ -61,7 +61,7 @@ impl ErrorClassifyLayer {
         self.base(|config| config.error_body_wait(max))
     }
 
-    /// Gives the requests that match `pattern` settings of their own.
+    /// Gives the requests that match `pattern` their own settings.
     ///
     /// They start from the layer's settings at this call; later setters of the layer do not change them.
     ///
@@ -92,7 +92,7 @@ impl ErrorClassifyLayer {
 
     /// Runs `handler` once for each change into [`Unauthenticated`](super::AuthStatus::Unauthenticated).
     ///
-    /// It runs on a task of its own and does not delay the response. It never runs twice at a time, and no request that it
+    /// It runs on its own task and does not delay the response. It never runs twice at a time, and no request that it
     /// sends starts it. It does not run again while the status stays `Unauthenticated`, so it should itself try more than once.
     /// The [module page](super#recovery) says more.
     ///

@@ -3,7 +3,7 @@
 //! Use it on every client of an API with sign-in or rate limits. It keeps a 429 from being treated as a sign-out: a
 //! rate-limited request, a failing server and a timeout say nothing about the credentials, so they never sign anyone out and
 //! never start a recovery. A layer is one *session*: make one for each set of credentials. A proxy that forwards its users'
-//! own credentials has no session of its own; there only the classification is of use.
+//! own credentials has no session; there only the classification is of use.
 //!
 //! The layer leaves a [`Classification`] in the extensions of each failing response, or turns the response into an
 //! [`Error`](crate::Error). A success passes untouched.
@@ -76,14 +76,14 @@
 //!   recovery. A 401 counts only if its request was sent after the last recovery, and a success ends a sign-out only if its
 //!   request was sent after that sign-out.
 //! * *The classifier decides what a success is.* If an API redirects to its login page, handle that 302 in a [`Classifier`] of
-//!   your own. If an endpoint takes no credentials, mark it [`public`](ClassifyConfig::public): a health check signs nobody in.
+//!   your own. If an endpoint takes no credentials, mark it [`public`](ClassifyConfig::public): a health check does not sign in.
 //!
 //! # Recovery
 //!
 //! The handler of [`on_unauthenticated`](ErrorClassifyLayer::on_unauthenticated) runs once for each change into
 //! `Unauthenticated`, however many requests are rejected.
 //!
-//! * It runs on a task of its own, spawned on the runtime of the call that brought the change. That call gets its 401 at
+//! * It runs on its own task, spawned on the runtime of the call that brought the change. That call gets its 401 at
 //!   once. A request that should wait for the recovery does so with [`SessionStatus::until`].
 //! * Nothing starts it while it runs, so it never runs twice at a time and no request that it sends starts it again. A 401 to
 //!   a request that was sent before the run ended counts for nothing after it. A task that outlives the run marks its requests

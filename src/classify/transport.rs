@@ -28,7 +28,7 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     None
 }
 
-/// Whether this is an error of the connection without a class of its own.
+/// Whether this is an error of the connection without its own class.
 pub(super) fn is_transport(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "hyper")]
     if let Some(error) = as_a::<hyper::Error>(error) {

@@ -20,7 +20,7 @@ use crate::error::NotQueuedReason;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Whether everything in flight is to be dropped.
+    /// Set to true when everything in flight must be dropped.
     pub(super) abort: watch::Sender<bool>,
     /// Notified when nothing is pending, and when a worker is dropped while requests are queued.
     pub(super) idle: Notify,

@@ -36,7 +36,7 @@ impl<T> Endpoints<T> {
         Self { base, entries: Vec::new() }
     }
 
-    /// Gives the requests that match `pattern` settings of their own, in place of those of an earlier pattern that matches
+    /// Gives the requests that match `pattern` their own settings, in place of those of an earlier pattern that matches
     /// the same requests.
     pub fn insert(&mut self, pattern: EndpointPattern, config: T) {
         self.entries.retain(|(earlier, _)| !earlier.is_equivalent(&pattern));

@@ -202,7 +202,7 @@ impl Shape {
             return Err(format!("a parameter without a proper name in the segment `{segment}`"));
         }
         if is_rest && !(prefix.is_empty() && suffix.is_empty()) {
-            return Err(format!("a `{{*name}}` is a segment of its own, unlike in `{segment}`"));
+            return Err(format!("a `{{*name}}` must be a whole segment, unlike in `{segment}`"));
         }
         let kind = match (is_rest, prefix.is_empty()) {
             (true, _) => Kind::Rest,

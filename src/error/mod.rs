@@ -3,7 +3,7 @@
 //! Every service of this crate has `Error = BoxError`, so that layers stack without conversions. The errors that layers make are of
 //! one type, [`Error`], and [`find`] finds it however deep other layers have wrapped it.
 //!
-//! [`TokenError`] is for those who write token sources, and [`InvalidConfig`] is the error of constructors.
+//! [`TokenError`] is the error that a token source returns, and [`InvalidConfig`] is the error of constructors.
 
 mod causes;
 #[expect(clippy::module_inception, reason = "the type is what the module is about")]

@@ -12,7 +12,7 @@ use crate::{
 
 /// No token is available.
 ///
-/// Each failing fetch makes one, which all its waiters share: a clone is cheap. A source of your own returns one to name the
+/// Each failing fetch makes one, which all its waiters share: a clone is cheap. A source returns one to name the
 /// [kind](TokenErrorKind) of failure, which decides the cooldown; any other error of a source is classified as a client's errors
 /// are.
 ///
@@ -152,7 +152,7 @@ impl TokenError {
         self.description.as_deref()
     }
 
-    /// What is left of the cooldown, during which every request that needs a token fails at once; none if the next request
+    /// The rest of the cooldown, during which every request that needs a token fails at once; none if the next request
     /// begins a fetch.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

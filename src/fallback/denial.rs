@@ -26,7 +26,7 @@ pub(super) fn of_response(
         .or_else(|| challenged.then_some(ErrorClass::Unauthenticated))
 }
 
-/// The same for an error and its sources. All are checked, because an outer error may have a class of its own.
+/// The same for an error and its sources. All are checked, because an outer error may have its own class.
 pub(super) fn of_error(error: &(dyn StdError + 'static)) -> Option<ErrorClass> {
     chain(error).find_map(|link| {
         if let Some(error) = as_a::<Error>(link) {
@@ -62,7 +62,7 @@ pub(super) fn of_status(status: StatusCode) -> Option<ErrorClass> {
     }
 }
 
-/// A rejected token request concerns credentials. So may a response without a token, or an error of unknown meaning. A token
+/// A rejected token request concerns credentials. So may a response without a token, or an error of unknown class. A token
 /// endpoint that is down or limits the client says nothing about credentials.
 fn of_token(error: &TokenError) -> Option<ErrorClass> {
     let has_unknown_source = || {

@@ -2,7 +2,7 @@
 //!
 //! Use it outermost, around everything that tries to get a response. There are two ways to fail, and each endpoint needs a choice:
 //!
-//! * **Fail open**: go on without the upstream, with a response of your own. For optional data: feature flags, a picture, the number
+//! * **Fail open**: go on without the upstream, with your own response. For optional data: feature flags, a picture, the number
 //!   of unread messages.
 //! * **Fail closed**: return an error. For everything that decides something: whether a user may do this, what a user has to pay.
 //!
@@ -56,7 +56,7 @@
 //! | an unknown error | passes through | passes through |
 //!
 //! The error is of the kind [`UpstreamUnavailable`](crate::ErrorKind::UpstreamUnavailable). A 401 becomes one because it is about
-//! this program's credentials, and the program's caller would take it for a sign-out of its own. A proxy that forwards its users'
+//! this program's credentials, and the program's caller would treat it as its own sign-out. A proxy that forwards its users'
 //! own credentials sets [`pass_through_on`](FallbackLayer::pass_through_on). A 403 or a 404 is a response about the resource.
 //!
 //! A response passes through only if its status may, too, whatever a classifier makes of it: a 401, 407 or 511 fails closed wherever
@@ -67,7 +67,7 @@
 //! [`Degraded`](crate::extensions::Degraded). If the closure returns `None`, the call fails closed.
 //!
 //! `fail_open_on`, `fail_closed_on` and `pass_through_on` change a single class, for all requests or for one endpoint. A server that
-//! fails open and calls the upstream with credentials of its own adds `fail_closed_on(ErrorClass::Unauthenticated)`, so that it
+//! fails open and calls the upstream with its own credentials adds `fail_closed_on(ErrorClass::Unauthenticated)`, so that it
 //! does not pass a 401 on to its users:
 //!
 //! ```
@@ -87,7 +87,7 @@
 //! * it has a `WWW-Authenticate` challenge and is not a 429;
 //! * the layer's own [classifier](FallbackLayer::classifier) says so, even if an inner layer has classified it differently;
 //! * it is an error, and it or one of its sources is such a response, or a [`TokenError`](crate::token_cache::TokenError) for rejected
-//!   credentials, for a response without a usable token, or with a source of unknown meaning.
+//!   credentials, for a response without a usable token, or with a source of unknown class.
 //!
 //! A rejection before HTTP looks like a failed connection: a client certificate that the server does not accept, or a proxy's 407 to
 //! `CONNECT`, is `Connect` or `Interrupted`. If certificates identify your callers, add `fail_closed_on` for both.
@@ -149,9 +149,9 @@
 //! # Ordering
 //!
 //! Outermost. The following layers go inside: [`TimeoutLayer`](crate::TimeoutLayer), so that a timeout fails open or closed as well;
-//! [`RetryOnRateLimit`](crate::RetryOnRateLimit), which would otherwise take a fallback response for a success of the upstream;
+//! [`RetryOnRateLimit`](crate::RetryOnRateLimit), which would otherwise treat a fallback response as a success of the upstream;
 //! [`ErrorClassifyLayer`](crate::ErrorClassifyLayer), whose session a fallback response would sign in; and any cache, which would
-//! keep a fallback response for longer than the upstream is down. A cache of your own should check for the mark.
+//! keep a fallback response for longer than the upstream is down. Your own cache should check for the mark.
 //!
 //! A failed response is dropped before the caller gets another one. Its body is drained first, up to
 //! [64 KiB](FallbackLayer::DRAIN_MAX_BYTES) and [100 ms](FallbackLayer::DRAIN_TIMEOUT), so that its connection can be used again; if

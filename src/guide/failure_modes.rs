@@ -25,15 +25,15 @@
 //!
 //! # Class by class
 //!
-//! What each layer does with a failure that is left, by its defaults:
+//! What each layer does with a failure that reaches it, by its defaults:
 //!
-//! | class | safe or marked `Idempotent` | any other request | session | what is stale | fail open | fail closed |
+//! | class | safe or marked `Idempotent` | any other request | session | stale response | fail open | fail closed |
 //! |---|---|---|---|---|---|---|
-//! | `RateLimited`, `Throttled`, `Connect` | again | again | `Degraded` | served | answered | `UpstreamUnavailable` |
-//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned | `Degraded` | served | answered | `UpstreamUnavailable` |
+//! | `RateLimited`, `Throttled`, `Connect` | again | again | `Degraded` | served | fallback response | `UpstreamUnavailable` |
+//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned | `Degraded` | served | fallback response | `UpstreamUnavailable` |
 //! | `TokenUnavailable` | by its cause | by its cause | by its cause | served | by its cause | `UpstreamUnavailable` |
-//! | `Unauthenticated` | returned | returned | `Unauthenticated` | forgotten | passed on | `UpstreamUnavailable` |
-//! | `Forbidden`, `Rejected` | returned | returned | as it was | forgotten | passed on | passed on |
+//! | `Unauthenticated` | returned | returned | `Unauthenticated` | removed | passed on | `UpstreamUnavailable` |
+//! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | passed on | passed on |
 //!
 //! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline and the
 //!   budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 503 with `Retry-After` is
@@ -86,11 +86,11 @@
 //! Events are [`tracing`](https://docs.rs/tracing)'s, emitted at changes of state; their targets begin with `tower_heed::`. Metrics
 //! need the feature `metrics`.
 //!
-//! | page somebody for | because |
+//! | wake someone for | because |
 //! |---|---|
 //! | `WARN` `auth status changed` to `Unauthenticated`, target `tower_heed::classify` | the API does not accept us, and fresh tokens did not help |
 //! | `WARN` `no token, in cooldown`, target `tower_heed::token_cache`, with a `code` such as `invalid_client` | the secret was rotated or the client deleted: it does not recover by itself |
-//! | `tower_heed_fallbacks_total` with `outcome` `closed`, at a rate that users notice | calls fail closed |
+//! | `tower_heed_fallbacks_total` with `outcome` `fail_closed`, at a rate that users notice | calls fail closed |
 //!
 //! | look at during the day | because |
 //! |---|---|
@@ -99,11 +99,11 @@
 //! | `tower_heed_queue_length`, growing | the same, and deadlines will be missed next |
 //! | `tower_heed_retries_total` by `class`, other than `rate_limited` | the upstream is unhealthy |
 //! | `tower_heed_token_fetches_total`, more than one per process and token life | an API rejects tokens, or processes restart |
-//! | `tower_heed_fallbacks_total` with `outcome` `open` | users see substituted responses |
+//! | `tower_heed_fallbacks_total` with `outcome` `fail_open` | users see substituted responses |
 //! | `tower_heed_response_cache_requests_total` with `outcome` `stale`, for longer than the server was down | users see old data |
 //! | `tower_heed_detached_completed_total` with another `outcome` than `ok` | a detached request is lost |
 //! | `tower_heed_detached_rejected_total`, or `tower_heed_detached_pending` growing | more is detached than the upstream takes |
 //! | `WARN` `too many keys`, target `tower_heed::throttle` | keys are made of something without bound |
 //!
 //! `WARN` `rate limited`, target `tower_heed::classify`, has the limit's own numbers for each 429. It is for the log and not for an
-//! alert: a 429 that was waited out hurt nobody.
+//! alert: a 429 that was waited out did no harm.

@@ -1,9 +1,8 @@
 //! The manual: how the layers work together.
 //!
-//! Each layer has a page of its own with its defaults, readiness, cancellation, cloning and errors. These pages are about what
-//! concerns several layers:
+//! The page of each layer has its defaults, readiness, cancellation, cloning and errors. These pages are about several layers:
 //!
-//! | page | answers |
+//! | page | about |
 //! |---|---|
 //! | [`ordering`] | which layer goes outside of which, and why |
 //! | [`readiness`] | what tower's contract demands, and how each layer meets it |
@@ -21,10 +20,10 @@
 //! | *attempt* | one request that is sent; a call may take several |
 //! | *retry* | an attempt after the first of a call |
 //! | *class* | what a failing response means: [`ErrorClass`](crate::classify::ErrorClass) |
-//! | *key* | what the requests have in common that share a quota, a token or a stored response |
-//! | *quota* | what is left of a limit, for one key (by default an origin) |
+//! | *key* | identifies what requests share: a quota, a token or a stored response |
+//! | *quota* | the requests that a limit still allows, for one key (by default an origin) |
 //! | *permit* | the right to send one request within the quota |
-//! | *fetch* | one request for a token, or for a response that is stored, whoever waits for it (*single flight*) |
+//! | *fetch* | one request for a token or for a response to store, shared by all waiters (*single flight*) |
 //! | *cooldown* | the time after a failed fetch in which no other is begun |
 //! | *deadline*, *timeout* | a point in time, a span |
 

@@ -19,7 +19,7 @@
 //!   │ │ │ │ │ ┌────────────────────────────────────────┴┐
 //!   │ │ │ │ │ │  ThrottleLayer                          │  it learns from each response and its class
 //!   │ │ │ │ │ │ ┌───────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │  ErrorClassifyLayer                    │  a 401 that a fresh token resolves signs nobody out
+//!   │ │ │ │ │ │ │  ErrorClassifyLayer                    │  a 401 that a fresh token resolves is no sign-out
 //!   │ │ │ │ │ │ │ ┌──────────────────────────────────────┴┐
 //!   │ │ │ │ │ │ │ │  TokenCacheLayer                      │  waiting for a token is not a slow attempt
 //!   │ │ │ │ │ │ │ │ ┌─────────────────────────────────────┴┐

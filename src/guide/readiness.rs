@@ -12,7 +12,7 @@
 //!
 //! # What each layer does
 //!
-//! All layers pass on the inner service's `Pending` and errors, reserve nothing of their own, and call the ready instance
+//! All layers pass on the inner service's `Pending` and errors, reserve nothing themselves, and call the ready instance
 //! if the request can be sent at once.
 //!
 //! | layer | what may wait | how it is sent then |

@@ -81,7 +81,7 @@ where
         let body = whole(status, timeout_at(until, read(response.into_body())).await)?;
         (dialect.token)(status, &body)
     } else {
-        Err(refusal(terms, dialect, response, until).await)
+        Err(token_error(terms, dialect, response, until).await)
     }
 }
 
@@ -122,8 +122,8 @@ pub(super) fn malformed(status: StatusCode, why: MalformedToken) -> TokenError {
     TokenError::new(TokenErrorKind::Malformed).with_status(status).with_source(why)
 }
 
-/// What any other response means.
-async fn refusal<B>(
+/// The error of a response without a token.
+async fn token_error<B>(
     terms: &Terms,
     dialect: Dialect,
     response: Response<B>,

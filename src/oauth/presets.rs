@@ -66,7 +66,7 @@ where
         Self::new(service, &format!("https://{domain}/oauth2/v1/token"), client_id, key)
     }
 
-    /// A client of the custom authorization server `server` of the Okta org at `domain`: for APIs of your own. The server
+    /// A client of the custom authorization server `server` of the Okta org at `domain`: for your own APIs. The server
     /// that every org begins with is called `default`.
     ///
     /// The endpoint is `https://{domain}/oauth2/{server}/v1/token`, which is the audience of an assertion too; a secret goes

@@ -23,7 +23,7 @@ use crate::error::InvalidConfig;
 /// The private key of a client that proves itself by a signature (`private_key_jwt`,
 /// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)): nothing secret is sent.
 ///
-/// Each attempt to get a token has an assertion of its own, since an issuer takes each but once: a fresh `jti`, an `iat` of
+/// Each attempt to get a token has its own assertion, since an issuer accepts each only once: a fresh `jti`, an `iat` of
 /// now and an `exp` one minute later. `Debug` does not show the key; its memory is wiped when the last copy goes.
 ///
 /// ```no_run
@@ -43,7 +43,7 @@ pub struct PrivateKey {
     pair: Arc<Pair>,
 }
 
-/// How an assertion is signed. The issuer has to be told which, together with the public key.
+/// How an assertion is signed. The issuer must be configured with the same algorithm, together with the public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SigningAlgorithm {

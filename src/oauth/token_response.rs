@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-/// A longer lifetime is cut to this: it is the longest that Auth0 grants, and no response is to be believed for years.
+/// A longer lifetime is cut to this: the longest that Auth0 grants.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A token as its issuer sent it.

@@ -21,7 +21,7 @@ pub struct ResponseCacheConfig {
 impl ResponseCacheConfig {
     /// How long a response is fresh, counted from just before its request was sent. The server can shorten it, not lengthen it.
     ///
-    /// There is no default, since nobody else knows how old a profile may be. The requests to an endpoint without a time to
+    /// There is no default: how old a profile may be depends on its use. Requests to an endpoint without a time to
     /// live, or with a time to live of zero, pass through.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.policy.ttl = ttl;
@@ -66,7 +66,7 @@ impl ResponseCacheConfig {
         self
     }
 
-    /// Stores responses that set cookies, without their `Set-Cookie`: for an API behind a proxy that sets a cookie of its own in
+    /// Stores responses that set cookies, without their `Set-Cookie`: for an API behind a proxy that sets its own cookie in
     /// every response, such as Cloudflare's `__cf_bm`. By default they are not stored, because a cookie is for one caller.
     pub const fn strip_set_cookie(mut self) -> Self {
         self.policy.strip_set_cookie = true;

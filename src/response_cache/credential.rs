@@ -32,7 +32,7 @@ const CREDENTIAL_WORDS: [&str; 24] = [
 ];
 
 /// Fields with such a word in their names that carry no credential. `dpop` has no such word, and need not: it differs in each
-/// request, and the token whose possession it proves is in a field of its own.
+/// request, and the token whose possession it proves is in its own field.
 const NO_CREDENTIALS: [&str; 2] = ["user-agent", "idempotency-key"];
 
 /// Whether a field of this name may carry a credential.

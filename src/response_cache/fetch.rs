@@ -196,7 +196,7 @@ impl single_flight::Fetch for Fetch {
     }
 }
 
-/// Awaits the response in a task of its own. A response that cannot be shared goes to `leader`.
+/// Awaits the response on its own task. A response that cannot be shared goes to `leader`.
 pub(super) fn spawn<F, B, E>(
     running: Running<Fetch>,
     response: F,
@@ -211,7 +211,7 @@ pub(super) fn spawn<F, B, E>(
         let received = running.fetch().receive(response).await;
         let (fetched, not_shared) = running.fetch().store(received);
         if let Some(response) = not_shared {
-            // If the leader is gone, nobody else may have the response.
+            // If the leader is gone, the response is dropped: no other call may have it.
             drop(leader.send(response));
         }
         running.end(|fetch, publisher| {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{extensions::token_scope::TokenScope, origin::usual_port};
 
-/// The random key of all hashes of one cache. Nobody outside of the process can make two requests collide.
+/// The random key of all hashes of one cache. Without it two requests cannot be made to collide.
 #[derive(Clone)]
 pub(super) struct HashKey([u8; 16]);
 
@@ -35,8 +35,7 @@ pub(super) struct KeyHasher(u64);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag(pub(super) u64);
 
-/// The requests that a response answers among those with its lookup key: the ones with the same values in the fields that
-/// `Vary` names.
+/// The requests with the same lookup key that may get a response: those with the same values in the fields that `Vary` names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variant {
     names: Box<[HeaderName]>,
@@ -168,7 +167,7 @@ impl Variant {
     ///
     /// # Errors
     ///
-    /// An unreadable `Vary`: which requests the response answers is unknown.
+    /// An unreadable `Vary`: which requests may get the response is unknown.
     pub(super) fn new(
         key: &HashKey,
         response: &HeaderMap,
@@ -179,7 +178,7 @@ impl Variant {
         Ok(Self { names, fingerprint })
     }
 
-    /// Whether the response answers a request with these header fields.
+    /// Whether a request with these header fields may get the response.
     pub(super) fn matches(&self, key: &HashKey, request: &HeaderMap) -> bool {
         self.names.is_empty() || Self::fingerprint(key, &self.names, request) == self.fingerprint
     }

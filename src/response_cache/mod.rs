@@ -66,7 +66,7 @@
 //! **Choose the header field that selects a tenant or a user** (`x-tenant`), unless the server names it in `Vary`. Of responses
 //! that differ by `Vary`, only the last is stored; of responses that differ by a chosen field, all are.
 //!
-//! The body of a `GET` is ignored, as it has no meaning
+//! The body of a `GET` is ignored, as it has no semantics
 //! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
 //!
 //! The lookup key is a SipHash-2-4 of 128 bits, with a random key for each cache. The cache stores no credential. Two requests
@@ -108,9 +108,9 @@
 //! # Single flight
 //!
 //! ```text
-//! first request  ──► fetch, in a task of its own ──► response:     stored, and given to all waiters
-//! other requests ──► wait for the fetch          ──► failure:      given to all waiters, not stored
-//!                                                    not storable: given to the first; the others send their requests
+//! first request  ──► fetch, on its own task ───► response:     stored, and given to all waiters
+//! other requests ──► wait for the fetch ───────► failure:      given to all waiters, not stored
+//!                                                not storable: given to the first; the others send their requests
 //! ```
 //!
 //! The waiters share a failure, too: ten thousand callers of a server that is down make one request. The exception is a failing
@@ -178,7 +178,7 @@
 //! # Readiness
 //!
 //! `poll_ready` is the inner service's, because a hit is not known before the call. A call that is sent uses the ready instance.
-//! A call that is answered or waits releases it with whatever it holds, and makes a clone ready if it has to send after all.
+//! A call that gets a stored response or waits releases it with whatever it holds; if it must send after all, it makes a clone ready.
 //!
 //! # Cancellation
 //!
@@ -203,7 +203,7 @@
 //! * Inside of layers that turn failing responses into errors. The rate-limit fields of a stored response are outdated: do not
 //!   read them in an outer layer.
 //!
-//! A fetch runs in a task of its own, in the span of the call that begins it, and carries the extensions of its request.
+//! A fetch runs on its own task, in the span of the call that begins it, and carries the extensions of its request.
 //!
 //! # Errors
 //!

@@ -96,7 +96,7 @@ impl CachedEndpoint {
         self.error(ErrorKind::FetchFailed, classification, Some(source))
     }
 
-    /// The error of a fetch whose outcome nobody will hear.
+    /// The error of a fetch that will not end, because its runtime does not run it.
     pub(super) fn fetch_abandoned(&self) -> Error {
         self.fetch_failed("its runtime was shut down or is not being driven")
     }

@@ -20,7 +20,7 @@ pub(crate) struct Sharing<S, B, RB>
 where
     S: Service<Request<B>>,
 {
-    /// Awaits the response on a task of its own, for this call and all that join.
+    /// Awaits the response on its own task, for this call and all that join.
     pub(super) lead: fn(S::Future, Running<Fetch>, WaitingCall) -> WaitingFuture<RB>,
     /// Waits for the fetch of another call.
     pub(super) join: fn(ResponseCache<S>, WaitingCall, Request<B>) -> WaitingFuture<RB>,

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often requests were answered in which way.
+/// Counts of requests by where their responses came from.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) hits: Count,
@@ -60,7 +60,7 @@ impl ResponseCacheSnapshot {
         self.bytes
     }
 
-    /// Requests that were answered by a fresh response.
+    /// Requests that got a fresh stored response.
     #[must_use]
     pub const fn hits(&self) -> u64 {
         self.hits
@@ -78,7 +78,7 @@ impl ResponseCacheSnapshot {
         self.shared
     }
 
-    /// Requests that were answered by a stale response.
+    /// Requests that got a stale response.
     #[must_use]
     pub const fn stale(&self) -> u64 {
         self.stale

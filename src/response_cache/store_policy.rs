@@ -1,4 +1,4 @@
-//! Whether a response is stored, and for how long it answers other requests.
+//! Whether a response is stored, and for how long it is served.
 
 use std::time::{Duration, SystemTime};
 

@@ -63,7 +63,7 @@ struct RefreshCooldown {
 // === impl CompleteResponse ===
 
 impl CompleteResponse {
-    /// Whether it answers a request with these header fields.
+    /// Whether a request with these header fields may get it.
     pub(super) fn matches(&self, key: &HashKey, headers: &HeaderMap) -> bool {
         self.variant.as_ref().is_none_or(|variant| variant.matches(key, headers))
     }

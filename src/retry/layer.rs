@@ -65,7 +65,7 @@ impl RetryOnRateLimit {
         self.set(|settings| settings.budget = budget)
     }
 
-    /// Sets what tells the meaning of a response that no other layer has classified.
+    /// Sets the classifier of responses that no other layer has classified.
     pub fn classifier(self, classifier: impl Classifier) -> Self {
         self.set(|settings| settings.classifier = Arc::new(classifier))
     }
@@ -75,7 +75,7 @@ impl RetryOnRateLimit {
         self.set(|settings| settings.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` settings of their own.
+    /// Gives the requests that match `pattern` their own settings.
     ///
     /// They start from the layer's settings at this call; later setters of the layer do not change them.
     pub fn endpoint(

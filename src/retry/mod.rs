@@ -126,8 +126,8 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops the attempt in flight, or the wait, and the copy of the request. Nothing is sent afterwards, and nothing
-//! runs on a task of its own.
+//! Dropping the future drops the attempt in flight, or the wait, and the copy of the request. Nothing is sent afterwards; this
+//! layer spawns no tasks.
 //!
 //! # Cloning
 //!

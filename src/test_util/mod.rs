@@ -69,7 +69,7 @@
 //!
 //! Jitter differs in each run: assert that a wait is at least as long as the server asked for, and not its exact length.
 //!
-//! # A layer of your own
+//! # Your own layer
 //!
 //! [`ReadyProbeLayer`] inside a layer finds the most common fault of tower layers: calling a clone of the service instead of the
 //! instance that was made ready. See [`guide::readiness`](crate::guide::readiness).

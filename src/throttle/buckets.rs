@@ -20,7 +20,7 @@ impl Table<'_> {
         Some(index)
     }
 
-    /// A response has named the bucket of its request; from then on routes are told apart. Returns the bucket's index, `None` if
+    /// A response has named the bucket of its request; from then on routes are distinguished. Returns the bucket's index, `None` if
     /// there is no room.
     pub(super) fn name_bucket(
         &mut self,

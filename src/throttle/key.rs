@@ -12,7 +12,7 @@ use http::{HeaderMap, Uri, header::HOST, request::Parts};
 use super::{ThrottleConfig, config::Sharing};
 use crate::{endpoint::Endpoint, origin::usual_port};
 
-/// The longest name from outside that is kept for display. Longer ones are told apart all the same.
+/// The longest name from outside that is kept for display. Longer ones are still distinguished.
 const MAX_SHOWN: usize = 256;
 
 /// Which quota a request counts against: whose it is, and which part of it.

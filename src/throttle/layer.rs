@@ -107,7 +107,7 @@ impl ThrottleLayer {
         self.with(|shared| shared.clock = clock)
     }
 
-    /// Gives the requests that match `pattern` settings of their own.
+    /// Gives the requests that match `pattern` their own settings.
     ///
     /// The closure gets the layer's settings at the time of this call: settings for all endpoints come first, and later ones do not
     /// change this endpoint.

@@ -48,13 +48,13 @@
 //!
 //! | for | use |
 //! |---|---|
-//! | an endpoint with a quota of its own | [`ThrottleConfig::own_quota`] |
+//! | an endpoint with its own quota | [`ThrottleConfig::own_quota`] |
 //! | several endpoints that share one | [`ThrottleConfig::shared`] with the same name |
 //! | a quota per tenant or credential | [`ThrottleLayer::key`] |
 //! | an endpoint that is not counted | [`ThrottleConfig::exempt`] |
 //!
 //! Some servers name the *bucket* in which they counted a request ([`Bucket`](crate::headers::Bucket) lists the headers of Discord,
-//! GitHub and others). Each bucket has a quota of its own within its key. A response that names a bucket is counted there, and so are
+//! GitHub and others). Each bucket has its own quota within its key. A response that names a bucket is counted there, and so are
 //! further requests on the same route: the method and the endpoint's pattern, or else the first segment of the path. Where responses on
 //! one route name different buckets, up to four more segments tell them apart. A 429 that names no bucket, or says that it is global,
 //! blocks the whole key. A key keeps 64 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-/// The most levels of a route that are told apart.
+/// The most levels of a route that are distinguished.
 const DEPTH: usize = 5;
 
 /// The most routes of a key; the oldest is dropped.
@@ -24,7 +24,7 @@ pub(super) struct Route {
 /// The routes whose bucket is known.
 ///
 /// A route is as short as possible: `GET /repos` stands for all below it, until two responses name different buckets. From then on
-/// the routes below are told apart by one more segment.
+/// the routes below differ by one more segment.
 ///
 /// ```text
 ///   GET /repos/a/b  ◀── core            GET /repos  ─▶ core

@@ -149,11 +149,11 @@ impl AllowedOrigins {
             self.named.iter().any(|named| named.origin() == target)
                 || (self.any_https && target.is_confidential())
         };
-        if target.is_some_and(allows) { Ok(()) } else { Err(self.refusal(target)) }
+        if target.is_some_and(allows) { Ok(()) } else { Err(self.rejection(target)) }
     }
 
     #[cold]
-    fn refusal(&self, target: Option<Origin<'_>>) -> ErrorKind {
+    fn rejection(&self, target: Option<Origin<'_>>) -> ErrorKind {
         let reason = match target {
             None => "the address names no http or https server",
             Some(target) if !target.is_confidential() => {

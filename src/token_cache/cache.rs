@@ -120,7 +120,7 @@ impl Cache {
             state: self.present().map(|(_, state)| state),
             expires_in: self.slot().current().and_then(|cached| cached.expires_in(&now)),
             obtained: state.generations,
-            fetching: state.under_way(now.instant()).is_some(),
+            fetching: state.fetch_in_flight(now.instant()).is_some(),
             cooldown: state.cooldown(&now),
         }
     }
@@ -143,13 +143,13 @@ impl Cache {
         Some((cached, state))
     }
 
-    /// Joins the fetch under way, or begins one, which is spawned when the lock is released.
+    /// Joins the fetch in flight, or begins one, which is spawned when the lock is released.
     pub(super) fn fetch(
         &self,
         state: &mut State,
         reason: FetchReason,
     ) -> (Waiter, Option<Running>) {
-        if let Some(waiter) = state.under_way(self.settings().clock.now()) {
+        if let Some(waiter) = state.fetch_in_flight(self.settings().clock.now()) {
             return (waiter, None);
         }
         let (fetch, waiter) = TokenFetch::begin(self.clone(), reason, state.invalidations);

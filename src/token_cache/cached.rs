@@ -105,7 +105,7 @@ impl Cached {
         self.generation
     }
 
-    /// The token, with what is left of its lifetime.
+    /// The token, with its remaining lifetime.
     pub(super) fn token(&self, clock: &Clock) -> Token {
         let lifetime = match self.expires_in(&time_pair(clock)) {
             _ if !self.replaceable => Lifetime::Fixed,
@@ -115,7 +115,7 @@ impl Cached {
         Token::of(self.header.clone(), lifetime)
     }
 
-    /// What is left of its lifetime, zero once it has expired; none if it does not expire.
+    /// Its remaining lifetime, zero once it has expired; none if it does not expire.
     pub(super) fn expires_in(&self, now: &TimePair) -> Option<Duration> {
         Some(self.lifetime()?.saturating_sub(now.since(&self.requested_at)))
     }

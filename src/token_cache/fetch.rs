@@ -59,7 +59,7 @@ impl TokenFetch {
         Running::new(Self { cache, reason, invalidations, requested_at }, overdue)
     }
 
-    /// Spawns the fetch on a task of its own. The slot must not be locked.
+    /// Spawns the fetch on its own task. The slot must not be locked.
     pub(super) fn spawn(fetch: Option<Running>) {
         if let Some(fetch) = fetch {
             fetch.spawn(Self::run);

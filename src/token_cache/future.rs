@@ -44,7 +44,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // The request is in flight. With a token at hand a call begins here, and nearly always ends here.
+        // The request is in flight. A call with a usable token begins here, and nearly always ends here.
         Sending { #[pin] future: S::Future },
         // The request is not in flight.
         Held { held: Held<S, B> },

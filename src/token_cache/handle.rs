@@ -62,7 +62,7 @@ impl TokenCacheHandle {
     }
 
     /// The token of `key`, as a request gets it: at once if there is one, else after a fetch, and within the layer's
-    /// [`max_wait`](super::TokenCacheLayer::max_wait). Its lifetime is what is left of it.
+    /// [`max_wait`](super::TokenCacheLayer::max_wait). Its lifetime is the remaining one.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl TokenCacheHandle {
 
     /// Drops the token of `key`: the next request waits for another. Nothing is fetched here.
     ///
-    /// A fetch under way gives its token to its waiters, and the token is not kept: it was requested before. A cooldown goes
+    /// A fetch in flight gives its token to its waiters, and the token is not kept: it was requested before. A cooldown goes
     /// on: during it, requests fail because no token is available.
     pub fn invalidate(&self, key: &TokenKey) {
         if let Some(cache) = self.cache.find(key) {
@@ -114,7 +114,7 @@ impl TokenCacheHandle {
     /// Fetches another token for `key` now, **in spite of a cooldown**: called in a loop it causes the very storm that
     /// cooldowns prevent. For a person who has just corrected the credentials.
     ///
-    /// It joins a fetch under way. The present token stays in use until the other one is there, and if the fetch fails; a
+    /// It joins a fetch in flight. The present token stays in use until the other one is there, and if the fetch fails; a
     /// failure begins a cooldown as any other does.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ impl TokenCacheLayer {
         self
     }
 
-    /// Gives the requests that match `pattern` settings of their own. They start from the layer's settings as they are now:
+    /// Gives the requests that match `pattern` their own settings. They start from the layer's settings as they are now:
     /// a [`key`](Self::key) that is set later does not change them.
     ///
     /// ```
@@ -128,7 +128,7 @@ impl TokenCacheLayer {
     /// Requests carry the token of `key`, unless their endpoint ([`TokenConfig::key`]) or they themselves
     /// ([`TokenScope`](super::TokenScope)) name another. By default the key has no parts, and the source gives its own token.
     ///
-    /// Clones of a layer with different keys still share one cache, in which each key has a token of its own.
+    /// Clones of a layer with different keys still share one cache, in which each key has its own token.
     #[must_use]
     pub fn key(mut self, key: TokenKey) -> Self {
         self.settings.endpoints.base_mut().key = key;

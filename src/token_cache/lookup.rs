@@ -44,7 +44,7 @@ impl Cache {
         match self.present() {
             Some((cached, TokenState::Fresh)) => Lookup::Token(cached),
             Some((cached, TokenState::RefreshDue)) => {
-                // Refreshes in the background, unless a fetch is under way or the cooldown forbids one.
+                // Refreshes in the background, unless a fetch is in flight or the cooldown forbids one.
                 drop(self.join());
                 Lookup::Token(cached)
             }
@@ -53,20 +53,20 @@ impl Cache {
         }
     }
 
-    /// The request waits for another token, or gets the one at hand during a cooldown.
-    fn wait_unless_cooldown(&self, at_hand: Option<Arc<Cached>>) -> Lookup {
+    /// The request waits for another token, or gets the usable one during a cooldown.
+    fn wait_unless_cooldown(&self, usable: Option<Arc<Cached>>) -> Lookup {
         let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
-        match (state.cooldown(&now), at_hand) {
+        match (state.cooldown(&now), usable) {
             (Some(_), Some(cached)) => Lookup::Token(cached),
             // A forced fetch.
-            (Some(_), None) if state.under_way(now.instant()).is_some() => Lookup::Wait,
+            (Some(_), None) if state.fetch_in_flight(now.instant()).is_some() => Lookup::Wait,
             (Some(error), None) => Lookup::Cooldown(error),
             (None, _) => Lookup::Wait,
         }
     }
 
-    /// A token, or the one fetch that is under way, which begins here if there is none.
+    /// A token, or the one fetch that is in flight, which begins here if there is none.
     pub(super) fn join(&self) -> Join {
         let (join, fetch) = self.join_unspawned();
         TokenFetch::spawn(fetch);
@@ -85,7 +85,8 @@ impl Cache {
             None => FetchReason::Missing,
         };
         let usable = present.filter(|(_, state)| *state != TokenState::Expired);
-        let cooldown = state.cooldown(&now).filter(|_| state.under_way(now.instant()).is_none());
+        let cooldown =
+            state.cooldown(&now).filter(|_| state.fetch_in_flight(now.instant()).is_none());
         if let Some(error) = cooldown {
             let join = usable.map_or(Join::Cooldown(error), |(cached, _)| Join::Token(cached));
             return (join, None);

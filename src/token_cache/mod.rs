@@ -1,8 +1,8 @@
 //! A bearer token, fetched once, refreshed in time and attached to each request.
 //!
 //! Use it for APIs that are called with a machine's token: Auth0's Management API, Okta, Keycloak, Entra, a Clerk secret key, your
-//! own services. Do not use it to forward your users' tokens: those belong to the request that brought them. A request with an
-//! `Authorization` of its own passes unchanged.
+//! own services. Do not use it to forward your users' tokens: those belong to the request that brought them. A request that has
+//! an `Authorization` passes unchanged.
 //!
 //! A token comes from a *source*, a [`Service`](tower_service::Service) from [`TokenRequest`] to [`Token`]:
 //! `ClientCredentials`, [`StaticToken`], or any closure by [`tower::service_fn`]. The layer calls it for one token at a time, however
@@ -21,7 +21,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
 //! let source = service_fn(|_: TokenRequest| async {
-//!     // In production: `ClientCredentials`, or a call of your own.
+//!     // In production: `ClientCredentials`, or your own call.
 //!     Ok::<_, TokenError>(Token::bearer("eyJhbGciOi")?.expires_in(Duration::from_secs(86_400)))
 //! });
 //! let api = service_fn(|request: Request<Empty<Bytes>>| async move {
@@ -204,7 +204,7 @@
 //! |---|---|---|
 //! | `DEBUG` | `token obtained` | `generation`, `reason`, `lifetime_ms` |
 //! | `INFO` | `token rejected, fetching another` | `generation` |
-//! | `INFO` | `token refresh forced` | `cooldown_ms`, what was left of a cooldown |
+//! | `INFO` | `token refresh forced` | `cooldown_ms`, the rest of the cooldown |
 //! | `INFO` | `token invalidated` | |
 //! | `WARN` | `no token, in cooldown` | `kind`, `status`, `code`, `reason`, `cooldown_ms` |
 //!

@@ -54,14 +54,14 @@ impl Cache {
                 && (reason == FetchReason::Expired
                     || state.rejections.try_take(limit, now.instant()))
         };
-        if state.under_way(now.instant()).is_none() && !may_begin(&mut state) {
+        if state.fetch_in_flight(now.instant()).is_none() && !may_begin(&mut state) {
             return (Rejection::Keep, None);
         }
         let (waiter, fetch) = self.fetch(&mut state, reason);
         (Rejection::Fetch(waiter), fetch)
     }
 
-    /// Begins a fetch in spite of a cooldown, or joins the one under way.
+    /// Begins a fetch in spite of a cooldown, or joins the one in flight.
     pub(super) fn force(&self) -> Waiter {
         let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();

@@ -20,7 +20,7 @@ pub struct RejectionLimit {
     refill: Duration,
 }
 
-/// What is left of the limit.
+/// How much of the limit is used.
 #[derive(Debug, Default)]
 pub(super) struct Rejections {
     used: u32,

@@ -23,7 +23,7 @@ pub enum FetchReason {
     Expired,
     /// The user [asked](super::TokenCacheHandle::force_refresh) for a new one.
     Forced,
-    /// A server rejected the present one, though it should still be valid. A source that keeps tokens of its own must not
+    /// A server rejected the present one, though it should still be valid. A source that keeps its own tokens must not
     /// return the same one again.
     Rejected,
 }

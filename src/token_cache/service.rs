@@ -126,7 +126,7 @@ impl<S> TokenCache<S> {
     }
 }
 
-/// Puts the token into a request that has no `Authorization` of its own, and keeps what its rejection needs.
+/// Puts the token into a request that has no `Authorization` yet, and keeps what its rejection needs.
 #[inline]
 fn attach<S, B>(
     token: &Cached,

@@ -121,8 +121,8 @@ impl fmt::Debug for Slot {
 // === impl State ===
 
 impl State {
-    /// The fetch under way, if there is one whose outcome is to be expected.
-    pub(super) fn under_way(&self, now: Instant) -> Option<Waiter> {
+    /// The fetch in flight, unless its runtime has stalled.
+    pub(super) fn fetch_in_flight(&self, now: Instant) -> Option<Waiter> {
         self.fetch.as_ref().filter(|waiter| waiter.is_expected(now)).cloned()
     }
 

@@ -141,7 +141,7 @@ impl Drop for Wiped {
     }
 }
 
-/// One sensitive header value of several parts, in a buffer of its own that is wiped when the last copy is dropped.
+/// One sensitive header value of several parts, in its own buffer that is wiped when the last copy is dropped.
 pub(crate) fn sensitive(parts: &[&[u8]]) -> Option<HeaderValue> {
     // The capacity is exact: a buffer that grows leaves its old bytes behind unwiped.
     let mut buffer = Wiped(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));

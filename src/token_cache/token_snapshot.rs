@@ -30,7 +30,7 @@ impl TokenSnapshot {
         self.state
     }
 
-    /// What is left of the present token's lifetime, zero once it has expired; none if there is no token or it does not expire.
+    /// The present token's remaining lifetime, zero once it has expired; none if there is no token or it does not expire.
     #[must_use]
     pub const fn expires_in(&self) -> Option<Duration> {
         self.expires_in
@@ -42,7 +42,7 @@ impl TokenSnapshot {
         self.obtained
     }
 
-    /// Whether a fetch is under way.
+    /// Whether a fetch is in flight.
     #[must_use]
     pub const fn is_fetching(&self) -> bool {
         self.fetching

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{error::TokenErrorKind, extensions::Deadline, single_flight::Abandoned};
 
-/// How many fetches a caller joins: another one if the first was abandoned, for its runtime may be gone.
+/// How many fetches a caller joins: one more if the first was abandoned, because its runtime may have shut down.
 const MAX_FETCHES: usize = 2;
 
 /// A caller that waits for a token.

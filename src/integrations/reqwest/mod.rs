@@ -46,7 +46,7 @@
 //!
 //! A reqwest client follows redirects itself, and the layers around it do not see them. It removes `Authorization` if a redirect
 //! leaves the origin, so the token does not leak. But the other origin gets the first URL with its query in `Referer` (unless the
-//! client is built with `referer(false)`), and a 401 or 429 of that origin is taken for the upstream's. With
+//! client is built with `referer(false)`), and a 401 or 429 of that origin is treated as the upstream's. With
 //! [`TokenCacheLayer`](crate::TokenCacheLayer) or [`ThrottleLayer`](crate::ThrottleLayer), build the client with
 //! [`Policy::none()`](::reqwest::redirect::Policy::none), and put tower-http's `FollowRedirect` around the stack to follow redirects.
 //! reqwest does not resend a request whose body is not empty: the caller gets the 307 or 308.

@@ -14,7 +14,7 @@ use crate::{error::TokenErrorKind, token_cache::TokenError};
 pub(super) struct Exchange {
     /// The time since the beginning, suspension included.
     pub(super) at: Duration,
-    /// Whether the issuer could not be reached or did not respond: the cooldown has a row of its own for that.
+    /// Whether the issuer could not be reached or did not respond: the cooldown has its own row for that.
     pub(super) unreachable: bool,
 }
 
