@@ -11,5 +11,5 @@ pub use crate::oauth::token_response::{MalformedToken, TokenResponse};
 pub use crate::response_cache::store_policy::AfterFailure;
 pub use crate::retry::decision::{Cost, Progress, Retry, decide};
 pub use crate::throttle::limiter::{
-    Availability, Observation, Permit, Quota, Reading, Reset, Snapshot,
+    Availability, LimiterKind, Observation, Permit, Quota, Reading, Reset, Snapshot,
 };

@@ -74,7 +74,7 @@
 //! | `response-cache` | | `ResponseCacheLayer`: stores the responses to chosen `GET`s |
 //! | `http2` | | recognises an HTTP/2 stream that was refused unprocessed |
 //! | `private-key-jwt` | | client authentication by a signature in place of a secret |
-//! | `test-util` | | a scripted service, a clock to set and a readiness probe, for the tests of your own stack |
+//! | `test-util` | | a scripted service and a clock to set, for the tests of your own stack |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

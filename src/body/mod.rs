@@ -109,7 +109,7 @@ mod source;
 mod state;
 mod with_body;
 
-pub use crate::error::NotReplayable;
+use crate::error::NotReplayable;
 pub(crate) use collect::{CollectBounded, collect_bounded};
 pub(crate) use drain::{Drain, drain};
 pub use layer::{ReplayBodyLayer, ReplayBodyService};

@@ -21,7 +21,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_heed::{error::TokenErrorKind, token_cache::TokenError};
+/// use tower_heed::error::{TokenError, TokenErrorKind};
 ///
 /// let error = TokenError::new(TokenErrorKind::Unavailable)
 ///     .with_retry_after(Duration::from_secs(30))

@@ -86,7 +86,7 @@
 //!   exhausted;
 //! * it has a `WWW-Authenticate` challenge and is not a 429;
 //! * the layer's own [classifier](FallbackLayer::classifier) says so, even if an inner layer has classified it differently;
-//! * it is an error, and it or one of its sources is such a response, or a [`TokenError`](crate::token_cache::TokenError) for rejected
+//! * it is an error, and it or one of its sources is such a response, or a [`TokenError`](crate::error::TokenError) for rejected
 //!   credentials, for a response without a usable token, or with a source of unknown class.
 //!
 //! A rejection before HTTP looks like a failed connection: a client certificate that the server does not accept, or a proxy's 407 to

@@ -57,9 +57,9 @@
 //! | the **token endpoint is down** and a token is valid | the token stays in use; one refresh after each cooldown | nothing |
 //! | it is down and **no token is valid** | one fetch for all callers, then a cooldown | [`TokenUnavailable`](crate::ErrorKind::TokenUnavailable) with `retry_after`, at once; nothing was sent |
 //! | it responds **429** | the same, with a cooldown as long as it asks | the same |
-//! | it **rejects our credentials** | a long cooldown, which ends when the credentials are replaced | [`TokenError`](crate::token_cache::TokenError) with the OAuth `error` code |
+//! | it **rejects our credentials** | a long cooldown, which ends when the credentials are replaced | [`TokenError`](crate::error::TokenError) with the OAuth `error` code |
 //! | a token is **revoked** (401 by the API) | that token alone is dropped, one fetch, the request is sent once more | nothing |
-//! | **every token** gets a 401 | token fetches are bounded ([`RejectionLimit`](crate::token_cache::RejectionLimit)); the session becomes `Unauthenticated`, its handler runs once | the 401 |
+//! | **every token** gets a 401 | token fetches are [bounded](crate::token_cache#when-the-api-responds-401); the session becomes `Unauthenticated`, its handler runs once | the 401 |
 //! | the API responds **403** | nothing: a new token has no more rights than the old one | the 403, class `Forbidden` |
 //! | the machine **slept** | the token's age is the larger of two clocks, so it is refreshed | nothing |
 //! | an **address from outside** names another server | the token is not sent there | [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed) |

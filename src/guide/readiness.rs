@@ -44,4 +44,4 @@
 //! | `Pending` returned and no waker kept | the caller sleeps for ever | pass `cx` on to the inner service |
 //!
 //! `service_fn` and most HTTP clients are always ready, so tests with them do not notice the first two mistakes.
-//! `ReadyProbeLayer` and `ScriptedService` of the feature `test-util` panic there: see [`testing`](super::testing).
+//! The `ScriptedService` of the feature `test-util` panics there: see [`testing`](super::testing).

@@ -1,7 +1,7 @@
 //! How to test a stack without a server and without waiting.
 //!
-//! The feature `test-util` has what this crate is tested with: a `ScriptedService` in place of the client, a `ManualClock`, and a
-//! `ReadyProbeLayer`. The page `tower_heed::test_util` has an example of a whole stack, and a table of failures and their scripts.
+//! The feature `test-util` has what this crate is tested with: a `ScriptedService` in place of the client and a `ManualClock`. The
+//! page `tower_heed::test_util` has an example of a whole stack, and a table of failures and their scripts.
 //!
 //! # Time
 //!

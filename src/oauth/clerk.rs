@@ -29,8 +29,8 @@ use super::{
 use crate::{
     BoxError,
     clock::Clock,
-    error::{InvalidConfig, TokenErrorKind},
-    token_cache::{Token, TokenError, TokenRequest, token::sensitive},
+    error::{InvalidConfig, TokenError, TokenErrorKind},
+    token_cache::{Token, TokenRequest, token::sensitive},
 };
 
 /// A source of Clerk's [M2M tokens](https://clerk.com/docs/guides/development/machine-auth/m2m-tokens), which a machine gets

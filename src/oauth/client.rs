@@ -16,9 +16,9 @@ use super::{
     exchange::Terms,
 };
 use crate::{
-    error::{InvalidConfig, TokenErrorKind},
+    error::{InvalidConfig, TokenError, TokenErrorKind},
     origin::Origin,
-    token_cache::{TokenError, TokenKey, TokenRequest},
+    token_cache::{TokenKey, TokenRequest},
 };
 
 /// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).

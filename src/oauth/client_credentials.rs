@@ -16,8 +16,11 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{AuthMethod, Credentials, RequestFormat, client::Client, encode, exchange};
-use crate::token_cache::{Token, TokenError, TokenKey, TokenRequest};
 use crate::{BoxError, clock::Clock, error::InvalidConfig};
+use crate::{
+    error::TokenError,
+    token_cache::{Token, TokenKey, TokenRequest},
+};
 
 /// A source of tokens: exchanges a client's [`Credentials`] for them at an OAuth 2.0 token endpoint.
 ///

@@ -17,8 +17,8 @@ use crate::{
     BoxError,
     classify::{Classification, Preset},
     clock::Clock,
-    error::{TokenErrorKind, failing_response},
-    token_cache::{Token, TokenError},
+    error::{TokenError, TokenErrorKind, failing_response},
+    token_cache::Token,
 };
 
 /// The most that is read of a response body.

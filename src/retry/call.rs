@@ -58,15 +58,6 @@ impl Call {
         }
     }
 
-    /// The settings for a request that is about to be sent for the first time or again.
-    pub(super) fn config<B>(&mut self, request: &Request<B>) -> &RetryConfig {
-        if self.attempts == 1 {
-            self.endpoint = self.settings.endpoints.index_of(request);
-            self.deadline = Deadline::of(request);
-        }
-        self.endpoint().config()
-    }
-
     /// Classifies a response, unless another layer has done so.
     #[inline]
     pub(super) fn classify<RB>(&self, response: &Response<RB>) -> Option<Classification> {

@@ -89,10 +89,6 @@ impl RetryOnRateLimit {
         })
     }
 
-    pub(super) fn into_settings(self) -> Arc<Settings> {
-        self.settings
-    }
-
     fn base(self, change: impl FnOnce(RetryConfig) -> RetryConfig) -> Self {
         self.set(|settings| {
             let base = settings.endpoints.base_mut();

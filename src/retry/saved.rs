@@ -2,7 +2,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 
 use super::{RetryConfig, Stopped};
 use crate::{
-    body::{ReplayableBody, with_body},
+    body::ReplayableBody,
     extensions::{Idempotent, NoRetry},
 };
 
@@ -50,14 +50,6 @@ fn next_body<B: ReplayableBody>(request: &Request<B>, config: &RetryConfig) -> R
     } else {
         request.body().try_clone().ok_or(Stopped::BodyNotReplayable)
     }
-}
-
-/// A copy of a request that may be sent more than once.
-pub(super) fn copy<B: ReplayableBody>(
-    request: &Request<B>,
-    config: &RetryConfig,
-) -> Option<Request<B>> {
-    Some(with_body(request, next_body(request, config).ok()?))
 }
 
 // === impl Saved ===

@@ -13,9 +13,9 @@ use super::{
     response::{Outcome, ScriptedError, ScriptedResponse},
 };
 
-/// The future of [`ScriptedService`](super::ScriptedService).
+/// One attempt, until it has its response or is dropped.
 #[derive(Debug)]
-pub struct ResponseFuture {
+pub(super) struct ResponseFuture {
     sleep: Option<Pin<Box<Sleep>>>,
     outcome: Outcome,
     _permit: Option<Permit>,

@@ -1,5 +1,4 @@
-//! Test helpers: a scripted service instead of the client, a wall clock to set, and a probe for services that are called without
-//! having been made ready.
+//! Test helpers: a scripted service instead of the client, and a wall clock to set.
 //!
 //! Enable the feature in the dev-dependencies only, together with tokio's `test-util`. That pauses tokio's time, so that a wait of
 //! thirty seconds takes none.
@@ -71,20 +70,17 @@
 //!
 //! # Your own layer
 //!
-//! [`ReadyProbeLayer`] inside a layer finds the most common fault of tower layers: calling a clone of the service instead of the
+//! A [`ScriptedService`] inside a layer finds the most common fault of tower layers: calling a clone of the service instead of the
 //! instance that was made ready. See [`guide::readiness`](crate::guide::readiness).
 
 mod future;
 mod handle;
 mod manual_clock;
 mod rate_limit;
-mod ready_probe;
 mod response;
 mod service;
 
-pub use future::ResponseFuture;
 pub use handle::ScriptedHandle;
 pub use manual_clock::ManualClock;
-pub use ready_probe::{ReadyProbe, ReadyProbeLayer};
 pub use response::{ScriptedError, ScriptedResponse};
 pub use service::ScriptedService;

@@ -1,6 +1,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
@@ -12,7 +13,8 @@ use http_body_util::Full;
 use tower_service::Service;
 
 use super::{
-    ResponseFuture, ScriptedError, ScriptedHandle, ScriptedResponse,
+    ScriptedError, ScriptedHandle, ScriptedResponse,
+    future::ResponseFuture,
     handle::{Gate, InFlight, Permit, Shared, lock},
     rate_limit::RateLimit,
 };
@@ -175,7 +177,7 @@ impl<B> fmt::Debug for ScriptedService<B> {
 impl<B> Service<Request<B>> for ScriptedService<B> {
     type Response = Response<Full<Bytes>>;
     type Error = ScriptedError;
-    type Future = ResponseFuture;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ScriptedError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ScriptedError>> {
         let mut gate = lock(&self.handle.gate);
@@ -198,7 +200,7 @@ impl<B> Service<Request<B>> for ScriptedService<B> {
     ///
     /// If this instance was not made ready since its last call, unless such calls are
     /// [counted](ScriptedService::counts_unready_calls).
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let permit = self.permit.take();
         if permit.is_none() {
             let mut gate = lock(&self.handle.gate);
@@ -214,6 +216,6 @@ impl<B> Service<Request<B>> for ScriptedService<B> {
             None => respond(),
         };
         requests.push(request);
-        ResponseFuture::new(response, permit, in_flight)
+        Box::pin(ResponseFuture::new(response, permit, in_flight))
     }
 }

@@ -40,7 +40,7 @@ impl Event {
             Self::Learned { key, kind, limit } => tracing::info!(
                 target: TARGET,
                 key = &**key,
-                limiter = name(kind),
+                limiter = kind_name(kind),
                 limit,
                 per_second = per_second(kind),
                 window_ms = window(kind).map(millis),
@@ -65,7 +65,8 @@ pub(super) fn record_wait(waited: Duration) {
     tracing::Span::current().record("throttle_waited_ms", millis(waited));
 }
 
-const fn name(kind: &LimiterKind) -> &'static str {
+/// The name of a kind, as in events and snapshots.
+pub(super) const fn kind_name(kind: &LimiterKind) -> &'static str {
     match kind {
         LimiterKind::Unknown => "unknown",
         LimiterKind::Learning => "learning",

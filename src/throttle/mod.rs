@@ -53,8 +53,9 @@
 //! | a quota per tenant or credential | [`ThrottleLayer::key`] |
 //! | an endpoint that is not counted | [`ThrottleConfig::exempt`] |
 //!
-//! Some servers name the *bucket* in which they counted a request ([`Bucket`](crate::headers::Bucket) lists the headers of Discord,
-//! GitHub and others). Each bucket has its own quota within its key. A response that names a bucket is counted there, and so are
+//! Some servers name the *bucket* in which they counted a request: Discord in `x-ratelimit-bucket` (`x-ratelimit-global: true`
+//! and `x-ratelimit-scope: global` for all of them), GitHub in `x-ratelimit-resource`. Each bucket has its own quota
+//! within its key. A response that names a bucket is counted there, and so are
 //! further requests on the same route: the method and the endpoint's pattern, or else the first segment of the path. Where responses on
 //! one route name different buckets, up to four more segments tell them apart. A 429 that names no bucket, or says that it is global,
 //! blocks the whole key. A key keeps 64 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).
@@ -184,6 +185,6 @@ mod snapshot;
 pub use config::ThrottleConfig;
 pub use future::ResponseFuture;
 pub use layer::ThrottleLayer;
-pub use limiter::LimiterKind;
+use limiter::LimiterKind;
 pub use service::Throttle;
 pub use snapshot::{ThrottleHandle, ThrottleSnapshot};

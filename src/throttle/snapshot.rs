@@ -1,9 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{
-    keys::Keys,
-    limiter::{LimiterKind, Snapshot},
-};
+use super::{events::kind_name, keys::Keys, limiter::Snapshot};
 use crate::clock::Clock;
 
 /// Shows what is known of each key, for a status page. It outlives the layer.
@@ -56,10 +53,16 @@ impl ThrottleSnapshot {
         &self.key
     }
 
-    /// The kind of limiter that the server seems to have.
+    /// The kind of limiter that the server seems to have, as in the event `learned the server's limit`:
+    ///
+    /// * `unknown`: no request was rate limited, and no response showed a counter;
+    /// * `learning`: a request was rate limited, and the throttle is finding out what is allowed;
+    /// * `fixed_window`: the window ends at a moment that the server names;
+    /// * `sliding_window`: at most the limit in any span of a window's length;
+    /// * `bucket`: a token bucket, which refills steadily.
     #[must_use]
-    pub const fn kind(&self) -> LimiterKind {
-        self.quota.kind
+    pub const fn kind(&self) -> &'static str {
+        kind_name(&self.quota.kind)
     }
 
     /// How many requests the limiter lets through at once or in a window, if known.

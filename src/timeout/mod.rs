@@ -24,7 +24,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Empty;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{Error, ErrorKind, TimeoutLayer, timeout::Phase};
+//! use tower_heed::{error::Phase, Error, ErrorKind, TimeoutLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
@@ -78,7 +78,7 @@ mod layer;
 mod limit;
 mod service;
 
-pub use crate::error::Phase;
+use crate::error::Phase;
 pub use body::TimeoutBody;
 pub use future::ResponseFuture;
 pub use layer::{TimeoutConfig, TimeoutLayer};

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{RejectionLimit, TokenKey, allowed_origin::AllowedOrigins};
+use super::{TokenKey, allowed_origin::AllowedOrigins};
 use crate::{clock::Clock, endpoint::Endpoints};
 
 /// The settings of one endpoint; see [`TokenCacheLayer::endpoint`](super::TokenCacheLayer::endpoint).
@@ -25,7 +25,6 @@ pub(super) struct Settings {
     pub(super) default_lifetime: Duration,
     pub(super) max_lifetime: Duration,
     pub(super) refresh_buffer: Option<Duration>,
-    pub(super) rejection_limit: RejectionLimit,
     pub(super) replay: Replay,
 }
 

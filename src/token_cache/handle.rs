@@ -16,7 +16,7 @@ use super::{
 /// ```
 /// use std::time::Duration;
 /// use tower::service_fn;
-/// use tower_heed::{TokenCacheLayer, token_cache::{Token, TokenError, TokenKey, TokenRequest}};
+/// use tower_heed::{error::TokenError, token_cache::{Token, TokenKey, TokenRequest}, TokenCacheLayer};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), TokenError> {

@@ -5,8 +5,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    AllowedOrigin, RejectionLimit, Token, TokenCache, TokenCacheHandle, TokenConfig, TokenKey,
-    TokenRequest,
+    AllowedOrigin, Token, TokenCache, TokenCacheHandle, TokenConfig, TokenKey, TokenRequest,
     allowed_origin::AllowedOrigins,
     cache::Cache,
     cached::MIN_LIFETIME,
@@ -72,7 +71,6 @@ impl TokenCacheLayer {
             default_lifetime: Self::DEFAULT_LIFETIME,
             max_lifetime: Self::DEFAULT_MAX_LIFETIME,
             refresh_buffer: None,
-            rejection_limit: RejectionLimit::new(),
             replay: Replay::Here,
         };
         let source: Source = BoxCloneService::new(source.map_err(Into::into));
@@ -197,13 +195,6 @@ impl TokenCacheLayer {
     #[must_use]
     pub fn refresh_buffer(mut self, buffer: Duration) -> Self {
         self.settings.refresh_buffer = Some(buffer.max(MIN_SPAN));
-        self
-    }
-
-    /// How often 401s may cause a new token to be fetched.
-    #[must_use]
-    pub fn rejection_limit(mut self, limit: RejectionLimit) -> Self {
-        self.settings.rejection_limit = limit;
         self
     }
 

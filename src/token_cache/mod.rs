@@ -16,7 +16,7 @@
 //! use http::{Request, Response, header::AUTHORIZATION};
 //! use http_body_util::Empty;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_heed::{TokenCacheLayer, token_cache::{Token, TokenError, TokenRequest}};
+//! use tower_heed::{error::TokenError, token_cache::{Token, TokenRequest}, TokenCacheLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_heed::BoxError> {
@@ -105,7 +105,8 @@
 //! is used; else all the 401s for one token begin one fetch. The request is then sent once more, with an
 //! [`Attempt`](crate::extensions::Attempt), never a third time, unless its body cannot be sent twice or it carries
 //! [`NoRetry`](crate::extensions::NoRetry). If no other token is available, the caller gets the 401, and the token stays in use until
-//! another one replaces it. An API that responds 401 to everything costs a bounded number of fetches: [`RejectionLimit`].
+//! another one replaces it. An API that responds 401 to everything costs a bounded number of
+//! fetches: two, then one every five minutes, ten seconds apart at least.
 //!
 //! # Where the token may go
 //!
@@ -149,7 +150,6 @@
 //! | [`max_lifetime`](TokenCacheLayer::max_lifetime) | 30 days | a longer lifetime is cut |
 //! | [`refresh_buffer`](TokenCacheLayer::refresh_buffer) | a share of the lifetime | cut to two fifths of the lifetime |
 //! | [`max_keys`](TokenCacheLayer::max_keys) | 64 besides those that services and endpoints name | the least recently used is evicted |
-//! | [`rejection_limit`](TokenCacheLayer::rejection_limit) | 2, one more every 5 min, 10 s apart | the caller gets the 401 |
 //!
 //! # Cost
 //!
@@ -238,21 +238,18 @@ mod wait;
 #[cfg(test)]
 mod week;
 
-pub use crate::{
-    error::TokenError,
-    extensions::{token_key::TokenKey, token_scope::TokenScope},
-};
+pub use crate::extensions::{token_key::TokenKey, token_scope::TokenScope};
 pub use allowed_origin::AllowedOrigin;
 pub use config::TokenConfig;
 pub use freshness::TokenState;
 pub use future::ResponseFuture;
 pub use handle::TokenCacheHandle;
 pub use layer::TokenCacheLayer;
-pub use rejection_limit::RejectionLimit;
 pub use request::{FetchReason, TokenRequest};
 pub use service::TokenCache;
 pub use static_token::StaticToken;
 pub use token::Token;
 pub use token_snapshot::TokenSnapshot;
 
+use crate::error::TokenError;
 use freshness::{Freshness, TimePair};

@@ -48,11 +48,9 @@ impl Cache {
             Some(_) => FetchReason::Rejected,
             None => FetchReason::Expired,
         };
-        let limit = &self.settings().rejection_limit;
         let may_begin = |state: &mut State| {
             state.cooldown(&now).is_none()
-                && (reason == FetchReason::Expired
-                    || state.rejections.try_take(limit, now.instant()))
+                && (reason == FetchReason::Expired || state.rejections.try_take(now.instant()))
         };
         if state.fetch_in_flight(now.instant()).is_none() && !may_begin(&mut state) {
             return (Rejection::Keep, None);

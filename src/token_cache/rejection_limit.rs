@@ -1,26 +1,23 @@
-//! How often a 401 may cause a new token.
+//! How often the 401s of an API may cause a new token to be fetched.
+//!
+//! A server that responds 401 to everything, because of a wrong audience for example, costs a bounded number of token fetches and not
+//! one per request. Beyond the limit the caller gets the 401, and the token stays in use.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the 401s of an API may cause a new token to be fetched.
-///
-/// A server that responds 401 to everything, because of a wrong audience for example, costs a bounded number of token
-/// fetches and not one per request. Beyond the limit the caller gets the 401, and the token stays in use.
-///
-/// # Defaults
-///
-/// [`DEFAULT_SPACING`](Self::DEFAULT_SPACING), [`DEFAULT_BURST`](Self::DEFAULT_BURST),
-/// [`DEFAULT_REFILL`](Self::DEFAULT_REFILL).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RejectionLimit {
-    spacing: Duration,
-    burst: NonZeroU32,
-    refill: Duration,
-}
+/// The least time between the starts of two fetches that 401s cause: the 401s of one revocation arrive within the time that requests
+/// take.
+const SPACING: Duration = Duration::from_secs(10);
 
-/// How much of the limit is used.
+/// The fetches in quick succession: one for a token that was revoked, one more in case it is revoked again soon.
+const BURST: u32 = 2;
+
+/// The time after which one more fetch is allowed: twelve calls an hour is what the token endpoint with the narrowest limit takes.
+const REFILL: Duration = Duration::from_secs(5 * 60);
+
+/// How many fetches 401s have caused of late.
 #[derive(Debug, Default)]
 pub(super) struct Rejections {
     used: u32,
@@ -28,63 +25,14 @@ pub(super) struct Rejections {
     last: Option<Instant>,
 }
 
-// === impl RejectionLimit ===
-
-impl RejectionLimit {
-    /// Ten seconds: the 401s of one revocation arrive within the time that requests take.
-    pub const DEFAULT_SPACING: Duration = Duration::from_secs(10);
-
-    /// Two: one for a token that was revoked, one more in case it is revoked again soon.
-    pub const DEFAULT_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
-
-    /// Five minutes: twelve calls an hour is what the token endpoint with the narrowest limit takes.
-    pub const DEFAULT_REFILL: Duration = Duration::from_secs(5 * 60);
-
-    /// The default limit.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            spacing: Self::DEFAULT_SPACING,
-            burst: Self::DEFAULT_BURST,
-            refill: Self::DEFAULT_REFILL,
-        }
-    }
-
-    /// The least time between the starts of two fetches that 401s cause.
-    #[must_use]
-    pub const fn spacing(self, spacing: Duration) -> Self {
-        Self { spacing, ..self }
-    }
-
-    /// The number of fetches in quick succession, before the refill limits them.
-    #[must_use]
-    pub const fn burst(self, burst: NonZeroU32) -> Self {
-        Self { burst, ..self }
-    }
-
-    /// The time after which one more fetch is allowed; at least a second, because zero would be no limit.
-    #[must_use]
-    pub const fn refill(self, refill: Duration) -> Self {
-        let refill = if refill.as_secs() == 0 { Duration::from_secs(1) } else { refill };
-        Self { refill, ..self }
-    }
-}
-
-impl Default for RejectionLimit {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 // === impl Rejections ===
 
 impl Rejections {
     /// Takes one, if the limit leaves one.
-    pub(super) fn try_take(&mut self, limit: &RejectionLimit, now: Instant) -> bool {
-        self.refill(limit, now);
-        let too_soon =
-            self.last.is_some_and(|last| now.saturating_duration_since(last) < limit.spacing);
-        if too_soon || self.used >= limit.burst.get() {
+    pub(super) fn try_take(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        let too_soon = self.last.is_some_and(|last| now.saturating_duration_since(last) < SPACING);
+        if too_soon || self.used >= BURST {
             return false;
         }
         self.used += 1;
@@ -92,10 +40,9 @@ impl Rejections {
         true
     }
 
-    fn refill(&mut self, limit: &RejectionLimit, now: Instant) {
+    fn refill(&mut self, now: Instant) {
         let since = self.refilled.unwrap_or(now);
-        let periods =
-            now.saturating_duration_since(since).as_nanos() / limit.refill.as_nanos().max(1);
+        let periods = now.saturating_duration_since(since).as_nanos() / REFILL.as_nanos();
         let grown = u32::try_from(periods).unwrap_or(u32::MAX);
         self.used = self.used.saturating_sub(grown);
         self.refilled = if self.used == 0 {
@@ -103,7 +50,7 @@ impl Rejections {
             Some(now)
         } else {
             // The part of a period that has passed counts on.
-            since.checked_add(limit.refill.saturating_mul(grown)).or(Some(now))
+            since.checked_add(REFILL.saturating_mul(grown)).or(Some(now))
         };
     }
 }
@@ -115,9 +62,9 @@ mod tests {
     use super::*;
 
     fn taken(times: impl IntoIterator<Item = u64>) -> Vec<u64> {
-        let (start, limit) = (Instant::now(), RejectionLimit::new());
+        let start = Instant::now();
         let mut rejections = Rejections::default();
-        let mut take = |secs| rejections.try_take(&limit, start + Duration::from_secs(secs));
+        let mut take = |secs| rejections.try_take(start + Duration::from_secs(secs));
         times.into_iter().filter(|secs| take(*secs)).collect()
     }
 

@@ -20,7 +20,7 @@ use crate::error::TokenErrorKind;
 ///
 /// let token = Token::bearer("eyJhbGciOi")?.expires_in(Duration::from_secs(3600));
 /// assert!(!format!("{token:?}").contains("eyJ"));
-/// # Ok::<(), tower_heed::token_cache::TokenError>(())
+/// # Ok::<(), tower_heed::error::TokenError>(())
 /// ```
 #[derive(Clone)]
 pub struct Token {

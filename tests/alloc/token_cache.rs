@@ -11,7 +11,8 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     TokenCacheLayer,
-    token_cache::{StaticToken, Token, TokenError, TokenRequest},
+    error::TokenError,
+    token_cache::{StaticToken, Token, TokenRequest},
 };
 
 use crate::{api, counted};

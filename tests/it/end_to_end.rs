@@ -23,9 +23,9 @@ use tower::{ServiceExt, util::BoxCloneService};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, Stack, TokenCacheLayer,
     classify::{AuthStatus, SessionStatus},
+    error::Phase,
     oauth::ClientCredentials,
     retry::{RetryOutcome, Stopped},
-    timeout::Phase,
 };
 
 const USER: &str = "GET /api/v2/users/{id}";

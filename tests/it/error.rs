@@ -5,8 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use http::StatusCode;
 use tower_heed::{
     BoxError,
-    error::{InvalidConfig, TokenErrorKind, find},
-    token_cache::TokenError,
+    error::{InvalidConfig, TokenError, TokenErrorKind, find},
 };
 
 fn refused() -> io::Error {

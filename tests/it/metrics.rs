@@ -14,8 +14,8 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
-    error::TokenErrorKind,
-    token_cache::{Token, TokenError, TokenRequest},
+    error::{TokenError, TokenErrorKind},
+    token_cache::{Token, TokenRequest},
 };
 
 use crate::support::{

@@ -2,18 +2,18 @@
 
 use std::{io, time::Duration};
 
-use http::{Request, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, task};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Service, ServiceExt};
 use tower_heed::{
     classify::{Classification, ErrorClass},
     error::find,
-    test_util::{ManualClock, ReadyProbeLayer, ScriptedError, ScriptedResponse, ScriptedService},
+    test_util::{ManualClock, ScriptedError, ScriptedResponse},
 };
 
 use crate::support::{
-    probe::{Body, Probe, ProbeError},
+    probe::{Probe, ProbeError},
     scripted::get,
 };
 
@@ -116,17 +116,10 @@ async fn a_scripted_service_that_was_not_made_ready_panics() {
 #[tokio::test]
 #[should_panic(expected = "called an instance that was not made ready")]
 async fn a_readiness_is_good_for_one_call() {
-    let mut service = ReadyProbeLayer::new().layer(ScriptedService::new().counts_unready_calls());
+    let mut service = Probe::new();
     service.ready().await.unwrap();
     service.call(get("/")).await.unwrap();
     drop(service.call(get("/")));
-}
-
-#[tokio::test]
-async fn the_ready_probe_lets_pass_what_was_made_ready() {
-    let probe = ReadyProbeLayer::new().layer(Probe::new());
-    probe.clone().oneshot(get("/")).await.unwrap();
-    probe.oneshot(Request::new(Body::default())).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

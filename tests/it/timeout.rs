@@ -17,8 +17,8 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     TimeoutLayer,
     classify::{Classification, ErrorClass},
+    error::Phase,
     extensions::Deadline,
-    timeout::Phase,
 };
 
 use crate::support::error::{ours, timeout};

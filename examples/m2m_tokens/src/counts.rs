@@ -6,8 +6,9 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use tower_heed::{
     BoxError,
+    error::TokenError,
     headers::BearerChallenge,
-    token_cache::{FetchReason, Token, TokenError},
+    token_cache::{FetchReason, Token},
 };
 
 /// Clones count together.

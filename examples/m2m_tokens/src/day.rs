@@ -14,9 +14,9 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
-    error::TokenErrorKind,
+    error::{TokenError, TokenErrorKind},
     oauth::{ClientCredentials, Credentials},
-    token_cache::{Token, TokenError, TokenRequest},
+    token_cache::{Token, TokenRequest},
 };
 
 use super::{

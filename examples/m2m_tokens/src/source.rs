@@ -4,8 +4,9 @@ use http::{Request, Response};
 use tower::{Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError,
+    error::TokenError,
     oauth::{AuthMethod, ClientCredentials, PrivateKey, SigningAlgorithm},
-    token_cache::{Token, TokenError, TokenRequest},
+    token_cache::{Token, TokenRequest},
 };
 
 use super::{

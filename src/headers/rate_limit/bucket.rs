@@ -12,18 +12,8 @@ const MAX_NAME: usize = 128;
 /// | `x-ratelimit-global: true`, `x-ratelimit-scope: global` | Discord, for a limit over all buckets |
 ///
 /// The policies of the IETF draft are not buckets: their names distinguish the limits of one request, not the requests.
-///
-/// ```
-/// use http::{HeaderMap, HeaderValue};
-/// use tower_heed::headers::Bucket;
-///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("x-ratelimit-resource", HeaderValue::from_static("search"));
-/// assert_eq!(Bucket::from_headers(&headers), Some(Bucket::Named("search")));
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Bucket<'a> {
+pub(crate) enum Bucket<'a> {
     /// The request counted against this bucket.
     Named(&'a str),
     /// The response's limit applies to all buckets.
@@ -34,8 +24,7 @@ pub enum Bucket<'a> {
 
 impl<'a> Bucket<'a> {
     /// Reads the headers of a response. None without a bucket, or if its name exceeds 128 bytes.
-    #[must_use]
-    pub fn from_headers(headers: &'a HeaderMap) -> Option<Self> {
+    pub(crate) fn from_headers(headers: &'a HeaderMap) -> Option<Self> {
         let value = |name| Some(headers.get(name)?.to_str().ok()?.trim());
         let says =
             |name, word: &str| value(name).is_some_and(|value| value.eq_ignore_ascii_case(word));

@@ -23,11 +23,12 @@ mod text;
 mod vendor;
 mod window;
 
-pub use self::{bucket::Bucket, outcome::Outcome, window::Window};
+pub(crate) use self::bucket::Bucket;
 use self::{
     decision::{Decision, reported},
     reader::{ExplicitDelay, Reader, Windows},
 };
+pub use self::{outcome::Outcome, window::Window};
 
 /// The rate-limit headers of one response.
 ///

@@ -16,8 +16,8 @@ use super::{
     world::{Exchange, World},
 };
 use crate::{
-    error::TokenErrorKind,
-    token_cache::{Token, TokenError, TokenRequest},
+    error::{TokenError, TokenErrorKind},
+    token_cache::{Token, TokenRequest},
 };
 
 /// An issuer whose tokens have this lifetime.

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
 use super::HOUR;
-use crate::{error::TokenErrorKind, token_cache::TokenError};
+use crate::error::{TokenError, TokenErrorKind};
 
 /// One exchange, as the issuer saw it.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 use tower::BoxError;
 use tower_heed::{
     Error as LayerError, ErrorKind,
-    body::{NotReplayable, ReplayBody, ReplayableBody},
+    body::{ReplayBody, ReplayableBody},
+    error::NotReplayable,
 };
 
 type Body = ReplayBody<Channel<Bytes, BoxError>>;

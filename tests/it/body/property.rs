@@ -9,7 +9,8 @@ use proptest::sample::Index;
 use tokio_test::task;
 use tower_heed::{
     Error as LayerError, ErrorKind,
-    body::{NotReplayable, ReplayBody, ReplayableBody},
+    body::{ReplayBody, ReplayableBody},
+    error::NotReplayable,
 };
 
 use crate::body::script::{Script, Step};

@@ -20,7 +20,8 @@ use tokio_test::{assert_pending, assert_ready, task};
 use tower::BoxError;
 use tower_heed::{
     Error as LayerError, ErrorKind,
-    body::{NotReplayable, ReplayBody, ReplayableBody},
+    body::{ReplayBody, ReplayableBody},
+    error::NotReplayable,
 };
 
 use crate::body::script::{Script, Step};

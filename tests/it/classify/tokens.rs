@@ -10,8 +10,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
     classify::AuthStatus::*,
-    error::{TokenErrorKind, find},
-    token_cache::{Token, TokenError, TokenRequest},
+    error::{TokenError, TokenErrorKind, find},
+    token_cache::{Token, TokenRequest},
 };
 
 use crate::support::{

@@ -9,8 +9,7 @@ use tower_heed::{
     BoxError, DetachLayer, ErrorClassifyLayer, RetryOnRateLimit, TimeoutLayer,
     classify::{Classification, ErrorClass, ResponseHead},
     detach::Failure,
-    error::find,
-    timeout::Phase,
+    error::{Phase, find},
 };
 
 use super::{EVENTS, SECOND, detach, reporting, settle};

@@ -2,7 +2,7 @@
 
 use tower::Layer;
 use tower_heed::{
-    ErrorClassifyLayer, RetryOnRateLimit, classify::AuthStatus, detach::NotQueuedReason,
+    ErrorClassifyLayer, RetryOnRateLimit, classify::AuthStatus, error::NotQueuedReason,
 };
 
 use super::{SECOND, detach, event, one_at_a_time, reporting, send, settle};

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use tower::Layer;
 use tower_heed::{
     classify::{Classification, ErrorClass},
-    detach::NotQueuedReason,
+    error::NotQueuedReason,
 };
 
 use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, reporting, send, settle};

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt};
-use tower_heed::detach::{Detach, NotQueuedReason};
+use tower_heed::{detach::Detach, error::NotQueuedReason};
 
 use super::{SECOND, detach, event, one_at_a_time, paths, reporting, settle};
 use crate::support::{

@@ -9,9 +9,8 @@ use tokio::time::{Instant, sleep};
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
-    DetachLayer, RetryOnRateLimit,
-    classify::Classification,
-    detach::{DetachReport, NotQueuedReason},
+    DetachLayer, RetryOnRateLimit, classify::Classification, detach::DetachReport,
+    error::NotQueuedReason,
 };
 
 use super::{EVENTS, SECOND, detach, event, one_at_a_time, paths, reporting, send, settle};

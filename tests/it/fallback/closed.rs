@@ -5,9 +5,8 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 use tower_heed::{
     BoxError, Error as LayerError, FallbackLayer,
     classify::{Classification, ErrorClass},
-    error::TokenErrorKind,
     error::find,
-    token_cache::TokenError,
+    error::{TokenError, TokenErrorKind},
 };
 
 use super::{Wrapper, as_error, io_error, outcome_of, unavailable};

@@ -17,8 +17,7 @@ use proptest::{
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer,
     classify::{Classification, ErrorClass, ErrorClass as Class, Preset, ResponseHead},
-    error::TokenErrorKind,
-    token_cache::TokenError,
+    error::{TokenError, TokenErrorKind},
 };
 
 use super::{Ended, Wrapper, as_error, ended, outcome_of};

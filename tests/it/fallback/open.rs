@@ -18,10 +18,9 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, FallbackLayer, TimeoutLayer,
     classify::{ErrorClass, Preset},
-    error::find,
+    error::{Phase, find},
     extensions::Degraded,
     fallback::FailedRequest,
-    timeout::Phase,
 };
 
 use super::{Ended, ended, io_error, outcome_of, text, unavailable};

@@ -4,10 +4,9 @@ use http::Response;
 use tower_heed::{
     BoxError, FallbackLayer,
     classify::{ErrorClass, ErrorClass as Class, ResponseHead},
-    error::TokenErrorKind,
+    error::{TokenError, TokenErrorKind},
     extensions::Degraded,
     fallback::FallbackConfig,
-    token_cache::TokenError,
 };
 
 use super::{

@@ -25,10 +25,10 @@ use tower_heed::{
     RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayableBody},
     classify::{Classification, ErrorClass},
-    error::TokenErrorKind,
     error::{InvalidConfig, find},
+    error::{TokenError, TokenErrorKind},
     integrations::axum::UpstreamError,
-    token_cache::{StaticToken, TokenError},
+    token_cache::StaticToken,
 };
 
 use crate::support::{

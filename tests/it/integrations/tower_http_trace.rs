@@ -13,9 +13,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, ErrorClassifyLayer, FallbackLayer, TimeoutLayer,
     classify::{ErrorClass, Preset},
-    error::TokenErrorKind,
+    error::{TokenError, TokenErrorKind},
     integrations::tower_http::{ClassesAsFailures, TraceFailure},
-    token_cache::TokenError,
 };
 use tower_http::{
     classify::{ClassifiedResponse, ClassifyEos, ClassifyResponse},

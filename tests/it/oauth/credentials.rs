@@ -16,9 +16,9 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     __internals::MalformedToken,
     ErrorClassifyLayer, TokenCacheLayer,
-    error::{InvalidConfig, TokenErrorKind},
+    error::{InvalidConfig, TokenError, TokenErrorKind},
     oauth::{AuthMethod, ClientCredentials, RequestFormat},
-    token_cache::{FetchReason, Token, TokenError, TokenKey, TokenRequest},
+    token_cache::{FetchReason, Token, TokenKey, TokenRequest},
 };
 
 use crate::token_cache::support::{Api, HOUR, SECOND, settle, status, timed};

@@ -8,9 +8,9 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_heed::{
     BoxError, TokenCacheLayer,
-    error::TokenErrorKind,
+    error::{TokenError, TokenErrorKind},
     oauth::{AuthMethod, ClientCredentials, Credentials},
-    token_cache::{FetchReason, Token, TokenError, TokenKey, TokenRequest},
+    token_cache::{FetchReason, Token, TokenKey, TokenRequest},
 };
 
 use crate::token_cache::support::{Api, no_token, status};

@@ -8,12 +8,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Empty, Full, channel::Channel};
-use tower::{Layer, ServiceBuilder, ServiceExt, retry::RetryLayer, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, RetryOnRateLimit,
     body::{ReplayBody, ReplayBodyLayer},
     extensions::{Attempt, Idempotent, NoRetry},
-    retry::{Policy, Stopped},
+    retry::Stopped,
 };
 
 use super::{
@@ -133,20 +133,6 @@ async fn a_body_over_its_cap_takes_nothing_from_the_budget() {
         let response = layer.layer(api.clone()).oneshot(request).await.unwrap();
         assert_eq!((stopped(&response), purse.left()), (stopped_by, left));
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn towers_own_retry_sends_a_streaming_body_whole_each_time() {
-    let api = script(&[(429, &[]), (429, &[])]);
-    let retry = RetryLayer::new(Policy::from(RetryOnRateLimit::new()));
-    let request = streaming(&["one ", "two ", "three"], 64);
-    let response = retry.layer(api.clone()).oneshot(request).await.unwrap();
-    assert_eq!(response.status(), 200);
-    assert_eq!(bodies(&api), ["one two three"; 3]);
-
-    let api = script(&[(429, &[])]);
-    let response = retry.layer(api.clone()).oneshot(streaming(&["too long"], 2)).await.unwrap();
-    assert_eq!((api.count(), stopped(&response)), (1, Stopped::BodyNotReplayable));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,6 @@ mod decision;
 mod events;
 mod extensions;
 mod loopback;
-mod policy;
 mod readiness;
 mod release;
 mod stops;

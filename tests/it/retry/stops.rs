@@ -143,7 +143,7 @@ async fn the_deadline_of_a_time_limit_around_counts() {
 /// The time limit around has to know that the call was waiting, and not a server that hung.
 #[tokio::test(start_paused = true)]
 async fn a_time_limit_around_is_told_that_the_call_waits() {
-    use tower_heed::timeout::Phase;
+    use tower_heed::error::Phase;
 
     // The wait fits into the limit; the readiness after it does not come.
     let never_again = super::readiness::ready_once(answer(429, &[("retry-after", "2")]));

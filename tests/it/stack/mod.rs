@@ -18,9 +18,8 @@ use tower_heed::{
     BoxError, Error, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     TokenCacheLayer,
     classify::{AuthStatus, ErrorClass},
-    error::find,
+    error::{Phase, find},
     retry::RetryOutcome,
-    timeout::Phase,
     token_cache::{Token, TokenRequest},
 };
 

@@ -6,8 +6,7 @@ use std::{error::Error as StdError, time::Duration};
 
 use tower_heed::{
     Error, ErrorKind,
-    detach::NotQueuedReason,
-    error::{Phase, find},
+    error::{NotQueuedReason, Phase, find},
 };
 
 /// The outermost error that a layer has made.

@@ -65,8 +65,6 @@ async fn a_limit_is_logged_when_it_is_learned_and_when_it_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_shows_the_rate_of_a_bucket() {
-    use tower_heed::throttle::LimiterKind;
-
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new();
     let handle = layer.handle();
@@ -83,9 +81,7 @@ async fn a_snapshot_shows_the_rate_of_a_bucket() {
         send(&mut client, get("/")).await.unwrap();
     }
     let shown = super::only(handle.snapshot());
-    assert!(
-        matches!(shown.kind(), LimiterKind::Bucket { per_second, .. } if (0.5..2.0).contains(&per_second))
-    );
+    assert_eq!(shown.kind(), "bucket");
     assert!(shown.rate().is_some_and(|rate| (0.5..2.0).contains(&rate)));
     assert_eq!((shown.limit(), shown.queued()), (Some(10), 0));
 }

@@ -98,7 +98,7 @@ async fn a_retry_goes_to_the_end_of_the_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_limit_of_a_call_names_the_wait_for_a_permit() {
-    use tower_heed::{Error, ErrorKind, TimeoutLayer, timeout::Phase};
+    use tower_heed::{Error, ErrorKind, TimeoutLayer, error::Phase};
 
     let (probe, watch) = probe(4);
     let throttle = ThrottleLayer::new().layer(probe);

@@ -13,8 +13,9 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_heed::{
-    BoxError, ThrottleLayer, error::TokenErrorKind, throttle::ThrottleHandle,
-    token_cache::TokenError,
+    BoxError, ThrottleLayer,
+    error::{TokenError, TokenErrorKind},
+    throttle::ThrottleHandle,
 };
 
 use super::{SECOND, millis, only, send};

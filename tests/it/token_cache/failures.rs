@@ -7,8 +7,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
     classify::{Classification, ErrorClass},
-    error::TokenErrorKind,
-    token_cache::TokenError,
+    error::{TokenError, TokenErrorKind},
 };
 
 use crate::token_cache::support::{

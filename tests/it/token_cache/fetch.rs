@@ -20,9 +20,8 @@ use tokio::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_heed::{
     BoxError, TimeoutLayer, TokenCacheLayer,
-    error::TokenErrorKind,
+    error::{Phase, TokenErrorKind},
     extensions::Deadline,
-    timeout::Phase,
     token_cache::{FetchReason, Token, TokenCache, TokenRequest},
 };
 
@@ -52,10 +51,7 @@ async fn rule_10_ten_thousand_callers_on_a_cold_cache_share_one_fetch() {
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_fetch_that_fails_fails_for_all_waiters_and_is_made_once() {
     let (client, api, source) = cached();
-    source.gives(
-        SECOND,
-        With::Error(tower_heed::token_cache::TokenError::new(TokenErrorKind::Rejected)),
-    );
+    source.gives(SECOND, With::Error(tower_heed::error::TokenError::new(TokenErrorKind::Rejected)));
     let start = Instant::now();
     let calls: Vec<_> = (0..CALLERS)
         .map(|_| {

@@ -6,8 +6,8 @@ use http::StatusCode;
 use tokio::time::{advance, sleep};
 use tower::Layer;
 use tower_heed::{
-    error::TokenErrorKind,
-    token_cache::{FetchReason, TokenCache, TokenCacheHandle, TokenError, TokenKey, TokenState},
+    error::{TokenError, TokenErrorKind},
+    token_cache::{FetchReason, TokenCache, TokenCacheHandle, TokenKey, TokenState},
 };
 
 use crate::token_cache::support::{

@@ -8,9 +8,9 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
     RetryOnRateLimit,
     body::ReplayableBody,
-    error::TokenErrorKind,
+    error::{TokenError, TokenErrorKind},
     extensions::{Attempt, Deadline, NoRetry, TokenReplaced},
-    token_cache::{FetchReason, TokenError},
+    token_cache::FetchReason,
 };
 
 use crate::token_cache::support::{

@@ -20,8 +20,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
     BoxError, TokenCacheLayer,
     clock::Clock,
-    error::{TokenErrorKind, find},
-    token_cache::{FetchReason, Token, TokenCache, TokenError, TokenRequest},
+    error::{TokenError, TokenErrorKind, find},
+    token_cache::{FetchReason, Token, TokenCache, TokenRequest},
 };
 
 pub type Body = Full<Bytes>;

@@ -15,7 +15,8 @@ use http::Request;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
-    token_cache::{StaticToken, Token, TokenError, TokenRequest},
+    error::TokenError,
+    token_cache::{StaticToken, Token, TokenRequest},
 };
 
 pub(crate) use self::api::{Answer, Body};

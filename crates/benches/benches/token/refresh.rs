@@ -11,7 +11,8 @@ use std::{
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     TokenCacheLayer,
-    token_cache::{Token, TokenError, TokenRequest},
+    error::TokenError,
+    token_cache::{Token, TokenRequest},
 };
 
 use super::{

@@ -17,7 +17,8 @@ use http_body_util::Full;
 use tower::{Service, service_fn};
 use tower_heed::{
     TokenCacheLayer,
-    token_cache::{Token, TokenError, TokenRequest},
+    error::TokenError,
+    token_cache::{Token, TokenRequest},
 };
 
 pub(super) type Body = Full<Bytes>;

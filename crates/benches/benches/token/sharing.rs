@@ -14,7 +14,8 @@ use tokio::sync::{Mutex, OnceCell, RwLock};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
     TokenCacheLayer,
-    token_cache::{Token, TokenCache, TokenError, TokenRequest},
+    error::TokenError,
+    token_cache::{Token, TokenCache, TokenRequest},
 };
 
 use super::{

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
-use tower_heed::__internals::{Availability, Observation, Permit, Quota, Reading, Reset};
-use tower_heed::throttle::LimiterKind;
+use tower_heed::__internals::{
+    Availability, LimiterKind, Observation, Permit, Quota, Reading, Reset,
+};
 
 use crate::support::sim::{Headers, MILLI, Rule, SECOND, Scenario, run};
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::__internals::{Availability, Observation, Permit, Quota};
-use tower_heed::throttle::LimiterKind;
+use tower_heed::__internals::{Availability, LimiterKind, Observation, Permit, Quota};
 
 const MILLI: Duration = Duration::from_millis(1);
 
