@@ -16,7 +16,7 @@ fn request(headers: &HeaderMap) -> Request<Full<Bytes>> {
     request
 }
 
-/// The allocations of the second call with an answer of this status.
+/// The allocations of the second call with a response of this status.
 fn allocations(layer: &ErrorClassifyLayer, status: StatusCode) -> u64 {
     let mut headers = HeaderMap::new();
     for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {

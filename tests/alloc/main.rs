@@ -26,25 +26,25 @@ use std::{
 use allocation_counter::{AllocationInfo, measure};
 use tower::{Service, service_fn};
 
-/// An inner service that answers at once, and allocates nothing by itself.
+/// An inner service that responds at once, and allocates nothing by itself.
 fn api<Request, Response>(
-    answer: impl Fn(Request) -> Response + Clone,
+    response: impl Fn(Request) -> Response + Clone,
 ) -> impl Service<
     Request,
     Response = Response,
     Error = Infallible,
     Future = Ready<Result<Response, Infallible>>,
 > + Clone {
-    service_fn(move |request| ready(Ok(answer(request))))
+    service_fn(move |request| ready(Ok(response(request))))
 }
 
-/// What one call takes from asking for readiness to dropping its answer. It has to be answered when it is first polled.
+/// What one call takes from asking for readiness to dropping its response. It has to be answered when it is first polled.
 fn counted<Request>(client: &mut impl Service<Request>, request: Request) -> AllocationInfo {
     measure(|| {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(client.poll_ready(&mut cx).is_ready(), "not ready");
         let call = pin!(client.call(request));
-        let Poll::Ready(answer) = call.poll(&mut cx) else { panic!("not answered at once") };
-        assert!(answer.is_ok(), "an error");
+        let Poll::Ready(response) = call.poll(&mut cx) else { panic!("not answered at once") };
+        assert!(response.is_ok(), "an error");
     })
 }

@@ -17,8 +17,8 @@ fn request() -> Request<Body> {
         .unwrap()
 }
 
-/// An API that answers at once.
-fn answers()
+/// An API that responds at once.
+fn responses()
 -> impl Service<Request<Body>, Response = Response<Body>, Error: Into<BoxError>, Future: Send>
 + Clone
 + Send {
@@ -39,15 +39,16 @@ fn token() -> TokenCacheLayer {
 /// The copy of the request's header fields, and nothing else.
 #[tokio::test]
 async fn a_call_that_nothing_stops_allocates_once() {
-    assert_eq!(allocations(Stack::new().token_cache(token()).service(answers())).await, 1);
+    assert_eq!(allocations(Stack::new().token_cache(token()).service(responses())).await, 1);
 }
 
 #[tokio::test]
 async fn a_span_that_no_subscriber_wants_allocates_nothing() {
     let spans = AttemptSpanLayer::new().endpoint("POST /users".parse().unwrap(), |config| config);
-    assert_eq!(allocations(spans.layer(answers())).await, 0);
+    assert_eq!(allocations(spans.layer(responses())).await, 0);
     assert_eq!(
-        allocations(Stack::new().token_cache(token()).attempt_span(spans).service(answers())).await,
+        allocations(Stack::new().token_cache(token()).attempt_span(spans).service(responses()))
+            .await,
         1
     );
 }

@@ -93,7 +93,7 @@ impl World {
             let request = Request::get(url).body(Full::default()).unwrap();
             calls.spawn(self.client.clone().oneshot(request));
         }
-        calls.join_all().await.into_iter().map(|answer| answer.unwrap().status()).collect()
+        calls.join_all().await.into_iter().map(|response| response.unwrap().status()).collect()
     }
 
     /// When `endpoint` was sent to, since the provider's start.
@@ -111,7 +111,7 @@ impl World {
 }
 
 fn elapsed(result: &Result<Answer, BoxError>) -> (Duration, Phase) {
-    let error = result.as_ref().expect_err("nothing answers");
+    let error = result.as_ref().expect_err("nothing responds");
     crate::support::error::timeout(error.as_ref())
 }
 
@@ -132,12 +132,12 @@ async fn a_rate_limit_is_kept_by_everyone_together_and_signs_nobody_out() {
 async fn a_rate_limited_response_is_waited_out_for_as_long_as_the_server_said() {
     let world = World::start(Idp::builder()).await;
     world.idp.script(USER, [Fault::RateLimited(7 * SECOND)]);
-    let answer = world.get_user().await;
-    assert_eq!(answer.status(), 200);
+    let response = world.get_user().await;
+    assert_eq!(response.status(), 200);
 
     let [first, second] = world.sends(USER)[..] else { panic!("{:?}", world.sends(USER)) };
     assert!(second >= first + 7 * SECOND, "{first:?} {second:?}");
-    let outcome = answer.extensions().get::<RetryOutcome>().unwrap();
+    let outcome = response.extensions().get::<RetryOutcome>().unwrap();
     assert_eq!((outcome.attempts(), outcome.stopped()), (2, Stopped::Succeeded));
     world.assert_signed_in();
 }
@@ -199,7 +199,7 @@ async fn credentials_that_are_no_good_any_more_are_a_sign_out_once_and_not_a_sto
     assert_eq!(world.status.get(), AuthStatus::Unauthenticated);
     eventually(&world, |world| world.sign_outs.load(SeqCst) == 1).await;
     let seen = world.idp.seen();
-    assert_eq!((seen.tokens_refused, seen.requests_to(USER)), (1, 1 + 8));
+    assert_eq!((seen.tokens_rejected, seen.requests_to(USER)), (1, 1 + 8));
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,14 +244,14 @@ async fn a_body_that_never_ends_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_that_was_refused_arrives_whole_and_is_carried_out_once() {
+async fn a_post_that_was_rejected_arrives_whole_and_is_carried_out_once() {
     let world = World::start(Idp::builder()).await;
     world.idp.script(CREATE, [Fault::RateLimited(2 * SECOND)]);
     let name = "Ada ".repeat(5_000);
     let body = format!(r#"{{"name":"{name}"}}"#);
-    let answer = world.send(Method::POST, "/api/v2/users", &body).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::CREATED);
-    assert!(String::from_utf8_lossy(answer.body()).contains(&name));
+    let response = world.send(Method::POST, "/api/v2/users", &body).await.unwrap();
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert!(String::from_utf8_lossy(response.body()).contains(&name));
 
     let seen = world.idp.seen();
     let bodies: Vec<_> =
@@ -268,7 +268,7 @@ async fn a_post_whose_response_broke_off_is_sent_once() {
         let world = World::start(Idp::builder()).await;
         world.idp.script(CREATE, [fault]);
         let result = world.send(Method::POST, "/api/v2/users", "{}").await;
-        assert!(result.is_err() || result.is_ok_and(|answer| answer.status() == 500));
+        assert!(result.is_err() || result.is_ok_and(|response| response.status() == 500));
         assert_eq!(world.idp.seen().requests_to(CREATE), 1);
     }
 }

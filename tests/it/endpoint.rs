@@ -1,4 +1,4 @@
-//! Endpoint patterns: the most specific one wins, and text that can match nothing is refused by name.
+//! Endpoint patterns: the most specific one wins, and text that can match nothing is rejected by name.
 
 use http::{Method, Request, Uri};
 use proptest::prelude::*;
@@ -99,7 +99,7 @@ fn the_query_and_the_host_do_not_count() {
 }
 
 #[test]
-fn a_pattern_that_can_match_nothing_is_refused_by_name() {
+fn a_pattern_that_can_match_nothing_is_rejected_by_name() {
     for bad in [
         "",
         "GET",
@@ -137,7 +137,7 @@ fn a_pattern_that_can_match_nothing_is_refused_by_name() {
 }
 
 #[test]
-fn what_looks_alike_and_is_sent_is_not_refused() {
+fn what_looks_alike_and_is_sent_is_not_rejected() {
     for path in ["/v1/things:cancel", "/a*b", "/a/", "//a", "/", "/caf%C3%A9", "/a+b@c,d;e=f~g"] {
         assert_eq!(config(&endpoints(&[path]), path), path);
     }

@@ -8,7 +8,7 @@ use tower_heed::{
     error::{InvalidConfig, TokenError, TokenErrorKind, find},
 };
 
-fn refused() -> io::Error {
+fn rejected() -> io::Error {
     io::Error::from(io::ErrorKind::ConnectionRefused)
 }
 
@@ -19,7 +19,7 @@ fn a_token_error_names_its_kind_its_code_its_wait_and_its_cause() {
         .with_code("invalid_client")
         .with_description("sesame")
         .with_retry_after(Duration::from_secs(5))
-        .with_source(refused());
+        .with_source(rejected());
     assert_eq!(
         error.to_string(),
         "no token: the token endpoint rejected the request (401, invalid_client), retry after 5s: \
@@ -35,13 +35,13 @@ fn a_cause_is_named_once_however_it_is_wrapped() {
         TokenError::new(TokenErrorKind::Unavailable).with_source(source).to_string()
     };
     let named = "no token: cannot reach the token endpoint: connection refused";
-    assert_eq!(text(refused().into()), named);
-    assert_eq!(text(io::Error::other(refused()).into()), named);
-    assert_eq!(text(Box::new(Arc::new(refused()))), named);
-    let shared: Arc<dyn std::error::Error + Send + Sync> = Arc::new(refused());
+    assert_eq!(text(rejected().into()), named);
+    assert_eq!(text(io::Error::other(rejected()).into()), named);
+    assert_eq!(text(Box::new(Arc::new(rejected()))), named);
+    let shared: Arc<dyn std::error::Error + Send + Sync> = Arc::new(rejected());
     assert_eq!(text(Box::new(shared)), named);
     // An error that names its own causes is the last one that is written.
-    let below = TokenError::new(TokenErrorKind::Timeout).with_source(refused());
+    let below = TokenError::new(TokenErrorKind::Timeout).with_source(rejected());
     let below = [BoxError::from(below.clone()), Box::new(Arc::new(below))];
     for below in below {
         assert_eq!(

@@ -20,7 +20,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::Body,
-    scripted::{answer, get},
+    scripted::{get, response},
 };
 
 const CLASSES: [ErrorClass; 10] = [
@@ -83,7 +83,7 @@ fn retried(class: ErrorClass, repeatable: bool) -> &'static str {
 
 async fn session(class: ErrorClass) -> &'static str {
     let layer = ErrorClassifyLayer::new().classifier(move |_: &ResponseHead<'_>| Some(class));
-    let api = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(answer(500, &[])));
+    let api = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(response(500, &[])));
     layer.layer(api).oneshot(get("/")).await.unwrap();
     match layer.status().get() {
         AuthStatus::Unknown => "as it was",
@@ -102,12 +102,12 @@ fn stale(class: ErrorClass) -> &'static str {
 
 async fn fallback(layer: FallbackLayer, class: ErrorClass) -> &'static str {
     let api = service_fn(move |_: Request<Body>| async move {
-        let mut failure = answer(500, &[]);
+        let mut failure = response(500, &[]);
         failure.extensions_mut().insert(Classification::of_class(class));
         Ok::<_, BoxError>(failure)
     });
     match layer.layer(api).oneshot(get("/")).await {
-        Ok(response) if response.extensions().get::<Degraded>().is_some() => "answered",
+        Ok(response) if response.extensions().get::<Degraded>().is_some() => "fallback response",
         Ok(_) => "passed on",
         Err(error) => {
             crate::support::error::unavailable(error.as_ref());

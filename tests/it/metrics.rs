@@ -137,9 +137,9 @@ async fn retries_are_counted_by_class_and_first_attempts_are_not() {
 #[tokio::test(start_paused = true)]
 async fn tokens_are_counted_by_outcome_and_those_from_the_cache_are_not() {
     let (snapshots, _guard) = record();
-    let was_refused = Arc::new(AtomicBool::new(false));
+    let was_rejected = Arc::new(AtomicBool::new(false));
     let source = service_fn(move |_: TokenRequest| {
-        std::future::ready(if was_refused.swap(true, Ordering::Relaxed) {
+        std::future::ready(if was_rejected.swap(true, Ordering::Relaxed) {
             Token::bearer("t")
         } else {
             Err(TokenError::new(TokenErrorKind::RateLimited))

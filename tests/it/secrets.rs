@@ -75,7 +75,7 @@ async fn run(method: AuthMethod, errors: bool) {
     let steps: &[(&str, &dyn Fn())] = &[
         ("a token is fetched", &|| ()),
         ("revoked", &|| assert!(idp.revoke_all() > 0)),
-        ("refused", &|| script(Fault::RateLimited(2 * SECOND))),
+        ("rejected", &|| script(Fault::RateLimited(2 * SECOND))),
         ("failed", &|| script(Fault::Status(503))),
         ("forbidden", &|| script(Fault::Status(403))),
         ("the connection breaks", &|| script(Fault::CloseConnection)),
@@ -84,7 +84,7 @@ async fn run(method: AuthMethod, errors: bool) {
         ("the head hangs", &|| script(Fault::HangHead)),
         ("the body hangs", &|| script(Fault::HangBody)),
         ("the head hangs always", &|| idp.always(USER, Fault::HangHead)),
-        ("refused always", &|| idp.always(USER, Fault::RateLimited(SECOND))),
+        ("rejected always", &|| idp.always(USER, Fault::RateLimited(SECOND))),
         ("no token is given", &|| {
             idp.heal();
             idp.revoke_all();

@@ -25,9 +25,9 @@ async fn answers_come_in_order_and_then_the_others() {
     script.respond(429, &[("retry-after", "3")]);
     script.push(ScriptedResponse::error(io::Error::from(io::ErrorKind::ConnectionRefused)));
 
-    let refused = api.clone().oneshot(get("/a")).await.unwrap();
+    let rejected = api.clone().oneshot(get("/a")).await.unwrap();
     assert_eq!(
-        (refused.status(), &refused.headers()["retry-after"]),
+        (rejected.status(), &rejected.headers()["retry-after"]),
         (StatusCode::TOO_MANY_REQUESTS, &"3".parse().unwrap())
     );
     let error = api.clone().oneshot(get("/b")).await.unwrap_err();
@@ -42,7 +42,7 @@ async fn answers_come_in_order_and_then_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_comes_when_it_is_due_and_one_that_never_comes_is_given_back_when_dropped() {
+async fn a_response_comes_when_it_is_due_and_one_that_never_comes_is_given_back_when_dropped() {
     let api = Probe::new();
     let script = api.handle();
     script.push(ScriptedResponse::default().after(Duration::from_secs(5)));
@@ -59,17 +59,21 @@ async fn an_answer_comes_when_it_is_due_and_one_that_never_comes_is_given_back_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_refuses_what_is_beyond_it_until_its_window_ends() {
+async fn a_limit_rejects_what_is_beyond_it_until_its_window_ends() {
     let api = Probe::new().rate_limit(2, Duration::from_millis(2500));
     let script = api.handle();
     script.push(ScriptedResponse::status(201));
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let answer = api.clone().oneshot(get("/")).await.unwrap();
+        let response = api.clone().oneshot(get("/")).await.unwrap();
         let field = |name| {
-            answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned()
+            response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned()
         };
-        seen.push((answer.status().as_u16(), field("x-ratelimit-remaining"), field("retry-after")));
+        seen.push((
+            response.status().as_u16(),
+            field("x-ratelimit-remaining"),
+            field("retry-after"),
+        ));
         assert_eq!(
             (field("x-ratelimit-limit"), field("x-ratelimit-reset")),
             ("2".into(), "3".into())
@@ -175,7 +179,7 @@ mod a_programs_own_stack {
 
     // === its tests ===
 
-    /// Gives tokens of an hour, `t1`, `t2` ..., and answers every call that carries one.
+    /// Gives tokens of an hour, `t1`, `t2` ..., and responses every call that carries one.
     fn api() -> ScriptedService<Body> {
         let mut tokens = 0;
         ScriptedService::new().otherwise(move |request: &Request<Body>| {
@@ -225,7 +229,7 @@ mod a_programs_own_stack {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_waited_out_and_a_revoked_token_is_replaced() {
+    async fn a_rejection_is_waited_out_and_a_revoked_token_is_replaced() {
         let api = api();
         let script = api.handle();
         let client = identity(api);

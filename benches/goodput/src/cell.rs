@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     times_ideal: f64,
-    refused: usize,
+    rejected: usize,
     failed: usize,
     stopped: bool,
 }
@@ -36,7 +36,7 @@ pub async fn measure(
     let done = jobs::run(work, move || job(), |_| {}).await;
     Ok(Cell {
         times_ideal: done.makespan.as_secs_f64() / ideal.as_secs_f64(),
-        refused: server.refused(),
+        rejected: server.rejected(),
         failed: done.failed,
         stopped: done.makespan >= max_time,
     })
@@ -50,11 +50,11 @@ impl Cell {
         let middle = cells.len() / 2;
         let mut times: Vec<_> = cells.iter().map(|cell| cell.times_ideal).collect();
         times.sort_by(f64::total_cmp);
-        let mut refused: Vec<_> = cells.iter().map(|cell| cell.refused).collect();
-        refused.sort_unstable();
+        let mut rejected: Vec<_> = cells.iter().map(|cell| cell.rejected).collect();
+        rejected.sort_unstable();
         Self {
             times_ideal: times[middle],
-            refused: refused[middle],
+            rejected: rejected[middle],
             failed: cells.iter().map(|cell| cell.failed).max().unwrap_or_default(),
             stopped: cells.iter().any(|cell| cell.stopped),
         }
@@ -64,10 +64,10 @@ impl Cell {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.stopped, self.failed) {
-            (true, _) => write!(f, "> {:.1} · {}", self.times_ideal, self.refused),
-            (false, 0) => write!(f, "{:.2} · {}", self.times_ideal, self.refused),
+            (true, _) => write!(f, "> {:.1} · {}", self.times_ideal, self.rejected),
+            (false, 0) => write!(f, "{:.2} · {}", self.times_ideal, self.rejected),
             // Who gives up is soon done: the time says nothing.
-            (false, failed) => write!(f, "{failed} fail · {}", self.refused),
+            (false, failed) => write!(f, "{failed} fail · {}", self.rejected),
         }
     }
 }

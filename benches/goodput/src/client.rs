@@ -127,7 +127,7 @@ where
     Arc::new(move || Box::pin(wire::get(client.clone(), uri.clone())))
 }
 
-/// A job is sent again after each refusal, when `rule` says so.
+/// A job is sent again after each rejection, when `rule` says so.
 fn follows<C, B>(rule: Rule, client: C, uri: Uri) -> Job
 where
     C: Service<

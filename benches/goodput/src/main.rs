@@ -1,7 +1,7 @@
 //! Jobs that must all be done in the end, against a server with a limit: this crate beside what one would use otherwise.
 //!
 //! `cargo run --release --manifest-path benches/goodput/Cargo.toml` prints a table for each number of workers. A cell is the
-//! time against that of a client that knows the limiter, the refusals, and the jobs that were given up.
+//! time against that of a client that knows the limiter, the rejections, and the jobs that were given up.
 
 mod args;
 mod cell;

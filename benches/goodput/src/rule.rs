@@ -1,4 +1,4 @@
-//! How long to wait after a refusal, as clients without a layer for it do.
+//! How long to wait after a rejection, as clients without a layer for it do.
 
 use std::time::{Duration, SystemTime};
 

@@ -23,14 +23,14 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends again after every 429, without end.
 #[derive(Clone, Debug)]
-pub struct AfterRefusal(ExponentialBackoff);
+pub struct AfterRejection(ExponentialBackoff);
 
 /// tower's retry, with its own backoff up to 30 s.
-pub fn retry(first: Duration) -> Result<RetryLayer<AfterRefusal>, BoxError> {
+pub fn retry(first: Duration) -> Result<RetryLayer<AfterRejection>, BoxError> {
     let rng = HasherRng::default();
     let backoff =
         ExponentialBackoffMaker::new(first, Duration::from_secs(30), 0.99, rng)?.make_backoff();
-    Ok(RetryLayer::new(AfterRefusal(backoff)))
+    Ok(RetryLayer::new(AfterRejection(backoff)))
 }
 
 /// tower-resilience's retry as it comes, but for the number of attempts.
@@ -63,9 +63,9 @@ pub fn limiter(mode: Mode) -> Result<RateLimiterLayer, BoxError> {
     Ok(builder.timeout_duration(DAY).build()?)
 }
 
-// === impl AfterRefusal ===
+// === impl AfterRejection ===
 
-impl<Q: Clone, B, E> Policy<Q, Response<B>, E> for AfterRefusal {
+impl<Q: Clone, B, E> Policy<Q, Response<B>, E> for AfterRejection {
     type Future = Sleep;
 
     fn retry(&mut self, _: &mut Q, result: &mut Result<Response<B>, E>) -> Option<Sleep> {

@@ -38,9 +38,9 @@ fn main() {
         return;
     };
     let subject = Subject::ALL.into_iter().find(|subject| subject.name() == name).unwrap();
-    let answer = if rest.is_empty() { Answer::AtOnce } else { Answer::AfterOnePending };
+    let response = if rest.is_empty() { Answer::AtOnce } else { Answer::AfterOnePending };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(subject.visit(answer, Repeat(calls.parse().unwrap())));
+    runtime.block_on(subject.visit(response, Repeat(calls.parse().unwrap())));
 }
 
 /// What a subject is compared with: the part of tower or tower-http that serves the same purpose.

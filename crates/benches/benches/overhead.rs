@@ -37,9 +37,9 @@ fn after_one_pending(bencher: Bencher<'_, '_>, subject: &Subject) {
     measure(bencher, *subject, Answer::AfterOnePending);
 }
 
-fn measure(bencher: Bencher<'_, '_>, subject: Subject, answer: Answer) {
+fn measure(bencher: Bencher<'_, '_>, subject: Subject, response: Answer) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(subject.visit(answer, Measure(bencher)));
+    runtime.block_on(subject.visit(response, Measure(bencher)));
 }
 
 fn main() {

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    answers::{self, Answer},
     flavour::Flavour,
+    responses::{self, Answer},
 };
 
 /// Why no token is given.
@@ -23,13 +23,13 @@ pub enum Denied {
 // === impl Denied ===
 
 impl Denied {
-    pub fn answer(&self, flavour: Flavour) -> Answer {
+    pub fn response(&self, flavour: Flavour) -> Answer {
         let okta = flavour == Flavour::Okta;
         match self {
             Self::Request(why) => error(400, "invalid_request", why),
             Self::UnknownClient if okta => {
                 let summary = "Invalid value for 'client_id' parameter.";
-                answers::json(401, &answers::okta("invalid_client", summary))
+                responses::json(401, &responses::okta("invalid_client", summary))
             }
             Self::WrongSecret if okta => error(
                 401,
@@ -43,7 +43,7 @@ impl Denied {
                     "The authorization grant type is not supported by the authorization server.";
                 error(400, "unsupported_grant_type", why)
             }
-            Self::GrantType(kind) => answers::json(
+            Self::GrantType(kind) => responses::json(
                 403,
                 &json!({
                     "error": "unauthorized_client",
@@ -83,9 +83,9 @@ impl Denied {
 /// What the token endpoint says when it fails with that status, whatever was asked.
 pub fn failure(flavour: Flavour, status: u16) -> Answer {
     match (flavour, status) {
-        (_, 400) => Denied::Request("Bad request.").answer(flavour),
-        (_, 401) => Denied::WrongSecret.answer(flavour),
-        (Flavour::Auth0, 403) => Denied::NoAudience.answer(flavour),
+        (_, 400) => Denied::Request("Bad request.").response(flavour),
+        (_, 401) => Denied::WrongSecret.response(flavour),
+        (Flavour::Auth0, 403) => Denied::NoAudience.response(flavour),
         (Flavour::Auth0, 429) => error(429, "too_many_requests", "Rate limit exceeded."),
         (Flavour::Auth0, _) => error(status, "server_error", "Internal error"),
         _ => flavour.error(status),
@@ -94,5 +94,5 @@ pub fn failure(flavour: Flavour, status: u16) -> Answer {
 
 /// The OAuth error of RFC 6749 section 5.2.
 pub fn error(status: u16, code: &str, description: &str) -> Answer {
-    answers::json(status, &json!({ "error": code, "error_description": description }))
+    responses::json(status, &json!({ "error": code, "error_description": description }))
 }

@@ -99,7 +99,7 @@ impl Exchange {
         }
     }
 
-    /// Auth0 leaves out what the client was not granted; Okta refuses it.
+    /// Auth0 leaves out what the client was not granted; Okta rejects it.
     fn scopes(&self, settings: &Builder) -> Result<Vec<String>, Denied> {
         let granted = settings.granted();
         let Some(asked) = self.field("scope") else {

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::answers::{self, Answer};
+use super::responses::{self, Answer};
 
 /// What happens to one request instead of the usual.
 #[derive(Clone, Debug)]
@@ -25,9 +25,9 @@ pub enum Fault {
     StatusWith(u16, Vec<(&'static str, String)>),
     /// The provider's own 429, telling the client to wait this long.
     RateLimited(Duration),
-    /// An answer made by the test.
+    /// A response made by the test.
     Reply(Box<Answer>),
-    /// The connection is closed with no answer.
+    /// The connection is closed with no response.
     CloseConnection,
     /// The connection breaks in the middle of the response head.
     BreakHead,
@@ -37,7 +37,7 @@ pub enum Fault {
     HangHead,
     /// The head and a first piece of the body, then nothing.
     HangBody,
-    /// These bytes instead of an answer.
+    /// These bytes instead of a response.
     Raw(Raw),
 }
 
@@ -61,12 +61,12 @@ pub enum Then {
 // === impl Fault ===
 
 impl Fault {
-    /// A JSON answer made by the test: a token of the wrong type, without its lifetime ...
+    /// A JSON response made by the test: a token of the wrong type, without its lifetime ...
     pub fn json(status: u16, body: &Value) -> Self {
-        Self::Reply(Box::new(answers::json(status, body)))
+        Self::Reply(Box::new(responses::json(status, body)))
     }
 
-    /// A 200 with a web page, as a captive portal or a proxy answers.
+    /// A 200 with a web page, as a captive portal or a proxy responds.
     pub fn html() -> Self {
         let page =
             "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Welcome</body></html>";
@@ -100,11 +100,11 @@ impl Fault {
     }
 
     fn reply(kind: &'static str, body: &'static str) -> Self {
-        let mut answer = Answer::new(Bytes::from_static(body.as_bytes()));
-        answer
+        let mut response = Answer::new(Bytes::from_static(body.as_bytes()));
+        response
             .headers_mut()
             .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
-        Self::Reply(Box::new(answer))
+        Self::Reply(Box::new(response))
     }
 
     fn raw(head: &str, body: &str, then: Then) -> Self {

@@ -15,7 +15,7 @@ pub enum Headers {
     RetryAfterOnly,
     /// `Retry-After` as an HTTP-date on a 429, nothing else.
     RetryAfterDate,
-    /// `x-ratelimit-*` on every answer, the reset in Unix seconds (Auth0's Management API).
+    /// `x-ratelimit-*` on every response, the reset in Unix seconds (Auth0's Management API).
     XRateLimit,
     /// The same, and `Retry-After` on a 429.
     XRateLimitAndRetryAfter,
@@ -30,7 +30,7 @@ pub enum Headers {
     /// On a 429 `Retry-After` and `Auth0-RateLimit`. The `x-ratelimit-*` beside them are of the
     /// tenant's own bucket, which has plenty left (Auth0's custom rate-limit policies).
     Auth0Policy,
-    /// `Auth0-Client-Quota-Limit` on every answer; on a 429 also `Retry-After` and `x-ratelimit-*`
+    /// `Auth0-Client-Quota-Limit` on every response; on a 429 also `Retry-After` and `x-ratelimit-*`
     /// (Auth0's machine-to-machine quota).
     Auth0Quota,
 }

@@ -29,7 +29,6 @@
     reason = "tests and examples are its only users, and all may panic"
 )]
 
-mod answers;
 mod builder;
 mod denied;
 mod exchange;
@@ -38,6 +37,7 @@ mod flavour;
 mod headers;
 mod limits;
 mod mint;
+mod responses;
 mod routes;
 mod seen;
 mod server;
@@ -55,12 +55,12 @@ use std::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub use self::{
-    answers::Answer,
     builder::Builder,
     faults::{Fault, Raw, Then},
     flavour::Flavour,
     headers::Headers,
     limits::{Limit, Quota},
+    responses::Answer,
     seen::{Event, Outcome, Request, Seen, What},
     tokens::Issued,
     users::MISSING,

@@ -6,7 +6,7 @@ use super::headers::Headers;
 
 /// How many requests an endpoint serves, and which headers say so.
 ///
-/// A refused request takes nothing from what is left.
+/// A rejected request takes nothing from what is left.
 #[derive(Clone, Debug)]
 pub struct Limit {
     rule: Rule,
@@ -140,7 +140,7 @@ impl Limit {
 // === impl Quota ===
 
 impl Quota {
-    /// A refusal until `reset`.
+    /// A rejection until `reset`.
     pub(super) fn spent(limit: u32, now: Duration, reset: Duration) -> Self {
         Self::new(false, limit, 0, now, reset, reset - now)
     }
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_window_of_none_refuses_everything() {
+    fn a_fixed_window_of_none_rejects_everything() {
         let mut limit = Limit::fixed_window(0, ms(1_000));
         assert_eq!(ask(&mut limit, 1_250), (false, 0, 2_000, 750));
         assert_eq!(ask(&mut limit, 2_000), (false, 0, 3_000, 1_000));
     }
 
     #[test]
-    fn a_sliding_log_frees_one_place_at_a_time_and_forgets_refusals() {
+    fn a_sliding_log_frees_one_place_at_a_time_and_forgets_rejections() {
         let mut limit = Limit::sliding_log(2, ms(1_000));
         assert_eq!(ask(&mut limit, 5_000), (true, 1, 6_000, 0));
         assert_eq!(ask(&mut limit, 5_400), (true, 0, 6_000, 600));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sliding_log_of_none_refuses_everything() {
+    fn a_sliding_log_of_none_rejects_everything() {
         assert_eq!(ask(&mut Limit::sliding_log(0, ms(1_000)), 5_000), (false, 0, 6_000, 1_000));
     }
 

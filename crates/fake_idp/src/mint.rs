@@ -1,4 +1,4 @@
-//! What a token looks like, and the answer that holds it.
+//! What a token looks like, and the response that holds it.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use http::{HeaderValue, header::CACHE_CONTROL};
 use serde_json::{Value, json};
 
 use super::{
-    answers::{self, Answer},
     exchange::Exchange,
     flavour::Flavour,
+    responses::{self, Answer},
     seen::What,
     tenant::{Call, State, Tenant},
     tokens::{Grant, Issued},
     users,
 };
 
-/// Answers the token endpoint of Auth0 and Okta.
+/// Responds for the token endpoint of Auth0 and Okta.
 pub fn token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer {
     let settings = &tenant.settings;
     let grant = Exchange::read(&call.head.headers, &call.body)
         .and_then(|exchange| exchange.check(settings, &state.client_secret));
     match grant {
-        Err(denied) => denied.answer(settings.flavour),
+        Err(denied) => denied.response(settings.flavour),
         Ok(grant) => {
             let told = settings.expires_in.or(grant.lifetime);
             let issued = issue(tenant, state, grant);
@@ -33,12 +33,12 @@ pub fn token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer {
                 "scope": issued.scopes.join(" "),
                 "token_type": "Bearer",
             });
-            unstored(answers::json(200, &body))
+            unstored(responses::json(200, &body))
         }
     }
 }
 
-/// Answers Clerk's endpoint for machine tokens, which never end unless they are asked to.
+/// Responds for Clerk's endpoint for machine tokens, which never end unless they are asked to.
 pub fn machine_token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer {
     let (settings, now) = (&tenant.settings, tenant.wall.now());
     let key = users::bearer(call).and_then(|key| state.tokens.check(key, now));
@@ -65,7 +65,7 @@ pub fn machine_token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer 
         "expiration": issued.expires.map(millis), "last_used_at": null,
         "created_at": millis(issued.at), "updated_at": millis(issued.at),
     });
-    unstored(answers::json(201, &body))
+    unstored(responses::json(201, &body))
 }
 
 /// Gives out one token.
@@ -106,7 +106,7 @@ fn seconds(time: Duration) -> Value {
 }
 
 /// RFC 6749 section 5.1.
-fn unstored(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+fn unstored(mut response: Answer) -> Answer {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

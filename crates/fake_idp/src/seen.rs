@@ -16,8 +16,8 @@ pub struct Seen {
     pub max_connections: usize,
     /// Tokens given out by the token endpoint.
     pub tokens_granted: usize,
-    /// Token requests that were answered with a 4xx or 5xx, 429 among them.
-    pub tokens_refused: usize,
+    /// Token requests that got a 4xx or 5xx, 429 among them.
+    pub tokens_rejected: usize,
     /// Every request, in the order of arrival.
     pub requests: Vec<Request>,
     /// Every event, in the order in which it happened.
@@ -43,10 +43,10 @@ pub struct Request {
 pub enum Outcome {
     /// Not answered yet.
     Open,
-    Answered(u16),
+    Responded(u16),
     /// The connection was made to break or to stall, in this way.
     Broken(&'static str),
-    /// The client left before the answer.
+    /// The client left before the response.
     Abandoned,
 }
 
@@ -78,26 +78,26 @@ impl Seen {
         self.requests.iter().filter(|request| request.endpoint == endpoint).count()
     }
 
-    /// Requests to `endpoint` that were answered with `status`.
+    /// Requests to `endpoint` that got `status`.
     pub fn answered(&self, endpoint: &str, status: u16) -> usize {
         self.by_endpoint().get(&(endpoint, status)).copied().unwrap_or_default()
     }
 
-    /// Answers with `status`, over all endpoints.
+    /// Responses with `status`, over all endpoints.
     pub fn status(&self, status: u16) -> usize {
-        self.requests.iter().filter(|request| request.outcome == Outcome::Answered(status)).count()
+        self.requests.iter().filter(|request| request.outcome == Outcome::Responded(status)).count()
     }
 
-    /// Answers with 429.
+    /// Responses with 429.
     pub fn rate_limited(&self) -> usize {
         self.status(429)
     }
 
-    /// The number of answers by endpoint and status.
+    /// The number of responses by endpoint and status.
     pub fn by_endpoint(&self) -> BTreeMap<(&'static str, u16), usize> {
         let mut counts = BTreeMap::new();
         for request in &self.requests {
-            if let Outcome::Answered(status) = request.outcome {
+            if let Outcome::Responded(status) = request.outcome {
                 *counts.entry((request.endpoint, status)).or_default() += 1;
             }
         }
@@ -153,7 +153,7 @@ impl fmt::Display for What {
         match self {
             Self::Connected { connection } => write!(f, "connection {connection} opened"),
             Self::Disconnected { connection } => write!(f, "connection {connection} closed"),
-            Self::Finished { endpoint, outcome: Outcome::Answered(status) } => {
+            Self::Finished { endpoint, outcome: Outcome::Responded(status) } => {
                 write!(f, "{endpoint}: {status}")
             }
             Self::Finished { endpoint, outcome: Outcome::Broken(how) } => {

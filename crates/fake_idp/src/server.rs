@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    answers::Answer,
     faults::{Fault, Raw},
+    responses::Answer,
     seen::Outcome,
     tenant::{Call, Tenant},
     ticket::{Open, Ticket},
@@ -47,7 +47,7 @@ pub async fn serve(tenant: Arc<Tenant>, listener: TcpListener, mut stop: oneshot
 async fn connection(tenant: Arc<Tenant>, stream: TcpStream) {
     let open = Open::new(tenant);
     let (wire, mut raws) = mpsc::channel::<Raw>(1);
-    // A small answer leaves at once.
+    // A small response leaves at once.
     stream.set_nodelay(true).unwrap_or_default();
     let (tenant, number) = (Arc::clone(&open.tenant), open.number);
     let service = service_fn(move |request| -> Reply {
@@ -69,21 +69,21 @@ async fn respond(
     let (head, body) = request.into_parts();
     let (endpoint, parameter) = tenant.routes.find(&head.method, head.uri.path());
     let mut ticket = Ticket::begin(&tenant, connection, endpoint, &head);
-    let answer = match Limited::new(body, MAX_BODY).collect().await {
+    let response = match Limited::new(body, MAX_BODY).collect().await {
         Err(_) => tenant.settings.flavour.error(400),
         Ok(body) => {
             let call = Call { endpoint, parameter, head, body: body.to_bytes() };
             ticket.body(call.body.clone());
             match enact(&mut ticket, &call, &wire).await {
-                Some(answer) => answer,
-                None => tenant.answer(&call),
+                Some(response) => response,
+                None => tenant.response(&call),
             }
         }
     };
-    Ok(ticket.finish(answer).map(Full::new))
+    Ok(ticket.finish(response).map(Full::new))
 }
 
-/// The answer that a fault gives; `None` where the request is served as always.
+/// The response that a fault gives; `None` where the request is served as always.
 async fn enact(ticket: &mut Ticket<'_>, call: &Call, wire: &mpsc::Sender<Raw>) -> Option<Answer> {
     let tenant = ticket.tenant;
     match tenant.next_fault(call.endpoint, &call.parameter) {
@@ -94,22 +94,22 @@ async fn enact(ticket: &mut Ticket<'_>, call: &Call, wire: &mpsc::Sender<Raw>) -
         }
         Fault::Status(status) => Some(tenant.failure(call.endpoint, status)),
         Fault::StatusWith(status, headers) => {
-            let mut answer = tenant.failure(call.endpoint, status);
-            answer.headers_mut().remove(WWW_AUTHENTICATE);
+            let mut response = tenant.failure(call.endpoint, status);
+            response.headers_mut().remove(WWW_AUTHENTICATE);
             for (name, value) in headers {
                 let name = HeaderName::try_from(name).expect("a scripted header name is valid");
                 let value = HeaderValue::try_from(value).expect("a scripted header value is valid");
-                answer.headers_mut().append(name, value);
+                response.headers_mut().append(name, value);
             }
-            Some(answer)
+            Some(response)
         }
         Fault::RateLimited(wait) => Some(tenant.rate_limited(call.endpoint, wait)),
-        Fault::Reply(answer) => Some(*answer),
+        Fault::Reply(response) => Some(*response),
         Fault::HangHead => future::pending().await,
         fault => {
             let (name, raw) = fault.on_the_wire()?;
             ticket.end(Outcome::Broken(name));
-            // Whether or not the connection still listens, no answer comes from here.
+            // Whether or not the connection still listens, no response comes from here.
             wire.send(raw).await.unwrap_or_default();
             future::pending().await
         }

@@ -11,7 +11,6 @@ use http::request::Parts;
 use serde_json::json;
 
 use super::{
-    answers::{self, Answer},
     builder::Builder,
     denied,
     faults::Fault,
@@ -19,6 +18,7 @@ use super::{
     headers::Headers,
     limits::{Limit, Quota},
     mint,
+    responses::{self, Answer},
     routes::{Action, Endpoint, Routes},
     seen::Seen,
     tokens::{Grant, Invalid, Tokens},
@@ -112,28 +112,28 @@ impl Tenant {
         })
     }
 
-    /// The usual answer: first the limit, which counts requests with a bad token too, then the
+    /// The usual response: first the limit, which counts requests with a bad token too, then the
     /// endpoint.
-    pub fn answer(&self, call: &Call) -> Answer {
+    pub fn response(&self, call: &Call) -> Answer {
         let state = &mut *self.state();
         let Endpoint { action, .. } = call.endpoint;
         let limit = self.limit(state, call.endpoint);
         let style = self.style(action, limit.as_deref());
         let quota = limit.and_then(|limit| limit.take(self.wall.now()));
         if let Some(quota) = quota.filter(|quota| !quota.allowed) {
-            return self.refuse(call.endpoint, style, &quota);
+            return self.reject(call.endpoint, style, &quota);
         }
-        let mut answer = match (action, action.scope(self.settings.flavour)) {
-            (_, Some(scope)) => users::answer(self, state, call, scope),
+        let mut response = match (action, action.scope(self.settings.flavour)) {
+            (_, Some(scope)) => users::response(self, state, call, scope),
             (Action::Token, _) => mint::token(self, state, call),
             (Action::MachineToken, _) => mint::machine_token(self, state, call),
             (Action::NotFound, _) => self.settings.flavour.error(404),
-            _ => answers::json(200, &json!({ "ok": true })),
+            _ => responses::json(200, &json!({ "ok": true })),
         };
         if let Some(quota) = quota {
-            style.write(&quota, &self.wall, answer.headers_mut());
+            style.write(&quota, &self.wall, response.headers_mut());
         }
-        answer
+        response
     }
 
     /// What `endpoint` says when it fails with that status.
@@ -153,7 +153,7 @@ impl Tenant {
     pub fn rate_limited(&self, endpoint: Endpoint, wait: Duration) -> Answer {
         let now = self.wall.now();
         let style = self.style(endpoint.action, self.limit(&mut self.state(), endpoint).as_deref());
-        self.refuse(endpoint, style, &Quota::spent(10, now, now + wait))
+        self.reject(endpoint, style, &Quota::spent(10, now, now + wait))
     }
 
     /// The endpoint's own limit, else the one that user endpoints share.
@@ -170,14 +170,14 @@ impl Tenant {
         limit.and_then(Limit::style).unwrap_or(own)
     }
 
-    fn refuse(&self, endpoint: Endpoint, style: Headers, quota: &Quota) -> Answer {
-        let mut answer = match (endpoint.action, style) {
+    fn reject(&self, endpoint: Endpoint, style: Headers, quota: &Quota) -> Answer {
+        let mut response = match (endpoint.action, style) {
             (Action::Token, Headers::Auth0Quota) => {
                 denied::error(429, "too_many_requests", "Client quota exceeded")
             }
             _ => self.failure(endpoint, 429),
         };
-        style.write(quota, &self.wall, answer.headers_mut());
-        answer
+        style.write(quota, &self.wall, response.headers_mut());
+        response
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header::DATE, request::Parts};
 
 use super::{
-    answers::Answer,
+    responses::Answer,
     routes::Endpoint,
     seen::{self, Outcome},
     tenant::Tenant,
@@ -64,21 +64,21 @@ impl<'a> Ticket<'a> {
         self.tenant.state().seen.finished(self.tenant.wall.offset(), self.index, outcome);
     }
 
-    /// Dates the answer, and takes note of it before the client can see it.
-    pub fn finish(mut self, mut answer: Answer) -> Answer {
+    /// Dates the response, and takes note of it before the client can see it.
+    pub fn finish(mut self, mut response: Answer) -> Answer {
         let date = HeaderValue::try_from(self.tenant.wall.date()).expect("a date is ASCII");
-        answer.headers_mut().entry(DATE).or_insert(date);
-        let status = answer.status().as_u16();
+        response.headers_mut().entry(DATE).or_insert(date);
+        let status = response.status().as_u16();
         if self.endpoint.action.gives_tokens() && status >= 400 {
-            self.tenant.state().seen.tokens_refused += 1;
+            self.tenant.state().seen.tokens_rejected += 1;
         }
-        self.end(Outcome::Answered(status));
-        answer
+        self.end(Outcome::Responded(status));
+        response
     }
 }
 
 impl Drop for Ticket<'_> {
-    /// hyper drops the answer of a client that has left.
+    /// hyper drops the response of a client that has left.
     fn drop(&mut self) {
         self.end(Outcome::Abandoned);
     }

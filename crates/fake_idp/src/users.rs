@@ -4,8 +4,8 @@ use http::header::AUTHORIZATION;
 use serde_json::{Map, Value, json};
 
 use super::{
-    answers::{self, Answer},
     flavour::Flavour,
+    responses::{self, Answer},
     routes::Action,
     tenant::{Call, State, Tenant},
     tokens::Invalid,
@@ -14,8 +14,8 @@ use super::{
 /// No user has this id.
 pub const MISSING: &str = "missing";
 
-/// Answers a user endpoint: first the token, then its scope, then the user.
-pub fn answer(tenant: &Tenant, state: &mut State, call: &Call, scope: &str) -> Answer {
+/// Responds for a user endpoint: first the token, then its scope, then the user.
+pub fn response(tenant: &Tenant, state: &mut State, call: &Call, scope: &str) -> Answer {
     let flavour = tenant.settings.flavour;
     let token = bearer(call).and_then(|text| match flavour {
         Flavour::Auth0 if text.split('.').count() != 3 => Err(Invalid::Malformed),
@@ -42,12 +42,12 @@ pub fn answer(tenant: &Tenant, state: &mut State, call: &Call, scope: &str) -> A
         Action::CreateUser => {
             state.users += 1;
             let id = format!("auth0|{:024x}", state.users);
-            answers::json(
+            responses::json(
                 if flavour == Flavour::Auth0 { 201 } else { 200 },
                 &user(flavour, &id, given),
             )
         }
-        _ => answers::json(200, &user(flavour, &call.parameter, given)),
+        _ => responses::json(200, &user(flavour, &call.parameter, given)),
     }
 }
 

@@ -59,7 +59,7 @@ impl Caller {
         request
     }
 
-    /// The answer; `None` where the connection broke before its end.
+    /// The response; `None` where the connection broke before its end.
     async fn send(&self, request: Request<Full<Bytes>>) -> Option<Told> {
         let (head, body) = self.http.request(request).await.ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
@@ -72,7 +72,7 @@ impl Caller {
     }
 
     async fn get(&self, url: String) -> Told {
-        self.try_get(url).await.expect("an answer")
+        self.try_get(url).await.expect("a response")
     }
 
     /// Asks the token endpoint.
@@ -82,7 +82,7 @@ impl Caller {
         if let Some(value) = authorization {
             request.headers_mut().insert(AUTHORIZATION, value.parse().unwrap());
         }
-        self.send(request).await.expect("an answer")
+        self.send(request).await.expect("a response")
     }
 }
 
@@ -121,7 +121,7 @@ fn form(idp: &Idp, changed: &[(&str, &str)]) -> String {
 // --- limits ---
 
 #[tokio::test(start_paused = true)]
-async fn auth0_counts_down_refuses_and_serves_again_at_the_reset() {
+async fn auth0_counts_down_rejects_and_serves_again_at_the_reset() {
     let limit = Limit::fixed_window(3, secs(60));
     let idp = Idp::builder().endpoint_limit(USER, limit).start().await;
     let caller = Caller::new(idp.issue_token());
@@ -134,17 +134,17 @@ async fn auth0_counts_down_refuses_and_serves_again_at_the_reset() {
             (3, left)
         );
     }
-    let refused = caller.get(idp.url("/api/v2/users/1")).await;
-    assert_eq!(refused.status, 429);
+    let rejected = caller.get(idp.url("/api/v2/users/1")).await;
+    assert_eq!(rejected.status, 429);
     assert_eq!(
-        refused.body,
+        rejected.body,
         json!({
             "statusCode": 429, "error": "Too Many Requests",
             "message": "Global limit has been reached", "errorCode": "too_many_requests",
         })
     );
-    assert_eq!(refused.header(RETRY_AFTER), None);
-    let wait = refused.number("x-ratelimit-reset") - refused.unix_date();
+    assert_eq!(rejected.header(RETRY_AFTER), None);
+    let wait = rejected.number("x-ratelimit-reset") - rejected.unix_date();
     assert!((58..=60).contains(&wait), "{wait}");
 
     time::advance(secs(wait)).await;
@@ -195,7 +195,7 @@ async fn each_style_of_headers_is_written_as_its_provider_does() {
     let (x, none) = (triple("x-ratelimit-"), Vec::new());
     let quota = "auth0-client-quota-limit";
     let draft = and(none.clone(), &["ratelimit", "ratelimit-policy"]);
-    for (style, served, refused) in [
+    for (style, served, rejected) in [
         (Headers::None, none.clone(), none.clone()),
         (Headers::RetryAfterOnly, none.clone(), and(none.clone(), &["retry-after"])),
         (Headers::RetryAfterDate, none.clone(), and(none.clone(), &["retry-after"])),
@@ -211,7 +211,7 @@ async fn each_style_of_headers_is_written_as_its_provider_does() {
         let limit = Limit::sliding_log(1, secs(30)).headers(style);
         let idp = Idp::builder().endpoint_limit("GET /slow/{ms}", limit).start().await;
         let caller = Caller::new("");
-        for (status, expected) in [(200, served), (429, refused)] {
+        for (status, expected) in [(200, served), (429, rejected)] {
             let told = caller.get(idp.url("/slow/0")).await;
             assert_eq!(told.status, status, "{style:?}");
             let plain = ["content-type", "content-length", "date"];
@@ -274,8 +274,8 @@ async fn a_wrong_clock_shows_in_the_date_and_in_the_reset_and_a_wrong_proxy_in_t
     let caller = Caller::new("");
     let mut told = Vec::new();
     for idp in [&right, &wrong, &proxy] {
-        let answer = caller.get(idp.url("/slow/0")).await;
-        told.push((answer.unix_date(), answer.number("x-ratelimit-reset")));
+        let response = caller.get(idp.url("/slow/0")).await;
+        told.push((response.unix_date(), response.number("x-ratelimit-reset")));
     }
     // The three started within one second or two.
     let near = |left: u64, right: u64| left.abs_diff(right) <= 2;
@@ -319,14 +319,14 @@ async fn a_token_is_had_by_form_and_by_json_with_basic_and_with_post() {
     let issued = idp.issued();
     assert_eq!(issued.len(), 3);
     assert!(issued[0].text != issued[1].text && issued[2].organization.as_deref() == Some("org_1"));
-    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_refused), (3, 0));
+    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_rejected), (3, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn auth0_says_why_it_gives_no_token() {
     let idp = Idp::builder().start().await;
     let caller = Caller::new("");
-    let mut refused = 0;
+    let mut rejected = 0;
     for (changed, status, error, part) in [
         (("client_secret", "wrong"), 401, "access_denied", "Unauthorized"),
         (("client_id", "other"), 401, "access_denied", "Unauthorized"),
@@ -354,7 +354,7 @@ async fn auth0_says_why_it_gives_no_token() {
             "{changed:?}"
         );
         assert!(told.body["error_description"].as_str().unwrap().contains(part), "{told:?}");
-        refused += 1;
+        rejected += 1;
     }
     let twice = form(&idp, &[]) + "&audience=again";
     let both = ("basic ZmFrZS1jbGllbnQ6eA==", form(&idp, &[]));
@@ -370,10 +370,10 @@ async fn auth0_says_why_it_gives_no_token() {
             (400, &json!("invalid_request")),
             "{told:?}"
         );
-        refused += 1;
+        rejected += 1;
     }
     let seen = idp.seen();
-    assert_eq!((seen.tokens_granted, seen.tokens_refused, idp.issued().len()), (0, refused, 0));
+    assert_eq!((seen.tokens_granted, seen.tokens_rejected, idp.issued().len()), (0, rejected, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -390,15 +390,15 @@ async fn the_token_endpoint_has_its_own_limit() {
     let idp = Idp::builder().token_limit(Limit::fixed_window(1, secs(60))).start().await;
     let caller = Caller::new("");
     assert_eq!(caller.ask(&idp, FORM, None, &form(&idp, &[])).await.status, 200);
-    let refused = caller.ask(&idp, FORM, None, &form(&idp, &[])).await;
-    assert_eq!(refused.status, 429);
+    let rejected = caller.ask(&idp, FORM, None, &form(&idp, &[])).await;
+    assert_eq!(rejected.status, 429);
     assert_eq!(
-        refused.body,
+        rejected.body,
         json!({ "error": "too_many_requests", "error_description": "Rate limit exceeded." })
     );
-    assert!((59..=60).contains(&refused.number("retry-after")));
-    assert_eq!(refused.number("x-ratelimit-remaining"), 99);
-    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_refused), (1, 1));
+    assert!((59..=60).contains(&rejected.number("retry-after")));
+    assert_eq!(rejected.number("x-ratelimit-remaining"), 99);
+    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_rejected), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -483,9 +483,9 @@ async fn okta_has_its_own_hyphens_codes_and_challenges() {
     let invalid = Caller::new("a.b.c").get(idp.url("/api/v1/users/1")).await;
     assert_eq!((invalid.status.as_u16(), &invalid.body["errorCode"]), (401, &json!("E0000011")));
     assert!(invalid.header(WWW_AUTHENTICATE).unwrap().contains("error=\"invalid_token\""));
-    let refused = caller.get(idp.url("/api/v1/users/1")).await;
-    assert_eq!((refused.status.as_u16(), &refused.body["errorCode"]), (429, &json!("E0000047")));
-    assert_eq!(refused.header(RETRY_AFTER), None);
+    let rejected = caller.get(idp.url("/api/v1/users/1")).await;
+    assert_eq!((rejected.status.as_u16(), &rejected.body["errorCode"]), (429, &json!("E0000047")));
+    assert_eq!(rejected.header(RETRY_AFTER), None);
 
     for (changed, status, error) in [
         (("client_secret", "wrong"), 401, json!({ "error": "invalid_client" })),
@@ -512,12 +512,12 @@ async fn clerk_takes_its_static_key_and_says_retry_after_only() {
         (wrong.status.as_u16(), &wrong.body["errors"][0]["code"]),
         (401, &json!("clerk_key_invalid"))
     );
-    let refused = caller.get(idp.url("/v1/users/user_1")).await;
+    let rejected = caller.get(idp.url("/v1/users/user_1")).await;
     assert_eq!(
-        (refused.status.as_u16(), &refused.body["errors"][0]["code"]),
+        (rejected.status.as_u16(), &rejected.body["errors"][0]["code"]),
         (429, &json!("too_many_requests"))
     );
-    assert!((9..=10).contains(&refused.number("retry-after")));
+    assert!((9..=10).contains(&rejected.number("retry-after")));
 
     let endless = caller.ask(&idp, "application/json", None, "{}").await;
     assert_eq!((endless.status.as_u16(), &endless.body["expiration"]), (201, &Value::Null));
@@ -637,7 +637,7 @@ async fn a_hung_head_never_comes_and_the_server_sees_the_client_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_token_endpoint_can_answer_nonsense() {
+async fn the_token_endpoint_can_response_nonsense() {
     let idp = Idp::builder().start().await;
     let caller = Caller::new("");
     let body = form(&idp, &[]);
@@ -662,12 +662,12 @@ async fn the_token_endpoint_can_answer_nonsense() {
     }
     drop(endless);
     assert_eq!(caller.ask(&idp, FORM, None, &body).await.status, 200);
-    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_refused), (1, 0));
+    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_rejected), (1, 0));
 
     idp.script(TOKEN, [Fault::Status(500), Fault::Status(401)]);
     assert_eq!(caller.ask(&idp, FORM, None, &body).await.body["error"], "server_error");
     assert_eq!(caller.ask(&idp, FORM, None, &body).await.body["error"], "access_denied");
-    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_refused), (1, 2));
+    assert_eq!((idp.seen().tokens_granted, idp.seen().tokens_rejected), (1, 2));
 }
 
 #[tokio::test]
@@ -714,7 +714,7 @@ async fn requests_connections_and_events_are_counted_in_order() {
     idp.revoke_all();
     let events: Vec<_> = idp.seen().log.into_iter().map(|event| event.what).collect();
     let answered =
-        |endpoint, status| What::Finished { endpoint, outcome: Outcome::Answered(status) };
+        |endpoint, status| What::Finished { endpoint, outcome: Outcome::Responded(status) };
     assert_eq!(
         events[..4],
         [

@@ -20,18 +20,18 @@ struct Counts {
     begun: Instant,
     connections: AtomicUsize,
     sends: AtomicUsize,
-    refused: AtomicUsize,
+    rejected: AtomicUsize,
     broken: AtomicUsize,
-    answers: Mutex<Vec<Answer>>,
+    responses: Mutex<Vec<Answer>>,
 }
 
-/// An answer that came back.
+/// A response that came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     /// When, since the tally was begun.
     pub at: Duration,
     /// It was a 429.
-    pub refused: bool,
+    pub rejected: bool,
 }
 
 // === impl Tally ===
@@ -42,9 +42,9 @@ impl Tally {
             begun: Instant::now(),
             connections: AtomicUsize::new(0),
             sends: AtomicUsize::new(0),
-            refused: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
-            answers: Mutex::default(),
+            responses: Mutex::default(),
         }))
     }
 
@@ -59,16 +59,16 @@ impl Tally {
     }
 
     /// It was answered, or will not be.
-    pub fn ended(&self, answer: Option<StatusCode>) {
-        let Some(status) = answer else {
+    pub fn ended(&self, response: Option<StatusCode>) {
+        let Some(status) = response else {
             self.0.broken.fetch_add(1, Relaxed);
             return;
         };
         let at = Instant::now().saturating_duration_since(self.0.begun);
-        let refused = status == StatusCode::TOO_MANY_REQUESTS;
-        self.0.refused.fetch_add(usize::from(refused), Relaxed);
-        let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.push(Answer { at, refused });
+        let rejected = status == StatusCode::TOO_MANY_REQUESTS;
+        self.0.rejected.fetch_add(usize::from(rejected), Relaxed);
+        let mut responses = self.0.responses.lock().unwrap_or_else(PoisonError::into_inner);
+        responses.push(Answer { at, rejected });
     }
 
     pub fn connections(&self) -> usize {
@@ -79,17 +79,17 @@ impl Tally {
         self.0.sends.load(Relaxed)
     }
 
-    /// Answers that were 429.
-    pub fn refused(&self) -> usize {
-        self.0.refused.load(Relaxed)
+    /// Responses that were 429.
+    pub fn rejected(&self) -> usize {
+        self.0.rejected.load(Relaxed)
     }
 
-    /// Requests without an answer: nobody listens, or the connection broke.
+    /// Requests without a response: nobody listens, or the connection broke.
     pub fn broken(&self) -> usize {
         self.0.broken.load(Relaxed)
     }
 
-    pub fn answers(&self) -> Vec<Answer> {
-        self.0.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn responses(&self) -> Vec<Answer> {
+        self.0.responses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -34,16 +34,16 @@ pub fn client(
     service_fn(move |request| {
         let tally = tally.clone();
         tally.sent();
-        let answer = http.request(request);
+        let response = http.request(request);
         async move {
-            let answer = answer.await;
-            tally.ended(answer.as_ref().ok().map(Response::status));
-            answer
+            let response = response.await;
+            tally.ended(response.as_ref().ok().map(Response::status));
+            response
         }
     })
 }
 
-/// One call, and whether its answer was a 200.
+/// One call, and whether its response was a 200.
 pub async fn get<C, B>(client: C, uri: Uri) -> bool
 where
     C: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
@@ -52,7 +52,7 @@ where
     head(client, uri).await.is_ok_and(|head| head.status == StatusCode::OK)
 }
 
-/// One call, of which the answer is read to its end, so that the connection can be used again.
+/// One call, of which the response is read to its end, so that the connection can be used again.
 pub async fn head<C, B>(mut client: C, uri: Uri) -> Result<Parts, BoxError>
 where
     C: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
@@ -60,8 +60,8 @@ where
 {
     let mut request = Request::new(Full::default());
     *request.uri_mut() = uri;
-    let answer = client.ready().await.map_err(Into::into)?.call(request);
-    let (head, body) = answer.await.map_err(Into::into)?.into_parts();
+    let response = client.ready().await.map_err(Into::into)?.call(request);
+    let (head, body) = response.await.map_err(Into::into)?.into_parts();
     body.collect().await.map_err(Into::into)?;
     Ok(head)
 }

@@ -1,7 +1,7 @@
 //! An axum app whose handlers call an identity API through the stack: `cargo run -p axum_upstream`
 //!
 //! `GET /users/{id}` and `POST /users` pass on to the API, `GET /health` says whether the app is signed in there. When the API is
-//! out, the first answers with a user without a name (it fails open) and the second says so (it fails closed). A time limit around
+//! out, the first responds with a user without a name (it fails open) and the second says so (it fails closed). A time limit around
 //! the router holds for every request, and the client inside knows of it. The program starts a fake identity provider and the app on
 //! 127.0.0.1, calls the app a few times, and ends.
 
@@ -139,7 +139,7 @@ async fn main() -> Result<(), BoxError> {
     println!("\na user, with a token that is fetched for it:");
     caller.get("/users/u1").await?;
 
-    println!("\na streamed body, refused once for a second and sent again:");
+    println!("\na streamed body, rejected once for a second and sent again:");
     idp.script("POST /api/v2/users", [Fault::RateLimited(Duration::from_secs(1))]);
     caller.post("/users", &["{\"name\":", "\"Ada Lovelace\"}"]).await?;
     caller.get("/health").await?;

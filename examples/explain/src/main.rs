@@ -1,4 +1,4 @@
-//! Says in plain words what an answer means: `curl -si URL | cargo run -q -p explain`
+//! Says in plain words what a response means: `curl -si URL | cargo run -q -p explain`
 //!
 //! `--now 2026-03-01T12:00:00Z` sets the client's clock, `--json` prints one object instead.
 
@@ -79,7 +79,7 @@ struct Head {
 }
 
 impl Head {
-    /// The last head in `input`: interim answers, a proxy's and those of redirects that were followed come before it.
+    /// The last head in `input`: interim responses, a proxy's and those of redirects that were followed come before it.
     fn parse(input: &[u8]) -> Result<Self, String> {
         let mut head: Option<Self> = None;
         let mut inside = false;
@@ -262,7 +262,7 @@ fn in_words(method: &str, retry: Retry) -> Option<String> {
         Err(Stopped::Succeeded) => return None,
         Err(Stopped::NotRepeatable) => "the server may have carried it out, and twice may do harm",
         Err(Stopped::MaxWait) => "the wait is longer than a caller should be held",
-        Err(_) => "the same request would meet the same answer",
+        Err(_) => "the same request would meet the same response",
     };
     Some(format!("A {method} would not be sent again: {why}."))
 }

@@ -30,13 +30,13 @@ async fn main() -> Result<(), BoxError> {
     show("GET /api/v2/users/u1", &response);
     println!("  {}", String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()));
 
-    // A POST is sent again when the server refused it; the same body, after the time that the server named.
+    // A POST is sent again when the server rejected it; the same body, after the time that the server named.
     idp.script("POST /api/v2/users", [Fault::RateLimited(Duration::from_secs(1))]);
     let request = Request::post(idp.url("/api/v2/users"))
         .header(CONTENT_TYPE, "application/json")
         .body(Full::from(r#"{"name":"Ada Lovelace"}"#))?;
     let response = client.oneshot(request).await?;
-    show("POST /api/v2/users, refused once for 1 s", &response);
+    show("POST /api/v2/users, rejected once for 1 s", &response);
     println!("  {}", String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()));
     Ok(())
 }

@@ -18,7 +18,7 @@ pub struct Counts(Arc<Mutex<Counted>>);
 /// How often each thing happened.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Counted {
-    /// Calls that were answered with a success.
+    /// Calls that got a success.
     pub ok: usize,
     pub failed: usize,
     /// Requests to the token endpoint.

@@ -98,11 +98,11 @@ fn happens(idp: &Idp, minute: u64) -> Option<&'static str> {
     match minute {
         240 => {
             idp.script(TOKENS, [Fault::Status(503), Fault::Status(503), Fault::Status(503)]);
-            Some("the issuer will answer 503 three times")
+            Some("the issuer will respond 503 three times")
         }
         480 => {
             idp.script(TOKENS, [Fault::RateLimited(5 * MINUTE)]);
-            Some("the issuer will answer 429 once, with five minutes to wait")
+            Some("the issuer will respond 429 once, with five minutes to wait")
         }
         720 => {
             idp.revoke_all();
@@ -110,7 +110,7 @@ fn happens(idp: &Idp, minute: u64) -> Option<&'static str> {
         }
         960 => {
             idp.script(USERS, vec![Fault::RateLimited(MINUTE); LIMITED]);
-            Some("the API answers 429 to five calls: no reason for a token request")
+            Some("the API responds 429 to five calls: no reason for a token request")
         }
         1080 => {
             idp.rotate_secret(NEW_SECRET);

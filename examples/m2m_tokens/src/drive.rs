@@ -12,7 +12,7 @@ use tower_heed::{BoxError, TimeoutLayer, TokenCacheLayer};
 
 use super::{counts::Counts, http_client, job, options::Options, report, source};
 
-/// From a call to the end of its answer.
+/// From a call to the end of its response.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes the calls that the options ask for, and prints what came of them.

@@ -10,20 +10,20 @@ use super::{
     http_client::Body,
 };
 
-/// The most that is read of an answer.
+/// The most that is read of a response.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// Calls `url` and reads the answer to its end, so that the connection is kept.
+/// Calls `url` and reads the response to its end, so that the connection is kept.
 pub async fn call<S, B>(client: S, url: &str, counts: Counts)
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     B: http_body::Body<Error: Into<BoxError>>,
 {
-    let outcome = answer(client, url).await;
+    let outcome = response(client, url).await;
     counts.ended(&outcome);
 }
 
-async fn answer<S, B>(client: S, url: &str) -> Result<StatusCode, BoxError>
+async fn response<S, B>(client: S, url: &str) -> Result<StatusCode, BoxError>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     B: http_body::Body<Error: Into<BoxError>>,

@@ -76,8 +76,8 @@ impl Bare {
         let request = Request::post(self.idp.token_url())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(form))?;
-        let answer = self.http.request(request).await?.into_body().collect().await?.to_bytes();
-        let answer: Value = serde_json::from_slice(&answer)?;
-        Ok(answer["access_token"].as_str().ok_or("no token")?.to_owned())
+        let response = self.http.request(request).await?.into_body().collect().await?.to_bytes();
+        let response: Value = serde_json::from_slice(&response)?;
+        Ok(response["access_token"].as_str().ok_or("no token")?.to_owned())
     }
 }

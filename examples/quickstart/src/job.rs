@@ -27,7 +27,7 @@ pub const WORKERS: usize = 5;
 /// Where all calls but one go to.
 pub const USERS: &str = "GET /api/v2/users/{id}";
 
-/// The call that goes to the endpoint that never answers.
+/// The call that goes to the endpoint that never responds.
 const HUNG: usize = 15;
 /// Before this call every token is revoked.
 const REVOKED: usize = 45;
@@ -52,7 +52,7 @@ struct Job<Send> {
     outcome: Mutex<Outcome>,
 }
 
-/// Makes all calls by `send`, which gives the status of an answer when its body was read.
+/// Makes all calls by `send`, which gives the status of a response when its body was read.
 ///
 /// Who has patience waits for that long. Who has none waits until all calls have come to an end.
 pub async fn run<F>(

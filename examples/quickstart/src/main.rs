@@ -1,7 +1,7 @@
 //! Sixty calls to an identity API, first with a bare client and then with the stack: `cargo run -p quickstart`
 //!
 //! The API is a fake identity provider on 127.0.0.1 with Auth0's headers. It serves ten calls a second, its tokens last for three
-//! seconds, all of them are revoked once in the middle of the job, and one endpoint never answers. `stack.rs` is the part to copy.
+//! seconds, all of them are revoked once in the middle of the job, and one endpoint never responds. `stack.rs` is the part to copy.
 
 #![allow(
     clippy::expect_used,
@@ -33,10 +33,10 @@ const LATENCY: Duration = Duration::from_millis(20);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, BoxError> {
     println!("A job of {} calls, {} at a time, to an identity API that", job::CALLS, job::WORKERS);
-    println!("  - serves {LIMIT} calls a second and answers 429 (too many requests) to the rest,");
+    println!("  - serves {LIMIT} calls a second and responds 429 (too many requests) to the rest,");
     println!("  - gives out tokens that last for {TOKEN_LIFETIME:?},");
     println!("  - revokes all of them once, in the middle of the job,");
-    println!("  - has one endpoint that never answers.");
+    println!("  - has one endpoint that never responds.");
 
     println!("\nThe job with a bare client:\n");
     let idp = provider().await;

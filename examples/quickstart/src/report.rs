@@ -13,7 +13,7 @@ type Cell = fn(&Outcome) -> String;
 pub fn table(bare: &Outcome, stack: &Outcome) {
     let rows: [(&str, Cell); 6] = [
         ("calls that succeeded", |it| format!("{} of {CALLS}", it.succeeded)),
-        ("answers with 429", |it| it.rate_limited.to_string()),
+        ("responses with 429", |it| it.rate_limited.to_string()),
         ("sign-outs", |it| it.sign_outs.to_string()),
         ("token fetches", |it| it.token_fetches.to_string()),
         ("the call that hangs", |it| match &it.given_up {
@@ -37,7 +37,7 @@ pub fn verdict(stack: &Outcome) -> ExitCode {
         ("all calls succeed but the one that hangs", stack.succeeded == CALLS - 1),
         ("the call that hangs is ended by its time limit", stack.given_up.is_some()),
         ("nobody is signed out", stack.sign_outs == 0),
-        ("next to no call was refused", stack.rate_limited <= 10),
+        ("next to no call was rejected", stack.rate_limited <= 10),
         ("few tokens are fetched", (2..=FEW).contains(&stack.token_fetches)),
     ];
     let mut code = ExitCode::SUCCESS;

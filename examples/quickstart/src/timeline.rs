@@ -23,9 +23,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
-    /// A call was refused, and waits for this long before it is sent again.
-    Refused(Duration),
-    /// The bare client took an answer for a sign-out.
+    /// A call was rate limited, and waits for this long before it is sent again.
+    RateLimited(Duration),
+    /// The bare client treated a response as a sign-out.
     SignedOut(StatusCode),
     TokenIssued(usize),
     /// A token came to its end, and another had been issued before that or not.
@@ -143,12 +143,12 @@ impl Burst<'_> {
         let number = self.notes.len();
         let s = if number == 1 { "" } else { "s" };
         match self.notes[0] {
-            Note::Refused(_) => {
-                format!("{number} call{s} refused with 429; sent again after {}", self.waits())
+            Note::RateLimited(_) => {
+                format!("{number} call{s} rate limited (429); sent again after {}", self.waits())
             }
             Note::SignedOut(status) => {
                 format!(
-                    "{number} call{s} refused with {}: taken for {number} sign-out{s}",
+                    "{number} call{s} rejected with {}: treated as {number} sign-out{s}",
                     status.as_u16()
                 )
             }
@@ -169,7 +169,7 @@ impl Burst<'_> {
     /// The shortest and the longest wait.
     fn waits(&self) -> String {
         let waits = self.notes.iter().filter_map(|note| match note {
-            Note::Refused(wait) => Some(wait.as_secs_f64()),
+            Note::RateLimited(wait) => Some(wait.as_secs_f64()),
             _ => None,
         });
         let (least, most) = waits
@@ -194,7 +194,7 @@ impl Subscriber for Listener {
         event.record(&mut fields);
         match (fields.message.as_str(), fields.class.as_str()) {
             ("waiting to retry", "rate_limited") => {
-                self.0.note(Note::Refused(fields.wait));
+                self.0.note(Note::RateLimited(fields.wait));
             }
             ("waiting to retry", "unauthenticated") => {
                 self.0.note(Note::SentAgain);

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What all sessions of the app share.
 pub struct Sessions {
-    /// The limit is the app's, so a refusal of one user's recovery holds back that of all others, and nothing else.
+    /// The limit is the app's, so a rejection of one user's recovery holds back that of all others, and nothing else.
     throttle: ThrottleLayer,
     timeout: TimeoutLayer,
 }
@@ -54,7 +54,7 @@ impl Sessions {
         let classify = classify.on_unauthenticated(move || {
             counted.fetch_add(1, SeqCst);
             let recovering = recovering.clone();
-            // A refusal is waited out in here, once for the session and however often it is refused.
+            // A rejection is waited out in here, once for the session and however often it is rejected.
             async move { drop(recovering.oneshot(Call::Touch.of(user)).await) }
         });
         let mut status = classify.status();

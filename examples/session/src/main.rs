@@ -1,7 +1,7 @@
 //! A web app's session recovery in one bad minute, with the old logic and with the layers:
 //! `cargo run -p session`
 //!
-//! The token fetch of each user fails for real, once. The call that would recover the session is under a limit and answers 429,
+//! The token fetch of each user fails for real, once. The call that would recover the session is under a limit and responds 429,
 //! again and again. The old logic takes each 429 for another sign-out; `layers.rs` is the part to copy. The provider is a service
 //! in this program, and the time is tokio's, paused: the minute is over at once.
 
@@ -29,18 +29,18 @@ const LIMIT: usize = 10;
 const WINDOW: Duration = Duration::from_secs(4);
 /// For how long others use all of that up.
 const LIMITED: Duration = Duration::from_secs(12);
-/// From a request to its answer.
+/// From a request to its response.
 const ROUND_TRIP: Duration = Duration::from_millis(350);
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<ExitCode, BoxError> {
     println!("{USERS} users come back to a web app.");
-    println!("  - The first token fetch of each is answered with 401: this is a real sign-out.");
+    println!("  - The first token fetch of each gets 401: this is a real sign-out.");
     println!(
         "  - Recovery (touching the session) would mend it. The provider takes {LIMIT} of these in"
     );
     println!(
-        "    {WINDOW:?}, which others use up for {LIMITED:?}: it answers 429, again and again."
+        "    {WINDOW:?}, which others use up for {LIMITED:?}: it responds 429, again and again."
     );
 
     let provider = Provider::start();

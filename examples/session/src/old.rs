@@ -18,7 +18,7 @@ const MAX_ATTEMPTS: usize = 30;
 struct Session<S> {
     http: S,
     user: usize,
-    /// How often an answer was taken for a sign-out.
+    /// How often a response was treated as a sign-out.
     sign_outs: usize,
 }
 

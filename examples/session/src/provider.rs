@@ -39,7 +39,7 @@ struct State {
     log: Vec<Answered>,
 }
 
-/// One answer.
+/// One response.
 #[derive(Clone, Copy)]
 pub struct Answered {
     at: Duration,
@@ -89,7 +89,7 @@ impl Provider {
             let provider = provider.clone();
             async move {
                 sleep(ROUND_TRIP / 2).await;
-                let response = provider.answer(request.uri().path())?;
+                let response = provider.response(request.uri().path())?;
                 sleep(ROUND_TRIP / 2).await;
                 Ok::<_, BoxError>(response)
             }
@@ -100,7 +100,7 @@ impl Provider {
         self.state().log.clone()
     }
 
-    /// What it has answered to one user; answers that repeat are one line.
+    /// What it has answered to one user; responses that repeat are one line.
     pub fn print(&self, user: usize) {
         let log = self.log();
         let own: Vec<_> = log.iter().filter(|answered| answered.user == user).collect();
@@ -115,7 +115,7 @@ impl Provider {
         }
     }
 
-    fn answer(&self, path: &str) -> Result<Response<Body>, BoxError> {
+    fn response(&self, path: &str) -> Result<Response<Body>, BoxError> {
         let (user, call) = Call::parse(path).ok_or("no such endpoint")?;
         let at = Instant::now().saturating_duration_since(self.start);
         let mut state = self.state();

@@ -15,7 +15,7 @@ pub struct Outcome {
     sign_outs: usize,
     requests: usize,
     recoveries: usize,
-    refusals: usize,
+    rejections: usize,
 }
 
 /// What a row shows.
@@ -31,7 +31,7 @@ impl Outcome {
             sign_outs: users.iter().map(|user| user.sign_outs).sum(),
             requests: log.len(),
             recoveries: log.iter().filter(|answered| answered.call == Call::Touch).count(),
-            refusals: log
+            rejections: log
                 .iter()
                 .filter(|answered| answered.status == StatusCode::TOO_MANY_REQUESTS)
                 .count(),
@@ -42,10 +42,10 @@ impl Outcome {
 pub fn table(old: &Outcome, layers: &Outcome) {
     let rows: [(&str, Cell); 5] = [
         ("users on the login page", |it| it.login_pages),
-        ("answers taken for a sign-out", |it| it.sign_outs),
+        ("responses treated as a sign-out", |it| it.sign_outs),
         ("requests", |it| it.requests),
         ("of these, recovery calls", |it| it.recoveries),
-        ("of these, refused", |it| it.refusals),
+        ("of these, rejected", |it| it.rejections),
     ];
     println!("\n{:<30} {:>9} {:>16}", format!("{USERS} users"), "old logic", "with the layers");
     for (name, cell) in rows {

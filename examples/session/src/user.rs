@@ -14,7 +14,7 @@ const APART: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
     pub page: Page,
-    /// Answers that the app took for a sign-out of this user.
+    /// Responses that the app treated as a sign-out of this user.
     pub sign_outs: usize,
 }
 
@@ -36,7 +36,7 @@ where
         let session = session(number);
         users.spawn(async move {
             sleep(APART * u32::try_from(number).unwrap_or_default()).await;
-            (number, session.await.expect("the provider answers"))
+            (number, session.await.expect("the provider responds"))
         });
     }
     let mut ended = users.join_all().await;

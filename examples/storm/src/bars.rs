@@ -9,19 +9,19 @@ pub const STEP: f64 = 0.1;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bar {
     pub accepted: u32,
-    pub refused: u32,
+    pub rejected: u32,
 }
 
 /// The bars of all that was answered, from the first moment on.
 pub fn bars(tally: &Tally) -> Vec<Bar> {
     let mut bars = Vec::new();
-    for answer in tally.answers() {
-        let number = (answer.at.as_secs_f64() / STEP) as usize;
+    for response in tally.responses() {
+        let number = (response.at.as_secs_f64() / STEP) as usize;
         if bars.len() <= number {
             bars.resize(number + 1, Bar::default());
         }
         let bar = &mut bars[number];
-        if answer.refused { bar.refused += 1 } else { bar.accepted += 1 }
+        if response.rejected { bar.rejected += 1 } else { bar.accepted += 1 }
     }
     bars
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use tower_heed::BoxError;
 
-/// So many requests without an answer, and never one with: nobody listens.
+/// So many requests without a response, and never one with: nobody listens.
 const HOPELESS: usize = 8;
 
 /// What came of it.
@@ -23,8 +23,8 @@ pub struct Summary {
     pub ok: usize,
     pub failed: usize,
     pub sends: usize,
-    /// Answers that were 429.
-    pub refused: usize,
+    /// Responses that were 429.
+    pub rejected: usize,
     pub makespan_ms: u64,
     pub p50_ms: u64,
     pub p99_ms: u64,
@@ -50,7 +50,7 @@ pub async fn run(uri: &Uri, work: Work) -> Result<Summary, BoxError> {
 
 /// Ends when it is no use to go on.
 async fn nobody_listens(tally: &Tally) {
-    while tally.broken() < HOPELESS || !tally.answers().is_empty() {
+    while tally.broken() < HOPELESS || !tally.responses().is_empty() {
         sleep(Duration::from_millis(100)).await;
     }
 }
@@ -64,7 +64,7 @@ impl Summary {
             ok: done.ok,
             failed: done.failed,
             sends: tally.sends(),
-            refused: tally.refused(),
+            rejected: tally.rejected(),
             makespan_ms: ms(done.makespan),
             p50_ms: ms(done.within(0.5)),
             p99_ms: ms(done.within(0.99)),
@@ -75,9 +75,9 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ok, failed, sends, refused, makespan_ms, p50_ms, p99_ms, connections } = self;
+        let Self { ok, failed, sends, rejected, makespan_ms, p50_ms, p99_ms, connections } = self;
         writeln!(f, "{ok} jobs done, {failed} failed, in {makespan_ms} ms")?;
-        writeln!(f, "{sends} requests on {connections} connections, {refused} refused with 429")?;
+        writeln!(f, "{sends} requests on {connections} connections, {rejected} rejected with 429")?;
         write!(f, "half of the jobs within {p50_ms} ms, 99 of 100 within {p99_ms} ms")
     }
 }

@@ -40,7 +40,7 @@ async fn main() -> Result<ExitCode, BoxError> {
         }
         Task::Compare { work, svg } => {
             println!(
-                "{} jobs, {} at a time, to servers that accept 50 requests in each second and answer 429 to the rest.",
+                "{} jobs, {} at a time, to servers that accept 50 requests in each second and respond 429 to the rest.",
                 work.jobs, work.workers
             );
             let outcomes = compare(work).await?;

@@ -1,4 +1,4 @@
-//! The picture: requests in each 100 ms, accepted and refused, one row a strategy.
+//! The picture: requests in each 100 ms, accepted and rejected, one row a strategy.
 
 use load_test::jobs::Work;
 use plotters::{
@@ -64,7 +64,7 @@ fn legend(area: &Area<'_>, work: Work, outcomes: &[Outcome]) -> Result<(), BoxEr
     );
     area.draw(&Text::new(title, (LEFT, 20), bold(24, &INK)))?;
     area.draw(&Text::new("Requests in each tenth of a second:", (LEFT, 58), font(17, &PALE)))?;
-    for (at, name, color) in [(355, "accepted", ACCEPTED), (465, "refused (429)", REFUSED)] {
+    for (at, name, color) in [(355, "accepted", ACCEPTED), (465, "rejected (429)", REFUSED)] {
         area.draw(&Rectangle::new([(at, 59), (at + 14, 73)], color.filled()))?;
         area.draw(&Text::new(name, (at + 21, 58), font(17, &INK)))?;
     }
@@ -86,7 +86,7 @@ fn row(area: &Area<'_>, outcome: &Outcome, end: f64) -> Result<(), BoxError> {
     let color = if outcome.strategy == Strategy::Heed { &ACCEPTED } else { &INK };
     caption.draw(&Text::new(outcome.strategy.name(), (LEFT, 6), bold(18, color)))?;
     let bars = bars(&outcome.tally);
-    let most = bars.iter().map(|bar| bar.accepted + bar.refused).max().unwrap_or_default();
+    let most = bars.iter().map(|bar| bar.accepted + bar.rejected).max().unwrap_or_default();
     if most > TOP {
         let note = font(15, &PALE).pos(Pos::new(HPos::Center, VPos::Top));
         let text = format!("bars cut at {TOP}; the highest is {most}");
@@ -117,7 +117,7 @@ fn row(area: &Area<'_>, outcome: &Outcome, end: f64) -> Result<(), BoxError> {
         let left = number as f64 * STEP;
         let sides = (left + STEP * 0.08, left + STEP * 0.92);
         let accepted = f64::from(bar.accepted.min(TOP));
-        let all = f64::from((bar.accepted + bar.refused).min(TOP));
+        let all = f64::from((bar.accepted + bar.rejected).min(TOP));
         let parts = [(0.0, accepted, ACCEPTED), (accepted, all, REFUSED)];
         let parts = parts.into_iter().filter(|(low, high, _)| low < high);
         chart.draw_series(parts.map(|(low, high, color)| {
@@ -136,10 +136,10 @@ fn row(area: &Area<'_>, outcome: &Outcome, end: f64) -> Result<(), BoxError> {
 fn result_of(outcome: &Outcome) -> String {
     let Outcome { done, tally, .. } = outcome;
     format!(
-        "{} of {} done, {} refused, {:.1} s",
+        "{} of {} done, {} rejected, {:.1} s",
         done.ok,
         done.ok + done.failed,
-        grouped(tally.refused()),
+        grouped(tally.rejected()),
         done.makespan.as_secs_f64()
     )
 }

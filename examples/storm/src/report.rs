@@ -6,9 +6,9 @@ use load_test::jobs::Work;
 
 use super::strategies::{Outcome, Strategy};
 
-/// What is promised of a limit that is shown: so many refusals.
+/// What is promised of a limit that is shown: so many rejections.
 const PROMISED: usize = 5;
-/// A machine that is busy with something else delays answers.
+/// A machine that is busy with something else delays responses.
 const BUSY: usize = 20;
 
 pub fn table(outcomes: &[Outcome]) {
@@ -20,7 +20,7 @@ pub fn table(outcomes: &[Outcome]) {
             done.ok.to_string(),
             done.failed.to_string(),
             tally.sends().to_string(),
-            tally.refused().to_string(),
+            tally.rejected().to_string(),
             seconds(done.makespan),
             outcome.times_ideal().map_or_else(|| "–".to_owned(), |times| format!("{times:.2}")),
             seconds(done.within(0.5)),
@@ -47,7 +47,7 @@ pub fn verdict(work: Work, outcomes: &[Outcome]) -> ExitCode {
     };
     let checks = [
         ("every job is done", stack.done.ok == work.jobs),
-        ("next to no request is refused", stack.tally.refused() <= PROMISED + BUSY),
+        ("next to no request is rejected", stack.tally.rejected() <= PROMISED + BUSY),
     ];
     let mut code = ExitCode::SUCCESS;
     for (promise, _) in checks.iter().filter(|(_, kept)| !kept) {

@@ -26,7 +26,7 @@ const MODE: Mode = Mode::Fixed;
 /// a hundred thousand requests a second, which no network lets it do.
 const PATH: Path = Path { least: Duration::from_millis(10), most: Duration::from_millis(10) };
 
-/// So often a refused job is sent again at once, before it is given up.
+/// So often a rejected job is sent again at once, before it is given up.
 const AT_ONCE: usize = 1_000;
 
 /// The steps of the usual advice, in seconds. Each wait is any part of its step, and after the last the job is given up.
@@ -37,9 +37,9 @@ const STEPS: [u64; 8] = [1, 2, 4, 8, 8, 8, 8, 8];
 pub enum Strategy {
     /// One try.
     Bare,
-    /// A refused job is sent again at once.
+    /// A rejected job is sent again at once.
     Naive,
-    /// A refused job waits for any part of 1, 2, 4, 8 s, as AWS and others advise.
+    /// A rejected job waits for any part of 1, 2, 4, 8 s, as AWS and others advise.
     Backoff,
     /// This crate.
     Heed,
@@ -95,7 +95,7 @@ impl Strategy {
         })
     }
 
-    /// Sends until the answer is not a refusal, or until it gives up.
+    /// Sends until the response is not a rejection, or until it gives up.
     async fn job<C, B>(self, client: C, uri: Uri) -> bool
     where
         C: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>> + Clone,

@@ -30,7 +30,7 @@ fn request(body: Body) -> Request<Body> {
     Request::post("/").header("host", "api.test").body(body).unwrap()
 }
 
-async fn answer(server: &mut DuplexStream, status: &str) {
+async fn respond(server: &mut DuplexStream, status: &str) {
     server
         .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes())
         .await
@@ -60,19 +60,19 @@ fn replay_error(error: &(dyn std::error::Error + 'static)) -> Option<NotReplayab
     }
 }
 
-/// The server refuses while the caller is still at its body. The upload ends there, and the next send has all of it.
+/// The server rejects while the caller is still at its body. The upload ends there, and the next send has all of it.
 #[tokio::test(start_paused = true)]
-async fn a_refusal_before_the_end_of_the_body() {
+async fn a_rejection_before_the_end_of_the_body() {
     let (mut send, body) = Channel::new(8);
     let body = ReplayBody::new(body, 1024);
     let kept = body.try_clone().unwrap();
     send.send_data("one ".into()).await.unwrap();
 
     let (mut client, connection, mut server) = connect().await;
-    let refused = tokio::spawn(client.send_request(request(body)));
+    let rejected = tokio::spawn(client.send_request(request(body)));
     read_until(&mut server, "one \r\n").await;
-    answer(&mut server, "429 Too Many Requests").await;
-    assert_eq!(refused.await.unwrap().unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+    respond(&mut server, "429 Too Many Requests").await;
+    assert_eq!(rejected.await.unwrap().unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(!connection.is_finished(), "the connection should still be waiting for the body");
 
     let next = kept.rewind().unwrap();
@@ -84,14 +84,14 @@ async fn a_refusal_before_the_end_of_the_body() {
     send.send_data("two".into()).await.unwrap();
     drop(send);
     assert_eq!(read_request(&mut server).await, "one two");
-    answer(&mut server, "200 OK").await;
+    respond(&mut server, "200 OK").await;
     assert_eq!(accepted.await.unwrap().unwrap().status(), StatusCode::OK);
 }
 
 /// The server refuses and reads no further, so the connection is stuck in the middle of the body, for ever. The next send does not
 /// wait for it.
 #[tokio::test(start_paused = true)]
-async fn a_refusal_by_a_server_that_stops_reading() {
+async fn a_rejection_by_a_server_that_stops_reading() {
     let (mut send, body) = Channel::new(64);
     let body = ReplayBody::new(body, 64 * 1024);
     let kept = body.try_clone().unwrap();
@@ -101,11 +101,11 @@ async fn a_refusal_by_a_server_that_stops_reading() {
     drop(send);
 
     let (mut client, stuck, mut server) = connect().await;
-    let refused = tokio::spawn(client.send_request(request(body)));
+    let rejected = tokio::spawn(client.send_request(request(body)));
     read_until(&mut server, "\r\n\r\n").await;
-    answer(&mut server, "429 Too Many Requests").await;
-    let refused = refused.await.unwrap().unwrap();
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    respond(&mut server, "429 Too Many Requests").await;
+    let rejected = rejected.await.unwrap().unwrap();
+    assert_eq!(rejected.status(), StatusCode::TOO_MANY_REQUESTS);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(!stuck.is_finished());
 
@@ -113,7 +113,7 @@ async fn a_refusal_by_a_server_that_stops_reading() {
     let accepted = tokio::spawn(client.send_request(request(kept.rewind().unwrap())));
     let whole: String = (0..50).map(|number| format!("{number:0>100}")).collect();
     assert_eq!(read_request(&mut other).await, whole);
-    answer(&mut other, "200 OK").await;
+    respond(&mut other, "200 OK").await;
     let accepted = accepted.await.unwrap().unwrap();
     assert_eq!(accepted.status(), StatusCode::OK);
     assert_eq!(accepted.into_body().collect().await.unwrap().to_bytes(), "");

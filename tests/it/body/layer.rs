@@ -62,12 +62,12 @@ async fn readiness_and_parts_pass_through() {
         .extension(7_u8)
         .body(AxumBody::empty())
         .unwrap();
-    let mut answer = task::spawn(service.call(request));
+    let mut response = task::spawn(service.call(request));
     let (sent, respond) = handle.next_request().await.unwrap();
     assert_eq!((sent.uri().path(), &sent.headers()["x-kept"]), ("/me", &"yes".parse().unwrap()));
     assert_eq!(sent.extensions().get::<u8>(), Some(&7));
     respond.send_response(Response::new(()));
-    assert_ready_ok!(answer.poll());
+    assert_ready_ok!(response.poll());
 
     handle.send_error("out of order");
     assert_eq!(

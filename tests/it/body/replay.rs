@@ -156,7 +156,7 @@ async fn nothing_is_read_ahead() {
     assert_eq!(polls.load(Ordering::Relaxed), 2);
 }
 
-/// A connection may hold the body of the first send while its answer, and with it the next send, is there already.
+/// A connection may hold the body of the first send while its response, and with it the next send, is there already.
 #[tokio::test]
 async fn a_later_send_takes_over_from_one_that_is_still_alive() {
     let (mut first, kept) = kept(words(), 64);

@@ -156,10 +156,10 @@ fn a_classification_says_how_long_to_wait_whatever_its_class() {
 
 #[test]
 fn a_classifier_of_ones_own_sees_the_whole_head_and_may_defer_to_a_preset() {
-    let own = |answer: &ResponseHead<'_>| match answer.headers().get("x-state") {
+    let own = |response: &ResponseHead<'_>| match response.headers().get("x-state") {
         Some(state) if state == "starting" => Some(Unavailable),
-        _ if answer.rate_limit().is_some() => Some(RateLimited),
-        _ => Standard.classify(answer),
+        _ if response.rate_limit().is_some() => Some(RateLimited),
+        _ => Standard.classify(response),
     };
     assert_eq!(class(&own, 200, &[("x-state", "starting")]), Some(Unavailable));
     assert_eq!(class(&own, 404, DELAY), Some(RateLimited));
@@ -169,8 +169,8 @@ fn a_classifier_of_ones_own_sees_the_whole_head_and_may_defer_to_a_preset() {
 
 #[test]
 fn the_debug_text_of_a_response_shows_no_header() {
-    let print = |answer: &ResponseHead<'_>| {
-        let debug = format!("{answer:?}");
+    let print = |response: &ResponseHead<'_>| {
+        let debug = format!("{response:?}");
         assert!(debug.contains("404") && !debug.contains("hush"), "{debug}");
         None
     };

@@ -11,7 +11,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body, ProbeError},
-    scripted::{answer, get, scripted},
+    scripted::{get, response, scripted},
 };
 
 fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
@@ -98,7 +98,7 @@ async fn time_limits_are_time_outs() {
 
 #[tokio::test]
 async fn a_classified_response_keeps_its_classification() {
-    let api = scripted(|_| answer(429, &[("retry-after", "30")]));
+    let api = scripted(|_| response(429, &[("retry-after", "30")]));
     let api = ErrorClassifyLayer::new().error_for_status().layer(api);
     let error = api.oneshot(get("/")).await.unwrap_err();
     let found = Classification::of_error(&Wrapper(error)).unwrap();

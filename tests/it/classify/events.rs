@@ -10,7 +10,7 @@ use tracing::Level;
 use crate::support::{
     events::Events,
     probe::Body,
-    scripted::{answer, as_asked, get, scripted},
+    scripted::{as_asked, get, response, scripted},
 };
 
 const AUTH0: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ fn layer() -> ErrorClassifyLayer {
 async fn a_rate_limited_response_is_logged_with_what_its_headers_said() {
     let events = Events::record();
     let layer = layer().endpoint("GET /api/v2/users/{id}".parse().unwrap(), |config| config);
-    let api = layer.layer(scripted(|_| answer(429, AUTH0)));
+    let api = layer.layer(scripted(|_| response(429, AUTH0)));
     drop(api.oneshot(get("/api/v2/users/auth0%7C1?fields=email")).await.unwrap());
 
     let [event] = &events.named("rate limited")[..] else { panic!("{}", events.text()) };
@@ -76,8 +76,8 @@ async fn each_rate_limited_response_is_logged_once_and_no_other_response_is() {
 async fn no_event_holds_a_query_or_a_header_s_text() {
     let events = Events::record();
     let api = layer().layer(scripted(|request| match request.uri().path() {
-        "/users" => answer(429, AUTH0),
-        _ => answer(401, AUTH0),
+        "/users" => response(429, AUTH0),
+        _ => response(401, AUTH0),
     }));
     for path in ["/users?token=hush", "/me?token=hush"] {
         let mut request: Request<Body> = get(path);

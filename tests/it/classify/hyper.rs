@@ -186,7 +186,7 @@ async fn a_request_body_that_fails_by_itself_says_nothing_about_the_server() {
 
 #[cfg(feature = "http2")]
 #[tokio::test]
-async fn a_stream_that_the_server_refuses_has_not_been_carried_out() {
+async fn a_stream_that_the_server_rejects_has_not_been_carried_out() {
     for (reason, expected) in [
         (h2::Reason::REFUSED_STREAM, ErrorClass::Connect),
         (h2::Reason::INTERNAL_ERROR, ErrorClass::Interrupted),

@@ -22,7 +22,7 @@ use tower_test::mock::{self, Mock, SendResponse};
 use crate::support::{
     events::Events,
     probe::{Body, Probe},
-    scripted::{answer, as_asked, get, scripted},
+    scripted::{as_asked, get, response, scripted},
 };
 
 type Held = (Request<Body>, SendResponse<Response<Body>>);
@@ -67,7 +67,7 @@ async fn hold(
 
 fn respond(held: impl IntoIterator<Item = Held>, status: u16) {
     for (_, send) in held {
-        send.send_response(answer(status, &[]));
+        send.send_response(response(status, &[]));
     }
 }
 
@@ -87,7 +87,7 @@ async fn a_rejection_runs_the_handler_and_other_failures_do_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
-    let api = scripted(|_| answer(429, &[("retry-after", "1")]));
+    let api = scripted(|_| response(429, &[("retry-after", "1")]));
     let layer = ErrorClassifyLayer::new();
     let recovering = layer.layer(api.clone());
     let runs = Arc::new(AtomicUsize::new(0));
@@ -113,8 +113,8 @@ async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
 #[tokio::test]
 async fn a_limited_login_is_tried_once_and_leaves_the_session_signed_out() {
     let api = scripted(|request| match request.uri().path() {
-        "/login" => answer(429, &[("retry-after", "1")]),
-        _ => answer(401, &[]),
+        "/login" => response(429, &[("retry-after", "1")]),
+        _ => response(401, &[]),
     });
     let layer = ErrorClassifyLayer::new();
     let recovering = layer.layer(api.clone());

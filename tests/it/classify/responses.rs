@@ -19,7 +19,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body, ProbeError, ScriptedResponse, probe},
-    scripted::{answer, as_asked, get, scripted},
+    scripted::{as_asked, get, response, scripted},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,13 +28,13 @@ type Piped = Channel<Bytes, BoxError>;
 
 /// A service that gives this response, once.
 fn once<B>(
-    answer: Response<B>,
+    response: Response<B>,
 ) -> impl Service<Request<Body>, Response = Response<B>, Error = Infallible, Future: Send>
 where
     B: Send,
 {
-    let mut answer = Some(answer);
-    service_fn(move |_| ready(Ok(answer.take().unwrap())))
+    let mut response = Some(response);
+    service_fn(move |_| ready(Ok(response.take().unwrap())))
 }
 
 fn failing<B>(body: B) -> Response<B> {
@@ -64,7 +64,7 @@ async fn error_of<B: http_body::Body + Send + 'static>(
 
 #[tokio::test]
 async fn a_failing_response_carries_its_meaning_and_a_success_carries_nothing() {
-    let api = ErrorClassifyLayer::new().layer(scripted(|_| answer(503, &[("retry-after", "7")])));
+    let api = ErrorClassifyLayer::new().layer(scripted(|_| response(503, &[("retry-after", "7")])));
     let response = api.oneshot(get("/")).await.unwrap();
     let found = response.extensions().get::<Classification>().unwrap();
     assert_eq!(found.class(), ErrorClass::Unavailable);
@@ -103,7 +103,7 @@ async fn the_text_of_an_error_shows_neither_headers_nor_body() {
 #[tokio::test]
 async fn an_error_keeps_its_meaning_for_the_layers_outside() {
     let layer = ErrorClassifyLayer::new().error_for_status();
-    let api = layer.layer(scripted(|_| answer(429, &[("retry-after", "30")])));
+    let api = layer.layer(scripted(|_| response(429, &[("retry-after", "30")])));
     let error = api.oneshot(get("/")).await.unwrap_err();
     let found = Classification::of_error(error.as_ref()).unwrap();
     assert_eq!((found.class(), found.retry_after()), (ErrorClass::RateLimited, Some(30 * SECOND)));
@@ -261,7 +261,7 @@ async fn an_endpoint_has_its_own_reading_and_its_own_way_to_fail() {
         let request = Request::builder().method(method).uri(format!("https://id.example{path}"));
         let api = scripted(|request| {
             let status = request.uri().path()[1..].parse().unwrap();
-            answer(status, &[]).map(|_| Body::from("body"))
+            response(status, &[]).map(|_| Body::from("body"))
         });
         layer.layer(api).oneshot(request.body(Body::default()).unwrap()).await
     };

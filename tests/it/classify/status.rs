@@ -17,7 +17,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body, ScriptedResponse, probe},
-    scripted::{answer, as_asked, get, scripted},
+    scripted::{as_asked, get, response, scripted},
 };
 
 /// Brings a new session through these responses.
@@ -82,10 +82,11 @@ async fn the_classifier_decides_what_signs_out_but_for_a_429() {
     let clerk = ErrorClassifyLayer::new().classifier(Preset::Clerk);
     assert_eq!(after(&clerk, &[200, 422]).await, Unauthenticated);
 
-    let strict =
-        ErrorClassifyLayer::new().classifier(|answer: &tower_heed::classify::ResponseHead<'_>| {
-            (answer.status() != 200).then_some(tower_heed::classify::ErrorClass::Unauthenticated)
-        });
+    let strict = ErrorClassifyLayer::new().classifier(
+        |response: &tower_heed::classify::ResponseHead<'_>| {
+            (response.status() != 200).then_some(tower_heed::classify::ErrorClass::Unauthenticated)
+        },
+    );
     assert_eq!(after(&strict, &[200, 429]).await, Degraded);
     assert_eq!(after(&strict, &[418]).await, Unauthenticated);
 }
@@ -140,7 +141,7 @@ async fn clones_share_one_session_and_another_layer_has_its_own() {
 async fn a_receiver_wakes_at_each_change_and_at_nothing_else() {
     let layer = ErrorClassifyLayer::new();
     let mut status = layer.status();
-    for (answer, changes) in [
+    for (response, changes) in [
         (404, false),
         (200, true),
         (200, false),
@@ -150,9 +151,9 @@ async fn a_receiver_wakes_at_each_change_and_at_nothing_else() {
         (429, false),
         (200, true),
     ] {
-        after(&layer, &[answer]).await;
+        after(&layer, &[response]).await;
         let mut change = task::spawn(status.changed());
-        assert_eq!(change.poll().is_ready(), changes, "{answer}");
+        assert_eq!(change.poll().is_ready(), changes, "{response}");
     }
     drop(layer);
     assert_eq!(status.changed().await, None);
@@ -208,7 +209,7 @@ async fn a_call_that_is_given_up_before_its_response_says_nothing() {
 
 #[tokio::test]
 async fn the_headers_can_make_a_403_a_limit_and_the_status_follows() {
-    let limited = scripted(|_| answer(403, &[("retry-after", "60")]));
+    let limited = scripted(|_| response(403, &[("retry-after", "60")]));
     let layer = ErrorClassifyLayer::new().classifier(Preset::GitHub);
     layer.layer(limited.clone()).oneshot(get("/")).await.unwrap();
     assert_eq!(layer.status().get(), Degraded);
@@ -232,7 +233,7 @@ fn a_status_is_named_as_in_events() {
 #[tokio::test]
 async fn the_rejection_of_a_token_that_has_been_replaced_is_no_sign_out() {
     let api = scripted(|_| {
-        let mut response = answer(401, &[]);
+        let mut response = response(401, &[]);
         response.extensions_mut().insert(TokenReplaced);
         response
     });

@@ -1,4 +1,4 @@
-//! The storm that this layer is there to end: a limited recovery call was taken for a sign-out, which called for recovery.
+//! The storm that this layer is there to end: a limited recovery call was treated as a sign-out, which called for recovery.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body, Probe},
-    scripted::{answer, get, scripted},
+    scripted::{get, response, scripted},
 };
 
 const STORM: Duration = Duration::from_secs(11);
@@ -32,7 +32,7 @@ fn limited() -> (
     Probe,
     impl Service<Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send> + Clone,
 ) {
-    let api = scripted(|_| answer(429, &[("retry-after", "20")]));
+    let api = scripted(|_| response(429, &[("retry-after", "20")]));
     let far = api.clone();
     let service = service_fn(move |request| {
         let api = far.clone();
@@ -67,7 +67,7 @@ async fn the_old_logic_runs_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_requests_refused_for_eleven_seconds_sign_nobody_out() {
+async fn fifty_requests_rejected_for_eleven_seconds_sign_nobody_out() {
     let (api, client) = limited();
     let layer = ErrorClassifyLayer::new();
     let recovering = layer.layer(client.clone());

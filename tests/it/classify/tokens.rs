@@ -16,15 +16,15 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body, Probe},
-    scripted::{answer, get, scripted},
+    scripted::{get, response, scripted},
 };
 
 /// Accepts the second token and those after it.
 fn api() -> Probe {
     scripted(|request: &Request<Body>| match request.headers().get(AUTHORIZATION) {
-        Some(token) if token == "Bearer token-0" => answer(401, &[]),
-        Some(_) => answer(200, &[]),
-        None => answer(400, &[]),
+        Some(token) if token == "Bearer token-0" => response(401, &[]),
+        Some(_) => response(200, &[]),
+        None => response(400, &[]),
     })
 }
 

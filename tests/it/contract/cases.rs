@@ -135,9 +135,9 @@ async fn a_dropped_future_stops_the_inner_call(wrap: Wrap) -> Result<(), String>
 
 async fn a_success_passes_untouched(wrap: Wrap) -> Result<(), String> {
     let (mut client, watch) = warm(wrap).await?;
-    let answer = Response::builder().status(203).version(Version::HTTP_11).header(ETAG, "\"v7\"");
-    let answer = answer.header("x-ratelimit-remaining", "41").extension(7_u8);
-    watch.push(ScriptedResponse::from(answer.body(Full::from("the body")).unwrap()));
+    let response = Response::builder().status(203).version(Version::HTTP_11).header(ETAG, "\"v7\"");
+    let response = response.header("x-ratelimit-remaining", "41").extension(7_u8);
+    watch.push(ScriptedResponse::from(response.body(Full::from("the body")).unwrap()));
     ready(&mut client).await?;
     let response = client.call(request()).await.map_err(|error| error.to_string())?;
     let (head, body) = response.into_parts();
@@ -177,7 +177,7 @@ async fn an_error_passes_untouched(wrap: Wrap) -> Result<(), String> {
     Ok(())
 }
 
-/// Whatever a layer does about a failing answer, it does with instances that are ready.
+/// Whatever a layer does about a failing response, it does with instances that are ready.
 async fn every_send_asks_for_readiness(wrap: Wrap) -> Result<(), String> {
     for (status, headers) in [
         (429, &[("retry-after", "1")]),

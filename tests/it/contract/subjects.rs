@@ -56,7 +56,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
         wrap: |probe| layered(&FallbackLayer::fail_open(|_| Response::new("")), probe),
     },
     Subject {
-        name: "FallbackLayer, open with an answer that is waited for",
+        name: "FallbackLayer, open with a response that is waited for",
         wrap: |probe| layered(&FallbackLayer::fail_open_async(async |_| Response::new("")), probe),
     },
     Subject {

@@ -1,4 +1,4 @@
-//! What is done with the body of an answer that nobody waits for.
+//! What is done with the body of a response that nobody waits for.
 
 use std::{
     num::NonZeroUsize,
@@ -58,7 +58,7 @@ impl Drop for Chunks {
     }
 }
 
-/// How many chunks of the answer were read, whether its body is gone after three seconds, and when the next request ended.
+/// How many chunks of the response were read, whether its body is gone after three seconds, and when the next request ended.
 async fn read(chunks: usize, then: Then) -> (usize, bool, Vec<String>) {
     let read = Arc::new(Mutex::new((0, false)));
     let shared = Arc::clone(&read);
@@ -82,7 +82,7 @@ async fn read(chunks: usize, then: Then) -> (usize, bool, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_is_read_to_its_end_within_bounds() {
+async fn the_response_is_read_to_its_end_within_bounds() {
     let next = vec!["/events/b succeeded 200".to_owned()];
     assert_eq!(read(0, Then::Ends).await, (0, true, next.clone()));
     assert_eq!(read(64, Then::Ends).await, (64, true, next.clone()));
@@ -95,7 +95,7 @@ async fn the_answer_is_read_to_its_end_within_bounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_reads_an_answer_away_does_not_hold_up_others() {
+async fn a_worker_that_reads_an_response_away_does_not_hold_up_others() {
     let read = Arc::new(Mutex::new((0, false)));
     let (layer, reported) = reporting();
     let layer = layer.max_concurrent(NonZeroUsize::new(2).unwrap());

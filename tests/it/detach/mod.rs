@@ -1,6 +1,5 @@
 //! `DetachLayer`: which requests get a 202, how they end, and the end of the queue.
 
-mod answers;
 mod bodies;
 mod caller;
 mod ends;
@@ -8,6 +7,7 @@ mod events;
 mod ordering;
 mod queue;
 mod readiness;
+mod responses;
 mod runtimes;
 mod shutdown;
 

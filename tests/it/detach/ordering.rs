@@ -13,7 +13,7 @@ use crate::support::{
 
 /// The 202 is no failure, whatever becomes of the request. A full queue is one that may be mended by waiting.
 #[tokio::test(start_paused = true)]
-async fn a_retry_outside_repeats_nothing_but_the_refusal_of_a_full_queue() {
+async fn a_retry_outside_repeats_nothing_but_the_rejection_of_a_full_queue() {
     let (probe, watch) = probe(4);
     let (layer, reported) = reporting();
     let layer = layer.max_queued(0).max_concurrent(std::num::NonZeroUsize::MIN);

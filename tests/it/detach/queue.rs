@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
+async fn a_full_queue_rejects_at_once_and_has_room_again_later() {
     let (probe, watch) = probe(9);
     let (layer, reported) = reporting();
     let layer = layer.max_queued(2).max_concurrent(NonZeroUsize::new(3).unwrap());
@@ -30,7 +30,7 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
         detach(&mut client, "a").await;
     }
     for begun in [false, true] {
-        let error = send(&mut client, event("refused")).await.unwrap_err();
+        let error = send(&mut client, event("rejected")).await.unwrap_err();
         let reason = not_queued(error.as_ref());
         assert!(matches!(reason, NotQueuedReason::Full { max_queued: 2, .. }), "{reason}");
         assert_eq!(ours(error.as_ref()).endpoint(), Some(EVENTS));
@@ -45,7 +45,7 @@ async fn a_full_queue_refuses_at_once_and_has_room_again_later() {
     assert!(reported.take().is_empty(), "a rejected request is not reported");
     let report = handle.shutdown(SECOND).await;
     assert_eq!(report.dropped(), 5);
-    assert!(!paths(&watch).contains(&"/events/refused".to_owned()));
+    assert!(!paths(&watch).contains(&"/events/rejected".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn room_that_becomes_free_is_given_away_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_queue_a_request_is_under_way_at_once_or_refused() {
+async fn without_a_queue_a_request_is_under_way_at_once_or_rejected() {
     let (probe, watch) = probe(4);
     let layer = reporting().0.max_queued(0).max_concurrent(NonZeroUsize::MIN);
     let mut client = layer.layer(probe);

@@ -41,7 +41,7 @@ fn a_layer_can_be_built_outside_of_a_runtime_and_its_parts_can_go_anywhere() {
 }
 
 #[test]
-fn a_detached_call_outside_of_a_runtime_is_refused_and_says_why() {
+fn a_detached_call_outside_of_a_runtime_is_rejected_and_says_why() {
     let (mut client, watch, handle, reported) = one_at_a_time();
     assert_ready!(task::spawn(client.ready()).poll()).unwrap();
     let mut call = task::spawn(client.call(event("a")));

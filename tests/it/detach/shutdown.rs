@@ -160,7 +160,7 @@ async fn the_earliest_of_two_deadlines_holds_for_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reading_away_of_an_answer_keeps_no_shutdown_waiting() {
+async fn the_reading_away_of_an_response_keeps_no_shutdown_waiting() {
     let layer = DetachLayer::new().endpoint(EVENTS.parse().unwrap(), |config| config);
     let handle = layer.handle();
     let (_sender, body) = http_body_util::channel::Channel::<bytes::Bytes>::new(1);

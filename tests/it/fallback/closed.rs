@@ -10,7 +10,7 @@ use tower_heed::{
 };
 
 use super::{Wrapper, as_error, io_error, outcome_of, unavailable};
-use crate::support::scripted::answer;
+use crate::support::scripted::response;
 
 #[tokio::test(start_paused = true)]
 async fn the_error_says_what_happened_and_for_how_long() {
@@ -20,7 +20,7 @@ async fn the_error_says_what_happened_and_for_how_long() {
         (Some("0.4"), Some(Duration::from_millis(400))),
         (Some("99999999999999"), Some(Duration::from_secs(1 << 31))),
     ] {
-        let mut upstream = answer(429, &[]);
+        let mut upstream = response(429, &[]);
         if let Some(header) = header {
             upstream.headers_mut().insert("retry-after", header.parse().unwrap());
         }
@@ -76,7 +76,7 @@ async fn it_has_the_class_of_the_original_error() {
 async fn an_error_in_a_box_of_its_own_or_shared_is_what_is_in_it() {
     for status in [401, 429, 503] {
         let error =
-            || async { as_error(answer(status, &[])).await.downcast::<LayerError>().unwrap() };
+            || async { as_error(response(status, &[])).await.downcast::<LayerError>().unwrap() };
         let errors: [BoxError; 4] = [
             Box::new(error().await),
             Box::new(Arc::<LayerError>::from(error().await)),

@@ -5,7 +5,7 @@ use tower_heed::FallbackLayer;
 use tracing::Level;
 
 use super::outcome_of;
-use crate::support::{events::Events, scripted::answer};
+use crate::support::{events::Events, scripted::response};
 
 #[tokio::test(start_paused = true)]
 async fn each_failure_is_logged_once() {
@@ -13,15 +13,17 @@ async fn each_failure_is_logged_once() {
     let open = FallbackLayer::fail_open(|_| Response::new(""))
         .endpoint("/users/{id}".parse().unwrap(), |config| config)
         .endpoint("/closed".parse().unwrap(), |config| config.fail_closed());
-    let upstream = |status| answer(status, &[("retry-after", "2")]);
+    let upstream = |status| response(status, &[("retry-after", "2")]);
     for (path, status) in
         [("/users/1?secret=1", 429), ("/closed?secret=1", 503), ("/users/1?secret=1", 403)]
     {
         drop(outcome_of(&open, path, Ok(upstream(status))).await);
     }
     drop(outcome_of(&open, "/users/1", Ok(upstream(200))).await);
-    drop(outcome_of(&open, "/users/1", Ok(answer(404, &[]))).await);
-    drop(outcome_of(&open, "/closed", Ok(answer(407, &[("proxy-authenticate", "secret")]))).await);
+    drop(outcome_of(&open, "/users/1", Ok(response(404, &[]))).await);
+    drop(
+        outcome_of(&open, "/closed", Ok(response(407, &[("proxy-authenticate", "secret")]))).await,
+    );
     let closed = events.named("failed closed").pop().unwrap();
     assert_eq!((closed.field("status"), closed.field("class")), (Some("407"), Some("rejected")));
     assert_eq!(closed.field("wait_ms"), None);

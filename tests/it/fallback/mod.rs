@@ -3,9 +3,9 @@
 mod closed;
 mod config;
 mod events;
-mod letting_go;
 mod never_open;
 mod open;
+mod release;
 mod stack;
 mod table;
 
@@ -27,7 +27,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::Body,
-    scripted::{answer, get, scripted},
+    scripted::{get, response, scripted},
 };
 
 /// How one call ended.
@@ -80,7 +80,7 @@ async fn text(outcome: Outcome) -> String {
 
 /// A response that an inner layer has classified.
 fn classed(status: u16, class: ErrorClass) -> Response<Body> {
-    let mut response = answer(status, &[]);
+    let mut response = response(status, &[]);
     response.extensions_mut().insert(Classification::of_class(class));
     response
 }
@@ -90,11 +90,11 @@ async fn as_error(response: Response<Body>) -> BoxError {
     as_error_by(Preset::Standard, response).await
 }
 
-async fn as_error_by(reader: impl Classifier, response: Response<Body>) -> BoxError {
-    let headers = response.headers().clone();
-    let status = response.status();
+async fn as_error_by(reader: impl Classifier, failed: Response<Body>) -> BoxError {
+    let headers = failed.headers().clone();
+    let status = failed.status();
     let upstream = scripted(move |_| {
-        let mut response = answer(status.as_u16(), &[]);
+        let mut response = response(status.as_u16(), &[]);
         response.headers_mut().clone_from(&headers);
         response
     });

@@ -1,4 +1,4 @@
-//! Whatever comes, however it is classed and wrapped: a failure that has to do with credentials is not answered, and not passed on
+//! Whatever comes, however it is classed and wrapped: a failure that has to do with credentials neither fails open nor passes through
 //! where failing is closed.
 
 use std::{
@@ -23,7 +23,7 @@ use tower_heed::{
 use super::{Ended, Wrapper, as_error, ended, outcome_of};
 use crate::support::{
     probe::{Body, ProbeError},
-    scripted::answer,
+    scripted::response,
 };
 
 const CLASSES: [Class; 10] = [
@@ -87,7 +87,7 @@ type Head = (u16, Vec<(&'static str, &'static str)>);
 enum Failure {
     Io(ErrorKind),
     Unknown,
-    Answer(Head),
+    Response(Head),
     Token(TokenErrorKind, Option<u16>, Option<Box<Self>>),
     Wrapped(Box<Self>),
     InIo(ErrorKind, Box<Self>),
@@ -97,7 +97,7 @@ enum Failure {
     Shared(Box<Self>),
 }
 
-/// Who reads the answers.
+/// Who reads the responses.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
     Preset(Preset),
@@ -117,7 +117,7 @@ fn failure() -> impl Strategy<Value = Failure> {
     let leaf = prop_oneof![
         3 => select(&KINDS[..]).prop_map(Failure::Io),
         1 => Just(Failure::Unknown),
-        4 => head().prop_map(Failure::Answer),
+        4 => head().prop_map(Failure::Response),
         2 => (select(&KINDS[..]), head()).prop_map(|(kind, head)| Failure::InBox(kind, head)),
         4 => (select(&FAILURES[..]), of(status())).prop_map(|(failure, status)| {
             Failure::Token(failure, status, None)
@@ -148,16 +148,16 @@ fn reader() -> impl Strategy<Value = Reader> {
 
 // === what it is built into ===
 
-fn response((status, headers): &Head) -> Response<Body> {
-    answer(*status, headers)
+fn response_of((status, headers): &Head) -> Response<Body> {
+    response(*status, headers)
 }
 
 async fn build(failure: &Failure) -> BoxError {
     match failure {
         Failure::Io(kind) => io::Error::from(*kind).into(),
         Failure::Unknown => ProbeError("unknown").into(),
-        Failure::Answer(head) if is_success(head.0) => ProbeError("unknown").into(),
-        Failure::Answer(head) => as_error(response(head)).await,
+        Failure::Response(head) if is_success(head.0) => ProbeError("unknown").into(),
+        Failure::Response(head) => as_error(response_of(head)).await,
         Failure::Token(failure, status, below) => {
             let mut error = TokenError::new(*failure);
             if let Some(status) = status {
@@ -172,7 +172,7 @@ async fn build(failure: &Failure) -> BoxError {
         Failure::InIo(kind, below) => io::Error::new(*kind, Box::pin(build(below)).await).into(),
         Failure::InBox(_, head) if is_success(head.0) => ProbeError("unknown").into(),
         Failure::InBox(kind, head) => {
-            let error = as_error(response(head)).await.downcast::<tower_heed::Error>().unwrap();
+            let error = as_error(response_of(head)).await.downcast::<tower_heed::Error>().unwrap();
             io::Error::new(*kind, error).into()
         }
         Failure::Shared(below) => {
@@ -193,8 +193,8 @@ fn layer(reader: Reader) -> FallbackLayer {
 fn reads(layer: FallbackLayer, reader: Reader) -> FallbackLayer {
     match reader {
         Reader::Preset(preset) => layer.classifier(preset),
-        Reader::Always(class) => layer.classifier(move |answer: &ResponseHead<'_>| {
-            (!is_success(answer.status().as_u16())).then_some(class)
+        Reader::Always(class) => layer.classifier(move |response: &ResponseHead<'_>| {
+            (!is_success(response.status().as_u16())).then_some(class)
         }),
     }
 }
@@ -218,7 +218,7 @@ fn is_denial((status, headers): &Head) -> bool {
 fn has_denial(failure: &Failure) -> bool {
     match failure {
         Failure::Io(_) | Failure::Unknown => false,
-        Failure::Answer(head) | Failure::InBox(_, head) => !is_success(head.0) && is_denial(head),
+        Failure::Response(head) | Failure::InBox(_, head) => !is_success(head.0) && is_denial(head),
         Failure::Token(TokenErrorKind::Rejected | TokenErrorKind::Malformed, ..) => true,
         Failure::Token(_, status, below) => {
             status.is_some_and(names_credentials) || below.as_deref().is_some_and(has_denial)
@@ -230,17 +230,17 @@ fn has_denial(failure: &Failure) -> bool {
     }
 }
 
-/// Whether the layer's own reader takes an answer in it for a denial: then it may be closed for that.
+/// Whether the layer's own reader treats a response in it as a denial, and so may fail closed.
 fn is_read_as_denial(failure: &Failure, reader: Reader) -> bool {
     match failure {
         Failure::Io(_) | Failure::Unknown => false,
-        Failure::Answer((status, headers)) | Failure::InBox(_, (status, headers)) => {
+        Failure::Response((status, headers)) | Failure::InBox(_, (status, headers)) => {
             let read = match reader {
                 Reader::Always(class) => Some(class),
                 Reader::Preset(preset) => {
-                    let answer = response(&(*status, headers.clone()));
+                    let response = response_of(&(*status, headers.clone()));
                     let now = std::time::UNIX_EPOCH;
-                    Classification::of_response(&preset, answer.status(), answer.headers(), now)
+                    Classification::of_response(&preset, response.status(), response.headers(), now)
                         .map(|found| found.class())
                 }
             };
@@ -259,7 +259,7 @@ fn is_read_as_denial(failure: &Failure, reader: Reader) -> bool {
 /// Whether a token could not be had because of an error that may be of unknown meaning.
 fn has_source_of_its_own(failure: &Failure) -> bool {
     match failure {
-        Failure::Io(_) | Failure::Unknown | Failure::Answer(_) | Failure::InBox(..) => false,
+        Failure::Io(_) | Failure::Unknown | Failure::Response(_) | Failure::InBox(..) => false,
         Failure::Token(_, _, below) => below.is_some(),
         Failure::Wrapped(below)
         | Failure::InIo(_, below)
@@ -277,13 +277,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn no_answer_that_has_to_do_with_credentials_is_answered(
+    fn no_response_about_credentials_fails_open(
         head in head(),
         left in weighted(0.5, select(&CLASSES[..])),
         reader in reader(),
         inside in any::<bool>(),
     ) {
-        let mut upstream = response(&head);
+        let mut upstream = response_of(&head);
         if let Some(class) = left {
             upstream.extensions_mut().insert(Classification::of_class(class));
         } else if inside {
@@ -324,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn no_error_that_has_to_do_with_credentials_is_answered(failure in failure(), reader in reader()) {
+    fn no_error_about_credentials_fails_open(failure in failure(), reader in reader()) {
         let (meant, outcome) = run(async {
             let error = build(&failure).await;
             let meant = Classification::of_error(error.as_ref()).map(|found| found.class());
@@ -351,28 +351,28 @@ fn is_closed(failure: &Failure) -> bool {
     })
 }
 
-/// As an answer it is one to this layer, so it is as the error that a layer inside has made of it.
+/// As a response it is one to this layer, so it is as the error that a layer inside has made of it.
 #[tokio::test(start_paused = true)]
-async fn an_error_made_of_an_answer_is_read_by_the_layers_own_classifier_as_well() {
+async fn an_error_made_of_a_response_is_classified_by_the_layers_own_classifier_too() {
     let reader = Reader::Always(Class::Unauthenticated);
-    let error = build(&Failure::Answer((503, Vec::new()))).await;
+    let error = build(&Failure::Response((503, Vec::new()))).await;
     assert_eq!(ended(&outcome_of(&layer(reader), "/", Err(error)).await), Ended::Passed);
     let reader = Reader::Always(Class::Unavailable);
-    let error = build(&Failure::Answer((503, Vec::new()))).await;
+    let error = build(&Failure::Response((503, Vec::new()))).await;
     assert_eq!(ended(&outcome_of(&layer(reader), "/", Err(error)).await), Ended::Open);
 }
 
-/// A user on the last request of a limit is refused with a 403 that looks like a limit, also to `ErrorClassifyLayer`.
+/// A user on the last request of a limit is denied with a 403 that looks like a limit, also to `ErrorClassifyLayer`.
 #[tokio::test(start_paused = true)]
 async fn a_forbidden_request_is_not_let_in_because_a_limit_is_used_up() {
-    let forbidden = || answer(403, &[("x-ratelimit-remaining", "0"), ("retry-after", "30")]);
+    let forbidden = || response(403, &[("x-ratelimit-remaining", "0"), ("retry-after", "30")]);
     let open = FallbackLayer::fail_open(|_| Response::new("come in"));
     let outcome = outcome_of(&open, "/", Ok(forbidden())).await;
     assert_eq!((ended(&outcome), outcome.unwrap().status().as_u16()), (Ended::Passed, 403));
 
-    let layers = |answer: Response<Body>| {
+    let layers = |response: Response<Body>| {
         use tower::{Layer, ServiceExt};
-        let http = crate::support::scripted::scripted(move |_| answer.clone());
+        let http = crate::support::scripted::scripted(move |_| response.clone());
         open.layer(ErrorClassifyLayer::new().layer(http))
             .oneshot(crate::support::scripted::get("/"))
     };
@@ -382,12 +382,12 @@ async fn a_forbidden_request_is_not_let_in_because_a_limit_is_used_up() {
 
     let told = open.clone().dangerously_let_in_forbidden();
     assert_eq!(ended(&outcome_of(&told, "/", Ok(forbidden())).await), Ended::Open);
-    let unauthenticated = outcome_of(&told, "/", Ok(answer(401, &[]))).await;
+    let unauthenticated = outcome_of(&told, "/", Ok(response(401, &[]))).await;
     assert_eq!(ended(&unauthenticated), Ended::Passed, "one door is not the other");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_whose_error_nobody_knows_may_have_refused_the_credentials() {
+async fn an_unknown_error_of_a_source_may_be_about_credentials() {
     let open = FallbackLayer::fail_open(|_| Response::new("come in"));
     let unknown = TokenError::of_source(ProbeError("wrong password"));
     assert_eq!(unknown.kind(), TokenErrorKind::Unavailable);

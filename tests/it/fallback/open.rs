@@ -28,7 +28,7 @@ use crate::support::{
     self,
     error::timeout,
     probe::{Body, ScriptedResponse, probe},
-    scripted::{answer, get},
+    scripted::{get, response},
 };
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +47,7 @@ async fn the_closure_gets_the_request_and_its_failure() {
         Response::builder().header(CONTENT_TYPE, "text/plain").body(text).unwrap()
     })
     .endpoint("/users/{id}".parse().unwrap(), |config| config);
-    let upstream = answer(429, &[("retry-after", "30"), ("x-upstream", "1")]);
+    let upstream = response(429, &[("retry-after", "30"), ("x-upstream", "1")]);
     let outcome = outcome_of(&layer, "/users/1?secret=1", Ok(upstream)).await;
     let response = outcome.as_ref().unwrap();
     assert_eq!(response.headers().len(), 1, "nothing of the upstream's: {response:?}");
@@ -64,7 +64,7 @@ async fn the_closure_gets_the_request_and_its_failure() {
 async fn the_body_says_how_long_it_is() {
     for expected in ["", "twelve bytes"] {
         let layer = FallbackLayer::fail_open(move |_| Response::new(expected));
-        let outcome = outcome_of(&layer, "/", Ok(answer(503, &[]))).await;
+        let outcome = outcome_of(&layer, "/", Ok(response(503, &[]))).await;
         let mut body = outcome.unwrap().into_body();
         assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
         assert_eq!(body.is_end_stream(), expected.is_empty());
@@ -83,7 +83,7 @@ async fn without_a_fallback_response_it_fails_closed() {
     let now = FallbackLayer::fail_open(move |_| cached.clone());
     let later = FallbackLayer::fail_open_async(async |_| None::<Response<String>>);
     for layer in [now, later] {
-        let outcome = outcome_of(&layer, "/", Ok(answer(429, &[("retry-after", "9")]))).await;
+        let outcome = outcome_of(&layer, "/", Ok(response(429, &[("retry-after", "9")]))).await;
         assert_eq!(unavailable(&outcome).retry_after(), Some(Duration::from_secs(9)));
         let refused = io_error(std::io::ErrorKind::ConnectionRefused);
         let outcome = outcome_of(&layer, "/", Err(refused)).await;
@@ -98,7 +98,7 @@ async fn an_async_closure_is_awaited() {
         sleep(Duration::from_secs(2)).await;
         Response::new(failed.uri().path().to_owned())
     });
-    for upstream in [Ok(answer(500, &[])), Err(io_error(std::io::ErrorKind::ConnectionRefused))] {
+    for upstream in [Ok(response(500, &[])), Err(io_error(std::io::ErrorKind::ConnectionRefused))] {
         let start = Instant::now();
         let outcome = outcome_of(&layer, "/users/1", upstream).await;
         assert_eq!(Instant::now() - start, Duration::from_secs(2));
@@ -147,21 +147,21 @@ async fn a_closure_that_panics_affects_its_own_call_only() {
     ];
     for layer in layers {
         let client =
-            layer.layer(service_fn(async |_: Request<Body>| Ok::<_, BoxError>(answer(503, &[]))));
+            layer.layer(service_fn(async |_: Request<Body>| Ok::<_, BoxError>(response(503, &[]))));
         let call = tokio::spawn(client.clone().oneshot(get("/")));
         assert!(call.await.unwrap_err().is_panic());
         assert_eq!(ended(&client.oneshot(get("/")).await), Ended::Open);
     }
 }
 
-/// A response that is kept and given again has the mark of the failure that it answers now.
+/// A response that is kept and given again has the mark of the failure that it stands in for now.
 #[tokio::test(start_paused = true)]
 async fn a_reused_response_is_marked_anew() {
     let mut kept = Response::new("kept");
     kept.extensions_mut().insert(Degraded::new(ErrorClass::Connect, None));
     let layer = FallbackLayer::fail_open(move |_| kept.clone());
     for (status, class) in [(503, ErrorClass::Unavailable), (504, ErrorClass::Timeout)] {
-        let outcome = outcome_of(&layer, "/", Ok(answer(status, &[]))).await;
+        let outcome = outcome_of(&layer, "/", Ok(response(status, &[]))).await;
         assert_eq!(outcome.unwrap().extensions().get::<Degraded>().unwrap().class(), class);
     }
 }
@@ -170,10 +170,10 @@ async fn a_reused_response_is_marked_anew() {
 async fn a_setter_changes_one_layer_and_none_of_its_clones() {
     let one = FallbackLayer::fail_open(|_| Response::new(""));
     let client =
-        one.layer(service_fn(async |_: Request<Body>| Ok::<_, BoxError>(answer(503, &[]))));
+        one.layer(service_fn(async |_: Request<Body>| Ok::<_, BoxError>(response(503, &[]))));
     let other = one.clone().fail_closed_on(ErrorClass::Unavailable);
-    assert_eq!(ended(&outcome_of(&one, "/", Ok(answer(503, &[]))).await), Ended::Open);
-    assert_eq!(ended(&outcome_of(&other, "/", Ok(answer(503, &[]))).await), Ended::Closed);
+    assert_eq!(ended(&outcome_of(&one, "/", Ok(response(503, &[]))).await), Ended::Open);
+    assert_eq!(ended(&outcome_of(&other, "/", Ok(response(503, &[]))).await), Ended::Closed);
     assert_eq!(ended(&client.oneshot(get("/")).await), Ended::Open);
 }
 
@@ -200,15 +200,15 @@ async fn the_upstreams_own_body_passes_with_its_trailers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_classifier_decides_about_unclassified_responses() {
-    let teapot = |answer: &tower_heed::classify::ResponseHead<'_>| {
-        (answer.status() == 418).then_some(ErrorClass::Unavailable)
+    let teapot = |response: &tower_heed::classify::ResponseHead<'_>| {
+        (response.status() == 418).then_some(ErrorClass::Unavailable)
     };
     let layer = FallbackLayer::fail_open(|_| Response::new("")).classifier(teapot);
-    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(418, &[]))).await), Ended::Open);
-    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(503, &[]))).await), Ended::Passed);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(response(418, &[]))).await), Ended::Open);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(response(503, &[]))).await), Ended::Passed);
     let layer = layer.classifier(Preset::Auth0);
-    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(418, &[]))).await), Ended::Passed);
-    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(503, &[]))).await), Ended::Open);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(response(418, &[]))).await), Ended::Passed);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(response(503, &[]))).await), Ended::Open);
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ fn token() -> TokenCacheLayer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_retry_overcomes_is_not_answered() {
+async fn a_failure_that_a_retry_resolves_gets_no_fallback() {
     let (probe, watch) = probe(4);
     let open = FallbackLayer::fail_open(|_| Response::new("open"));
     let mut client = Stack::new().fallback(open).token_cache(token()).service(probe);
@@ -38,7 +38,7 @@ async fn what_a_retry_overcomes_is_not_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_stack_gives_up_is_answered_at_once() {
+async fn a_failure_that_is_not_retried_gets_the_fallback_at_once() {
     let (probe, watch) = probe(4);
     let open = FallbackLayer::fail_open(|_| Response::new("open"));
     // The order in which the layers are given does not count.
@@ -53,7 +53,7 @@ async fn what_the_stack_gives_up_is_answered_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_ran_out_of_time_is_answered_and_signs_nobody_in() {
+async fn a_call_that_timed_out_gets_the_fallback_and_is_no_sign_in() {
     let (probe, watch) = probe(4);
     let open = FallbackLayer::fail_open(|_| Response::new("open"));
     let classify = tower_heed::ErrorClassifyLayer::new();
@@ -93,7 +93,7 @@ async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
 /// What a real client says of a server that is not there.
 #[cfg(feature = "hyper")]
 #[tokio::test]
-async fn a_connection_that_is_not_made_is_answered() {
+async fn a_failed_connection_gets_the_fallback() {
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}/", listener.local_addr().unwrap());

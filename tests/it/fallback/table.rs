@@ -15,7 +15,7 @@ use super::{
 };
 use crate::support::{
     probe::{Body, ProbeError},
-    scripted::answer,
+    scripted::response,
 };
 
 /// The class, and what becomes of it where failing is open and where it is closed.
@@ -119,19 +119,19 @@ async fn failures() -> Vec<(&'static str, Result<Response<Body>, BoxError>, Erro
     use std::io::ErrorKind as Kind;
     let token = |failure| Err(TokenError::new(failure).into());
     vec![
-        ("429", Ok(answer(429, &[("retry-after", "30")])), Class::RateLimited),
-        ("408", Ok(answer(408, &[])), Class::Timeout),
-        ("504", Ok(answer(504, &[])), Class::Timeout),
-        ("500", Ok(answer(500, &[])), Class::Unavailable),
-        ("503", Ok(answer(503, &[])), Class::Unavailable),
-        ("401", Ok(answer(401, &[])), Class::Unauthenticated),
-        ("403", Ok(answer(403, &[])), Class::Forbidden),
-        ("404", Ok(answer(404, &[])), Class::Rejected),
-        ("429 as an error", Err(as_error(answer(429, &[])).await), Class::RateLimited),
-        ("502 as an error", Err(as_error(answer(502, &[])).await), Class::Unavailable),
-        ("401 as an error", Err(as_error(answer(401, &[])).await), Class::Unauthenticated),
-        ("403 as an error", Err(as_error(answer(403, &[])).await), Class::Forbidden),
-        ("422 as an error", Err(as_error(answer(422, &[])).await), Class::Rejected),
+        ("429", Ok(response(429, &[("retry-after", "30")])), Class::RateLimited),
+        ("408", Ok(response(408, &[])), Class::Timeout),
+        ("504", Ok(response(504, &[])), Class::Timeout),
+        ("500", Ok(response(500, &[])), Class::Unavailable),
+        ("503", Ok(response(503, &[])), Class::Unavailable),
+        ("401", Ok(response(401, &[])), Class::Unauthenticated),
+        ("403", Ok(response(403, &[])), Class::Forbidden),
+        ("404", Ok(response(404, &[])), Class::Rejected),
+        ("429 as an error", Err(as_error(response(429, &[])).await), Class::RateLimited),
+        ("502 as an error", Err(as_error(response(502, &[])).await), Class::Unavailable),
+        ("401 as an error", Err(as_error(response(401, &[])).await), Class::Unauthenticated),
+        ("403 as an error", Err(as_error(response(403, &[])).await), Class::Forbidden),
+        ("422 as an error", Err(as_error(response(422, &[])).await), Class::Rejected),
         ("refused connection", Err(io_error(Kind::ConnectionRefused)), Class::Connect),
         ("reset connection", Err(io_error(Kind::ConnectionReset)), Class::Interrupted),
         ("wrapped", Err(Wrapper(io_error(Kind::ConnectionReset)).into()), Class::Interrupted),
@@ -161,7 +161,7 @@ async fn what_upstreams_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_refused_is_closed_and_never_open() {
+async fn a_rejected_token_request_fails_closed_and_never_open() {
     for failure in [TokenErrorKind::Rejected, TokenErrorKind::Malformed] {
         let error = || Err(TokenError::new(failure).into());
         let open = FallbackLayer::fail_open(|_| Response::new(""));
@@ -177,7 +177,7 @@ async fn a_token_that_is_refused_is_closed_and_never_open() {
 async fn what_is_no_known_failure_passes() {
     for layer in [FallbackLayer::fail_open(|_| Response::new("")), FallbackLayer::fail_closed()] {
         for status in [200, 204, 302, 304] {
-            let outcome = outcome_of(&layer, "/", Ok(answer(status, &[]))).await;
+            let outcome = outcome_of(&layer, "/", Ok(response(status, &[]))).await;
             assert_eq!(outcome.unwrap().status(), status);
         }
         let outcome = outcome_of(&layer, "/", Err(ProbeError("unknown").into())).await;
@@ -195,12 +195,12 @@ async fn an_open_layer_can_be_closed_to_what_has_to_do_with_credentials() {
     for (status, expected) in
         [(401, Closed), (403, Closed), (407, Closed), (511, Closed), (404, Passed)]
     {
-        let outcome = outcome_of(&layer, "/", Ok(answer(status, &limit))).await;
+        let outcome = outcome_of(&layer, "/", Ok(response(status, &limit))).await;
         assert_eq!(ended(&outcome), expected, "{status}");
     }
     let token = TokenError::new(TokenErrorKind::Rejected);
     assert_eq!(ended(&outcome_of(&layer, "/", Err(token.into())).await), Closed);
-    assert_eq!(ended(&outcome_of(&layer, "/", Ok(answer(429, &limit))).await), Open);
+    assert_eq!(ended(&outcome_of(&layer, "/", Ok(response(429, &limit))).await), Open);
 }
 
 /// The statuses that were meant for this program, and the class that says what becomes of them.
@@ -212,13 +212,13 @@ const MEANT: [(u16, Class); 5] = [
     (429, Class::RateLimited),
 ];
 
-/// Reads every answer as one thing: a failure of a class, or a success.
+/// Reads every response as one thing: a failure of a class, or a success.
 fn reader(read: Option<Class>) -> impl Fn(&ResponseHead<'_>) -> Option<Class> + Copy + Send + Sync {
     move |_| read
 }
 
 /// A 407 was passed on, which standards and providers alike read as `Rejected`, and so was a 401 or a 429 that a classifier
-/// took for something else: to the caller each would have been an answer about its own credentials or its own limit.
+/// took for something else: to the caller each would have been a response about its own credentials or its own limit.
 #[tokio::test(start_paused = true)]
 async fn a_status_that_was_meant_for_us_is_closed_whatever_it_is_taken_for() {
     for (status, meant) in MEANT {
@@ -249,7 +249,7 @@ async fn a_status_that_was_meant_for_us_is_closed_whatever_it_is_taken_for() {
                 let expected =
                     if is_closed(meant) || read.is_some_and(is_closed) { Closed } else { Passed };
                 let wait = [("retry-after", "30")];
-                let outcome = outcome_of(&layer, "/", Ok(answer(status, &wait))).await;
+                let outcome = outcome_of(&layer, "/", Ok(response(status, &wait))).await;
                 assert_eq!(ended(&outcome), expected, "{row}");
                 if expected == Closed {
                     assert_eq!(unavailable(&outcome).status().unwrap(), status, "{row}");
@@ -257,7 +257,7 @@ async fn a_status_that_was_meant_for_us_is_closed_whatever_it_is_taken_for() {
                 let Some(class) = read else { continue };
                 let outcome = outcome_of(&layer, "/", Ok(classed(status, class))).await;
                 assert_eq!(ended(&outcome), expected, "left: {row}");
-                let error = as_error_by(reader(read), answer(status, &wait)).await;
+                let error = as_error_by(reader(read), response(status, &wait)).await;
                 let outcome = outcome_of(&layer, "/", Err(Wrapper(error).into())).await;
                 assert_eq!(ended(&outcome), expected, "as an error: {row}");
             }
@@ -265,12 +265,12 @@ async fn a_status_that_was_meant_for_us_is_closed_whatever_it_is_taken_for() {
     }
 }
 
-/// The issuer's status is nobody's answer, so that what is said about its class holds.
+/// The issuer's status is not the status of a response, so the table for its class applies.
 #[tokio::test(start_paused = true)]
-async fn the_status_of_an_issuer_is_not_that_of_an_answer() {
+async fn the_status_of_an_issuer_is_not_that_of_a_response() {
     let layer = FallbackLayer::fail_closed().pass_through_on(Class::TokenUnavailable);
     for status in [401, 429] {
-        let token = TokenError::of_source(as_error(answer(status, &[])).await);
+        let token = TokenError::of_source(as_error(response(status, &[])).await);
         assert_eq!(token.status().unwrap(), status);
         assert_eq!(ended(&outcome_of(&layer, "/", Err(token.into())).await), Passed, "{status}");
     }

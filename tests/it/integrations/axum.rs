@@ -33,7 +33,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::{Body as ProbeBody, ProbeError, ScriptedResponse, probe},
-    scripted::{answer, get as request, scripted},
+    scripted::{get as request, response, scripted},
 };
 
 /// The error of one call through `layer`.
@@ -72,7 +72,7 @@ async fn throttled(seconds: &str) -> BoxError {
     client.ready().await.unwrap().call(request("/")).await.map(drop).unwrap_err()
 }
 
-async fn origin_refused() -> BoxError {
+async fn origin_rejected() -> BoxError {
     let token = TokenCacheLayer::new(StaticToken::new("sesame").unwrap());
     error_of(token, 200, &[]).await
 }
@@ -159,7 +159,7 @@ async fn said(response: Response) -> (u16, Option<String>, serde_json::Value) {
 async fn each_error_has_its_status() {
     use io::ErrorKind as Kind;
     let long = [("retry-after", "30")];
-    let refused =
+    let rejected =
         [("www-authenticate", "Bearer error=\"invalid_token\", error_description=\"sesame\"")];
     let io = |kind| BoxError::from(io::Error::new(kind, "sesame"));
     let throttled = throttled("30").await;
@@ -175,20 +175,20 @@ async fn each_error_has_its_status() {
             Some("86400"),
         ),
         ("closed, part of a second", closed(503, &[("retry-after", "1.2")]).await, 503, Some("2")),
-        ("closed, 401", closed(401, &refused).await, 503, Some("5")),
+        ("closed, 401", closed(401, &rejected).await, 503, Some("5")),
         ("closed, 504", closed(504, &[]).await, 503, Some("5")),
         ("late", timed_out().await, 504, None),
         ("throttled", throttled, 503, Some("30")),
         ("429", classified(429, &long).await, 503, Some("30")),
         ("500", classified(500, &[]).await, 503, Some("5")),
         ("504", classified(504, &[]).await, 504, None),
-        ("401", classified(401, &refused).await, 502, None),
+        ("401", classified(401, &rejected).await, 502, None),
         ("403", classified(403, &[]).await, 502, None),
         ("404", classified(404, &[]).await, 502, None),
         ("issuer limits", token(TokenErrorKind::RateLimited, Some(40)), 503, Some("40")),
         ("issuer is out", token(TokenErrorKind::Unavailable, None), 503, Some("5")),
         ("issuer is late", token(TokenErrorKind::Timeout, None), 503, Some("5")),
-        ("issuer refuses", token(TokenErrorKind::Rejected, Some(40)), 502, None),
+        ("issuer rejects", token(TokenErrorKind::Rejected, Some(40)), 502, None),
         ("issuer talks nonsense", token(TokenErrorKind::Malformed, Some(40)), 502, None),
         ("no connection", io(Kind::ConnectionRefused), 502, None),
         ("broken connection", io(Kind::ConnectionReset), 502, None),
@@ -199,7 +199,7 @@ async fn each_error_has_its_status() {
         ("body", superseded().await, 500, None),
         #[cfg(feature = "response-cache")]
         ("shared", shared().await, 503, Some("30")),
-        ("origin", origin_refused().await, 500, None),
+        ("origin", origin_rejected().await, 500, None),
         ("setting", InvalidConfig::new("limit", "sesame").into(), 500, None),
         ("unknown", ProbeError("sesame").into(), 500, None),
         ("text", "sesame".into(), 500, None),
@@ -227,26 +227,26 @@ async fn each_error_has_its_status() {
 
 #[tokio::test(start_paused = true)]
 async fn our_errors_are_responses_by_themselves() {
-    fn response<E: IntoResponse + Clone + std::error::Error + 'static>(error: &BoxError) -> u16 {
+    fn status_of<E: IntoResponse + Clone + std::error::Error + 'static>(error: &BoxError) -> u16 {
         find::<E>(error.as_ref()).unwrap().clone().into_response().status().as_u16()
     }
-    assert_eq!(response::<LayerError>(&timed_out().await), 504);
-    assert_eq!(response::<LayerError>(&throttled("9").await), 503);
-    assert_eq!(response::<LayerError>(&classified(401, &[]).await), 502);
-    assert_eq!(response::<TokenError>(&token(TokenErrorKind::RateLimited, None)), 503);
-    assert_eq!(response::<LayerError>(&closed(429, &[]).await), 503);
-    assert_eq!(response::<LayerError>(&origin_refused().await), 500);
-    assert_eq!(response::<InvalidConfig>(&InvalidConfig::new("a", "b").into()), 500);
-    assert_eq!(response::<LayerError>(&superseded().await), 500);
-    assert_eq!(response::<LayerError>(&not_queued("shut_down").await), 503);
+    assert_eq!(status_of::<LayerError>(&timed_out().await), 504);
+    assert_eq!(status_of::<LayerError>(&throttled("9").await), 503);
+    assert_eq!(status_of::<LayerError>(&classified(401, &[]).await), 502);
+    assert_eq!(status_of::<TokenError>(&token(TokenErrorKind::RateLimited, None)), 503);
+    assert_eq!(status_of::<LayerError>(&closed(429, &[]).await), 503);
+    assert_eq!(status_of::<LayerError>(&origin_rejected().await), 500);
+    assert_eq!(status_of::<InvalidConfig>(&InvalidConfig::new("a", "b").into()), 500);
+    assert_eq!(status_of::<LayerError>(&superseded().await), 500);
+    assert_eq!(status_of::<LayerError>(&not_queued("shut_down").await), 503);
     #[cfg(feature = "response-cache")]
-    assert_eq!(response::<LayerError>(&shared().await), 503);
+    assert_eq!(status_of::<LayerError>(&shared().await), 503);
 }
 
 #[tokio::test]
 async fn a_layer_outside_finds_the_error() {
     let response = UpstreamError::from(closed(429, &[]).await).into_response();
-    // What the upstream's answer meant is not what this one means.
+    // What the upstream's response meant is not what this one means.
     assert!(response.extensions().get::<Classification>().is_none());
     let carried = response.extensions().get::<UpstreamError>().unwrap();
     assert_eq!(carried.classification().unwrap().class(), ErrorClass::RateLimited);
@@ -256,11 +256,11 @@ async fn a_layer_outside_finds_the_error() {
 
 type Client = BoxCloneSyncService<Request<ProbeBody>, Response, BoxError>;
 
-/// An app that calls an upstream which answers `/NNN` with the status `NNN`, through the stack, failing closed.
+/// An app that calls an upstream which responds `/NNN` with the status `NNN`, through the stack, failing closed.
 fn app() -> Router {
     let api = scripted(|request| {
         let status = request.uri().path()[1..].parse().unwrap();
-        answer(status, &[("retry-after", "30"), ("www-authenticate", "Bearer")])
+        response(status, &[("retry-after", "30"), ("www-authenticate", "Bearer")])
     });
     let client = ServiceBuilder::new()
         .map_response(|response: http::Response<_>| response.map(Body::new))
@@ -279,7 +279,7 @@ fn app() -> Router {
 #[tokio::test(start_paused = true)]
 async fn an_app_that_fails_closed_says_neither_401_nor_407_nor_429() {
     for status in 100..=599_u16 {
-        // An app of its own, so that no refusal holds back the next request.
+        // An app of its own, so that no rejection holds back the next request.
         let request = Request::get(format!("/{status}")).body(Body::empty()).unwrap();
         let response = app().oneshot(request).await.unwrap();
         let expected = match status {

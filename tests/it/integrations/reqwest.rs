@@ -54,9 +54,9 @@ struct Server {
 }
 
 impl Server {
-    /// Answers the request that came after `n` others with `answer(n)`.
+    /// Responses the request that came after `n` others with `response(n)`.
     async fn start(
-        answer: impl Fn(usize) -> Response<Full<Bytes>> + Clone + Send + 'static,
+        response: impl Fn(usize) -> Response<Full<Bytes>> + Clone + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), seen: Arc::default() };
@@ -64,16 +64,16 @@ impl Server {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (seen, answer) = (Arc::clone(&seen), answer.clone());
+                let (seen, response) = (Arc::clone(&seen), response.clone());
                 let serve = service_fn(move |request: Request<Incoming>| {
-                    let (seen, answer) = (Arc::clone(&seen), answer.clone());
+                    let (seen, response) = (Arc::clone(&seen), response.clone());
                     async move {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await.unwrap().to_bytes();
                         let (method, target) = (head.method, head.uri.to_string());
                         let mut seen = seen.lock().unwrap();
                         seen.push(Seen { method, target, headers: head.headers, body });
-                        Ok::<_, Infallible>(answer(seen.len() - 1))
+                        Ok::<_, Infallible>(response(seen.len() - 1))
                     }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), serve));
@@ -92,7 +92,7 @@ impl Server {
 }
 
 /// A server that reads a request, writes these bytes and closes the connection, or keeps it without them.
-async fn raw(answer: Option<&'static str>) -> SocketAddr {
+async fn raw(response: Option<&'static str>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -100,8 +100,8 @@ async fn raw(answer: Option<&'static str>) -> SocketAddr {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 4096]).await.unwrap();
-            match answer {
-                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+            match response {
+                Some(response) => stream.write_all(response.as_bytes()).await.unwrap(),
                 None => kept.push(stream),
             }
         }
@@ -135,7 +135,7 @@ async fn failure(client: ClientBuilder, url: &str) -> (Option<ErrorClass>, BoxEr
 #[tokio::test]
 async fn what_is_asked_and_what_is_answered_arrives_as_it_is() {
     let server = Server::start(|_| {
-        let response = Response::builder().status(418).header("x-answer", "yes");
+        let response = Response::builder().status(418).header("x-response", "yes");
         response.body(Full::from("a teapot")).unwrap()
     })
     .await;
@@ -148,7 +148,7 @@ async fn what_is_asked_and_what_is_answered_arrives_as_it_is() {
     let response = service.oneshot(request).await.unwrap();
 
     assert_eq!((response.status().as_u16(), response.version()), (418, Version::HTTP_11));
-    assert_eq!(response.headers()["x-answer"], "yes");
+    assert_eq!(response.headers()["x-response"], "yes");
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "a teapot");
     let [seen] = &server.seen()[..] else { panic!("{:?}", server.seen()) };
     assert_eq!(
@@ -275,7 +275,7 @@ async fn readiness_of_what_is_around_the_client_is_passed_on() {
     assert_ready_ok!(ready.poll());
 }
 
-/// A client with a token for `home`, which answers every request with a redirect to `location`.
+/// A client with a token for `home`, which responds every request with a redirect to `location`.
 async fn redirected(policy: Policy, location: String) -> (Server, Response<reqwest::Body>) {
     let home = Server::start(move |sends| match sends {
         0 => {
@@ -367,17 +367,17 @@ async fn credentials_in_a_uri_make_no_header() {
 }
 
 #[tokio::test]
-async fn an_answer_becomes_one_of_reqwest_s_again() {
+async fn a_response_becomes_one_of_reqwest_s_again() {
     let gone = |_| Response::builder().status(404).body("gone".into()).unwrap();
     let server = Server::start(gone).await;
     let service = ReqwestService::new(client().build().unwrap());
     let url = server.url("/users?code=secret");
-    let answer = service.oneshot(get(&url)).await.unwrap();
-    let answer = reqwest::Response::from(answer.map(reqwest::Body::wrap));
-    let error = answer.error_for_status_ref().unwrap_err();
+    let response = service.oneshot(get(&url)).await.unwrap();
+    let response = reqwest::Response::from(response.map(reqwest::Body::wrap));
+    let error = response.error_for_status_ref().unwrap_err();
     assert_eq!(error.status().unwrap(), 404);
     assert!(!error.to_string().contains("users"), "{error}");
-    assert_eq!(answer.text().await.unwrap(), "gone");
+    assert_eq!(response.text().await.unwrap(), "gone");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ const FOREIGN: [&str; 10] = [
 /// Where a request went, and the token that it carried.
 type Seen = (Uri, Option<String>);
 
-/// Answers each request for `/start` with a redirect and all others with 200, or with `then`, and notes what it was sent.
+/// Responses each request for `/start` with a redirect and all others with 200, or with `then`, and notes what it was sent.
 #[derive(Clone)]
 struct Web {
     status: u16,
@@ -59,7 +59,7 @@ impl Web {
         Self { status, location, abroad: 200, seen: Arc::default() }
     }
 
-    fn answer(&self, request: &Request<Body>) -> Response<Body> {
+    fn response(&self, request: &Request<Body>) -> Response<Body> {
         let uri = request.uri().clone();
         let token = request.headers().get(AUTHORIZATION);
         let token = token.map(|token| token.to_str().unwrap().to_owned());
@@ -106,7 +106,7 @@ impl Service<Request<Body>> for Web {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
+        ready(Ok(self.response(&request)))
     }
 }
 

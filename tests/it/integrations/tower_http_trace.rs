@@ -24,10 +24,10 @@ use tracing::Span;
 
 use crate::support::{
     probe::{Body, ProbeError, ScriptedResponse, probe},
-    scripted::{answer, get},
+    scripted::{get, response},
 };
 
-fn of_answer(failures: ClassesAsFailures, response: &Response<Body>) -> Option<TraceFailure> {
+fn of_response(failures: ClassesAsFailures, response: &Response<Body>) -> Option<TraceFailure> {
     match failures.classify_response(response) {
         ClassifiedResponse::Ready(result) => result.err(),
         ClassifiedResponse::RequiresEos(rest) => rest.classify_eos(None).err(),
@@ -46,12 +46,12 @@ fn answers_are_failures_by_their_class() {
         (429, Some(ErrorClass::RateLimited)),
         (503, Some(ErrorClass::Unavailable)),
     ] {
-        let failure = of_answer(ClassesAsFailures::new(), &answer(status, &[]));
+        let failure = of_response(ClassesAsFailures::new(), &response(status, &[]));
         assert_eq!(failure.and_then(|failure| failure.class()), class, "{status}");
     }
     let failures = ClassesAsFailures::new().without(ErrorClass::Rejected);
-    assert_eq!(of_answer(failures.clone(), &answer(404, &[])), None);
-    assert!(of_answer(failures.clone(), &answer(403, &[])).is_some());
+    assert_eq!(of_response(failures.clone(), &response(404, &[])), None);
+    assert!(of_response(failures.clone(), &response(403, &[])).is_some());
     assert_eq!(format!("{failures:?}"), "ClassesAsFailures { without: {Rejected}, .. }");
 }
 
@@ -60,20 +60,20 @@ fn what_a_layer_inside_has_said_counts() {
     let clerk = ClassesAsFailures::new().classifier(Preset::Clerk);
     let class = |failure: Option<TraceFailure>| failure.unwrap().class();
     assert_eq!(
-        class(of_answer(clerk.clone(), &answer(422, &[]))),
+        class(of_response(clerk.clone(), &response(422, &[]))),
         Some(ErrorClass::Unauthenticated)
     );
-    let mut said = answer(422, &[]);
+    let mut said = response(422, &[]);
     let standard = tower_heed::classify::Classification::of_class(ErrorClass::Rejected);
     said.extensions_mut().insert(standard);
-    assert_eq!(class(of_answer(clerk, &said)), Some(ErrorClass::Rejected));
+    assert_eq!(class(of_response(clerk, &said)), Some(ErrorClass::Rejected));
 }
 
 #[test]
 fn a_failure_shows_class_status_and_wait() {
     let failures = ClassesAsFailures::new;
     let of_error = |error: &BoxError| ClassifyResponse::classify_error(failures(), error);
-    let limited = of_answer(failures(), &answer(429, &[("retry-after", "30")])).unwrap();
+    let limited = of_response(failures(), &response(429, &[("retry-after", "30")])).unwrap();
     assert_eq!(limited.to_string(), "rate_limited (429), retry after 30s");
     assert_eq!(limited.retry_after(), Some(Duration::from_secs(30)));
     assert_eq!(limited.status().unwrap(), 429);
@@ -120,7 +120,7 @@ async fn a_trace_layer_shares_our_meaning() {
         watch.push(outcome);
         probe
     };
-    let limited = || scripted(ScriptedResponse::from(answer(429, &[("retry-after", "30")])));
+    let limited = || scripted(ScriptedResponse::from(response(429, &[("retry-after", "30")])));
     assert_eq!(seen(limited()).await, ["rate_limited (429), retry after 30s"]);
     let inside = ErrorClassifyLayer::new().classifier(Preset::Auth0).layer(limited());
     assert_eq!(seen(inside).await, ["rate_limited (429), retry after 30s"]);
@@ -128,7 +128,7 @@ async fn a_trace_layer_shares_our_meaning() {
     assert_eq!(seen(as_error).await, ["rate_limited (429), retry after 30s"]);
     let late = TimeoutLayer::new(Duration::from_secs(1)).layer(scripted(ScriptedResponse::never()));
     assert_eq!(seen(late).await, ["timeout"]);
-    assert_eq!(seen(scripted(ScriptedResponse::from(answer(200, &[])))).await, [""; 0]);
+    assert_eq!(seen(scripted(ScriptedResponse::from(response(200, &[])))).await, [""; 0]);
     let open = FallbackLayer::fail_open(|_| Response::new("")).layer(limited());
     assert_eq!(seen(open).await, [""; 0]);
     let closed = FallbackLayer::fail_closed().layer(limited());

@@ -218,7 +218,7 @@ async fn rule_22_each_response_has_its_kind() {
 }
 
 #[tokio::test]
-async fn rule_15_a_redirect_is_refused() {
+async fn rule_15_a_redirect_is_rejected() {
     const ELSEWHERE: &[(&str, &str)] = &[("location", "https://evil.example/")];
     for status in [301, 302, 303, 307, 308] {
         let error = exchange((status, ELSEWHERE, "")).await.unwrap_err();
@@ -331,7 +331,7 @@ async fn an_error_of_the_client_is_classed() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_by_name_and_without_the_secret() {
+fn what_cannot_be_used_is_rejected_by_name_and_without_the_secret() {
     let new = |endpoint: &str, id: &str, secret: &str| {
         let (http, _) = endpoint_any();
         ClientCredentials::new(http, endpoint, id, secret).map(|_| ())
@@ -405,7 +405,7 @@ async fn rule_22_a_client_that_makes_errors_of_responses_loses_neither_status_no
 }
 
 #[test]
-fn rule_28_an_address_with_a_password_is_not_repeated_and_a_fragment_is_refused() {
+fn rule_28_an_address_with_a_password_is_not_repeated_and_a_fragment_is_rejected() {
     let (http, _) = endpoint((200, &[], GOOD));
     for error in [
         ClientCredentials::new(http.clone(), "https://u:sesame@id.example/", "app", "x")

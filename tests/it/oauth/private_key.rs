@@ -202,7 +202,7 @@ async fn a_secret_can_be_replaced_by_a_key() {
 }
 
 #[test]
-fn an_assertion_of_a_long_key_is_within_auth0s_2048_bytes_and_a_longer_one_is_refused() {
+fn an_assertion_of_a_long_key_is_within_auth0s_2048_bytes_and_a_longer_one_is_rejected() {
     let keys = rsa(KeySize::Rsa4096, &RSA_PKCS1_2048_8192_SHA256);
     let key = PrivateKey::from_pem(SigningAlgorithm::Rs256, &keys.pem).unwrap();
     let client = |key| ClientCredentials::auth0(endpoint().0, "acme.eu.auth0.com", "app", key);
@@ -212,7 +212,7 @@ fn an_assertion_of_a_long_key_is_within_auth0s_2048_bytes_and_a_longer_one_is_re
 }
 
 #[test]
-fn keys_that_do_not_fit_are_refused_and_no_key_is_shown() {
+fn keys_that_do_not_fit_are_rejected_and_no_key_is_shown() {
     let (rsa, ec) = (rsa(KeySize::Rsa2048, &RSA_PKCS1_2048_8192_SHA256), ec());
     for (algorithm, pem) in [
         (SigningAlgorithm::Rs256, ec.pem.as_str()),

@@ -54,7 +54,7 @@ async fn a_response_that_may_not_be_stored_is_fetched_each_time() {
         &[("expires", "0")],
     ] as [&[_]; 6]
     {
-        let api = Api::scripted(move |_| Ok(answer(200, headers)));
+        let api = Api::scripted(move |_| Ok(response(200, headers)));
         let layer = layer();
         let mut client = client(&layer, &api);
         for _ in 0..3 {
@@ -283,6 +283,6 @@ async fn endpoints_without_a_time_to_live_or_for_another_method_pass_through() {
 }
 
 #[test]
-fn a_cache_without_bytes_is_refused() {
+fn a_cache_without_bytes_is_rejected() {
     assert!(ResponseCacheLayer::with_max_bytes(0).is_err());
 }

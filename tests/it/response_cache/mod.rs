@@ -36,7 +36,7 @@ use tower_heed::{
 
 use crate::support::{
     probe::Body,
-    scripted::{answer, get},
+    scripted::{get, response},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ struct Got {
 impl Api {
     /// A server that responds with the path and the number of the request.
     fn new() -> Self {
-        let api = Self::scripted(|_| Ok(answer(200, &[])));
+        let api = Self::scripted(|_| Ok(response(200, &[])));
         let requests = Arc::clone(&api.requests);
         api.becomes(move |request| {
             let text = format!("{} {}", request.uri().path(), requests.load(Ordering::SeqCst));
@@ -100,7 +100,7 @@ impl Api {
     }
 
     fn responds(&self, status: u16, headers: &'static [(&'static str, &'static str)]) {
-        self.becomes(move |_| Ok(answer(status, headers)));
+        self.becomes(move |_| Ok(response(status, headers)));
     }
 
     fn requests(&self) -> usize {

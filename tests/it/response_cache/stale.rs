@@ -221,10 +221,10 @@ async fn a_fresh_response_carries_no_extension() {
 #[tokio::test(start_paused = true)]
 async fn a_degraded_response_is_not_stored_and_a_stale_one_is_preferred() {
     let degraded = |_: &Request<Body>| {
-        let mut answer = answer(200, &[]);
+        let mut response = response(200, &[]);
         let wait = Some(5 * SECOND);
-        answer.extensions_mut().insert(Degraded::new(ErrorClass::Unavailable, wait));
-        Ok(answer)
+        response.extensions_mut().insert(Degraded::new(ErrorClass::Unavailable, wait));
+        Ok(response)
     };
     let (mut client, api) = stale(|config| config).await;
     api.becomes(degraded);

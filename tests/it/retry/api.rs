@@ -53,17 +53,17 @@ pub type Script = &'static [(u16, &'static [(&'static str, &'static str)])];
 /// Responds to the first attempts with these and all others with 200.
 pub fn script(replies: Script) -> Api {
     api(move |send| match replies.get(send) {
-        Some((status, headers)) => answer(*status, headers),
-        None => answer(200, &[]),
+        Some((status, headers)) => response(*status, headers),
+        None => response(200, &[]),
     })
 }
 
-pub fn answer(status: u16, headers: &[(&str, &str)]) -> Reply {
+pub fn response(status: u16, headers: &[(&str, &str)]) -> Reply {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    Ok(response.body(Full::from("the answer"))?)
+    Ok(response.body(Full::from("the response"))?)
 }
 
 pub fn get() -> Request<Body> {

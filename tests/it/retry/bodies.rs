@@ -17,7 +17,7 @@ use tower_heed::{
 };
 
 use super::{
-    api::{Api, Reply, answer, api, get, outcome, script, stopped},
+    api::{Api, Reply, api, get, outcome, response, script, stopped},
     stops::with_purse,
 };
 
@@ -57,7 +57,7 @@ async fn a_streaming_body_is_sent_whole_each_time() {
 /// A server that responds before it has read the request leaves half of the body with the connection.
 #[tokio::test(start_paused = true)]
 async fn a_body_is_sent_whole_after_an_attempt_that_got_its_response_half_way() {
-    let rest = api(|_| answer(200, &[]));
+    let rest = api(|_| response(200, &[]));
     let early = rest.clone();
     let held = Arc::new(Mutex::new(Vec::new()));
     let server = service_fn(move |request: Request<Streaming>| {
@@ -70,7 +70,7 @@ async fn a_body_is_sent_whole_after_an_attempt_that_got_its_response_half_way() 
             body.frame().await.unwrap()?;
             // The connection lives on with it.
             held.lock().unwrap().push(body);
-            answer(429, &[])
+            response(429, &[])
         }
     });
     let request = streaming(&["one ", "two ", "three"], 64);
@@ -117,14 +117,14 @@ async fn one_over_its_cap_is_sent_once_and_whole() {
     assert_eq!(bodies(&api), ["one two three"]);
     assert_eq!((response.status().as_u16(), stopped(&response)), (429, Stopped::BodyNotReplayable));
     assert_eq!(outcome(&response).retry_after(), Some(Duration::from_secs(3)));
-    let answer = response.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(answer, "the answer");
+    let response = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(response, "the response");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_over_its_cap_takes_nothing_from_the_budget() {
     let (layer, purse) = with_purse(1);
-    let api = api(|_| answer(500, &[]));
+    let api = api(|_| response(500, &[]));
     for (max_bytes, stopped_by, left) in
         [(2, Stopped::BodyNotReplayable, 1), (64, Stopped::Budget, 0)]
     {
@@ -147,7 +147,7 @@ async fn one_known_to_be_too_long_is_sent_once_and_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_is_final_says_so_although_the_body_could_not_be_sent_again() {
-    let api = api(|_| answer(404, &[]));
+    let api = api(|_| response(404, &[]));
     let response = send_streaming(&api, streaming(&["too long"], 2)).await.unwrap();
     assert_eq!(stopped(&response), Stopped::Final);
 }
@@ -155,7 +155,7 @@ async fn a_failure_that_is_final_says_so_although_the_body_could_not_be_sent_aga
 /// It was said to be the body, or the mark, or the number of retries, although a `POST` is not repeated after a 500 in any case.
 #[tokio::test(start_paused = true)]
 async fn a_post_that_must_not_be_repeated_says_so_whatever_else_forbids_it() {
-    let api = api(|_| answer(500, &[]));
+    let api = api(|_| response(500, &[]));
     let too_long = || streaming(&["too long"], 2);
     let mut marked = streaming(&["short"], 64);
     marked.extensions_mut().insert(NoRetry);

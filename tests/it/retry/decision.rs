@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The first failure of a repeatable request without a deadline, and no jitter.
 const FIRST: Progress = Progress { repeatable: true, retries: 0, remaining: None, jitter: 0.0 };
 
-fn answer(status: u16, headers: &[(&'static str, &str)]) -> Classification {
+fn response(status: u16, headers: &[(&'static str, &str)]) -> Classification {
     let mut fields = HeaderMap::new();
     for (name, value) in headers {
         fields.insert(*name, value.parse().unwrap());
@@ -25,7 +25,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)]) -> Classification {
 }
 
 fn told(status: u16) -> Classification {
-    answer(status, &[("retry-after", "7")])
+    response(status, &[("retry-after", "7")])
 }
 
 fn error(class: ErrorClass) -> Classification {
@@ -48,16 +48,16 @@ fn each_class_of_failure_has_its_row() {
 
     // The failure, the decision about a repeatable request, and about any other.
     let rows = [
-        (answer(429, &[]), retry(1, Free), retry(1, Free)),
+        (response(429, &[]), retry(1, Free), retry(1, Free)),
         (told(429), retry(7, Free), retry(7, Free)),
         (told(403), retry(7, Free), retry(7, Free)),
-        (answer(503, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(503, &[]), retry(1, One), Err(NotRepeatable)),
         (told(503), retry(7, One), retry(7, One)),
-        (answer(500, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(500, &[]), retry(1, One), Err(NotRepeatable)),
         (told(500), retry(7, One), Err(NotRepeatable)),
         (told(502), retry(7, One), Err(NotRepeatable)),
-        (answer(425, &[]), retry(1, One), Err(NotRepeatable)),
-        (answer(408, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(425, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(408, &[]), retry(1, One), Err(NotRepeatable)),
         (told(504), retry(7, One), Err(NotRepeatable)),
         (error(Class::Timeout), retry(1, One), Err(NotRepeatable)),
         (error(Class::Interrupted), retry(1, One), Err(NotRepeatable)),
@@ -66,7 +66,7 @@ fn each_class_of_failure_has_its_row() {
         (told(501), Err(Final), Err(Final)),
         (told(505), Err(Final), Err(Final)),
         (told(401), Err(Final), Err(Final)),
-        (answer(403, &[]), Err(Final), Err(Final)),
+        (response(403, &[]), Err(Final), Err(Final)),
         (told(400), Err(Final), Err(Final)),
         (told(404), Err(Final), Err(Final)),
         (told(409), Err(Final), Err(Final)),
@@ -88,9 +88,9 @@ fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
     assert_eq!(wait(&told(429), 0, 0.5), SECOND * 15 / 2);
     assert_eq!(wait(&told(429), 2, 0.5), SECOND * 9);
     assert_eq!(wait(&told(429), 3, 0.0), SECOND * 8);
-    assert_eq!(wait(&answer(429, &[]), 0, 0.0), SECOND);
-    assert_eq!(wait(&answer(429, &[]), 4, 0.25), SECOND * 20);
-    assert_eq!(wait(&answer(429, &[("retry-after", "0")]), 0, 0.0), SECOND);
+    assert_eq!(wait(&response(429, &[]), 0, 0.0), SECOND);
+    assert_eq!(wait(&response(429, &[]), 4, 0.25), SECOND * 20);
+    assert_eq!(wait(&response(429, &[("retry-after", "0")]), 0, 0.0), SECOND);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_wait_beyond_max_wait_is_not_begun_and_not_shortened() {
     assert_eq!(about(7), retry(7, Cost::Free));
     assert_eq!(about(6), Err(Stopped::MaxWait));
     assert_eq!(about(0), Err(Stopped::MaxWait));
-    let backoff = decide(&answer(503, &[]), &config(0), &FIRST);
+    let backoff = decide(&response(503, &[]), &config(0), &FIRST);
     assert_eq!(backoff, Err(Stopped::MaxWait));
 }
 
@@ -141,7 +141,7 @@ fn near_a_bound_the_jitter_is_drawn_from_what_is_left() {
 }
 
 #[test]
-fn a_backoff_without_a_first_step_or_with_a_lower_cap_is_refused() {
+fn a_backoff_without_a_first_step_or_with_a_lower_cap_is_rejected() {
     assert!(Backoff::exponential(Duration::ZERO, SECOND).is_err());
     assert!(Backoff::exponential(SECOND * 2, SECOND).is_err());
     assert!(Backoff::exponential(SECOND, SECOND).is_ok());
@@ -162,8 +162,8 @@ proptest! {
         let remaining = remaining.map(ms);
         let progress = Progress { retries, remaining, jitter, ..FIRST };
         let failure = match hint {
-            Some(seconds) => answer(429, &[("retry-after", &seconds.to_string())]),
-            None => answer(429, &[]),
+            Some(seconds) => response(429, &[("retry-after", &seconds.to_string())]),
+            None => response(429, &[]),
         };
         let step = ms(first << retries.min(doublings));
         let least = failure.retry_after().unwrap_or_default().max(step);

@@ -8,7 +8,7 @@ use std::{
 use tower_heed::RetryOnRateLimit;
 use tracing::{Level, subscriber};
 
-use super::api::{Api, answer, api, get, post, script, send};
+use super::api::{Api, api, get, post, response, script, send};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -54,7 +54,7 @@ fn layer() -> RetryOnRateLimit {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_and_a_giving_up_are_told_without_the_query() {
-    let told = events(layer(), api(|_| answer(429, &[("retry-after", "7")])), get()).await;
+    let told = events(layer(), api(|_| response(429, &[("retry-after", "7")])), get()).await;
     assert_eq!(
         told,
         [
@@ -68,7 +68,7 @@ async fn a_wait_and_a_giving_up_are_told_without_the_query() {
 
 #[tokio::test(start_paused = true)]
 async fn a_final_response_is_worth_no_more_than_a_debug_event_and_a_success_none() {
-    let told = events(layer(), api(|_| answer(404, &[])), post()).await;
+    let told = events(layer(), api(|_| response(404, &[])), post()).await;
     assert_eq!(
         told,
         ["DEBUG tower_heed::retry: not retried endpoint=\"/users/{id}\" \
@@ -81,7 +81,7 @@ async fn a_final_response_is_worth_no_more_than_a_debug_event_and_a_success_none
 async fn an_error_has_no_status_and_a_request_to_no_endpoint_no_pattern() {
     let api = api(|send| match send {
         0 => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
-        _ => answer(200, &[]),
+        _ => response(200, &[]),
     });
     let mut request = get();
     *request.uri_mut() = "https://id.example/other".parse().unwrap();

@@ -10,7 +10,7 @@ use tower_heed::{
     retry::{RetryBudget, Stopped},
 };
 
-use super::api::{Api, Body, Reply, answer, api, get, outcome, post, script, send, stopped};
+use super::api::{Api, Body, Reply, api, get, outcome, post, response, script, send, stopped};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_marked_no_retry_is_sent_once() {
@@ -40,13 +40,13 @@ async fn each_further_attempt_is_the_request_as_it_was_and_tells_how_many_came_b
 
 /// A 401 whose token was replaced, as the token layer leaves it.
 fn replaced() -> Reply {
-    let mut response: Response<Body> = answer(401, &[])?;
+    let mut response: Response<Body> = response(401, &[])?;
     response.extensions_mut().insert(TokenReplaced);
     Ok(response)
 }
 
 fn replaced_for(sends: usize) -> Api {
-    api(move |send| if send < sends { replaced() } else { answer(200, &[]) })
+    api(move |send| if send < sends { replaced() } else { response(200, &[]) })
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,9 +77,9 @@ async fn that_attempt_counts_neither_as_a_retry_nor_against_the_budget() {
         }
     }
     let api = api(|send| match send {
-        0 => answer(429, &[]),
+        0 => response(429, &[]),
         1 => replaced(),
-        _ => answer(429, &[]),
+        _ => response(429, &[]),
     });
     let layer = RetryOnRateLimit::new().max_retries(2).budget(RetryBudget::new(Empty));
     let response = send(&layer, &api, get()).await.unwrap();
@@ -90,7 +90,7 @@ async fn that_attempt_counts_neither_as_a_retry_nor_against_the_budget() {
 #[tokio::test(start_paused = true)]
 async fn the_mark_means_nothing_without_a_401_and_nothing_is_sent_past_the_deadline() {
     let forbidden = api(|_| {
-        let mut response = answer(403, &[])?;
+        let mut response = response(403, &[])?;
         response.extensions_mut().insert(TokenReplaced);
         Ok(response)
     });

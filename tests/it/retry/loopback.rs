@@ -30,10 +30,10 @@ const STEP: Duration = Duration::from_millis(250);
 struct Counts {
     connections: AtomicUsize,
     requests: AtomicUsize,
-    refused: AtomicUsize,
+    rejected: AtomicUsize,
 }
 
-/// A server that refuses two of three requests. Its bodies come a moment after their heads, as they do over a network.
+/// A server that rejects two of three requests. Its bodies come a moment after their heads, as they do over a network.
 async fn serve(counts: Arc<Counts>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -43,15 +43,15 @@ async fn serve(counts: Arc<Counts>) -> SocketAddr {
             stream.set_nodelay(true).unwrap();
             counts.connections.fetch_add(1, Ordering::SeqCst);
             let counts = Arc::clone(&counts);
-            let answers = hyper::service::service_fn(move |_| {
+            let responses = hyper::service::service_fn(move |_| {
                 let request = counts.requests.fetch_add(1, Ordering::SeqCst);
-                let refused = request % 3 != 0;
-                counts.refused.fetch_add(usize::from(refused), Ordering::SeqCst);
-                let status = if refused { 429 } else { 200 };
+                let rejected = request % 3 != 0;
+                counts.rejected.fetch_add(usize::from(rejected), Ordering::SeqCst);
+                let status = if rejected { 429 } else { 200 };
                 async move { Response::builder().status(status).body(late_body()) }
             });
             let serve = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(serve.serve_connection(TokioIo::new(stream), answers));
+            tokio::spawn(serve.serve_connection(TokioIo::new(stream), responses));
         }
     });
     address
@@ -91,8 +91,11 @@ async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_wo
     }
     workers.join_all().await;
 
-    let refused = counts.refused.load(Ordering::SeqCst);
-    assert!(refused >= 200, "only {refused} were refused");
+    let rejected = counts.rejected.load(Ordering::SeqCst);
+    assert!(rejected >= 200, "only {rejected} were rejected");
     let connections = counts.connections.load(Ordering::SeqCst);
-    assert!(connections <= WORKERS, "{refused} refused requests opened {connections} connections");
+    assert!(
+        connections <= WORKERS,
+        "{rejected} rejected requests opened {connections} connections"
+    );
 }

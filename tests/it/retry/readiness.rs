@@ -15,7 +15,7 @@ use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, util::BoxCloneService};
 use tower_heed::{BoxError, RetryOnRateLimit, error::find};
 
-use super::api::{Body, Reply, answer, api, get, send};
+use super::api::{Body, Reply, api, get, response, send};
 use crate::support::probe::{ProbeError, probe};
 
 /// A service that is ready for one send and then never again.
@@ -105,7 +105,7 @@ async fn an_error_of_readiness_before_the_second_attempt_is_passed_on() {
 #[tokio::test(start_paused = true)]
 async fn a_waiting_call_does_not_hold_up_others_under_a_concurrency_limit() {
     let start = Instant::now();
-    let inner = api(|send| answer(if send == 0 { 429 } else { 200 }, &[("retry-after", "30")]));
+    let inner = api(|send| response(if send == 0 { 429 } else { 200 }, &[("retry-after", "30")]));
     let limited = ConcurrencyLimitLayer::new(1).layer(inner.clone());
     let client = RetryOnRateLimit::new().layer(limited);
     let waiting = tokio::spawn(client.clone().oneshot(get()));
@@ -122,6 +122,6 @@ async fn an_error_of_an_attempt_may_be_anything_that_boxes() {
     let error = RetryOnRateLimit::new().layer(inner).oneshot(get()).await.unwrap_err();
     assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("of a send")));
 
-    let never = api(|_| answer(200, &[]));
+    let never = api(|_| response(200, &[]));
     send(&RetryOnRateLimit::new(), &never, get()).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! What a call holds while it waits: not the refused response, and nothing once it is dropped.
+//! What a call holds while it waits: not the rejected response, and nothing once it is dropped.
 
 use std::{
     convert::Infallible,
@@ -16,12 +16,12 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{BoxError, RetryOnRateLimit};
 
-use super::api::{answer, api, get};
+use super::api::{api, get, response};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The body of a rate-limited response, which notes how much of it was read and when it was released.
-struct Refusal {
+struct Rejection {
     chunks: usize,
     hangs: bool,
     log: Arc<Mutex<Log>>,
@@ -33,7 +33,7 @@ struct Log {
     let_go: Option<Instant>,
 }
 
-impl Body for Refusal {
+impl Body for Rejection {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -50,15 +50,15 @@ impl Body for Refusal {
     }
 }
 
-impl Drop for Refusal {
+impl Drop for Rejection {
     fn drop(&mut self) {
         self.log.lock().unwrap().let_go = Some(Instant::now());
     }
 }
 
-/// Sends a request that is first refused for five seconds, with a body of so many KiB. Gives how much of that was read,
+/// Sends a request that is first rejected for five seconds, with a body of so many KiB. Gives how much of that was read,
 /// how long after the rate-limited response it was released, and how long after it the next attempt came.
-async fn refused(
+async fn rejected(
     chunks: usize,
     hangs: bool,
     retry_after: &'static str,
@@ -74,7 +74,7 @@ async fn refused(
         let response = Response::builder()
             .status(if first { 429 } else { 200 })
             .header("retry-after", retry_after)
-            .body(Refusal { chunks, hangs: hangs && first, log });
+            .body(Rejection { chunks, hangs: hangs && first, log });
         async move { response.map_err(BoxError::from) }
     });
     let response = RetryOnRateLimit::new().layer(server).oneshot(get()).await.unwrap();
@@ -86,14 +86,14 @@ async fn refused(
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_response_is_read_to_its_end_and_released_before_the_wait() {
-    let (read, held, waited) = refused(3, false, "5").await;
+    let (read, held, waited) = rejected(3, false, "5").await;
     assert_eq!((read, held), (3, Duration::ZERO));
     assert!(waited >= SECOND * 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_one_is_released_unread() {
-    let (read, held, _) = refused(1000, false, "5").await;
+    let (read, held, _) = rejected(1000, false, "5").await;
     let kept = RetryOnRateLimit::DRAIN_MAX_BYTES / 1024;
     assert!((kept..=kept + 1).contains(&read), "{read} KiB were read");
     assert_eq!(held, Duration::ZERO);
@@ -101,14 +101,14 @@ async fn a_long_one_is_released_unread() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_hangs_is_waited_for_a_moment_and_that_counts_as_waiting() {
-    let (_, held, waited) = refused(1, true, "5").await;
+    let (_, held, waited) = rejected(1, true, "5").await;
     assert_eq!(held, RetryOnRateLimit::DRAIN_TIMEOUT);
     assert!((SECOND * 5..=SECOND * 6 + SECOND / 100).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_call_that_waits_leaves_nothing_held() {
-    let inner = api(|_| answer(429, &[("retry-after", "60")]));
+    let inner = api(|_| response(429, &[("retry-after", "60")]));
     let mut client = RetryOnRateLimit::new().layer(inner.clone());
     let mut request = get();
     let held = Arc::new(());

@@ -18,7 +18,7 @@ use tower_heed::{
     retry::{RetryBudget, RetryConfig, Stopped},
 };
 
-use super::api::{Script, answer, api, get, outcome, script, send, stopped};
+use super::api::{Script, api, get, outcome, response, script, send, stopped};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -63,16 +63,16 @@ pub(super) fn with_purse(retries: i32) -> (RetryOnRateLimit, Arc<Purse>) {
 #[tokio::test(start_paused = true)]
 async fn max_retries_holds_whatever_the_server_says() {
     for (max_retries, sends) in [(0, 1), (1, 2), (3, 4)] {
-        let api = api(|_| answer(429, &[("retry-after", "1")]));
+        let api = api(|_| response(429, &[("retry-after", "1")]));
         let layer = RetryOnRateLimit::new().max_retries(max_retries);
         let response = send(&layer, &api, get()).await.unwrap();
         assert_eq!((api.count(), response.status().as_u16()), (sends, 429));
         assert_eq!(stopped(&response), Stopped::MaxRetries);
         assert_eq!(outcome(&response).retry_after(), Some(SECOND));
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(body, "the answer", "the answer is handed back as it is");
+        assert_eq!(body, "the response", "the response is handed back as it is");
     }
-    let api = api(|_| answer(429, &[]));
+    let api = api(|_| response(429, &[]));
     send(&RetryOnRateLimit::new(), &api, get()).await.unwrap();
     assert_eq!(api.count(), 1 + RetryConfig::DEFAULT_MAX_RETRIES as usize);
 }
@@ -146,7 +146,7 @@ async fn a_time_limit_around_is_told_that_the_call_waits() {
     use tower_heed::error::Phase;
 
     // The wait fits into the limit; the readiness after it does not come.
-    let never_again = super::readiness::ready_once(answer(429, &[("retry-after", "2")]));
+    let never_again = super::readiness::ready_once(response(429, &[("retry-after", "2")]));
     let client = ServiceBuilder::new()
         .layer(TimeoutLayer::new(SECOND * 10))
         .layer(RetryOnRateLimit::new())
@@ -158,7 +158,7 @@ async fn a_time_limit_around_is_told_that_the_call_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_spent_budget_ends_retries_after_5xx() {
     let (layer, purse) = with_purse(2);
-    let failing = api(|_| answer(503, &[]));
+    let failing = api(|_| response(503, &[]));
     let response = send(&layer, &failing, get()).await.unwrap();
     assert_eq!((failing.count(), stopped(&response)), (3, Stopped::Budget));
     assert_eq!(purse.left(), 0);
@@ -177,9 +177,9 @@ async fn a_wait_that_a_429_asked_for_takes_nothing_from_the_budget() {
 async fn nothing_is_taken_out_for_a_retry_that_something_else_forbids() {
     let (layer, purse) = with_purse(3);
     let layer = layer.max_retries(1).max_wait(SECOND * 10);
-    let refused: [Script; 3] =
+    let rejected: [Script; 3] =
         [&[(503, &[("retry-after", "60")])], &[(404, &[])], &[(429, &[]), (503, &[])]];
-    for replies in refused {
+    for replies in rejected {
         let response = send(&layer, &script(replies), get()).await.unwrap();
         assert!(!response.status().is_success());
     }
@@ -189,7 +189,7 @@ async fn nothing_is_taken_out_for_a_retry_that_something_else_forbids() {
 #[tokio::test(start_paused = true)]
 async fn services_made_by_one_layer_share_its_budget_and_clones_do_too() {
     let (layer, _) = with_purse(1);
-    let failing = api(|_| answer(503, &[]));
+    let failing = api(|_| response(503, &[]));
     let first = layer.layer(failing.clone());
     let second = layer.clone().max_retries(9).layer(failing.clone());
     first.clone().oneshot(get()).await.unwrap();
@@ -200,7 +200,7 @@ async fn services_made_by_one_layer_share_its_budget_and_clones_do_too() {
 #[tokio::test(start_paused = true)]
 async fn the_default_budget_is_bounded_and_can_be_lifted() {
     let storm = async |layer: RetryOnRateLimit| {
-        let failing = api(|_| answer(503, &[]));
+        let failing = api(|_| response(503, &[]));
         let mut calls = tokio::task::JoinSet::new();
         for _ in 0..200 {
             let (layer, api) = (layer.clone().max_retries(1), failing.clone());
@@ -221,7 +221,7 @@ async fn an_endpoint_starts_with_what_the_layer_was_given_and_can_change_all_of_
         .endpoint("GET /users/{id}".parse().unwrap(), |it| it.max_wait(SECOND))
         .endpoint("POST /users/{id}".parse().unwrap(), |it| it.max_retries(0));
     let of = async |request| {
-        let api = api(|_| answer(429, &[("retry-after", "3")]));
+        let api = api(|_| response(429, &[("retry-after", "3")]));
         let response = send(&layer, &api, request).await.unwrap();
         (api.count(), stopped(&response))
     };

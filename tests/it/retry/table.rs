@@ -11,12 +11,12 @@ use tower_heed::{
     retry::Stopped,
 };
 
-use super::api::{Body, Script, answer, api, get, outcome, post, request, script, send, stopped};
+use super::api::{Body, Script, api, get, outcome, post, request, response, script, send, stopped};
 use crate::support::probe::probe;
 
 /// Sends a request that fails once like this, and gives how often it was sent.
 async fn sends(request: Request<Body>, status: u16, headers: &'static [(&str, &str)]) -> usize {
-    let api = api(move |send| answer(if send == 0 { status } else { 200 }, headers));
+    let api = api(move |send| response(if send == 0 { status } else { 200 }, headers));
     send(&RetryOnRateLimit::new(), &api, request).await.unwrap();
     api.count()
 }
@@ -46,7 +46,7 @@ async fn safe_methods_and_marked_requests_are_repeated_and_others_not() {
 }
 
 fn failing(kind: io::ErrorKind) -> super::api::Api {
-    api(move |send| if send == 0 { Err(io::Error::from(kind).into()) } else { answer(200, &[]) })
+    api(move |send| if send == 0 { Err(io::Error::from(kind).into()) } else { response(200, &[]) })
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,7 @@ async fn an_endpoint_can_be_declared_idempotent_and_others_stay_as_they_are() {
 #[tokio::test(start_paused = true)]
 async fn responses_that_would_be_the_same_again_are_returned_at_once() {
     for status in [400, 401, 403, 404, 409, 422, 501, 505] {
-        let api = api(move |_| answer(status, &[]));
+        let api = api(move |_| response(status, &[]));
         let response = send(&RetryOnRateLimit::new(), &api, get()).await.unwrap();
         assert_eq!((api.count(), response.status().as_u16()), (1, status));
         assert_eq!(stopped(&response), Stopped::Final);
@@ -138,8 +138,8 @@ async fn a_success_carries_no_outcome_unless_it_took_more_than_one_attempt() {
     let response = send(&RetryOnRateLimit::new(), &plain, get()).await.unwrap();
     assert!(response.extensions().is_empty());
 
-    let refused_once = script(&[(429, &[("retry-after", "2")])]);
-    let response = send(&RetryOnRateLimit::new(), &refused_once, get()).await.unwrap();
+    let rejected_once = script(&[(429, &[("retry-after", "2")])]);
+    let response = send(&RetryOnRateLimit::new(), &rejected_once, get()).await.unwrap();
     let outcome = outcome(&response);
     assert_eq!((outcome.attempts(), outcome.stopped()), (2, Stopped::Succeeded));
     assert_eq!(outcome.retry_after(), None);
@@ -150,7 +150,7 @@ async fn a_success_carries_no_outcome_unless_it_took_more_than_one_attempt() {
 async fn what_another_layer_has_left_about_a_response_counts() {
     let marked = |class| {
         api(move |send| {
-            let mut response = answer(if send == 0 { 404 } else { 200 }, &[])?;
+            let mut response = response(if send == 0 { 404 } else { 200 }, &[])?;
             if send == 0 {
                 response.extensions_mut().insert(Classification::of_class(class));
             }
@@ -183,13 +183,13 @@ async fn a_rate_limited_response_that_was_made_an_error_is_waited_for_as_told() 
 struct Gateway;
 
 impl Classifier for Gateway {
-    fn classify(&self, answer: &ResponseHead<'_>) -> Option<ErrorClass> {
-        match answer.status() {
+    fn classify(&self, response: &ResponseHead<'_>) -> Option<ErrorClass> {
+        match response.status() {
             StatusCode::IM_A_TEAPOT => Some(ErrorClass::Unavailable),
-            StatusCode::OK if answer.headers().contains_key("x-enough") => {
+            StatusCode::OK if response.headers().contains_key("x-enough") => {
                 Some(ErrorClass::RateLimited)
             }
-            _ => Preset::Standard.classify(answer),
+            _ => Preset::Standard.classify(response),
         }
     }
 }

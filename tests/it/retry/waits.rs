@@ -12,7 +12,7 @@ use tokio::{
 };
 use tower_heed::{RetryOnRateLimit, clock::Clock, extensions::Deadline, retry::Backoff};
 
-use super::api::{Script, answer, api, get, outcome, script, send};
+use super::api::{Script, api, get, outcome, response, script, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -34,9 +34,9 @@ async fn in_a_thousand_random_cases_no_attempt_comes_early_or_late() {
 
         let told = hints.clone();
         let api = api(move |send| match told.get(send) {
-            Some(Some(hint)) => answer(429, &[("retry-after", &hint.to_string())]),
-            Some(None) => answer(429, &[]),
-            None => answer(200, &[]),
+            Some(Some(hint)) => response(429, &[("retry-after", &hint.to_string())]),
+            Some(None) => response(429, &[]),
+            None => response(200, &[]),
         });
         let layer = RetryOnRateLimit::new().backoff(backoff).max_wait(SECOND * 200);
         let response = send(&layer, &api, get()).await.unwrap();
@@ -60,8 +60,8 @@ async fn a_retry_after_of_zero_is_not_retried_at_once() {
 
 /// tower's backoff gave every call the same sequence of jitter, so that all callers came back together.
 #[tokio::test(start_paused = true)]
-async fn calls_that_were_refused_together_come_back_apart() {
-    let api = api(|send| answer(if send < 40 { 429 } else { 200 }, &[("retry-after", "5")]));
+async fn calls_that_were_rejected_together_come_back_apart() {
+    let api = api(|send| response(if send < 40 { 429 } else { 200 }, &[("retry-after", "5")]));
     let layer = RetryOnRateLimit::new();
     let mut calls = JoinSet::new();
     for _ in 0..20 {
@@ -104,7 +104,7 @@ async fn a_reset_in_absolute_time_is_met_by_the_servers_clock() {
 #[tokio::test(start_paused = true)]
 async fn without_a_hint_the_waits_double() {
     let backoff = Backoff::exponential(SECOND, SECOND * 5).unwrap().jitter_ratio(0.0);
-    let api = api(|_| answer(503, &[]));
+    let api = api(|_| response(503, &[]));
     let response = send(&RetryOnRateLimit::new().backoff(backoff), &api, get()).await.unwrap();
     let seconds: Vec<u64> = api.gaps().iter().map(Duration::as_secs).collect();
     assert_eq!(seconds, [1, 2, 4, 5, 5]);

@@ -150,7 +150,7 @@ async fn a_wait_that_would_pass_the_limit_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_refusal_holds_the_other_calls() {
+async fn one_rejection_holds_the_other_calls() {
     let (probe, watch) = probe(8);
     let client = Stack::new().service(probe);
     watch.respond(429, &[("retry-after", "5")]);
@@ -158,14 +158,14 @@ async fn one_refusal_holds_the_other_calls() {
     let calls: Vec<_> = (0..6)
         .map(|_| {
             let mut client = client.clone();
-            tokio::spawn(async move { send(&mut client).await.map(|answer| answer.status()) })
+            tokio::spawn(async move { send(&mut client).await.map(|response| response.status()) })
         })
         .collect();
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap(), 200);
     }
     assert!(Instant::now() - start >= Duration::from_secs(5));
-    assert_eq!(watch.attempts(), 7, "more than one was refused");
+    assert_eq!(watch.attempts(), 7, "more than one was rejected");
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ fn to(address: &str) -> Request<Body> {
     Request::get(address).body(Body::default()).unwrap()
 }
 
-async fn refused(client: &TokenCache<Api>, address: &str) -> Error {
+async fn rejected(client: &TokenCache<Api>, address: &str) -> Error {
     let error = client.clone().oneshot(to(address)).await.unwrap_err();
     find::<Error>(error.as_ref()).unwrap_or_else(|| panic!("{error}")).clone()
 }
@@ -41,11 +41,11 @@ async fn rule_26_nothing_is_sent_to_an_origin_that_is_not_allowed() {
         "http://id.example/users",
         "http://localhost/users",
     ] {
-        let refused = refused(&client, address).await;
+        let rejected = rejected(&client, address).await;
         let host = address.split('/').nth(2).unwrap();
-        assert!(origin(&refused).unwrap().contains(host), "{refused}");
+        assert!(origin(&rejected).unwrap().contains(host), "{rejected}");
     }
-    assert_eq!(origin(&refused(&client, "/users").await), None);
+    assert_eq!(origin(&rejected(&client, "/users").await), None);
     assert_eq!((api.seen(), source.calls()), (0, 0), "not even a token is fetched");
     assert_eq!(client.oneshot(to("https://ID.example:443/users")).await.unwrap().status(), 200);
 }
@@ -54,8 +54,8 @@ async fn rule_26_nothing_is_sent_to_an_origin_that_is_not_allowed() {
 async fn rule_26_until_an_origin_is_named_nothing_is_sent_and_the_error_says_what_to_do() {
     let api = Api::default();
     let client = TokenCacheLayer::new(Source::default()).layer(api.clone());
-    let refused = refused(&client, "https://id.example/").await;
-    assert!(refused.to_string().contains("allow_origin"), "{refused}");
+    let rejected = rejected(&client, "https://id.example/").await;
+    assert!(rejected.to_string().contains("allow_origin"), "{rejected}");
     assert_eq!(api.seen(), 0);
 }
 
@@ -109,14 +109,14 @@ async fn an_endpoint_without_a_token_is_sent_as_it_is() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_by_name() {
+fn what_cannot_be_used_is_rejected_by_name() {
     let origin = "nowhere".parse::<AllowedOrigin>().unwrap_err();
     assert_eq!(origin.what(), "origin `nowhere`");
     let pattern = "GET users".parse::<EndpointPattern>().unwrap_err();
     assert_eq!(pattern.what(), "endpoint pattern `GET users`");
-    let refused = StaticToken::new("sk_live_1\n").unwrap_err();
-    assert_eq!(refused.what(), "static token");
-    assert!(!refused.to_string().contains("sk_live"), "{refused}");
+    let rejected = StaticToken::new("sk_live_1\n").unwrap_err();
+    assert_eq!(rejected.what(), "static token");
+    assert!(!rejected.to_string().contains("sk_live"), "{rejected}");
 }
 
 /// A limit, a buffer or a lifetime of zero is the shortest one that works.

@@ -27,7 +27,7 @@ struct Slow<S> {
 }
 
 const NOT_READY: u32 = 2;
-const NO_ANSWER: u32 = 3;
+const NO_RESPONSE: u32 = 3;
 
 impl<S> Slow<S> {
     const fn new(inner: S) -> Self {
@@ -64,7 +64,7 @@ where
         self.unready = NOT_READY;
         let response = self.inner.call(request);
         Box::pin(async move {
-            for _ in 0..NO_ANSWER {
+            for _ in 0..NO_RESPONSE {
                 yield_now().await;
             }
             response.await

@@ -65,7 +65,7 @@ async fn rule_23_a_cooldown_of_an_hour_with_a_usable_token_affects_no_caller() {
     let (client, api, source) = cached();
     source.gives(Duration::ZERO, With::Lifetime(8000 * SECOND));
     assert_eq!(status(&client).await, 200);
-    // An hour before the end, a refresh is due and is refused for an hour.
+    // An hour before the end, a refresh is due and is rejected for an hour.
     advance(7250 * SECOND).await;
     source.gives(Duration::ZERO, limited(HOUR));
     assert_eq!(status(&client).await, 200);
@@ -96,9 +96,9 @@ async fn rule_22_a_429_for_an_hour_with_a_good_token_costs_no_exchange_and_no_ca
     source.gives(Duration::ZERO, limited(HOUR));
     assert_eq!(status(&client).await, 200);
     settle().await;
-    assert_eq!(source.calls(), 2, "the refresh that was refused");
-    let refused_at = Instant::now();
-    while Instant::now() < refused_at + HOUR {
+    assert_eq!(source.calls(), 2, "the refresh that was rejected");
+    let rejected_at = Instant::now();
+    while Instant::now() < rejected_at + HOUR {
         advance(SECOND).await;
         let (status, took) = timed(status(&client)).await;
         assert_eq!((status, took), (200, Duration::ZERO));

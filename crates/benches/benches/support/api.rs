@@ -16,7 +16,7 @@ use tower::Service;
 
 pub(crate) type Body = Full<Bytes>;
 
-/// How the answer comes.
+/// How the response comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
     AtOnce,
@@ -24,11 +24,11 @@ pub(crate) enum Answer {
     AfterOnePending,
 }
 
-/// Answers in the process, without a runtime.
+/// Responds in the process, without a runtime.
 #[derive(Clone, Debug)]
 pub(crate) struct Api(pub(crate) Answer);
 
-/// The answer of [`Api`].
+/// The response of [`Api`].
 #[derive(Debug)]
 pub(crate) struct Answering(Answer);
 

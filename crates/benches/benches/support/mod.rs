@@ -104,8 +104,8 @@ impl Subject {
     }
 
     /// Makes it, calls it a few times, so that its token is at hand, and hands it over. In the context of a runtime.
-    pub(crate) async fn visit(self, answer: Answer, visit: impl Visit) {
-        let api = Api(answer);
+    pub(crate) async fn visit(self, response: Answer, visit: impl Visit) {
+        let api = Api(response);
         match self {
             Self::Bare => start(api, visit).await,
             Self::TowerTimeout => start(towers::timeout().layer(api), visit).await,
@@ -176,7 +176,7 @@ fn fetched() -> TokenCacheLayer {
 // === impl Caller ===
 
 impl<S: Service<Request<Body>>> Caller<S> {
-    /// One whole call: the request is built, sent, and the answer dropped.
+    /// One whole call: the request is built, sent, and the response dropped.
     pub(crate) fn call(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(self.service.poll_ready(&mut cx).is_ready());
@@ -187,6 +187,6 @@ impl<S: Service<Request<Body>>> Caller<S> {
                 return;
             }
         }
-        unreachable!("the answer comes at the second poll");
+        unreachable!("the response comes at the second poll");
     }
 }

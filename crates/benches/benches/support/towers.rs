@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct WithinBudget(Arc<TpsBudget>);
 
-/// What `ErrorClassifyLayer` leaves on an answer that failed.
+/// What `ErrorClassifyLayer` leaves on a response that failed.
 #[derive(Clone, Copy, Debug)]
 struct Failed;
 

@@ -25,7 +25,7 @@ use super::{
 
 pub(super) const FETCH: Duration = Duration::from_millis(50);
 
-/// A token endpoint that takes [`FETCH`] for an answer.
+/// A token endpoint that takes [`FETCH`] for a response.
 #[derive(Clone)]
 pub(super) struct Issuer {
     pub(super) fetches: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ impl Issuer {
     async fn fetch(&self) -> Result<HeaderValue, TokenError> {
         self.fetches.fetch_add(1, Relaxed);
         tokio::time::sleep(FETCH).await;
-        if self.fails { Err(TokenError::of_source("refused")) } else { Ok(header()) }
+        if self.fails { Err(TokenError::of_source("rejected")) } else { Ok(header()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A server with a limit: HTTP/1.1 on 127.0.0.1, and a limiter that counts as servers do.
 //!
-//! An accepted request takes five milliseconds, a refused one is answered with 429 at once.
+//! An accepted request takes five milliseconds, a rejected one gets 429 at once.
 
 mod ideal;
 mod mode;
@@ -40,7 +40,7 @@ pub struct Server {
 // === impl Server ===
 
 impl Server {
-    /// Starts on `port`, or on any for zero. Each request and answer is delayed by what `path` takes.
+    /// Starts on `port`, or on any for zero. Each request and response is delayed by what `path` takes.
     pub async fn start(mode: Mode, port: u16, path: Path) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
@@ -54,9 +54,9 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// Requests that were answered with 429.
-    pub fn refused(&self) -> usize {
-        self.state.refused()
+    /// Requests that got 429.
+    pub fn rejected(&self) -> usize {
+        self.state.rejected()
     }
 
     /// How long a client that knows the limiter takes, if it begins now. To be asked before the first request.
@@ -80,11 +80,11 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
-    // A small answer leaves at once.
+    // A small response leaves at once.
     stream.set_nodelay(true).unwrap_or_default();
     let service = service_fn(move |_| {
         let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(state.answer().await) }
+        async move { Ok::<_, Infallible>(state.response().await) }
     });
     // A connection that breaks is the client's to notice.
     let served = http1::Builder::new()

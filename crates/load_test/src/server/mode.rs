@@ -20,7 +20,7 @@ pub enum Mode {
     RetryAfter,
 }
 
-/// A header field of an answer.
+/// A header field of a response.
 pub(super) type Field = (HeaderName, HeaderValue);
 
 // === impl Mode ===
@@ -52,7 +52,7 @@ impl Mode {
         }
     }
 
-    /// The headers of an answer to a request that was counted at `now`.
+    /// The headers of a response to a request that was counted at `now`.
     pub(super) fn headers(self, left: &Left, now: Nanos) -> Vec<Field> {
         match self {
             Self::Fixed | Self::Bucket | Self::Sliding => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// How long a request is on the way to the server, and its answer on the way back: anything between the two.
+/// How long a request is on the way to the server, and its response on the way back: anything between the two.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Path {
     pub least: Duration,

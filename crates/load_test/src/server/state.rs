@@ -22,7 +22,7 @@ pub(super) struct State {
     mode: Mode,
     path: Path,
     limiter: Mutex<Limiter>,
-    refused: AtomicUsize,
+    rejected: AtomicUsize,
     /// The wall clock is read once, so that it cannot be set while the server runs.
     since_1970: Duration,
     begun: Instant,
@@ -37,14 +37,14 @@ impl State {
             mode,
             path,
             limiter: Mutex::new(Limiter::new(mode.rule())),
-            refused: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
             since_1970: since_1970.unwrap_or_default(),
             begun: Instant::now(),
         }
     }
 
-    pub(super) fn refused(&self) -> usize {
-        self.refused.load(Relaxed)
+    pub(super) fn rejected(&self) -> usize {
+        self.rejected.load(Relaxed)
     }
 
     pub(super) fn ideal(&self, jobs: usize, workers: usize) -> Nanos {
@@ -56,7 +56,7 @@ impl State {
         u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    pub(super) async fn answer(&self) -> Response<Full<Bytes>> {
+    pub(super) async fn response(&self) -> Response<Full<Bytes>> {
         self.path.pass().await;
         let (now, left) = {
             let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +66,7 @@ impl State {
         let mut response = Response::new(Full::from("{}"));
         if !left.accepted {
             *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-            self.refused.fetch_add(1, Relaxed);
+            self.rejected.fetch_add(1, Relaxed);
         }
         for (name, value) in self.mode.headers(&left, now) {
             response.headers_mut().insert(name, value);

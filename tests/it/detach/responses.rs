@@ -59,8 +59,8 @@ async fn other_requests_pass_through_with_their_own_responses() {
         ("POST", "/users"),
         ("POST", "/events/audit"),
     ] {
-        let answer = Response::builder().status(503).header("x-own", "yes");
-        watch.push(ScriptedResponse::from(answer.body(Body::from("own")).unwrap()));
+        let response = Response::builder().status(503).header("x-own", "yes");
+        watch.push(ScriptedResponse::from(response.body(Body::from("own")).unwrap()));
         let request = Request::builder().method(method).uri(format!("https://id.example{path}"));
         let response = send(&mut client, request.body(Body::default()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 503, "{method} {path}");

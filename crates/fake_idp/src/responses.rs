@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{flavour::Flavour, tokens::Invalid};
 
-/// A whole answer.
+/// A whole response.
 pub type Answer = Response<Bytes>;
 
 impl Flavour {
@@ -40,10 +40,10 @@ impl Flavour {
         json(status, &body)
     }
 
-    /// The answer to a request whose credential is no good. `base` is the server's own address.
+    /// The response to a request whose credential is no good. `base` is the server's own address.
     pub(super) fn unauthorized(self, why: Invalid, base: &str) -> Answer {
         match self {
-            // Auth0's answers have hapi's shape, whose challenge repeats the message as its
+            // Auth0's responses have hapi's shape, whose challenge repeats the message as its
             // `error`.
             Self::Auth0 => match why {
                 Invalid::Missing => {
@@ -94,7 +94,7 @@ impl Flavour {
         }
     }
 
-    /// The answer to a token that lacks `scope`.
+    /// The response to a token that lacks `scope`.
     pub(super) fn forbidden(self, scope: &str, base: &str) -> Answer {
         match self {
             Self::Auth0 => {
@@ -123,14 +123,14 @@ impl Flavour {
     }
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(super) fn json(status: u16, body: &Value) -> Answer {
-    let mut answer = Response::new(Bytes::from(body.to_string()));
-    *answer.status_mut() = StatusCode::from_u16(status).expect("a status between 100 and 999");
-    answer
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status between 100 and 999");
+    response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    answer
+    response
 }
 
 /// Okta's error body.
@@ -171,8 +171,8 @@ fn okta_challenge(base: &str, scope: Option<&str>, error: &str, text: &str) -> S
 }
 
 fn challenge(status: u16, body: &Value, value: &str) -> Answer {
-    let mut answer = json(status, body);
+    let mut response = json(status, body);
     let value = HeaderValue::try_from(value).expect("visible ASCII");
-    answer.headers_mut().insert(WWW_AUTHENTICATE, value);
-    answer
+    response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    response
 }

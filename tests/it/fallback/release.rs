@@ -1,4 +1,4 @@
-//! What is let go: the failed answer before there is another, and everything when the call is dropped.
+//! What is released: the failed response before the fallback response is made, and everything when the call is dropped.
 
 use std::{
     pin::Pin,
@@ -64,7 +64,7 @@ impl Drop for Hanging {
 
 /// Its connection is used again only when it was read to its end.
 #[tokio::test(start_paused = true)]
-async fn a_failed_answer_is_read_away_before_there_is_another() {
+async fn a_failed_response_is_drained_before_the_fallback_is_made() {
     let (mut sender, body) = Channel::<Bytes>::new(4);
     let body = Arc::new(std::sync::Mutex::new(Some(body)));
     let http = service_fn(move |_: Request<Body>| {
@@ -92,7 +92,7 @@ async fn a_failed_answer_is_read_away_before_there_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_answer_that_hangs_is_given_up() {
+async fn draining_a_response_that_hangs_is_given_up() {
     for layer in [FallbackLayer::fail_open(|_| Response::new("")), FallbackLayer::fail_closed()] {
         let (sender, body) = Channel::<Bytes>::new(4);
         let body = Arc::new(std::sync::Mutex::new(Some(body)));
@@ -112,7 +112,7 @@ async fn a_failed_answer_that_hangs_is_given_up() {
 
 /// Its caller would have given up before it was given up, and never have seen what came in the upstream's place.
 #[tokio::test(start_paused = true)]
-async fn a_failed_answer_that_hangs_is_not_waited_for_where_the_caller_cannot() {
+async fn draining_ends_with_the_deadline() {
     for (limit, took) in [(50, 0), (100, 0), (150, 100)] {
         let limit = Duration::from_millis(limit);
         let open = FallbackLayer::fail_open(|_| Response::new(""));
@@ -130,7 +130,7 @@ async fn a_failed_answer_that_hangs_is_not_waited_for_where_the_caller_cannot() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_answer_that_says_that_it_is_long_is_let_go_unread() {
+async fn a_failed_response_that_announces_a_long_body_is_dropped_unread() {
     let max = FallbackLayer::DRAIN_MAX_BYTES as u64;
     for (len, took) in [(max, FallbackLayer::DRAIN_TIMEOUT), (max + 1, Duration::ZERO)] {
         let http = service_fn(move |_: Request<Body>| async move {
@@ -164,12 +164,12 @@ async fn a_dropped_call_holds_nothing_wherever_it_was() {
         assert!(call.poll().is_pending());
         (alive.load(Ordering::Relaxed), Arc::strong_count(&waited_for), call)
     };
-    // While the failed answer is read away, and while the other one is waited for.
-    for (advance, bodies, answers) in
+    // While the failed response is drained, and while the other one is waited for.
+    for (advance, bodies, responses) in
         [(Duration::ZERO, 1, 2), (2 * FallbackLayer::DRAIN_TIMEOUT, 0, 3)]
     {
         let (alive_then, held_then, call) = polled(advance).await;
-        assert_eq!((alive_then, held_then), (bodies, answers), "{advance:?}");
+        assert_eq!((alive_then, held_then), (bodies, responses), "{advance:?}");
         drop(call);
         assert_eq!((alive.load(Ordering::Relaxed), Arc::strong_count(&waited_for)), (0, 2));
     }
