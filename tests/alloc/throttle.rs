@@ -12,7 +12,7 @@ fn request() -> Request<()> {
     Request::get("https://id.example/users/1").body(()).unwrap()
 }
 
-/// What the layer adds to the allocations of a call with a turn at hand, once its key is known.
+/// What the layer adds to the allocations of a call with a turn available, once its key is known.
 fn allocations(fields: Fields) -> u64 {
     let mut bare = api(move |_: Request<()>| {
         let mut response = Response::new(());
@@ -31,7 +31,7 @@ fn allocations(fields: Fields) -> u64 {
 }
 
 #[test]
-fn a_call_with_a_turn_at_hand_allocates_nothing() {
+fn a_call_with_a_permit_allocates_nothing() {
     assert_eq!(allocations(&[]), 0);
     assert_eq!(allocations(&[("content-type", "application/json")]), 0);
     let counted = &[

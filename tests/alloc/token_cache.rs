@@ -29,7 +29,7 @@ fn request() -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// The allocations of one call with a fresh token at hand.
+/// The allocations of one call with a fresh token available.
 async fn allocations(layer: TokenCacheLayer) -> u64 {
     let layer = layer.allow_origin("https://id.example".parse().unwrap());
     let layer =

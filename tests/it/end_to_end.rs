@@ -32,12 +32,12 @@ const USER: &str = "GET /api/v2/users/{id}";
 const CREATE: &str = "POST /api/v2/users";
 const SECOND: Duration = Duration::from_secs(1);
 
-type Answer = Response<Bytes>;
+type BufferedResponse = Response<Bytes>;
 
 /// A provider, and the stack with its defaults around a client of it.
 struct World {
     idp: Idp,
-    client: BoxCloneService<Request<Full<Bytes>>, Answer, BoxError>,
+    client: BoxCloneService<Request<Full<Bytes>>, BufferedResponse, BoxError>,
     status: SessionStatus,
     sign_outs: Arc<AtomicUsize>,
 }
@@ -68,7 +68,12 @@ impl World {
         Self { idp, client: BoxCloneService::new(client), status, sign_outs }
     }
 
-    async fn send(&self, method: Method, path: &str, body: &str) -> Result<Answer, BoxError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<BufferedResponse, BoxError> {
         let request = Request::builder()
             .method(method)
             .uri(self.idp.url(path))
@@ -77,11 +82,11 @@ impl World {
         self.client.clone().oneshot(request).await
     }
 
-    async fn get(&self, path: &str) -> Result<Answer, BoxError> {
+    async fn get(&self, path: &str) -> Result<BufferedResponse, BoxError> {
         self.send(Method::GET, path, "").await
     }
 
-    async fn get_user(&self) -> Answer {
+    async fn get_user(&self) -> BufferedResponse {
         self.get("/api/v2/users/u1").await.unwrap()
     }
 
@@ -97,10 +102,10 @@ impl World {
     }
 
     /// When `endpoint` was sent to, since the provider's start.
-    fn sends(&self, endpoint: &str) -> Vec<Duration> {
+    fn attempts(&self, endpoint: &str) -> Vec<Duration> {
         let seen = self.idp.seen();
-        let sends = seen.requests.iter().filter(|request| request.endpoint == endpoint);
-        sends.map(|request| request.at).collect()
+        let attempts = seen.requests.iter().filter(|request| request.endpoint == endpoint);
+        attempts.map(|request| request.at).collect()
     }
 
     #[track_caller]
@@ -110,13 +115,13 @@ impl World {
     }
 }
 
-fn elapsed(result: &Result<Answer, BoxError>) -> (Duration, Phase) {
+fn elapsed(result: &Result<BufferedResponse, BoxError>) -> (Duration, Phase) {
     let error = result.as_ref().expect_err("nothing responds");
     crate::support::error::timeout(error.as_ref())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_limit_is_kept_by_everyone_together_and_signs_nobody_out() {
+async fn callers_share_a_rate_limit_and_a_429_is_no_sign_out() {
     let limit = Limit::fixed_window(5, SECOND);
     let world = World::start(Idp::builder().api_limit(limit)).await;
     assert_eq!(world.get_users(12).await, [StatusCode::OK; 12]);
@@ -135,7 +140,7 @@ async fn a_rate_limited_response_is_waited_out_for_as_long_as_the_server_said() 
     let response = world.get_user().await;
     assert_eq!(response.status(), 200);
 
-    let [first, second] = world.sends(USER)[..] else { panic!("{:?}", world.sends(USER)) };
+    let [first, second] = world.attempts(USER)[..] else { panic!("{:?}", world.attempts(USER)) };
     assert!(second >= first + 7 * SECOND, "{first:?} {second:?}");
     let outcome = response.extensions().get::<RetryOutcome>().unwrap();
     assert_eq!((outcome.attempts(), outcome.stopped()), (2, Stopped::Succeeded));
@@ -226,7 +231,7 @@ async fn an_attempt_that_hangs_in_its_head_is_given_up_for_another() {
     world.idp.script(USER, [Fault::HangHead]);
     assert_eq!(world.get_user().await.status(), 200);
 
-    let [first, second] = world.sends(USER)[..] else { panic!("{:?}", world.sends(USER)) };
+    let [first, second] = world.attempts(USER)[..] else { panic!("{:?}", world.attempts(USER)) };
     assert!(second - first >= Stack::ATTEMPT_TIMEOUT + SECOND, "{first:?} {second:?}");
     world.assert_signed_in();
 }
@@ -258,7 +263,7 @@ async fn a_post_that_was_rejected_arrives_whole_and_is_carried_out_once() {
         seen.requests.iter().filter(|request| request.endpoint == CREATE).collect();
     assert_eq!(bodies.len(), 2);
     assert!(bodies.iter().all(|request| request.body == body));
-    assert_eq!(seen.answered(CREATE, 201), 1);
+    assert_eq!(seen.responded(CREATE, 201), 1);
 }
 
 /// A POST that may have been carried out is not sent twice.

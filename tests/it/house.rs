@@ -47,7 +47,7 @@ fn the_readme_gives_a_reason_for_each_dependency_and_feature() {
     }
 }
 
-/// What the cases name a standard for is nobody's in particular.
+/// Cases that name a standard belong to no vendor.
 #[test]
 fn as_many_vendors_are_named_as_have_a_case() {
     let cases: Vec<serde_json::Value> =

@@ -43,7 +43,7 @@ const PURE: &[&str] = &[
     "token_cache/freshness.rs",
 ];
 
-/// What a pure file does not say: it is told the time and the chance, and waits for nothing.
+/// What a pure file does not say: the time and random numbers are arguments, and it never waits.
 const IMPURE: [&str; 7] = [
     "Instant::now",
     "SystemTime::now",

@@ -248,7 +248,7 @@ mod a_programs_own_stack {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_order_is_not_sent_twice_and_a_server_that_hangs_holds_nobody() {
+    async fn a_post_is_not_sent_twice_and_a_server_that_hangs_blocks_no_caller() {
         let api = api();
         let script = api.handle();
         let client = identity(api);

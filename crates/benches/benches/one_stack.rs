@@ -1,4 +1,4 @@
-//! Calls one stack as often as it is told, for a profiler to watch: `one_stack STACK CALLS [pending]`.
+//! Calls one stack that many times, for a profiler to watch: `one_stack STACK CALLS [pending]`.
 //!
 //! Without arguments it lists the stacks, each with what it is compared with. `scripts/instructions` counts with it.
 
@@ -13,7 +13,7 @@ use http::Request;
 use tokio::runtime::Builder;
 use tower::Service;
 
-use self::support::{Answer, Body, Caller, Subject, Visit};
+use self::support::{Body, Caller, Subject, Timing, Visit};
 
 struct Repeat(u32);
 
@@ -38,7 +38,7 @@ fn main() {
         return;
     };
     let subject = Subject::ALL.into_iter().find(|subject| subject.name() == name).unwrap();
-    let response = if rest.is_empty() { Answer::AtOnce } else { Answer::AfterOnePending };
+    let response = if rest.is_empty() { Timing::AtOnce } else { Timing::AfterOnePending };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(subject.visit(response, Repeat(calls.parse().unwrap())));
 }

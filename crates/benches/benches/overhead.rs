@@ -11,7 +11,7 @@ use http::Request;
 use tokio::runtime::Builder;
 use tower::Service;
 
-use self::support::{Answer, Body, Caller, Subject, Visit};
+use self::support::{Body, Caller, Subject, Timing, Visit};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -29,15 +29,15 @@ impl Visit for Measure<'_, '_> {
 
 #[divan::bench(args = Subject::ALL)]
 fn at_once(bencher: Bencher<'_, '_>, subject: &Subject) {
-    measure(bencher, *subject, Answer::AtOnce);
+    measure(bencher, *subject, Timing::AtOnce);
 }
 
 #[divan::bench(args = Subject::ALL)]
 fn after_one_pending(bencher: Bencher<'_, '_>, subject: &Subject) {
-    measure(bencher, *subject, Answer::AfterOnePending);
+    measure(bencher, *subject, Timing::AfterOnePending);
 }
 
-fn measure(bencher: Bencher<'_, '_>, subject: Subject, response: Answer) {
+fn measure(bencher: Bencher<'_, '_>, subject: Subject, response: Timing) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(subject.visit(response, Measure(bencher)));
 }

@@ -71,9 +71,9 @@ impl Builder {
         self
     }
 
-    /// What the client is told of that lifetime, where it is not the truth.
-    pub fn expires_in(mut self, told: Duration) -> Self {
-        self.expires_in = Some(told);
+    /// The lifetime in the token response, if it differs from the real one.
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.expires_in = Some(lifetime);
         self
     }
 

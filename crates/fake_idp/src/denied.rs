@@ -1,10 +1,10 @@
-//! The token endpoint: what those who get no token are told.
+//! The token endpoint: the responses to rejected requests.
 
 use serde_json::json;
 
 use super::{
     flavour::Flavour,
-    responses::{self, Answer},
+    responses::{self, BufferedResponse},
 };
 
 /// Why no token is given.
@@ -23,7 +23,7 @@ pub enum Denied {
 // === impl Denied ===
 
 impl Denied {
-    pub fn response(&self, flavour: Flavour) -> Answer {
+    pub fn response(&self, flavour: Flavour) -> BufferedResponse {
         let okta = flavour == Flavour::Okta;
         match self {
             Self::Request(why) => error(400, "invalid_request", why),
@@ -81,7 +81,7 @@ impl Denied {
 }
 
 /// What the token endpoint says when it fails with that status, whatever was asked.
-pub fn failure(flavour: Flavour, status: u16) -> Answer {
+pub fn failure(flavour: Flavour, status: u16) -> BufferedResponse {
     match (flavour, status) {
         (_, 400) => Denied::Request("Bad request.").response(flavour),
         (_, 401) => Denied::WrongSecret.response(flavour),
@@ -93,6 +93,6 @@ pub fn failure(flavour: Flavour, status: u16) -> Answer {
 }
 
 /// The OAuth error of RFC 6749 section 5.2.
-pub fn error(status: u16, code: &str, description: &str) -> Answer {
+pub fn error(status: u16, code: &str, description: &str) -> BufferedResponse {
     responses::json(status, &json!({ "error": code, "error_description": description }))
 }

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::responses::{self, Answer};
+use super::responses::{self, BufferedResponse};
 
 /// What happens to one request instead of the usual.
 #[derive(Clone, Debug)]
@@ -26,14 +26,14 @@ pub enum Fault {
     /// The provider's own 429, telling the client to wait this long.
     RateLimited(Duration),
     /// A response made by the test.
-    Reply(Box<Answer>),
+    Reply(Box<BufferedResponse>),
     /// The connection is closed with no response.
     CloseConnection,
     /// The connection breaks in the middle of the response head.
     BreakHead,
     /// The connection breaks in the middle of the body.
     BreakBody,
-    /// Never answered; the connection stays open.
+    /// No response; the connection stays open.
     HangHead,
     /// The head and a first piece of the body, then nothing.
     HangBody,
@@ -100,7 +100,7 @@ impl Fault {
     }
 
     fn reply(kind: &'static str, body: &'static str) -> Self {
-        let mut response = Answer::new(Bytes::from_static(body.as_bytes()));
+        let mut response = BufferedResponse::new(Bytes::from_static(body.as_bytes()));
         response
             .headers_mut()
             .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));

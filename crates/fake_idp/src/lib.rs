@@ -1,7 +1,7 @@
 //! A fake identity provider: a real HTTP/1.1 server on loopback with the headers and bodies of
 //! Auth0, Clerk and Okta.
 //!
-//! It limits, expires, revokes, hangs and breaks as told, counts what it saw, and logs nothing. The
+//! It limits, expires, revokes, hangs and breaks as scripted, counts what it saw, and logs nothing. The
 //! integration tests use it, and so do the examples.
 //!
 //! ```text
@@ -37,12 +37,12 @@ mod flavour;
 mod headers;
 mod limits;
 mod mint;
+mod pending;
 mod responses;
 mod routes;
 mod seen;
 mod server;
 mod tenant;
-mod ticket;
 mod tokens;
 mod users;
 mod wall;
@@ -60,7 +60,7 @@ pub use self::{
     flavour::Flavour,
     headers::Headers,
     limits::{Limit, Quota},
-    responses::Answer,
+    responses::BufferedResponse,
     seen::{Event, Outcome, Request, Seen, What},
     tokens::Issued,
     users::MISSING,
@@ -79,7 +79,7 @@ pub struct Idp {
 // === impl Idp ===
 
 impl Idp {
-    /// A provider with Auth0's endpoints and no limits, unless told otherwise.
+    /// A provider with Auth0's endpoints and no limits by default.
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     exchange::Exchange,
     flavour::Flavour,
-    responses::{self, Answer},
+    responses::{self, BufferedResponse},
     seen::What,
     tenant::{Call, State, Tenant},
     tokens::{Grant, Issued},
@@ -17,19 +17,19 @@ use super::{
 };
 
 /// Responds for the token endpoint of Auth0 and Okta.
-pub fn token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer {
+pub fn token(tenant: &Tenant, state: &mut State, call: &Call) -> BufferedResponse {
     let settings = &tenant.settings;
     let grant = Exchange::read(&call.head.headers, &call.body)
         .and_then(|exchange| exchange.check(settings, &state.client_secret));
     match grant {
         Err(denied) => denied.response(settings.flavour),
         Ok(grant) => {
-            let told = settings.expires_in.or(grant.lifetime);
+            let expires_in = settings.expires_in.or(grant.lifetime);
             let issued = issue(tenant, state, grant);
             state.seen.tokens_granted += 1;
             let body = json!({
                 "access_token": issued.text,
-                "expires_in": told.map(seconds),
+                "expires_in": expires_in.map(seconds),
                 "scope": issued.scopes.join(" "),
                 "token_type": "Bearer",
             });
@@ -39,7 +39,7 @@ pub fn token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer {
 }
 
 /// Responds for Clerk's endpoint for machine tokens, which never end unless they are asked to.
-pub fn machine_token(tenant: &Tenant, state: &mut State, call: &Call) -> Answer {
+pub fn machine_token(tenant: &Tenant, state: &mut State, call: &Call) -> BufferedResponse {
     let (settings, now) = (&tenant.settings, tenant.wall.now());
     let key = users::bearer(call).and_then(|key| state.tokens.check(key, now));
     match key {
@@ -106,7 +106,7 @@ fn seconds(time: Duration) -> Value {
 }
 
 /// RFC 6749 section 5.1.
-fn unstored(mut response: Answer) -> Answer {
+fn unstored(mut response: BufferedResponse) -> BufferedResponse {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::{flavour::Flavour, tokens::Invalid};
 
 /// A whole response.
-pub type Answer = Response<Bytes>;
+pub type BufferedResponse = Response<Bytes>;
 
 impl Flavour {
     /// An error of the API with the provider's own body.
-    pub(super) fn error(self, status: u16) -> Answer {
+    pub(super) fn error(self, status: u16) -> BufferedResponse {
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let reason = reason.unwrap_or("Error");
         let body = match (self, status) {
@@ -41,7 +41,7 @@ impl Flavour {
     }
 
     /// The response to a request whose credential is no good. `base` is the server's own address.
-    pub(super) fn unauthorized(self, why: Invalid, base: &str) -> Answer {
+    pub(super) fn unauthorized(self, why: Invalid, base: &str) -> BufferedResponse {
         match self {
             // Auth0's responses have hapi's shape, whose challenge repeats the message as its
             // `error`.
@@ -95,7 +95,7 @@ impl Flavour {
     }
 
     /// The response to a token that lacks `scope`.
-    pub(super) fn forbidden(self, scope: &str, base: &str) -> Answer {
+    pub(super) fn forbidden(self, scope: &str, base: &str) -> BufferedResponse {
         match self {
             Self::Auth0 => {
                 let message = format!("Insufficient scope, expected any of: {scope}");
@@ -124,7 +124,7 @@ impl Flavour {
 }
 
 /// A response with a JSON body.
-pub(super) fn json(status: u16, body: &Value) -> Answer {
+pub(super) fn json(status: u16, body: &Value) -> BufferedResponse {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).expect("a status between 100 and 999");
     response
@@ -156,7 +156,7 @@ fn auth0(status: u16, message: &str, code: Option<&str>) -> Value {
     body
 }
 
-fn auth0_challenge(message: &str) -> Answer {
+fn auth0_challenge(message: &str) -> BufferedResponse {
     let mut body = auth0(401, message, None);
     body["attributes"] = json!({ "error": message });
     challenge(401, &body, &format!("Bearer error=\"{message}\""))
@@ -170,7 +170,7 @@ fn okta_challenge(base: &str, scope: Option<&str>, error: &str, text: &str) -> S
     )
 }
 
-fn challenge(status: u16, body: &Value, value: &str) -> Answer {
+fn challenge(status: u16, body: &Value, value: &str) -> BufferedResponse {
     let mut response = json(status, body);
     let value = HeaderValue::try_from(value).expect("visible ASCII");
     response.headers_mut().insert(WWW_AUTHENTICATE, value);

@@ -41,7 +41,7 @@ pub struct Request {
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Not answered yet.
+    /// No response yet.
     Open,
     Responded(u16),
     /// The connection was made to break or to stall, in this way.
@@ -79,7 +79,7 @@ impl Seen {
     }
 
     /// Requests to `endpoint` that got `status`.
-    pub fn answered(&self, endpoint: &str, status: u16) -> usize {
+    pub fn responded(&self, endpoint: &str, status: u16) -> usize {
         self.by_endpoint().get(&(endpoint, status)).copied().unwrap_or_default()
     }
 

@@ -16,10 +16,10 @@ use tokio::{
 
 use super::{
     faults::{Fault, Raw},
-    responses::Answer,
+    pending::{Open, PendingRequest},
+    responses::BufferedResponse,
     seen::Outcome,
     tenant::{Call, Tenant},
-    ticket::{Open, Ticket},
 };
 
 /// The longest request body that is read.
@@ -68,24 +68,28 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let (endpoint, parameter) = tenant.routes.find(&head.method, head.uri.path());
-    let mut ticket = Ticket::begin(&tenant, connection, endpoint, &head);
+    let mut pending = PendingRequest::begin(&tenant, connection, endpoint, &head);
     let response = match Limited::new(body, MAX_BODY).collect().await {
         Err(_) => tenant.settings.flavour.error(400),
         Ok(body) => {
             let call = Call { endpoint, parameter, head, body: body.to_bytes() };
-            ticket.body(call.body.clone());
-            match enact(&mut ticket, &call, &wire).await {
+            pending.body(call.body.clone());
+            match enact(&mut pending, &call, &wire).await {
                 Some(response) => response,
                 None => tenant.response(&call),
             }
         }
     };
-    Ok(ticket.finish(response).map(Full::new))
+    Ok(pending.finish(response).map(Full::new))
 }
 
 /// The response that a fault gives; `None` where the request is served as always.
-async fn enact(ticket: &mut Ticket<'_>, call: &Call, wire: &mpsc::Sender<Raw>) -> Option<Answer> {
-    let tenant = ticket.tenant;
+async fn enact(
+    pending: &mut PendingRequest<'_>,
+    call: &Call,
+    wire: &mpsc::Sender<Raw>,
+) -> Option<BufferedResponse> {
+    let tenant = pending.tenant;
     match tenant.next_fault(call.endpoint, &call.parameter) {
         Fault::Pass => None,
         Fault::Delay(time) => {
@@ -108,7 +112,7 @@ async fn enact(ticket: &mut Ticket<'_>, call: &Call, wire: &mpsc::Sender<Raw>) -
         Fault::HangHead => future::pending().await,
         fault => {
             let (name, raw) = fault.on_the_wire()?;
-            ticket.end(Outcome::Broken(name));
+            pending.end(Outcome::Broken(name));
             // Whether or not the connection still listens, no response comes from here.
             wire.send(raw).await.unwrap_or_default();
             future::pending().await

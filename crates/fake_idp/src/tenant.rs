@@ -18,7 +18,7 @@ use super::{
     headers::Headers,
     limits::{Limit, Quota},
     mint,
-    responses::{self, Answer},
+    responses::{self, BufferedResponse},
     routes::{Action, Endpoint, Routes},
     seen::Seen,
     tokens::{Grant, Invalid, Tokens},
@@ -114,7 +114,7 @@ impl Tenant {
 
     /// The usual response: first the limit, which counts requests with a bad token too, then the
     /// endpoint.
-    pub fn response(&self, call: &Call) -> Answer {
+    pub fn response(&self, call: &Call) -> BufferedResponse {
         let state = &mut *self.state();
         let Endpoint { action, .. } = call.endpoint;
         let limit = self.limit(state, call.endpoint);
@@ -137,7 +137,7 @@ impl Tenant {
     }
 
     /// What `endpoint` says when it fails with that status.
-    pub fn failure(&self, endpoint: Endpoint, status: u16) -> Answer {
+    pub fn failure(&self, endpoint: Endpoint, status: u16) -> BufferedResponse {
         let flavour = self.settings.flavour;
         match (endpoint.action, status) {
             (Action::Token, _) => denied::failure(flavour, status),
@@ -150,7 +150,7 @@ impl Tenant {
     }
 
     /// A 429 that tells the client to wait that long.
-    pub fn rate_limited(&self, endpoint: Endpoint, wait: Duration) -> Answer {
+    pub fn rate_limited(&self, endpoint: Endpoint, wait: Duration) -> BufferedResponse {
         let now = self.wall.now();
         let style = self.style(endpoint.action, self.limit(&mut self.state(), endpoint).as_deref());
         self.reject(endpoint, style, &Quota::spent(10, now, now + wait))
@@ -170,7 +170,7 @@ impl Tenant {
         limit.and_then(Limit::style).unwrap_or(own)
     }
 
-    fn reject(&self, endpoint: Endpoint, style: Headers, quota: &Quota) -> Answer {
+    fn reject(&self, endpoint: Endpoint, style: Headers, quota: &Quota) -> BufferedResponse {
         let mut response = match (endpoint.action, style) {
             (Action::Token, Headers::Auth0Quota) => {
                 denied::error(429, "too_many_requests", "Client quota exceeded")

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     flavour::Flavour,
-    responses::{self, Answer},
+    responses::{self, BufferedResponse},
     routes::Action,
     tenant::{Call, State, Tenant},
     tokens::Invalid,
@@ -15,7 +15,7 @@ use super::{
 pub const MISSING: &str = "missing";
 
 /// Responds for a user endpoint: first the token, then its scope, then the user.
-pub fn response(tenant: &Tenant, state: &mut State, call: &Call, scope: &str) -> Answer {
+pub fn response(tenant: &Tenant, state: &mut State, call: &Call, scope: &str) -> BufferedResponse {
     let flavour = tenant.settings.flavour;
     let token = bearer(call).and_then(|text| match flavour {
         Flavour::Auth0 if text.split('.').count() != 3 => Err(Invalid::Malformed),

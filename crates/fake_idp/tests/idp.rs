@@ -38,7 +38,7 @@ struct Caller {
 }
 
 #[derive(Debug)]
-struct Told {
+struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Value,
@@ -60,23 +60,23 @@ impl Caller {
     }
 
     /// The response; `None` where the connection broke before its end.
-    async fn send(&self, request: Request<Full<Bytes>>) -> Option<Told> {
+    async fn send(&self, request: Request<Full<Bytes>>) -> Option<Reply> {
         let (head, body) = self.http.request(request).await.ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Some(Told { status: head.status, headers: head.headers, body })
+        Some(Reply { status: head.status, headers: head.headers, body })
     }
 
-    async fn try_get(&self, url: String) -> Option<Told> {
+    async fn try_get(&self, url: String) -> Option<Reply> {
         self.send(self.request(Method::GET, url, "")).await
     }
 
-    async fn get(&self, url: String) -> Told {
+    async fn get(&self, url: String) -> Reply {
         self.try_get(url).await.expect("a response")
     }
 
     /// Asks the token endpoint.
-    async fn ask(&self, idp: &Idp, kind: &str, authorization: Option<&str>, body: &str) -> Told {
+    async fn ask(&self, idp: &Idp, kind: &str, authorization: Option<&str>, body: &str) -> Reply {
         let mut request = self.request(Method::POST, idp.token_url(), body);
         request.headers_mut().insert(CONTENT_TYPE, kind.parse().unwrap());
         if let Some(value) = authorization {
@@ -86,7 +86,7 @@ impl Caller {
     }
 }
 
-impl Told {
+impl Reply {
     fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -126,11 +126,11 @@ async fn auth0_counts_down_rejects_and_serves_again_at_the_reset() {
     let idp = Idp::builder().endpoint_limit(USER, limit).start().await;
     let caller = Caller::new(idp.issue_token());
     for left in [2, 1, 0] {
-        let told = caller.get(idp.url("/api/v2/users/1")).await;
-        assert_eq!(told.status, 200);
-        assert_eq!(told.body["user_id"], "1");
+        let reply = caller.get(idp.url("/api/v2/users/1")).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.body["user_id"], "1");
         assert_eq!(
-            (told.number("x-ratelimit-limit"), told.number("x-ratelimit-remaining")),
+            (reply.number("x-ratelimit-limit"), reply.number("x-ratelimit-remaining")),
             (3, left)
         );
     }
@@ -150,7 +150,7 @@ async fn auth0_counts_down_rejects_and_serves_again_at_the_reset() {
     time::advance(secs(wait)).await;
     assert_eq!(caller.get(idp.url("/api/v2/users/1")).await.status, 200);
     let seen = idp.seen();
-    assert_eq!((seen.requests_to(USER), seen.answered(USER, 200), seen.rate_limited()), (5, 4, 1));
+    assert_eq!((seen.requests_to(USER), seen.responded(USER, 200), seen.rate_limited()), (5, 4, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,54 +212,56 @@ async fn each_style_of_headers_is_written_as_its_provider_does() {
         let idp = Idp::builder().endpoint_limit("GET /slow/{ms}", limit).start().await;
         let caller = Caller::new("");
         for (status, expected) in [(200, served), (429, rejected)] {
-            let told = caller.get(idp.url("/slow/0")).await;
-            assert_eq!(told.status, status, "{style:?}");
+            let reply = caller.get(idp.url("/slow/0")).await;
+            assert_eq!(reply.status, status, "{style:?}");
             let plain = ["content-type", "content-length", "date"];
-            let mut names: Vec<_> = told.headers.keys().map(ToString::to_string).collect();
+            let mut names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
             names.retain(|name| !plain.contains(&name.as_str()));
             names.sort();
             assert_eq!(names, expected, "{style:?} {status}");
             if status == 429 {
-                check_values(style, &told);
+                check_values(style, &reply);
             }
         }
     }
 }
 
 /// The limit is one in 30 s, and it has just been used.
-fn check_values(style: Headers, told: &Told) {
-    let unix = told.unix_date() + 30..=told.unix_date() + 31;
+fn check_values(style: Headers, reply: &Reply) {
+    let unix = reply.unix_date() + 30..=reply.unix_date() + 31;
     match style {
         Headers::XRateLimit | Headers::XRateLimitAndRetryAfter => {
-            assert!(unix.contains(&told.number("x-ratelimit-reset")), "{told:?}");
+            assert!(unix.contains(&reply.number("x-ratelimit-reset")), "{reply:?}");
         }
-        Headers::XRateLimitDelta => assert_eq!(told.number("x-ratelimit-reset"), 30),
-        Headers::XRateLimitHyphenated => assert!(unix.contains(&told.number("x-rate-limit-reset"))),
-        Headers::IetfDraft3 => assert_eq!(told.number("ratelimit-reset"), 30),
+        Headers::XRateLimitDelta => assert_eq!(reply.number("x-ratelimit-reset"), 30),
+        Headers::XRateLimitHyphenated => {
+            assert!(unix.contains(&reply.number("x-rate-limit-reset")))
+        }
+        Headers::IetfDraft3 => assert_eq!(reply.number("ratelimit-reset"), 30),
         Headers::IetfDraft => {
-            assert_eq!(told.header("ratelimit"), Some("\"default\";r=0;t=30"));
-            assert_eq!(told.header("ratelimit-policy"), Some("\"default\";q=1;w=30"));
+            assert_eq!(reply.header("ratelimit"), Some("\"default\";r=0;t=30"));
+            assert_eq!(reply.header("ratelimit-policy"), Some("\"default\";q=1;w=30"));
         }
         Headers::Auth0Policy => {
-            assert_eq!(told.header("auth0-ratelimit"), Some("client;q=1;t=30;r=0"));
+            assert_eq!(reply.header("auth0-ratelimit"), Some("client;q=1;t=30;r=0"));
             assert_eq!(
-                told.number("x-ratelimit-remaining"),
+                reply.number("x-ratelimit-remaining"),
                 99,
                 "of the tenant, not of the client"
             );
         }
         Headers::Auth0Quota => {
-            assert_eq!(told.header("auth0-client-quota-limit"), Some("b=per_hour;q=1;r=0;t=30"));
+            assert_eq!(reply.header("auth0-client-quota-limit"), Some("b=per_hour;q=1;r=0;t=30"));
         }
         Headers::RetryAfterDate => {
-            let date = httpdate::parse_http_date(told.header(RETRY_AFTER).unwrap()).unwrap();
+            let date = httpdate::parse_http_date(reply.header(RETRY_AFTER).unwrap()).unwrap();
             let date = date.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-            assert!(unix.contains(&date), "{told:?}");
+            assert!(unix.contains(&date), "{reply:?}");
         }
         Headers::None | Headers::RetryAfterOnly => {}
     }
-    if style != Headers::RetryAfterDate && told.headers.contains_key(RETRY_AFTER) {
-        assert_eq!(told.header(RETRY_AFTER), Some("30"));
+    if style != Headers::RetryAfterDate && reply.headers.contains_key(RETRY_AFTER) {
+        assert_eq!(reply.header(RETRY_AFTER), Some("30"));
     }
 }
 
@@ -272,15 +274,18 @@ async fn a_wrong_clock_shows_in_the_date_and_in_the_reset_and_a_wrong_proxy_in_t
     let proxy =
         Idp::builder().endpoint_limit("GET /slow/{ms}", limit()).date_skew(600).start().await;
     let caller = Caller::new("");
-    let mut told = Vec::new();
+    let mut reply = Vec::new();
     for idp in [&right, &wrong, &proxy] {
         let response = caller.get(idp.url("/slow/0")).await;
-        told.push((response.unix_date(), response.number("x-ratelimit-reset")));
+        reply.push((response.unix_date(), response.number("x-ratelimit-reset")));
     }
     // The three started within one second or two.
     let near = |left: u64, right: u64| left.abs_diff(right) <= 2;
-    assert!(near(told[1].0 + 7_200, told[0].0) && near(told[1].1 + 7_200, told[0].1), "{told:?}");
-    assert!(near(told[2].0, told[0].0 + 600) && near(told[2].1, told[0].1), "{told:?}");
+    assert!(
+        near(reply[1].0 + 7_200, reply[0].0) && near(reply[1].1 + 7_200, reply[0].1),
+        "{reply:?}"
+    );
+    assert!(near(reply[2].0, reply[0].0 + 600) && near(reply[2].1, reply[0].1), "{reply:?}");
 }
 
 // --- the token endpoint ---
@@ -300,20 +305,20 @@ async fn a_token_is_had_by_form_and_by_json_with_basic_and_with_post() {
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pair)
     );
     let bare = form(&idp, &[("client_id", ""), ("client_secret", ""), ("organization", "org_1")]);
-    for told in [
+    for reply in [
         caller.ask(&idp, FORM, None, &form(&idp, &[])).await,
         caller.ask(&idp, "application/json; charset=utf-8", None, &fields.to_string()).await,
         caller.ask(&idp, FORM, Some(&basic), &bare).await,
     ] {
         assert_eq!(
-            (told.status, told.header(CACHE_CONTROL)),
+            (reply.status, reply.header(CACHE_CONTROL)),
             (StatusCode::OK, Some("no-store")),
-            "{told:?}"
+            "{reply:?}"
         );
-        assert_eq!(told.body["token_type"], "Bearer");
-        assert_eq!(told.body["expires_in"], 86_400);
-        assert_eq!(told.body["scope"], "read:users create:users update:users");
-        let caller = Caller::new(told.body["access_token"].as_str().unwrap());
+        assert_eq!(reply.body["token_type"], "Bearer");
+        assert_eq!(reply.body["expires_in"], 86_400);
+        assert_eq!(reply.body["scope"], "read:users create:users update:users");
+        let caller = Caller::new(reply.body["access_token"].as_str().unwrap());
         assert_eq!(caller.get(idp.url("/api/v2/users/1")).await.status, 200);
     }
     let issued = idp.issued();
@@ -347,18 +352,18 @@ async fn auth0_says_why_it_gives_no_token() {
         (("grant_type", ""), 400, "invalid_request", "grant_type"),
         (("organization", "org_2"), 403, "access_denied", "org_2"),
     ] {
-        let told = caller.ask(&idp, FORM, None, &form(&idp, &[changed])).await;
+        let reply = caller.ask(&idp, FORM, None, &form(&idp, &[changed])).await;
         assert_eq!(
-            (told.status.as_u16(), &told.body["error"]),
+            (reply.status.as_u16(), &reply.body["error"]),
             (status, &json!(error)),
             "{changed:?}"
         );
-        assert!(told.body["error_description"].as_str().unwrap().contains(part), "{told:?}");
+        assert!(reply.body["error_description"].as_str().unwrap().contains(part), "{reply:?}");
         rejected += 1;
     }
     let twice = form(&idp, &[]) + "&audience=again";
     let both = ("basic ZmFrZS1jbGllbnQ6eA==", form(&idp, &[]));
-    for told in [
+    for reply in [
         caller.ask(&idp, FORM, None, &twice).await,
         caller.ask(&idp, FORM, Some(both.0), &both.1).await,
         caller.ask(&idp, FORM, Some("basic ???"), &both.1).await,
@@ -366,9 +371,9 @@ async fn auth0_says_why_it_gives_no_token() {
         caller.ask(&idp, "text/plain", None, &form(&idp, &[])).await,
     ] {
         assert_eq!(
-            (told.status.as_u16(), &told.body["error"]),
+            (reply.status.as_u16(), &reply.body["error"]),
             (400, &json!("invalid_request")),
-            "{told:?}"
+            "{reply:?}"
         );
         rejected += 1;
     }
@@ -402,11 +407,11 @@ async fn the_token_endpoint_has_its_own_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_told_lifetime_can_be_a_lie() {
+async fn the_announced_lifetime_can_be_wrong() {
     let idp = Idp::builder().token_lifetime(secs(5)).expires_in(secs(3_600)).start().await;
-    let told = Caller::new("").ask(&idp, FORM, None, &form(&idp, &[])).await;
-    assert_eq!(told.body["expires_in"], 3_600);
-    let caller = Caller::new(told.body["access_token"].as_str().unwrap());
+    let reply = Caller::new("").ask(&idp, FORM, None, &form(&idp, &[])).await;
+    assert_eq!(reply.body["expires_in"], 3_600);
+    let caller = Caller::new(reply.body["access_token"].as_str().unwrap());
     time::advance(Duration::from_millis(4_900)).await;
     assert_eq!(caller.get(idp.url("/api/v2/users/1")).await.status, 200);
     time::advance(Duration::from_millis(100)).await;
@@ -435,9 +440,9 @@ async fn auth0_challenges_as_hapi_does() {
         ),
         (&revoked, 401, Some("Bearer error=\"Invalid token\"")),
     ] {
-        let told = Caller::new(token).get(url()).await;
-        assert_eq!((told.status.as_u16(), told.header(WWW_AUTHENTICATE)), (status, challenge));
-        assert_eq!(told.body["statusCode"], status);
+        let reply = Caller::new(token).get(url()).await;
+        assert_eq!((reply.status.as_u16(), reply.header(WWW_AUTHENTICATE)), (status, challenge));
+        assert_eq!(reply.body["statusCode"], status);
     }
     let caller = Caller::new(idp.issue_token());
     assert_eq!(caller.get(url()).await.status, 200);
@@ -462,10 +467,10 @@ async fn okta_has_its_own_hyphens_codes_and_challenges() {
     let user = "GET /api/v1/users/{id}";
     let limit = Limit::fixed_window(2, secs(60));
     let idp = Idp::builder().flavour(Flavour::Okta).endpoint_limit(user, limit).start().await;
-    let told =
+    let reply =
         Caller::new("").ask(&idp, FORM, None, &form(&idp, &[("scope", "okta.users.read")])).await;
-    assert_eq!(told.body["expires_in"], 3_600);
-    let caller = Caller::new(told.body["access_token"].as_str().unwrap());
+    assert_eq!(reply.body["expires_in"], 3_600);
+    let caller = Caller::new(reply.body["access_token"].as_str().unwrap());
 
     let forbidden =
         caller.send(caller.request(Method::POST, idp.url("/api/v1/users"), "{}")).await.unwrap();
@@ -493,9 +498,9 @@ async fn okta_has_its_own_hyphens_codes_and_challenges() {
         (("scope", "okta.apps.read"), 400, json!({ "error": "invalid_scope" })),
         (("grant_type", "password"), 400, json!({ "error": "unsupported_grant_type" })),
     ] {
-        let told = Caller::new("").ask(&idp, FORM, None, &form(&idp, &[changed])).await;
+        let reply = Caller::new("").ask(&idp, FORM, None, &form(&idp, &[changed])).await;
         let (name, code) = error.as_object().unwrap().iter().next().unwrap();
-        assert_eq!((told.status.as_u16(), &told.body[name]), (status, code), "{changed:?}");
+        assert_eq!((reply.status.as_u16(), &reply.body[name]), (status, code), "{changed:?}");
     }
 }
 
@@ -713,15 +718,15 @@ async fn requests_connections_and_events_are_counted_in_order() {
 
     idp.revoke_all();
     let events: Vec<_> = idp.seen().log.into_iter().map(|event| event.what).collect();
-    let answered =
+    let responded =
         |endpoint, status| What::Finished { endpoint, outcome: Outcome::Responded(status) };
     assert_eq!(
         events[..4],
         [
             What::TokenIssued { serial: 1 },
             What::Connected { connection: 1 },
-            answered("POST /api/v2/users", 201),
-            answered(USER, 200),
+            responded("POST /api/v2/users", 201),
+            responded(USER, 200),
         ]
     );
     assert_eq!(events.last(), Some(&What::Revoked { tokens: 1 }));

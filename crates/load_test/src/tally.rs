@@ -19,15 +19,15 @@ pub struct Tally(Arc<Counts>);
 struct Counts {
     begun: Instant,
     connections: AtomicUsize,
-    sends: AtomicUsize,
+    attempts: AtomicUsize,
     rejected: AtomicUsize,
     broken: AtomicUsize,
-    responses: Mutex<Vec<Answer>>,
+    responses: Mutex<Vec<Received>>,
 }
 
 /// A response that came back.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct Received {
     /// When, since the tally was begun.
     pub at: Duration,
     /// It was a 429.
@@ -41,7 +41,7 @@ impl Tally {
         Self(Arc::new(Counts {
             begun: Instant::now(),
             connections: AtomicUsize::new(0),
-            sends: AtomicUsize::new(0),
+            attempts: AtomicUsize::new(0),
             rejected: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
             responses: Mutex::default(),
@@ -55,10 +55,10 @@ impl Tally {
 
     /// A request was sent.
     pub fn sent(&self) {
-        self.0.sends.fetch_add(1, Relaxed);
+        self.0.attempts.fetch_add(1, Relaxed);
     }
 
-    /// It was answered, or will not be.
+    /// It got its response, or will get none.
     pub fn ended(&self, response: Option<StatusCode>) {
         let Some(status) = response else {
             self.0.broken.fetch_add(1, Relaxed);
@@ -68,15 +68,15 @@ impl Tally {
         let rejected = status == StatusCode::TOO_MANY_REQUESTS;
         self.0.rejected.fetch_add(usize::from(rejected), Relaxed);
         let mut responses = self.0.responses.lock().unwrap_or_else(PoisonError::into_inner);
-        responses.push(Answer { at, rejected });
+        responses.push(Received { at, rejected });
     }
 
     pub fn connections(&self) -> usize {
         self.0.connections.load(Relaxed)
     }
 
-    pub fn sends(&self) -> usize {
-        self.0.sends.load(Relaxed)
+    pub fn attempts(&self) -> usize {
+        self.0.attempts.load(Relaxed)
     }
 
     /// Responses that were 429.
@@ -84,12 +84,12 @@ impl Tally {
         self.0.rejected.load(Relaxed)
     }
 
-    /// Requests without a response: nobody listens, or the connection broke.
+    /// Requests without a response: the server is down, or the connection broke.
     pub fn broken(&self) -> usize {
         self.0.broken.load(Relaxed)
     }
 
-    pub fn responses(&self) -> Vec<Answer> {
+    pub fn responses(&self) -> Vec<Received> {
         self.0.responses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

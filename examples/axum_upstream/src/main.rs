@@ -144,7 +144,7 @@ async fn main() -> Result<(), BoxError> {
     caller.post("/users", &["{\"name\":", "\"Ada Lovelace\"}"]).await?;
     caller.get("/health").await?;
 
-    println!("\nall tokens are revoked: another one is fetched, and nobody is signed out:");
+    println!("\nall tokens are revoked: another one is fetched, and no user is signed out:");
     idp.revoke_all();
     caller.get("/users/u2").await?;
     caller.get("/health").await?;

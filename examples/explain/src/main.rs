@@ -210,7 +210,7 @@ impl Reading {
     fn meaning(&self) -> &'static str {
         match self.class() {
             "success" => "success",
-            "rate_limited" => "rate limited: a limit was hit, and nobody is signed out by it",
+            "rate_limited" => "rate limited: a limit was hit, and this is no sign-out",
             "unauthenticated" => "unauthenticated: the credentials were not accepted",
             "forbidden" => "forbidden: the credentials are good and do not allow this",
             "timeout" => "timeout: the server did not finish in time",
@@ -267,7 +267,7 @@ fn in_words(method: &str, retry: Retry) -> Option<String> {
     Some(format!("A {method} would not be sent again: {why}."))
 }
 
-/// Whole milliseconds, rounded up: never earlier than told.
+/// Whole milliseconds, rounded up: never earlier than the server asked.
 fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What happened, counted where it happens: at the source of tokens, and at each send to the API.
+//! What happened, counted where it happens: at the source of tokens, and at each attempt to the API.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,9 +25,9 @@ pub struct Counted {
     pub exchanges: usize,
     /// Tokens that came while the one before was still good.
     pub refreshed_early: usize,
-    /// Sends whose token the API rejected: a 401 that says nothing else.
+    /// Attempts whose token the API rejected: a 401 that says nothing else.
     pub rejected: usize,
-    /// Sends after the first of a call.
+    /// Attempts after the first of a call.
     pub replayed: usize,
     /// Why the last call failed that did, or the last exchange.
     pub last_error: Option<String>,
@@ -35,7 +35,7 @@ pub struct Counted {
 
 /// How often one call was sent. It travels in the request's extensions, which the copy of the request shares.
 #[derive(Clone, Default)]
-pub struct Sends(Arc<Mutex<usize>>);
+pub struct AttemptCount(Arc<Mutex<usize>>);
 
 // === impl Counts ===
 
@@ -53,14 +53,14 @@ impl Counts {
         }
     }
 
-    pub fn sent(&self, sends: Option<&Sends>) {
-        let Some(sends) = sends else { return };
-        let mut sends = sends.0.lock().unwrap_or_else(PoisonError::into_inner);
-        self.lock().replayed += usize::from(*sends > 0);
-        *sends += 1;
+    pub fn sent(&self, attempts: Option<&AttemptCount>) {
+        let Some(attempts) = attempts else { return };
+        let mut attempts = attempts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock().replayed += usize::from(*attempts > 0);
+        *attempts += 1;
     }
 
-    pub fn answered<B>(&self, response: &Response<B>) {
+    pub fn responded<B>(&self, response: &Response<B>) {
         let rejected = response.status() == StatusCode::UNAUTHORIZED
             && BearerChallenge::from_headers(response.headers()) == BearerChallenge::TokenRejected;
         self.lock().rejected += usize::from(rejected);
@@ -72,7 +72,7 @@ impl Counts {
             Ok(status) if status.is_success() => counted.ok += 1,
             Ok(status) => {
                 counted.failed += 1;
-                counted.last_error = Some(format!("the API answered {status}"));
+                counted.last_error = Some(format!("the API responded {status}"));
             }
             Err(error) => {
                 counted.failed += 1;

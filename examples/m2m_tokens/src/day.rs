@@ -52,7 +52,7 @@ pub async fn run() -> Result<ExitCode, BoxError> {
     let issuer = (http.clone(), idp.token_url());
     let source = ClientCredentials::new(issuer.0, &issuer.1, idp.client_id(), credentials.clone())?
         .audience(idp.audience());
-    let source = told(source::counted(source, counts.clone()), watch);
+    let source = reported(source::counted(source, counts.clone()), watch);
     let layer = TokenCacheLayer::new(source)
         .allow_origin(idp.url("").parse()?)
         .clock(Clock::starting_at(SystemTime::UNIX_EPOCH));
@@ -135,7 +135,7 @@ fn verdict(counted: &Counted) -> ExitCode {
 }
 
 /// `source`, which says each outcome.
-fn told<S>(
+fn reported<S>(
     source: S,
     watch: Watch,
 ) -> impl Service<TokenRequest, Response = Token, Error = TokenError, Future: Send> + Clone + Send

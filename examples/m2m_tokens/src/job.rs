@@ -6,7 +6,7 @@ use tower::{Service, ServiceExt};
 use tower_heed::BoxError;
 
 use super::{
-    counts::{Counts, Sends},
+    counts::{AttemptCount, Counts},
     http_client::Body,
 };
 
@@ -28,7 +28,7 @@ where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     B: http_body::Body<Error: Into<BoxError>>,
 {
-    let request = Request::get(url).extension(Sends::default()).body(Body::default())?;
+    let request = Request::get(url).extension(AttemptCount::default()).body(Body::default())?;
     let response = client.oneshot(request).await?;
     let status = response.status();
     let body = response.into_body();

@@ -1,4 +1,4 @@
-//! What the program is told.
+//! The options of the program.
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -26,7 +26,7 @@ pub enum Proof {
     Key(Key),
 }
 
-/// A private key, and what the issuer is told with each signature.
+/// A private key, and the key id in the header of each assertion.
 pub struct Key {
     pub file: PathBuf,
     pub algorithm: String,

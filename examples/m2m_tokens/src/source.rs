@@ -74,7 +74,7 @@ where
     })
 }
 
-/// The API behind `http`, with each send counted.
+/// The API behind `http`, with each attempt counted.
 pub fn counted_api<B: 'static>(
     http: impl Service<Request<Body>, Response = Response<B>, Error = BoxError, Future: Send>
     + Clone
@@ -87,7 +87,7 @@ pub fn counted_api<B: 'static>(
         async move {
             counts.sent(request.extensions().get());
             let response = http.oneshot(request).await?;
-            counts.answered(&response);
+            counts.responded(&response);
             Ok(response)
         }
     })

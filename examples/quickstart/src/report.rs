@@ -36,7 +36,7 @@ pub fn verdict(stack: &Outcome) -> ExitCode {
     let checks = [
         ("all calls succeed but the one that hangs", stack.succeeded == CALLS - 1),
         ("the call that hangs is ended by its time limit", stack.given_up.is_some()),
-        ("nobody is signed out", stack.sign_outs == 0),
+        ("no user is signed out", stack.sign_outs == 0),
         ("next to no call was rejected", stack.rate_limited <= 10),
         ("few tokens are fetched", (2..=FEW).contains(&stack.token_fetches)),
     ];

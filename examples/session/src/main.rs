@@ -37,7 +37,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     println!("{USERS} users come back to a web app.");
     println!("  - The first token fetch of each gets 401: this is a real sign-out.");
     println!(
-        "  - Recovery (touching the session) would mend it. The provider takes {LIMIT} of these in"
+        "  - Recovery (touching the session) would resolve it. The provider takes {LIMIT} of these in"
     );
     println!(
         "    {WINDOW:?}, which others use up for {LIMITED:?}: it responds 429, again and again."

@@ -36,12 +36,12 @@ pub struct Provider {
 #[derive(Default)]
 struct State {
     recovered: BTreeSet<usize>,
-    log: Vec<Answered>,
+    log: Vec<LogEntry>,
 }
 
 /// One response.
 #[derive(Clone, Copy)]
-pub struct Answered {
+pub struct LogEntry {
     at: Duration,
     user: usize,
     pub call: Call,
@@ -96,14 +96,14 @@ impl Provider {
         })
     }
 
-    pub fn log(&self) -> Vec<Answered> {
+    pub fn log(&self) -> Vec<LogEntry> {
         self.state().log.clone()
     }
 
-    /// What it has answered to one user; responses that repeat are one line.
+    /// What it has sent to one user; responses that repeat are one line.
     pub fn print(&self, user: usize) {
         let log = self.log();
-        let own: Vec<_> = log.iter().filter(|answered| answered.user == user).collect();
+        let own: Vec<_> = log.iter().filter(|entry| entry.user == user).collect();
         for same in own.chunk_by(|one, next| (one.call, one.status) == (next.call, next.status)) {
             let (first, last) = (same[0], same[same.len() - 1]);
             let line =
@@ -128,7 +128,7 @@ impl Provider {
                 StatusCode::OK
             }
         };
-        state.log.push(Answered { at, user, call, status });
+        state.log.push(LogEntry { at, user, call, status });
         let mut response = Response::builder().status(status);
         if call == Call::Touch {
             response = state.limit_headers(response, at);
@@ -150,10 +150,8 @@ impl State {
             return 0;
         }
         let begin = at - into_window(at);
-        let served = |answered: &&Answered| {
-            answered.call == Call::Touch
-                && answered.status == StatusCode::OK
-                && answered.at >= begin
+        let served = |entry: &&LogEntry| {
+            entry.call == Call::Touch && entry.status == StatusCode::OK && entry.at >= begin
         };
         LIMIT.saturating_sub(self.log.iter().filter(served).count())
     }

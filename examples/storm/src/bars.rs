@@ -1,18 +1,18 @@
-//! The bars of the picture: what was answered in each step of time.
+//! The bars of the picture: which responses came in each step of time.
 
 use load_test::tally::Tally;
 
 /// How long a step is, in seconds.
 pub const STEP: f64 = 0.1;
 
-/// What was answered in one step of time.
+/// Which responses came in one step of time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bar {
     pub accepted: u32,
     pub rejected: u32,
 }
 
-/// The bars of all that was answered, from the first moment on.
+/// The bars of all responses, from the first moment on.
 pub fn bars(tally: &Tally) -> Vec<Bar> {
     let mut bars = Vec::new();
     for response in tally.responses() {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use tower_heed::BoxError;
 
-/// So many requests without a response, and never one with: nobody listens.
+/// So many requests without a response, and never one with: the server is down.
 const HOPELESS: usize = 8;
 
 /// What came of it.
@@ -22,7 +22,7 @@ pub struct Summary {
     /// Jobs that ended in a 200.
     pub ok: usize,
     pub failed: usize,
-    pub sends: usize,
+    pub attempts: usize,
     /// Responses that were 429.
     pub rejected: usize,
     pub makespan_ms: u64,
@@ -40,7 +40,7 @@ pub async fn run(uri: &Uri, work: Work) -> Result<Summary, BoxError> {
     let start = Instant::now();
     let done = tokio::select! {
         done = jobs::run(work, job, |_| {}) => done,
-        () = nobody_listens(&tally) => {
+        () = server_is_down(&tally) => {
             let makespan = Instant::now().saturating_duration_since(start);
             Done { failed: work.jobs, makespan, ..Done::default() }
         }
@@ -49,7 +49,7 @@ pub async fn run(uri: &Uri, work: Work) -> Result<Summary, BoxError> {
 }
 
 /// Ends when it is no use to go on.
-async fn nobody_listens(tally: &Tally) {
+async fn server_is_down(tally: &Tally) {
     while tally.broken() < HOPELESS || !tally.responses().is_empty() {
         sleep(Duration::from_millis(100)).await;
     }
@@ -63,7 +63,7 @@ impl Summary {
         Self {
             ok: done.ok,
             failed: done.failed,
-            sends: tally.sends(),
+            attempts: tally.attempts(),
             rejected: tally.rejected(),
             makespan_ms: ms(done.makespan),
             p50_ms: ms(done.within(0.5)),
@@ -75,9 +75,13 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ok, failed, sends, rejected, makespan_ms, p50_ms, p99_ms, connections } = self;
+        let Self { ok, failed, attempts, rejected, makespan_ms, p50_ms, p99_ms, connections } =
+            self;
         writeln!(f, "{ok} jobs done, {failed} failed, in {makespan_ms} ms")?;
-        writeln!(f, "{sends} requests on {connections} connections, {rejected} rejected with 429")?;
+        writeln!(
+            f,
+            "{attempts} requests on {connections} connections, {rejected} rejected with 429"
+        )?;
         write!(f, "half of the jobs within {p50_ms} ms, 99 of 100 within {p99_ms} ms")
     }
 }

@@ -28,7 +28,7 @@ const PAPER: RGBColor = RGBColor(250, 251, 253);
 const INK: RGBColor = RGBColor(28, 33, 40);
 const PALE: RGBColor = RGBColor(96, 105, 118);
 const GRID: RGBColor = RGBColor(222, 226, 232);
-/// Blue and orange are told apart by nearly everybody.
+/// Blue and orange are distinct to nearly all readers.
 const ACCEPTED: RGBColor = RGBColor(31, 111, 185);
 const REFUSED: RGBColor = RGBColor(226, 93, 20);
 

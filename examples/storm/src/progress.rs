@@ -32,7 +32,7 @@ pub fn bars(work: Work) -> Result<Vec<(Strategy, Bar)>, BoxError> {
 impl Bar {
     pub fn job_ended(&self, tally: &Tally) {
         self.0.inc(1);
-        self.0.set_message(format!("{} sent, {} rejected", tally.sends(), tally.rejected()));
+        self.0.set_message(format!("{} sent, {} rejected", tally.attempts(), tally.rejected()));
     }
 
     pub fn finish(&self) {

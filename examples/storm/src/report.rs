@@ -19,7 +19,7 @@ pub fn table(outcomes: &[Outcome]) {
         let cells = [
             done.ok.to_string(),
             done.failed.to_string(),
-            tally.sends().to_string(),
+            tally.attempts().to_string(),
             tally.rejected().to_string(),
             seconds(done.makespan),
             outcome.times_ideal().map_or_else(|| "–".to_owned(), |times| format!("{times:.2}")),

@@ -115,7 +115,7 @@ impl Strategy {
         }
     }
 
-    /// How long this strategy waits before a further send, and none where it gives up.
+    /// How long this strategy waits before a further attempt, and none where it gives up.
     fn wait(self, retries: usize) -> Option<Duration> {
         match self {
             Self::Naive => (retries < AT_ONCE).then_some(Duration::ZERO),

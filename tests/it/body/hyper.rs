@@ -1,4 +1,4 @@
-//! A real HTTP connection that still holds the body of the first send when the next one begins.
+//! A real HTTP connection that still holds the body of the first attempt when the next one begins.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are no tests to Clippy")]
 
@@ -60,7 +60,7 @@ fn replay_error(error: &(dyn std::error::Error + 'static)) -> Option<NotReplayab
     }
 }
 
-/// The server rejects while the caller is still at its body. The upload ends there, and the next send has all of it.
+/// The server rejects while the caller is still at its body. The upload ends there, and the next attempt has all of it.
 #[tokio::test(start_paused = true)]
 async fn a_rejection_before_the_end_of_the_body() {
     let (mut send, body) = Channel::new(8);
@@ -88,7 +88,7 @@ async fn a_rejection_before_the_end_of_the_body() {
     assert_eq!(accepted.await.unwrap().unwrap().status(), StatusCode::OK);
 }
 
-/// The server refuses and reads no further, so the connection is stuck in the middle of the body, for ever. The next send does not
+/// The server refuses and reads no further, so the connection is stuck in the middle of the body, for ever. The next attempt does not
 /// wait for it.
 #[tokio::test(start_paused = true)]
 async fn a_rejection_by_a_server_that_stops_reading() {

@@ -111,7 +111,7 @@ impl Send {
         Self { id, body, begun: false, data: Vec::new(), trailers: None, over: false }
     }
 
-    /// Reads a frame, if there is one now, and checks it. `rightful` is the send that nothing may keep from going on.
+    /// Reads a frame, if there is one now, and checks it. `rightful` is the attempt that nothing may keep from going on.
     fn read(&mut self, plan: &Plan, rightful: &mut Option<usize>) -> Result<(), TestCaseError> {
         if !self.begun && (self.body.is_replayable() || rightful.is_none()) {
             *rightful = Some(self.id);
@@ -182,39 +182,39 @@ proptest! {
     fn a_body_is_given_whole_or_an_error_says_why_not(plan in plan(), deeds in deeds()) {
         let first = plan.body();
         let mut rightful = None;
-        let mut sends = vec![Send::new(0, first)];
+        let mut attempts = vec![Send::new(0, first)];
         for (id, deed) in (1..).zip(deeds) {
-            if sends.is_empty() {
+            if attempts.is_empty() {
                 break;
             }
             match deed {
                 Deed::Clone(index) => {
-                    let clone = index.get(&sends).body.try_clone();
-                    sends.extend(clone.map(|body| Send::new(id, body)));
+                    let clone = index.get(&attempts).body.try_clone();
+                    attempts.extend(clone.map(|body| Send::new(id, body)));
                 }
                 Deed::Recall(index) => {
-                    if let Some(body) = index.get(&sends).body.rewind() {
+                    if let Some(body) = index.get(&attempts).body.rewind() {
                         rightful = None;
-                        sends.push(Send::new(id, body));
+                        attempts.push(Send::new(id, body));
                     }
                 }
-                Deed::Read(index) => { let at = index.index(sends.len()); sends[at].read(&plan, &mut rightful)? }
-                Deed::ReadOn(index) => { let at = index.index(sends.len()); sends[at].read_on(&plan, &mut rightful)? }
-                Deed::Drop(index) => drop(sends.swap_remove(index.index(sends.len()))),
+                Deed::Read(index) => { let at = index.index(attempts.len()); attempts[at].read(&plan, &mut rightful)? }
+                Deed::ReadOn(index) => { let at = index.index(attempts.len()); attempts[at].read_on(&plan, &mut rightful)? }
+                Deed::Drop(index) => drop(attempts.swap_remove(index.index(attempts.len()))),
             }
         }
-        let last = sends.iter().find_map(|send| send.body.try_clone());
+        let last = attempts.iter().find_map(|send| send.body.try_clone());
         if let Some(body) = last {
             Send::new(usize::MAX, body).read_on(&plan, &mut rightful)?;
         }
-        for mut send in sends {
+        for mut send in attempts {
             send.read_on(&plan, &mut rightful)?;
         }
     }
 
-    /// Without a second send there is no difference to the wrapped body, whatever the cap.
+    /// Without a second attempt there is no difference to the wrapped body, whatever the cap.
     #[test]
-    fn the_first_send_is_intact(plan in plan()) {
+    fn the_first_attempt_is_intact(plan in plan()) {
         let mut send = Send::new(0, plan.body());
         let _kept = send.body.try_clone();
         send.read_on(&plan, &mut None)?;
@@ -222,7 +222,7 @@ proptest! {
         prop_assert_eq!(&send.trailers, &plan.trailers);
     }
 
-    /// Within the cap every later send gives the same.
+    /// Within the cap every later attempt gives the same.
     #[test]
     fn every_replay_is_the_same(mut plan in plan(), reads in prop::collection::vec((0_usize..20, any::<bool>()), 1..5)) {
         plan.max_bytes = 1 << 20;

@@ -110,7 +110,7 @@ async fn a_body_that_was_sent_can_be_sent_again_and_again() {
     assert_eq!(read_whole(kept).await, "one two three");
 }
 
-/// A proxy's replay body doubled the first chunk when a send failed before it had read anything (linkerd2 issue 15649).
+/// A proxy's replay body doubled the first chunk when an attempt failed before it had read anything (linkerd2 issue 15649).
 #[tokio::test]
 async fn a_body_that_was_never_read_is_not_doubled() {
     let (first, kept_one) = kept(words(), 64);
@@ -127,7 +127,7 @@ async fn a_body_that_was_never_read_is_not_doubled() {
 }
 
 #[tokio::test]
-async fn a_later_send_goes_on_where_an_earlier_one_was_dropped() {
+async fn a_later_attempt_goes_on_where_an_earlier_one_was_dropped() {
     let (mut first, kept) = kept(words(), 64);
     assert_eq!(next(&mut first).await, "one ");
     drop(first);
@@ -156,9 +156,9 @@ async fn nothing_is_read_ahead() {
     assert_eq!(polls.load(Ordering::Relaxed), 2);
 }
 
-/// A connection may hold the body of the first send while its response, and with it the next send, is there already.
+/// A connection may hold the body of the first attempt while its response, and with it the next attempt, is there already.
 #[tokio::test]
-async fn a_later_send_takes_over_from_one_that_is_still_alive() {
+async fn a_later_attempt_takes_over_from_one_that_is_still_alive() {
     let (mut first, kept) = kept(words(), 64);
     assert_eq!(next(&mut first).await, "one ");
 
@@ -169,7 +169,7 @@ async fn a_later_send_takes_over_from_one_that_is_still_alive() {
 }
 
 #[tokio::test]
-async fn a_send_that_waits_for_the_body_is_woken_when_it_is_superseded() {
+async fn an_attempt_that_waits_for_the_body_is_woken_when_it_is_superseded() {
     let (mut send, body) = Channel::<Bytes, BoxError>::new(4);
     let (mut first, kept) = kept(body, 64);
     let mut waiting = task::spawn(first.frame());
@@ -187,9 +187,9 @@ async fn a_send_that_waits_for_the_body_is_woken_when_it_is_superseded() {
     assert_eq!(assert_ready!(taking_over.poll()).unwrap().unwrap().into_data().unwrap(), "data");
 }
 
-/// Otherwise an upload that nobody needs any more could grow over the cap during the wait, and the next send would fail.
+/// Otherwise an upload that nobody needs any more could grow over the cap during the wait, and the next attempt would fail.
 #[tokio::test]
-async fn recalling_ends_the_send_that_was_begun() {
+async fn rewinding_ends_the_attempt_that_was_begun() {
     let (mut first, kept) = kept(words(), 13);
     assert_eq!(next(&mut first).await, "one ");
 
@@ -200,7 +200,7 @@ async fn recalling_ends_the_send_that_was_begun() {
 }
 
 #[tokio::test]
-async fn recalling_wakes_the_send_that_waits() {
+async fn rewinding_wakes_the_attempt_that_waits() {
     let (_send, body) = Channel::<Bytes, BoxError>::new(4);
     let (mut first, kept) = kept(body, 64);
     let mut waiting = task::spawn(first.frame());
@@ -222,7 +222,7 @@ async fn cloning_alone_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_superseded_send_still_finishes_what_is_recorded() {
+async fn a_superseded_attempt_still_finishes_what_is_recorded() {
     let (mut first, kept) = kept(words(), 64);
     assert_eq!(next(&mut first).await, "one ");
     assert_eq!(read_whole(kept).await, "one two three");
@@ -231,7 +231,7 @@ async fn a_superseded_send_still_finishes_what_is_recorded() {
 
 /// `is_end_stream` once said so because the wrapped body did, which another send was reading by then.
 #[tokio::test]
-async fn a_superseded_send_foresees_no_end_that_it_does_not_reach() {
+async fn a_superseded_attempt_foresees_no_end_that_it_does_not_reach() {
     let (mut first, mut kept) =
         kept(Script::new([Step::Data("data".into()), Step::Pause]).foreseeing_its_end(), 64);
     next(&mut first).await;
@@ -250,7 +250,7 @@ async fn a_superseded_send_foresees_no_end_that_it_does_not_reach() {
 }
 
 #[tokio::test]
-async fn over_the_cap_the_first_send_goes_on_and_no_other_begins() {
+async fn over_the_cap_the_first_attempt_goes_on_and_no_other_begins() {
     let (mut first, kept) = kept(words(), 7);
     assert_eq!(next(&mut first).await, "one ");
     assert!(first.is_replayable() && kept.is_replayable());
@@ -262,7 +262,7 @@ async fn over_the_cap_the_first_send_goes_on_and_no_other_begins() {
         assert!(body.rewind().is_none());
     }
     assert!(is_too_large(read_error(kept).await));
-    assert_eq!(read_whole(first).await, "three", "the send on its way was disturbed");
+    assert_eq!(read_whole(first).await, "three", "the attempt on its way was disturbed");
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn a_body_known_to_be_too_long_is_sent_once_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_was_kept_is_let_go_at_the_cap() {
+async fn the_record_is_dropped_at_the_cap() {
     let (mut first, _kept) = kept(Script::of_data([vec![1; 2048], vec![2; 2048]]), 4000);
     let chunk = next(&mut first).await;
     assert!(!chunk.is_unique());
@@ -344,7 +344,7 @@ async fn trailers_count_towards_the_cap() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_body_reaches_the_send_that_met_it_and_ends_replays() {
+async fn an_error_of_the_body_reaches_the_attempt_that_met_it_and_ends_replays() {
     let (first, kept) =
         kept(Script::new([Step::Data("half".into()), Step::Fail("disk on fire")]), 64);
     let given = read(first).await;
@@ -367,7 +367,7 @@ async fn a_body_that_ends_before_its_promised_length_is_not_sent_again() {
         }
         let (first, kept) = kept(body, 64);
         assert_eq!(first.size_hint().exact(), Some(8));
-        assert_eq!(read_whole(first).await, "half", "the first send gives what the body gives");
+        assert_eq!(read_whole(first).await, "half", "the first attempt gives what the body gives");
         assert!(!kept.is_replayable());
         assert_eq!(kept.size_hint().exact(), Some(8));
         assert_eq!(read_error(kept).await, NotReplayable::Broken);
@@ -384,7 +384,7 @@ async fn a_body_that_panics_is_not_polled_again() {
 }
 
 #[tokio::test]
-async fn the_wrapped_body_is_let_go_at_its_end() {
+async fn the_wrapped_body_is_dropped_at_its_end() {
     for body in [words(), words().foreseeing_its_end(), Script::new([Step::Trailers(trailers())])] {
         let alive = body.polls();
         let (first, kept) = kept(body, 64);

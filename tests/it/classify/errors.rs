@@ -37,7 +37,7 @@ impl Error for Wrapper {
 }
 
 #[test]
-fn io_errors_are_told_apart_by_kind() {
+fn io_errors_are_classified_by_kind() {
     use io::ErrorKind as Kind;
     for (kind, expected) in [
         (Kind::ConnectionRefused, Some(ErrorClass::Connect)),

@@ -86,7 +86,7 @@ async fn a_rejection_runs_the_handler_and_other_failures_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limited_api_and_a_limited_recovery_sign_nobody_out() {
+async fn a_rate_limited_api_and_recovery_are_no_sign_out() {
     let api = scripted(|_| response(429, &[("retry-after", "1")]));
     let layer = ErrorClassifyLayer::new();
     let recovering = layer.layer(api.clone());
@@ -376,8 +376,8 @@ fn without_a_runtime_the_handler_waits_for_a_rejection_that_has_one() {
         assert_ready!(call.poll()).unwrap();
     }
     assert_eq!((runs.load(SeqCst), layer.status().get()), (0, Unauthenticated));
-    let told = "the unauthenticated handler was not started: no tokio runtime on this thread";
-    assert_eq!(events.named(told).len(), 1);
+    let message = "the unauthenticated handler was not started: no tokio runtime on this thread";
+    assert_eq!(events.named(message).len(), 1);
 
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

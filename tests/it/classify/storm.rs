@@ -63,11 +63,15 @@ where
 async fn the_old_logic_runs_away() {
     let (api, client) = limited();
     every_4xx_is_a_sign_out(client, Instant::now() + STORM).await;
-    assert!(api.handle().attempts() > 30, "one request became {} sends", api.handle().attempts());
+    assert!(
+        api.handle().attempts() > 30,
+        "one request became {} attempts",
+        api.handle().attempts()
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_requests_rejected_for_eleven_seconds_sign_nobody_out() {
+async fn fifty_requests_rate_limited_for_eleven_seconds_are_no_sign_out() {
     let (api, client) = limited();
     let layer = ErrorClassifyLayer::new();
     let recovering = layer.layer(client.clone());

@@ -39,7 +39,7 @@ faults![
     "a_dropped_future_stops_the_inner_call": "the call is spawned" => Spawns,
     "a_success_passes_untouched": "a new body of the same text" => RewritesResponse,
     "an_error_passes_untouched": "only the text is kept" => RewritesError,
-    "every_send_asks_for_readiness": "the second send goes to a bare clone" => SendsUnready,
+    "every_attempt_asks_for_readiness": "the second attempt goes to a bare clone" => AttemptsUnready,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -53,7 +53,7 @@ enum Kind {
     Spawns,
     RewritesResponse,
     RewritesError,
-    SendsUnready,
+    AttemptsUnready,
 }
 
 struct Broken {
@@ -125,7 +125,7 @@ impl Service<Request<Body>> for Broken {
                 let future = self.inner.call(request);
                 Box::pin(async move { future.await.map_err(|error| error.to_string().into()) })
             }
-            Kind::SendsUnready => {
+            Kind::AttemptsUnready => {
                 let mut again = self.inner.clone();
                 let copy = request.clone();
                 let future = self.inner.call(request);

@@ -36,7 +36,7 @@ cases![
     a_dropped_future_stops_the_inner_call,
     a_success_passes_untouched,
     an_error_passes_untouched,
-    every_send_asks_for_readiness,
+    every_attempt_asks_for_readiness,
 ];
 
 macro_rules! check {
@@ -54,7 +54,7 @@ async fn the_readied_instance_is_called(wrap: Wrap) -> Result<(), String> {
         call(&mut client).await?;
     }
     check!(watch.unready_calls() == 0, "{} calls of unready instances", watch.unready_calls());
-    check!(watch.attempts() == 2, "{} sends instead of 2", watch.attempts());
+    check!(watch.attempts() == 2, "{} attempts instead of 2", watch.attempts());
     Ok(())
 }
 
@@ -173,12 +173,12 @@ async fn an_error_passes_untouched(wrap: Wrap) -> Result<(), String> {
         find::<ProbeError>(error.as_ref()) == Some(&ProbeError("of unknown meaning")),
         "the error became `{error}`"
     );
-    check!(watch.attempts() == 1, "{} sends instead of 1", watch.attempts());
+    check!(watch.attempts() == 1, "{} attempts instead of 1", watch.attempts());
     Ok(())
 }
 
 /// Whatever a layer does about a failing response, it does with instances that are ready.
-async fn every_send_asks_for_readiness(wrap: Wrap) -> Result<(), String> {
+async fn every_attempt_asks_for_readiness(wrap: Wrap) -> Result<(), String> {
     for (status, headers) in [
         (429, &[("retry-after", "1")]),
         (503, &[("retry-after", "2")]),

@@ -1,4 +1,4 @@
-//! What is done with the body of a response that nobody waits for.
+//! What is done with the body of a response that no caller waits for.
 
 use std::{
     num::NonZeroUsize,

@@ -11,7 +11,7 @@ use crate::support::{
     probe::{ScriptedResponse, probe},
 };
 
-/// The 202 is no failure, whatever becomes of the request. A full queue is one that may be mended by waiting.
+/// The 202 is no failure, whatever becomes of the request. A full queue is one that may be resolved by waiting.
 #[tokio::test(start_paused = true)]
 async fn a_retry_outside_repeats_nothing_but_the_rejection_of_a_full_queue() {
     let (probe, watch) = probe(4);

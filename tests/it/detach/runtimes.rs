@@ -75,7 +75,7 @@ fn a_shutdown_goes_on_with_what_a_runtime_leaves_that_ends_meanwhile() {
 }
 
 #[test]
-fn what_was_under_way_in_a_runtime_that_is_gone_is_told_and_the_rest_goes_on_in_the_next() {
+fn requests_in_flight_on_a_dropped_runtime_are_interrupted_and_the_next_sends_the_rest() {
     let (mut client, watch, handle, reported) = one_at_a_time();
     watch.push(ScriptedResponse::never());
     let first = runtime_with_three(&mut client);
@@ -108,7 +108,7 @@ fn a_shutdown_works_off_what_a_runtime_has_left_behind() {
 }
 
 #[test]
-fn what_nobody_can_send_any_more_is_told_when_the_last_part_is_dropped() {
+fn requests_without_a_runtime_are_discarded_with_the_last_handle() {
     let (mut client, watch, handle, reported) = one_at_a_time();
     runtime().block_on(detach(&mut client, "a"));
     drop(client);

@@ -39,7 +39,7 @@ async fn pending_requests_are_sent_and_new_ones_are_rejected() {
     let shutdown = handle.shutdown(10 * SECOND);
     let error = send(&mut client, event("late")).await.unwrap_err();
     assert_eq!(not_queued(error.as_ref()), NotQueuedReason::ShutDown);
-    assert!(Classification::of_error(error.as_ref()).is_none(), "waiting does not mend it");
+    assert!(Classification::of_error(error.as_ref()).is_none(), "waiting does not resolve it");
 
     let start = Instant::now();
     // What was over before does not count.

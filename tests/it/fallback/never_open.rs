@@ -380,9 +380,9 @@ async fn a_forbidden_request_is_not_let_in_because_a_limit_is_used_up() {
     let meant = outcome.as_ref().unwrap().extensions().get::<Classification>().unwrap().class();
     assert_eq!((ended(&outcome), meant), (Ended::Passed, Class::RateLimited));
 
-    let told = open.clone().dangerously_let_in_forbidden();
-    assert_eq!(ended(&outcome_of(&told, "/", Ok(forbidden())).await), Ended::Open);
-    let unauthenticated = outcome_of(&told, "/", Ok(response(401, &[]))).await;
+    let lenient = open.clone().dangerously_let_in_forbidden();
+    assert_eq!(ended(&outcome_of(&lenient, "/", Ok(forbidden())).await), Ended::Open);
+    let unauthenticated = outcome_of(&lenient, "/", Ok(response(401, &[]))).await;
     assert_eq!(ended(&unauthenticated), Ended::Passed, "one door is not the other");
 }
 

@@ -115,7 +115,7 @@ async fn a_timeout_inside_fails_open_or_closed() {
     let mut client = FallbackLayer::fail_open(|_| Response::new("late")).layer(limit.layer(probe));
     let response = client.ready().await.unwrap().call(get("/")).await.unwrap();
     assert_eq!(response.extensions().get::<Degraded>().unwrap().class(), ErrorClass::Timeout);
-    assert_eq!(watch.in_flight(), 0, "the call that hung is let go");
+    assert_eq!(watch.in_flight(), 0, "the call that hung is dropped");
     assert_eq!(watch.permits(), 1);
     watch.push(ScriptedResponse::never());
     let mut client = FallbackLayer::fail_closed().layer(limit.layer(watch.service()));
@@ -127,11 +127,11 @@ async fn a_timeout_inside_fails_open_or_closed() {
 #[tokio::test(start_paused = true)]
 async fn a_closure_that_panics_affects_its_own_call_only() {
     let asked = Arc::new(AtomicU32::new(0));
-    let turn = || {
+    let wait = || {
         let asked = Arc::clone(&asked);
         move || assert!(asked.fetch_add(1, Ordering::Relaxed) % 2 == 1, "on purpose")
     };
-    let (now, later) = (turn(), turn());
+    let (now, later) = (wait(), wait());
     let layers = [
         FallbackLayer::fail_open(move |_| {
             now();

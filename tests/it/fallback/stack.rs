@@ -73,7 +73,7 @@ async fn a_call_that_timed_out_gets_the_fallback_and_is_no_sign_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_waits_too_long_for_its_turn_fails_closed() {
+async fn a_request_that_waits_too_long_for_its_permit_fails_closed() {
     let (probe, watch) = probe(4);
     let mut client = Stack::new()
         .retry(RetryOnRateLimit::new().max_retries(0))

@@ -32,7 +32,7 @@ const DEFAULTS: [(Class, Ended, Ended); 10] = [
     (Class::Rejected, Passed, Passed),
 ];
 
-/// What is told of an endpoint. None leaves it as the layer is.
+/// The settings of an endpoint. None leaves those of the layer.
 type Override = fn(FallbackConfig, Class) -> Option<FallbackConfig>;
 
 /// What becomes of a class that is so in an open and so in a closed layer, and whether the layer is open.

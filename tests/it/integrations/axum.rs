@@ -101,7 +101,7 @@ async fn not_queued(reason: &str) -> BoxError {
     client.ready().await.unwrap().call(request("/")).await.map(drop).unwrap_err()
 }
 
-/// The body of a request that was taken over by a later send.
+/// The body of a request that was taken over by a later attempt.
 async fn superseded() -> BoxError {
     let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
     sender.send_data(Bytes::from_static(b"sesame")).await.unwrap();

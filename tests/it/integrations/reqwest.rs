@@ -133,7 +133,7 @@ async fn failure(client: ClientBuilder, url: &str) -> (Option<ErrorClass>, BoxEr
 }
 
 #[tokio::test]
-async fn what_is_asked_and_what_is_answered_arrives_as_it_is() {
+async fn requests_and_responses_pass_unchanged() {
     let server = Server::start(|_| {
         let response = Response::builder().status(418).header("x-response", "yes");
         response.body(Full::from("a teapot")).unwrap()
@@ -162,12 +162,12 @@ async fn what_is_asked_and_what_is_answered_arrives_as_it_is() {
 
 #[tokio::test]
 async fn the_stack_goes_around_a_client_and_sends_a_streamed_body_again() {
-    let server = Server::start(|sends| match sends {
+    let server = Server::start(|attempts| match attempts {
         0 => {
             let response = Response::builder().status(429).header("retry-after-ms", "1");
             response.body(Full::default()).unwrap()
         }
-        _ => ok(sends),
+        _ => ok(attempts),
     })
     .await;
     let token = TokenCacheLayer::new(StaticToken::new("sk_test_7").unwrap())
@@ -275,22 +275,22 @@ async fn readiness_of_what_is_around_the_client_is_passed_on() {
     assert_ready_ok!(ready.poll());
 }
 
-/// A client with a token for `home`, which responds every request with a redirect to `location`.
+/// A client with a token for `origin`, which responds to every request with a redirect to `location`.
 async fn redirected(policy: Policy, location: String) -> (Server, Response<reqwest::Body>) {
-    let home = Server::start(move |sends| match sends {
+    let origin = Server::start(move |attempts| match attempts {
         0 => {
             let response = Response::builder().status(307).header(LOCATION, &location);
             response.body(Full::default()).unwrap()
         }
-        _ => ok(sends),
+        _ => ok(attempts),
     })
     .await;
     let token = TokenCacheLayer::new(StaticToken::new("sk_test_7").unwrap())
-        .allow_origin(home.url("").parse().unwrap());
+        .allow_origin(origin.url("").parse().unwrap());
     let http = ReqwestService::new(client().redirect(policy).build().unwrap());
     let client = token.layer(RetryOnRateLimit::new().layer(http));
-    let response = client.oneshot(get(&home.url("/start"))).await.unwrap();
-    (home, response)
+    let response = client.oneshot(get(&origin.url("/start"))).await.unwrap();
+    (origin, response)
 }
 
 #[tokio::test]
@@ -304,9 +304,9 @@ async fn a_redirect_takes_no_token_to_another_origin() {
 
 #[tokio::test]
 async fn a_redirect_within_the_origin_is_followed_with_the_token() {
-    let (home, response) = redirected(Policy::default(), "/end".to_owned()).await;
+    let (origin, response) = redirected(Policy::default(), "/end".to_owned()).await;
     assert_eq!(response.status(), 200);
-    let [_, seen] = &home.seen()[..] else { panic!("{:?}", home.seen()) };
+    let [_, seen] = &origin.seen()[..] else { panic!("{:?}", origin.seen()) };
     assert_eq!(seen.target, "/end");
     assert_eq!(seen.headers[AUTHORIZATION], "Bearer sk_test_7");
 }
@@ -314,8 +314,8 @@ async fn a_redirect_within_the_origin_is_followed_with_the_token() {
 #[tokio::test]
 async fn without_redirects_the_caller_gets_them_and_nothing_goes_elsewhere() {
     let foreign = Server::start(ok).await;
-    let (home, response) = redirected(Policy::none(), foreign.url("/end")).await;
-    assert_eq!((response.status().as_u16(), home.seen().len()), (307, 1));
+    let (origin, response) = redirected(Policy::none(), foreign.url("/end")).await;
+    assert_eq!((response.status().as_u16(), origin.seen().len()), (307, 1));
     assert_eq!(foreign.seen().len(), 0);
 }
 
@@ -324,12 +324,12 @@ async fn without_redirects_the_caller_gets_them_and_nothing_goes_elsewhere() {
 async fn a_redirect_that_a_client_follows_tells_the_other_origin_the_query() {
     let foreign = Server::start(ok).await;
     let location = foreign.url("/end");
-    let home = Server::start(move |_| {
+    let origin = Server::start(move |_| {
         let response = Response::builder().status(302).header(LOCATION, &location);
         response.body(Full::default()).unwrap()
     })
     .await;
-    let url = home.url("/start?code=secret");
+    let url = origin.url("/start?code=secret");
     for (client, referer) in [(client(), Some(&*url)), (client().referer(false), None)] {
         let service = ReqwestService::new(client.build().unwrap());
         service.oneshot(get(&url)).await.unwrap();
@@ -340,19 +340,19 @@ async fn a_redirect_that_a_client_follows_tells_the_other_origin_the_query() {
 
 #[tokio::test]
 async fn a_body_that_is_not_empty_is_not_sent_again_by_a_redirect() {
-    for (body, status, sends) in [("", 200, 2), ("a name", 307, 1)] {
-        let home = Server::start(|sends| match sends {
+    for (body, status, attempts) in [("", 200, 2), ("a name", 307, 1)] {
+        let origin = Server::start(|attempts| match attempts {
             0 => {
                 let response = Response::builder().status(307).header(LOCATION, "/end");
                 response.body(Full::default()).unwrap()
             }
-            _ => ok(sends),
+            _ => ok(attempts),
         })
         .await;
-        let request = Request::post(home.url("/start")).body(Full::<Bytes>::from(body)).unwrap();
+        let request = Request::post(origin.url("/start")).body(Full::<Bytes>::from(body)).unwrap();
         let service = ReqwestService::new(client().build().unwrap());
         let response = service.oneshot(request).await.unwrap();
-        assert_eq!((response.status().as_u16(), home.seen().len()), (status, sends));
+        assert_eq!((response.status().as_u16(), origin.seen().len()), (status, attempts));
     }
 }
 

@@ -21,14 +21,14 @@ use tower_http::follow_redirect::{
 
 use crate::support::probe::Body;
 
-const HOME: &str = "https://id.example";
+const ALLOWED: &str = "https://id.example";
 
 fn is_not_allowed(error: &BoxError) -> bool {
     let error = find::<Error>(error.as_ref());
     error.is_some_and(|error| matches!(error.kind(), ErrorKind::OriginNotAllowed { .. }))
 }
 
-/// Places that are not `HOME`, however much they look like it.
+/// Places that are not `ALLOWED`, however much they look like it.
 const FOREIGN: [&str; 10] = [
     "https://evil.example/",
     "//evil.example/",
@@ -68,7 +68,7 @@ impl Web {
             response.status(self.status).header("location", self.location)
         } else if uri.path() == "/back" {
             response.status(302).header("location", "https://id.example/end")
-        } else if is_home(&uri) {
+        } else if is_allowed(&uri) {
             response.status(200)
         } else {
             response
@@ -86,11 +86,13 @@ impl Web {
     /// The foreign places that were sent a token.
     fn leaks(&self) -> Vec<Uri> {
         let seen = self.seen().into_iter();
-        seen.filter(|(uri, token)| !is_home(uri) && token.is_some()).map(|(uri, _)| uri).collect()
+        seen.filter(|(uri, token)| !is_allowed(uri) && token.is_some())
+            .map(|(uri, _)| uri)
+            .collect()
     }
 }
 
-fn is_home(uri: &Uri) -> bool {
+fn is_allowed(uri: &Uri) -> bool {
     uri.scheme_str() == Some("https")
         && uri.host() == Some("id.example")
         && matches!(uri.port_u16(), None | Some(443))
@@ -110,7 +112,7 @@ impl Service<Request<Body>> for Web {
     }
 }
 
-/// A layer for tokens of `HOME`, and how many it has fetched.
+/// A layer for tokens of `ALLOWED`, and how many it has fetched.
 fn tokens() -> (TokenCacheLayer, Arc<Mutex<u32>>) {
     let fetched = Arc::new(Mutex::new(0));
     let count = Arc::clone(&fetched);
@@ -118,14 +120,14 @@ fn tokens() -> (TokenCacheLayer, Arc<Mutex<u32>>) {
         *count.lock().unwrap() += 1;
         ready(Ok::<_, Infallible>(Token::bearer("token").unwrap()))
     });
-    (TokenCacheLayer::new(source).allow_origin(HOME.parse().unwrap()), fetched)
+    (TokenCacheLayer::new(source).allow_origin(ALLOWED.parse().unwrap()), fetched)
 }
 
 async fn send<S, B>(mut client: S) -> Result<Response<()>, BoxError>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
 {
-    let request = Request::get(format!("{HOME}/start")).body(Body::default()).unwrap();
+    let request = Request::get(format!("{ALLOWED}/start")).body(Body::default()).unwrap();
     let response = client.ready().await?.call(request).await?;
     Ok(response.map(drop))
 }
@@ -162,7 +164,7 @@ async fn with_the_token_inside_nothing_is_sent_abroad_whatever_the_policy() {
                     _ => token_inside(keeps_all(), &web).await,
                 };
                 let row = format!("{status} {location} policy {policy}: {:?}", web.seen());
-                assert!(web.seen().iter().all(|(uri, _)| is_home(uri)), "{row}");
+                assert!(web.seen().iter().all(|(uri, _)| is_allowed(uri)), "{row}");
                 if let Err(error) = result {
                     assert!(is_not_allowed(&error), "{row}: {error}");
                     assert_eq!(web.seen().len(), 1, "{row}");
@@ -173,7 +175,7 @@ async fn with_the_token_inside_nothing_is_sent_abroad_whatever_the_policy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_token_inside_the_hops_at_home_carry_it() {
+async fn with_the_token_layer_inside_the_hops_within_the_origin_carry_it() {
     for location in
         ["/end", "https://id.example/end", "https://id.example:443/end", "HTTPS://ID.example/end"]
     {

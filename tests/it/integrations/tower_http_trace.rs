@@ -148,7 +148,7 @@ async fn a_body_that_is_late_is_a_failure_as_well() {
     drop(sender);
 }
 
-/// What can be told apart of the errors of a client that is not boxed.
+/// What can be distinguished in the errors of a client that is not boxed.
 #[cfg(feature = "hyper")]
 #[tokio::test]
 async fn the_errors_of_hyper_util_are_known_unboxed() {

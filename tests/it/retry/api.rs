@@ -29,7 +29,7 @@ pub struct Api {
 
 struct Shared {
     reply: Box<dyn Fn(usize) -> Reply + Send + Sync>,
-    sends: Mutex<Vec<Sent>>,
+    attempts: Mutex<Vec<Sent>>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct Sent {
 
 /// Responds to the first attempt with `reply(0)`, the second with `reply(1)` ...
 pub fn api(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Api {
-    let shared = Shared { reply: Box::new(reply), sends: Mutex::default() };
+    let shared = Shared { reply: Box::new(reply), attempts: Mutex::default() };
     Api { shared: Arc::new(shared), ready: false }
 }
 
@@ -95,17 +95,17 @@ pub async fn send(layer: &RetryOnRateLimit, api: &Api, request: Request<Body>) -
 // === impl Api ===
 
 impl Api {
-    pub fn sends(&self) -> Vec<Sent> {
-        self.shared.sends.lock().unwrap().clone()
+    pub fn attempts(&self) -> Vec<Sent> {
+        self.shared.attempts.lock().unwrap().clone()
     }
 
     pub fn count(&self) -> usize {
-        self.shared.sends.lock().unwrap().len()
+        self.shared.attempts.lock().unwrap().len()
     }
 
     /// The times between attempts.
     pub fn gaps(&self) -> Vec<Duration> {
-        self.sends().windows(2).map(|pair| pair[1].at - pair[0].at).collect()
+        self.attempts().windows(2).map(|pair| pair[1].at - pair[0].at).collect()
     }
 
     /// How many instances there are, this one included, and futures of theirs.
@@ -143,9 +143,15 @@ where
             let body = body.map(|whole| whole.to_bytes()).map_err(|error| error.to_string());
             let attempt = head.extensions.get::<Attempt>().map(|attempt| attempt.retries());
             let send = {
-                let mut sends = shared.sends.lock().unwrap();
-                sends.push(Sent { at, method: head.method, headers: head.headers, attempt, body });
-                sends.len() - 1
+                let mut attempts = shared.attempts.lock().unwrap();
+                attempts.push(Sent {
+                    at,
+                    method: head.method,
+                    headers: head.headers,
+                    attempt,
+                    body,
+                });
+                attempts.len() - 1
             };
             (shared.reply)(send)
         })

@@ -42,7 +42,7 @@ async fn send_streaming(api: &Api, request: Request<Streaming>) -> Reply {
 }
 
 fn bodies(api: &Api) -> Vec<Bytes> {
-    api.sends().into_iter().map(|sent| sent.body.unwrap()).collect()
+    api.attempts().into_iter().map(|sent| sent.body.unwrap()).collect()
 }
 
 /// A retry that sent an empty body (octocrab), and one that doubled the first chunk (linkerd2 #15649).
@@ -92,11 +92,11 @@ async fn all_values_of_a_header_field_are_sent_again_in_their_order() {
     }
     let sent = request.headers().clone();
     RetryOnRateLimit::new().layer(api.clone()).oneshot(request).await.unwrap();
-    let sends = api.sends();
-    assert_eq!(sends.len(), 2);
-    assert!(sends.iter().all(|send| send.headers == sent));
+    let attempts = api.attempts();
+    assert_eq!(attempts.len(), 2);
+    assert!(attempts.iter().all(|send| send.headers == sent));
     let is_sensitive = |value: &HeaderValue| value.is_sensitive();
-    assert!(sends[1].headers.get_all("x-kept").iter().map(is_sensitive).eq([false, true]));
+    assert!(attempts[1].headers.get_all("x-kept").iter().map(is_sensitive).eq([false, true]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ fn response(status: u16, headers: &[(&'static str, &str)]) -> Classification {
     Classification::of_response(&Preset::Standard, status, &fields, SystemTime::UNIX_EPOCH).unwrap()
 }
 
-fn told(status: u16) -> Classification {
+fn hinted(status: u16) -> Classification {
     response(status, &[("retry-after", "7")])
 }
 
@@ -49,27 +49,27 @@ fn each_class_of_failure_has_its_row() {
     // The failure, the decision about a repeatable request, and about any other.
     let rows = [
         (response(429, &[]), retry(1, Free), retry(1, Free)),
-        (told(429), retry(7, Free), retry(7, Free)),
-        (told(403), retry(7, Free), retry(7, Free)),
+        (hinted(429), retry(7, Free), retry(7, Free)),
+        (hinted(403), retry(7, Free), retry(7, Free)),
         (response(503, &[]), retry(1, One), Err(NotRepeatable)),
-        (told(503), retry(7, One), retry(7, One)),
+        (hinted(503), retry(7, One), retry(7, One)),
         (response(500, &[]), retry(1, One), Err(NotRepeatable)),
-        (told(500), retry(7, One), Err(NotRepeatable)),
-        (told(502), retry(7, One), Err(NotRepeatable)),
+        (hinted(500), retry(7, One), Err(NotRepeatable)),
+        (hinted(502), retry(7, One), Err(NotRepeatable)),
         (response(425, &[]), retry(1, One), Err(NotRepeatable)),
         (response(408, &[]), retry(1, One), Err(NotRepeatable)),
-        (told(504), retry(7, One), Err(NotRepeatable)),
+        (hinted(504), retry(7, One), Err(NotRepeatable)),
         (error(Class::Timeout), retry(1, One), Err(NotRepeatable)),
         (error(Class::Interrupted), retry(1, One), Err(NotRepeatable)),
         (error(Class::Connect), retry(1, One), retry(1, One)),
         (error(Class::Throttled), retry(1, Free), retry(1, Free)),
-        (told(501), Err(Final), Err(Final)),
-        (told(505), Err(Final), Err(Final)),
-        (told(401), Err(Final), Err(Final)),
+        (hinted(501), Err(Final), Err(Final)),
+        (hinted(505), Err(Final), Err(Final)),
+        (hinted(401), Err(Final), Err(Final)),
         (response(403, &[]), Err(Final), Err(Final)),
-        (told(400), Err(Final), Err(Final)),
-        (told(404), Err(Final), Err(Final)),
-        (told(409), Err(Final), Err(Final)),
+        (hinted(400), Err(Final), Err(Final)),
+        (hinted(404), Err(Final), Err(Final)),
+        (hinted(409), Err(Final), Err(Final)),
         (error(Class::TokenUnavailable), Err(Final), Err(Final)),
     ];
     for (failure, repeatable, other) in rows {
@@ -84,10 +84,10 @@ fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
     let wait = |failure: &Classification, retries, jitter| {
         by_default(failure, Progress { retries, jitter, ..FIRST }).unwrap().wait
     };
-    assert_eq!(wait(&told(429), 0, 0.0), SECOND * 7);
-    assert_eq!(wait(&told(429), 0, 0.5), SECOND * 15 / 2);
-    assert_eq!(wait(&told(429), 2, 0.5), SECOND * 9);
-    assert_eq!(wait(&told(429), 3, 0.0), SECOND * 8);
+    assert_eq!(wait(&hinted(429), 0, 0.0), SECOND * 7);
+    assert_eq!(wait(&hinted(429), 0, 0.5), SECOND * 15 / 2);
+    assert_eq!(wait(&hinted(429), 2, 0.5), SECOND * 9);
+    assert_eq!(wait(&hinted(429), 3, 0.0), SECOND * 8);
     assert_eq!(wait(&response(429, &[]), 0, 0.0), SECOND);
     assert_eq!(wait(&response(429, &[]), 4, 0.25), SECOND * 20);
     assert_eq!(wait(&response(429, &[("retry-after", "0")]), 0, 0.0), SECOND);
@@ -96,7 +96,7 @@ fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
 #[test]
 fn a_hint_never_grants_a_retry_beyond_the_number_allowed() {
     let config = RetryConfig::default().max_retries(2);
-    let at = |retries| decide(&told(429), &config, &Progress { retries, ..FIRST });
+    let at = |retries| decide(&hinted(429), &config, &Progress { retries, ..FIRST });
     assert_eq!(at(1), retry(7, Cost::Free));
     assert_eq!(at(2), Err(Stopped::MaxRetries));
     assert_eq!(at(u32::MAX), Err(Stopped::MaxRetries));
@@ -105,7 +105,7 @@ fn a_hint_never_grants_a_retry_beyond_the_number_allowed() {
 #[test]
 fn a_wait_beyond_max_wait_is_not_begun_and_not_shortened() {
     let config = |seconds| RetryConfig::default().max_wait(SECOND * seconds);
-    let about = |seconds| decide(&told(429), &config(seconds), &FIRST);
+    let about = |seconds| decide(&hinted(429), &config(seconds), &FIRST);
     assert_eq!(about(7), retry(7, Cost::Free));
     assert_eq!(about(6), Err(Stopped::MaxWait));
     assert_eq!(about(0), Err(Stopped::MaxWait));
@@ -116,7 +116,7 @@ fn a_wait_beyond_max_wait_is_not_begun_and_not_shortened() {
 #[test]
 fn a_wait_that_would_pass_the_deadline_is_not_begun() {
     let within =
-        |remaining| by_default(&told(429), Progress { remaining: Some(remaining), ..FIRST });
+        |remaining| by_default(&hinted(429), Progress { remaining: Some(remaining), ..FIRST });
     assert_eq!(within(SECOND * 8), retry(7, Cost::Free));
     assert_eq!(within(SECOND * 7), Err(Stopped::Deadline));
     assert_eq!(within(Duration::ZERO), Err(Stopped::Deadline));
@@ -129,7 +129,7 @@ fn near_a_bound_the_jitter_is_drawn_from_what_is_left() {
     let wait = |max_wait, remaining, jitter| {
         let config = RetryConfig::default().max_wait(max_wait);
         let progress = Progress { remaining, jitter, ..FIRST };
-        decide(&told(429), &config, &progress).unwrap().wait.as_millis()
+        decide(&hinted(429), &config, &progress).unwrap().wait.as_millis()
     };
     let ms = Duration::from_millis;
     assert_eq!(wait(SECOND * 90, None, 0.5), 7500);
@@ -149,7 +149,7 @@ fn a_backoff_without_a_first_step_or_with_a_lower_cap_is_rejected() {
 
 proptest! {
     #[test]
-    fn no_decision_waits_less_than_told_or_beyond_a_bound(
+    fn no_wait_is_shorter_than_the_server_asked_or_beyond_a_bound(
         hint in proptest::option::of(0_u32..=u32::MAX),
         first in 1_u64..10_000, doublings in 0_u32..12, ratio in 0.0..=1.0,
         retries in 0_u32..40, max_retries in 0_u32..40, max_wait in 0_u64..200_000,

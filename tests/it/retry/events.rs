@@ -53,10 +53,10 @@ fn layer() -> RetryOnRateLimit {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_and_a_giving_up_are_told_without_the_query() {
-    let told = events(layer(), api(|_| response(429, &[("retry-after", "7")])), get()).await;
+async fn waits_and_final_failures_are_logged_without_the_query() {
+    let logged = events(layer(), api(|_| response(429, &[("retry-after", "7")])), get()).await;
     assert_eq!(
-        told,
+        logged,
         [
             "INFO tower_heed::retry: waiting to retry endpoint=\"/users/{id}\" \
              class=\"rate_limited\" status=429 wait_ms=7000 retries=0",
@@ -68,9 +68,9 @@ async fn a_wait_and_a_giving_up_are_told_without_the_query() {
 
 #[tokio::test(start_paused = true)]
 async fn a_final_response_is_worth_no_more_than_a_debug_event_and_a_success_none() {
-    let told = events(layer(), api(|_| response(404, &[])), post()).await;
+    let logged = events(layer(), api(|_| response(404, &[])), post()).await;
     assert_eq!(
-        told,
+        logged,
         ["DEBUG tower_heed::retry: not retried endpoint=\"/users/{id}\" \
           class=\"rejected\" status=404 retries=0 stopped=\"final\""]
     );
@@ -85,9 +85,9 @@ async fn an_error_has_no_status_and_a_request_to_no_endpoint_no_pattern() {
     });
     let mut request = get();
     *request.uri_mut() = "https://id.example/other".parse().unwrap();
-    let told = events(layer(), api, request).await;
+    let logged = events(layer(), api, request).await;
     assert_eq!(
-        told,
+        logged,
         ["INFO tower_heed::retry: waiting to retry \
           class=\"connect\" wait_ms=1000 retries=0"]
     );

@@ -26,10 +26,10 @@ async fn a_request_marked_no_retry_is_sent_once() {
 async fn each_further_attempt_is_the_request_as_it_was_and_tells_how_many_came_before() {
     let api = script(&[(429, &[]), (503, &[("retry-after", "1")]), (429, &[])]);
     send(&RetryOnRateLimit::new(), &api, post()).await.unwrap();
-    let sends = api.sends();
-    let attempts: Vec<Option<u32>> = sends.iter().map(|sent| sent.attempt).collect();
-    assert_eq!(attempts, [None, Some(1), Some(2), Some(3)]);
-    for sent in sends {
+    let attempts = api.attempts();
+    let numbers: Vec<Option<u32>> = attempts.iter().map(|sent| sent.attempt).collect();
+    assert_eq!(numbers, [None, Some(1), Some(2), Some(3)]);
+    for sent in attempts {
         assert_eq!((sent.method.as_str(), sent.body.as_deref()), ("POST", Ok(&b"sent"[..])));
         assert_eq!(
             (sent.headers.len(), &sent.headers["x-kept"]),
@@ -45,8 +45,8 @@ fn replaced() -> Reply {
     Ok(response)
 }
 
-fn replaced_for(sends: usize) -> Api {
-    api(move |send| if send < sends { replaced() } else { response(200, &[]) })
+fn replaced_for(attempts: usize) -> Api {
+    api(move |send| if send < attempts { replaced() } else { response(200, &[]) })
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +56,7 @@ async fn after_a_401_whose_token_was_replaced_the_request_is_sent_again_at_once(
     let response = send(&RetryOnRateLimit::new(), &api, post()).await.unwrap();
     assert_eq!((response.status().as_u16(), Instant::now()), (200, start));
     assert_eq!((outcome(&response).attempts(), outcome(&response).waited()), (2, Duration::ZERO));
-    assert_eq!(api.sends()[1].attempt, Some(1));
+    assert_eq!(api.attempts()[1].attempt, Some(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Readiness before each send; the instance that was made ready is the one that is called.
+//! Readiness before each attempt; the instance that was made ready is the one that is called.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use tower_heed::{BoxError, RetryOnRateLimit, error::find};
 use super::api::{Body, Reply, api, get, response, send};
 use crate::support::probe::{ProbeError, probe};
 
-/// A service that is ready for one send and then never again.
+/// A service that is ready for one attempt and then never again.
 pub(super) fn ready_once(
     reply: Reply,
 ) -> BoxCloneService<Request<Body>, http::Response<Body>, BoxError> {
@@ -118,9 +118,9 @@ async fn a_waiting_call_does_not_hold_up_others_under_a_concurrency_limit() {
 #[tokio::test(start_paused = true)]
 async fn an_error_of_an_attempt_may_be_anything_that_boxes() {
     let (inner, watch) = probe(1);
-    watch.push(crate::support::probe::ScriptedResponse::error(ProbeError("of a send")));
+    watch.push(crate::support::probe::ScriptedResponse::error(ProbeError("of an attempt")));
     let error = RetryOnRateLimit::new().layer(inner).oneshot(get()).await.unwrap_err();
-    assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("of a send")));
+    assert_eq!(find::<ProbeError>(error.as_ref()), Some(&ProbeError("of an attempt")));
 
     let never = api(|_| response(200, &[]));
     send(&RetryOnRateLimit::new(), &never, get()).await.unwrap();

@@ -30,7 +30,7 @@ struct Rejection {
 #[derive(Default)]
 struct Log {
     read: usize,
-    let_go: Option<Instant>,
+    released: Option<Instant>,
 }
 
 impl Body for Rejection {
@@ -52,7 +52,7 @@ impl Body for Rejection {
 
 impl Drop for Rejection {
     fn drop(&mut self) {
-        self.log.lock().unwrap().let_go = Some(Instant::now());
+        self.log.lock().unwrap().released = Some(Instant::now());
     }
 }
 
@@ -64,8 +64,8 @@ async fn rejected(
     retry_after: &'static str,
 ) -> (usize, Duration, Duration) {
     let log = Arc::new(Mutex::new(Log::default()));
-    let sends = Arc::new(Mutex::new(Vec::new()));
-    let (seen, sent) = (Arc::clone(&log), Arc::clone(&sends));
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let (seen, sent) = (Arc::clone(&log), Arc::clone(&attempts));
     let server = service_fn(move |_: Request<super::api::Body>| {
         let first = sent.lock().unwrap().is_empty();
         sent.lock().unwrap().push(Instant::now());
@@ -79,9 +79,9 @@ async fn rejected(
     });
     let response = RetryOnRateLimit::new().layer(server).oneshot(get()).await.unwrap();
     assert_eq!(response.status(), 200);
-    let sends = sends.lock().unwrap();
+    let attempts = attempts.lock().unwrap();
     let log = log.lock().unwrap();
-    (log.read, log.let_go.unwrap() - sends[0], sends[1] - sends[0])
+    (log.read, log.released.unwrap() - attempts[0], attempts[1] - attempts[0])
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +119,7 @@ async fn a_dropped_call_that_waits_leaves_nothing_held() {
     assert_pending!(call.poll());
     sleep(SECOND * 10).await;
     assert_pending!(call.poll());
-    assert!(Arc::strong_count(&held) > 1, "the copy for the next send");
+    assert!(Arc::strong_count(&held) > 1, "the copy for the next attempt");
 
     drop(call);
     assert_eq!((inner.instances(), Arc::strong_count(&held)), (before, 1));

@@ -62,11 +62,11 @@ pub(super) fn with_purse(retries: i32) -> (RetryOnRateLimit, Arc<Purse>) {
 
 #[tokio::test(start_paused = true)]
 async fn max_retries_holds_whatever_the_server_says() {
-    for (max_retries, sends) in [(0, 1), (1, 2), (3, 4)] {
+    for (max_retries, attempts) in [(0, 1), (1, 2), (3, 4)] {
         let api = api(|_| response(429, &[("retry-after", "1")]));
         let layer = RetryOnRateLimit::new().max_retries(max_retries);
         let response = send(&layer, &api, get()).await.unwrap();
-        assert_eq!((api.count(), response.status().as_u16()), (sends, 429));
+        assert_eq!((api.count(), response.status().as_u16()), (attempts, 429));
         assert_eq!(stopped(&response), Stopped::MaxRetries);
         assert_eq!(outcome(&response).retry_after(), Some(SECOND));
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -142,7 +142,7 @@ async fn the_deadline_of_a_time_limit_around_counts() {
 
 /// The time limit around has to know that the call was waiting, and not a server that hung.
 #[tokio::test(start_paused = true)]
-async fn a_time_limit_around_is_told_that_the_call_waits() {
+async fn a_timeout_outside_knows_that_the_call_waits() {
     use tower_heed::error::Phase;
 
     // The wait fits into the limit; the readiness after it does not come.

@@ -15,7 +15,7 @@ use super::api::{Body, Script, api, get, outcome, post, request, response, scrip
 use crate::support::probe::probe;
 
 /// Sends a request that fails once like this, and gives how often it was sent.
-async fn sends(request: Request<Body>, status: u16, headers: &'static [(&str, &str)]) -> usize {
+async fn attempts(request: Request<Body>, status: u16, headers: &'static [(&str, &str)]) -> usize {
     let api = api(move |send| response(if send == 0 { status } else { 200 }, headers));
     send(&RetryOnRateLimit::new(), &api, request).await.unwrap();
     api.count()
@@ -24,13 +24,13 @@ async fn sends(request: Request<Body>, status: u16, headers: &'static [(&str, &s
 #[tokio::test(start_paused = true)]
 async fn safe_methods_and_marked_requests_are_repeated_and_others_not() {
     for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE] {
-        assert_eq!(sends(request(method.clone()), 500, &[]).await, 2, "{method}");
+        assert_eq!(attempts(request(method.clone()), 500, &[]).await, 2, "{method}");
     }
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
         let with = |change: fn(&mut Request<Body>)| {
             let mut request = request(method.clone());
             change(&mut request);
-            sends(request, 500, &[])
+            attempts(request, 500, &[])
         };
         assert_eq!(with(|_| {}).await, 1, "{method}");
         assert_eq!(with(|request| _ = request.extensions_mut().insert(Idempotent)).await, 2);
@@ -52,22 +52,22 @@ fn failing(kind: io::ErrorKind) -> super::api::Api {
 #[tokio::test(start_paused = true)]
 async fn a_429_is_sent_again_whatever_the_method() {
     for method in [Method::GET, Method::POST, Method::PATCH, Method::DELETE] {
-        assert_eq!(sends(request(method.clone()), 429, &[]).await, 2, "{method}");
+        assert_eq!(attempts(request(method.clone()), 429, &[]).await, 2, "{method}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_get_is_sent_again_on_5xx_and_time_outs_and_a_post_is_not() {
     for status in [500, 502, 503, 504, 408, 425] {
-        assert_eq!(sends(get(), status, &[]).await, 2, "GET on {status}");
-        assert_eq!(sends(post(), status, &[]).await, 1, "POST on {status}");
+        assert_eq!(attempts(get(), status, &[]).await, 2, "GET on {status}");
+        assert_eq!(attempts(post(), status, &[]).await, 1, "POST on {status}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_post_is_sent_again_on_a_503_that_says_when_and_on_no_other_5xx() {
-    assert_eq!(sends(post(), 503, &[("retry-after", "3")]).await, 2);
-    assert_eq!(sends(post(), 500, &[("retry-after", "3")]).await, 1);
+    assert_eq!(attempts(post(), 503, &[("retry-after", "3")]).await, 2);
+    assert_eq!(attempts(post(), 500, &[("retry-after", "3")]).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +113,7 @@ async fn a_connection_that_was_never_made_is_tried_again_for_a_post_and_one_that
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_have_been_carried_out()
 {
-    for (request, sends) in [(get(), 2), (post(), 1)] {
+    for (request, attempts) in [(get(), 2), (post(), 1)] {
         let (inner, watch) = probe(1);
         watch.push(crate::support::probe::ScriptedResponse::never());
         let client = ServiceBuilder::new()
@@ -121,7 +121,7 @@ async fn an_attempt_that_ran_out_of_its_own_time_is_sent_again_unless_it_may_hav
             .layer(TimeoutLayer::new(Duration::from_secs(2)))
             .service(inner);
         let answered = client.oneshot(request).await;
-        assert_eq!((watch.attempts(), answered.is_ok()), (sends, sends == 2));
+        assert_eq!((watch.attempts(), answered.is_ok()), (attempts, attempts == 2));
     }
 }
 
@@ -167,7 +167,7 @@ async fn what_another_layer_has_left_about_a_response_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_limited_response_that_was_made_an_error_is_waited_for_as_told() {
+async fn a_rate_limited_response_that_was_made_an_error_waits_as_long_as_the_server_asked() {
     let api = script(&[(429, &[("retry-after", "7")]), (404, &[])]);
     let client = ServiceBuilder::new()
         .layer(RetryOnRateLimit::new())

@@ -32,8 +32,8 @@ async fn in_a_thousand_random_cases_no_attempt_comes_early_or_late() {
         let ratio = random.random_range(0.0..=1.0);
         let backoff = Backoff::exponential(first, cap).unwrap().jitter_ratio(ratio);
 
-        let told = hints.clone();
-        let api = api(move |send| match told.get(send) {
+        let hint = hints.clone();
+        let api = api(move |send| match hint.get(send) {
             Some(Some(hint)) => response(429, &[("retry-after", &hint.to_string())]),
             Some(None) => response(429, &[]),
             None => response(200, &[]),
@@ -70,10 +70,13 @@ async fn calls_that_were_rejected_together_come_back_apart() {
     }
     assert!(calls.join_all().await.iter().all(|status| *status == 200));
 
-    let sends = api.sends();
+    let attempts = api.attempts();
     for retry in 1..=2 {
-        let times: HashSet<Instant> =
-            sends.iter().filter(|sent| sent.attempt == Some(retry)).map(|sent| sent.at).collect();
+        let times: HashSet<Instant> = attempts
+            .iter()
+            .filter(|sent| sent.attempt == Some(retry))
+            .map(|sent| sent.at)
+            .collect();
         assert!(times.len() >= 15, "of 20 calls {} came apart at retry {retry}", times.len());
     }
 }
@@ -121,7 +124,7 @@ async fn an_endpoint_waits_by_its_own_backoff() {
     assert_eq!(api.gaps(), [SECOND * 9]);
 }
 
-/// The jitter of a caller with little time left must not eat the time for the send.
+/// The jitter of a caller with little time left must not eat the time for the attempt.
 #[tokio::test(start_paused = true)]
 async fn near_the_deadline_half_of_the_time_left_remains_for_the_attempt() {
     for _ in 0..50 {

@@ -66,7 +66,7 @@ fn with(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_replaced_signs_nobody_out() {
+async fn a_replaced_token_is_no_sign_out() {
     for classify in [ErrorClassifyLayer::new(), ErrorClassifyLayer::new().error_for_status()] {
         let (probe, watch) = probe(4);
         let status = classify.status();
@@ -91,7 +91,7 @@ async fn a_token_that_is_replaced_signs_nobody_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
+async fn a_token_that_stays_rejected_is_a_sign_out_after_two_attempts() {
     let (probe, watch) = probe(4);
     let classify = ErrorClassifyLayer::new().error_for_status();
     let status = classify.status();
@@ -107,7 +107,7 @@ async fn a_token_that_stays_rejected_is_a_sign_out_after_two_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_that_hangs_is_given_up_for_another() {
+async fn an_attempt_that_hangs_is_given_up_for_another() {
     let (probe, watch) = probe(4);
     let mut client = with(ErrorClassifyLayer::new(), probe);
     watch.push(ScriptedResponse::never());

@@ -16,7 +16,7 @@ pub type Watch = ScriptedHandle<Body>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeError(pub &'static str);
 
-/// A probe with `permits`, and what watches it. It responds 200 with an empty body until told otherwise, and counts the calls of
+/// A probe with `permits`, and what watches it. It responds 200 with an empty body by default, and counts the calls of
 /// instances that were not made ready.
 pub fn probe(permits: usize) -> (Probe, Watch) {
     let probe = Probe::new().permits(permits).counts_unready_calls();

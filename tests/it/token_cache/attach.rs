@@ -84,7 +84,7 @@ async fn rule_27_the_value_is_sensitive_and_the_only_one() {
         Ok::<_, std::convert::Infallible>(http::Response::new(()))
     });
     let client = layer(&source).layer(inner);
-    // Once after a wait, once with the token at hand.
+    // Once after a wait, once with the token available.
     for _ in 0..2 {
         client.clone().oneshot(get("/")).await.unwrap();
     }

@@ -118,7 +118,7 @@ async fn followed(polls: u32, client: &Client) -> (bool, Vec<u16>) {
 async fn rule_11_the_first_caller_is_dropped_at_every_point_at_which_it_waits() {
     for polls in 0.. {
         let (client, _, source) = slow();
-        // Nobody else has come yet.
+        // No other caller has come yet.
         let ended = dropped_after(polls, &client).await;
         let (_, statuses) = followed(0, &client).await;
         assert_eq!(statuses, [200; 2 * FOLLOWERS], "dropped after {polls} polls");

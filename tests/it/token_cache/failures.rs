@@ -45,7 +45,7 @@ async fn in_cooldown_without_a_token_exactly_one_fetch_begins_when_it_ends() {
     let wait = no_token(&client).await.retry_after().unwrap();
     advance(wait - Duration::from_millis(1)).await;
     no_token(&client).await;
-    assert_eq!(source.calls(), 1, "never one millisecond earlier than told");
+    assert_eq!(source.calls(), 1, "never one millisecond earlier than the server asked");
     advance(Duration::from_millis(1)).await;
     source.gives(SECOND, With::Lifetime(HOUR));
     let calls: Vec<_> = (0..50)

@@ -341,7 +341,7 @@ fn a_layer_is_built_and_a_refresh_is_skipped_without_a_runtime() {
 
 type Shared<S> = tower::limit::ConcurrencyLimit<S>;
 
-/// The API and the token endpoint are one HTTP client that handles one request at a time.
+/// The API and the token endpoint are one HTTP client thavailableles one request at a time.
 #[tokio::test(start_paused = true)]
 async fn rule_14_a_concurrency_limit_of_one_shared_by_api_and_token_client_does_not_deadlock() {
     let api = Api::default();

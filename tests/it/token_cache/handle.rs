@@ -95,7 +95,7 @@ async fn rule_36_an_invalidated_token_is_never_sent_again() {
     assert_eq!(status(&client).await, 200);
     handle.invalidate(handle.key());
     settle().await;
-    assert_eq!(source.calls(), 1, "nobody has asked for another");
+    assert_eq!(source.calls(), 1, "no caller has asked for another");
     assert_eq!(status(&client).await, 200);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
 

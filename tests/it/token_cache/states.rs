@@ -19,7 +19,7 @@ async fn rule_9_empty_the_first_caller_waits_for_the_fetch_and_nothing_is_fetche
     let (client, api, source) = cached();
     source.gives(3 * SECOND, With::Lifetime(HOUR));
     advance(HOUR).await;
-    assert_eq!(source.calls(), 0, "nobody has asked for a token");
+    assert_eq!(source.calls(), 0, "no caller has asked for a token");
 
     let (status, took) = timed(status(&client)).await;
     assert_eq!((status, took), (200, 3 * SECOND));

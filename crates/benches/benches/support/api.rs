@@ -16,9 +16,9 @@ use tower::Service;
 
 pub(crate) type Body = Full<Bytes>;
 
-/// How the response comes.
+/// When the response comes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Timing {
     AtOnce,
     /// At the second poll: a layer with a timer has to register it.
     AfterOnePending,
@@ -26,11 +26,11 @@ pub(crate) enum Answer {
 
 /// Responds in the process, without a runtime.
 #[derive(Clone, Debug)]
-pub(crate) struct Api(pub(crate) Answer);
+pub(crate) struct Api(pub(crate) Timing);
 
 /// The response of [`Api`].
 #[derive(Debug)]
-pub(crate) struct Answering(Answer);
+pub(crate) struct ResponseFuture(Timing);
 
 /// Builds the request of every call from parts that are shared, as a client does that sends many of them.
 #[derive(Clone, Debug)]
@@ -70,26 +70,26 @@ impl Requests {
 impl Service<Request<Body>> for Api {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answering {
+    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
         drop(divan::black_box(request));
-        Answering(self.0)
+        ResponseFuture(self.0)
     }
 }
 
-// === impl Answering ===
+// === impl ResponseFuture ===
 
-impl Future for Answering {
+impl Future for ResponseFuture {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Answer::AfterOnePending = self.0 {
-            self.0 = Answer::AtOnce;
+        if let Timing::AfterOnePending = self.0 {
+            self.0 = Timing::AtOnce;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

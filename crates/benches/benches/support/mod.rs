@@ -19,8 +19,8 @@ use tower_heed::{
     token_cache::{StaticToken, Token, TokenRequest},
 };
 
-pub(crate) use self::api::{Answer, Body};
 use self::api::{Api, Requests};
+pub(crate) use self::api::{Body, Timing};
 
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl";
 
@@ -103,8 +103,8 @@ impl Subject {
         }
     }
 
-    /// Makes it, calls it a few times, so that its token is at hand, and hands it over. In the context of a runtime.
-    pub(crate) async fn visit(self, response: Answer, visit: impl Visit) {
+    /// Makes it, calls it a few times, so that its token is available, and hands it over. In the context of a runtime.
+    pub(crate) async fn visit(self, response: Timing, visit: impl Visit) {
         let api = Api(response);
         match self {
             Self::Bare => start(api, visit).await,

@@ -1,4 +1,4 @@
-//! One call with a token at hand.
+//! One call with a token available.
 
 use std::{future::Future, sync::Arc, time::Instant};
 

@@ -111,7 +111,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let mut quota = Quota::new();
     let mut events: BinaryHeap<Reverse<(Nanos, u64)>> = BinaryHeap::new();
     let mut what: Vec<Option<Event>> = Vec::new();
-    let mut sends: Vec<Send> = Vec::new();
+    let mut attempts: Vec<Send> = Vec::new();
     let workers = if scenario.job_every > 0 { 0 } else { scenario.workers.min(scenario.jobs) };
     let mut waiting: VecDeque<usize> = (0..workers).collect();
     let mut unstarted = if scenario.job_every > 0 { 0 } else { scenario.jobs - workers };
@@ -160,7 +160,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
             Some(Event::Arrives(send)) => {
                 let response = server.arrive(now);
                 let takes = if response.rate_limited { 0 } else { scenario.takes };
-                if sends[send].permit.is_some() && !sends[send].is_lost {
+                if attempts[send].permit.is_some() && !attempts[send].is_lost {
                     push!(
                         now + takes + scenario.delay(&mut chance),
                         Event::Responded(send, Box::new(response))
@@ -169,7 +169,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                 continue;
             }
             Some(Event::Responded(send, response)) => {
-                let Send { worker, permit, .. } = &mut sends[send];
+                let Send { worker, permit, .. } = &mut attempts[send];
                 quota.on_response(permit.take().unwrap(), instant(now), &response);
                 if response.rate_limited {
                     outcome.rate_limited += 1;
@@ -185,7 +185,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                 }
             }
             Some(Event::Lost(send)) => {
-                let Send { worker, permit, .. } = &mut sends[send];
+                let Send { worker, permit, .. } = &mut attempts[send];
                 quota.on_lost(permit.take().unwrap(), instant(now));
                 waiting.push_front(*worker);
             }
@@ -212,8 +212,8 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
                     let worker = waiting.pop_front().unwrap();
                     let is_lost =
                         scenario.lost.0 > 0 && chance.between(1, 1_000) <= scenario.lost.0;
-                    let send = sends.len();
-                    sends.push(Send { worker, permit: Some(permit), is_lost });
+                    let send = attempts.len();
+                    attempts.push(Send { worker, permit: Some(permit), is_lost });
                     outcome.sent += 1;
                     if is_lost {
                         push!(now + scenario.lost.1, Event::Lost(send));

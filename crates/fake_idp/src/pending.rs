@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header::DATE, request::Parts};
 
 use super::{
-    responses::Answer,
+    responses::BufferedResponse,
     routes::Endpoint,
     seen::{self, Outcome},
     tenant::Tenant,
@@ -19,7 +19,7 @@ pub struct Open {
 }
 
 /// A request on its way, counted.
-pub struct Ticket<'a> {
+pub struct PendingRequest<'a> {
     pub tenant: &'a Tenant,
     endpoint: Endpoint,
     index: usize,
@@ -40,9 +40,9 @@ impl Drop for Open {
     }
 }
 
-// === impl Ticket ===
+// === impl PendingRequest ===
 
-impl<'a> Ticket<'a> {
+impl<'a> PendingRequest<'a> {
     pub fn begin(tenant: &'a Tenant, connection: usize, endpoint: Endpoint, head: &Parts) -> Self {
         let index = tenant.state().seen.arrived(seen::Request {
             at: tenant.wall.offset(),
@@ -65,7 +65,7 @@ impl<'a> Ticket<'a> {
     }
 
     /// Dates the response, and takes note of it before the client can see it.
-    pub fn finish(mut self, mut response: Answer) -> Answer {
+    pub fn finish(mut self, mut response: BufferedResponse) -> BufferedResponse {
         let date = HeaderValue::try_from(self.tenant.wall.date()).expect("a date is ASCII");
         response.headers_mut().entry(DATE).or_insert(date);
         let status = response.status().as_u16();
@@ -77,7 +77,7 @@ impl<'a> Ticket<'a> {
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for PendingRequest<'_> {
     /// hyper drops the response of a client that has left.
     fn drop(&mut self) {
         self.end(Outcome::Abandoned);
