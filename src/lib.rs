@@ -1,8 +1,8 @@
 //! Rate-limit-aware retry, throttling and OAuth tokens for tower HTTP clients.
 //!
 //! A backend calls an identity API. It hits a limit and every caller retries at once; a 429 is treated as a sign-out; a token
-//! is fetched for each call, and a slow upstream holds the login. Each layer of this crate solves one of these around any
-//! HTTP [`Service`](tower_service::Service), alone, in any order, and configured for each endpoint:
+//! is fetched for each call; a slow upstream blocks the login. Each layer solves one of these around any HTTP
+//! [`Service`](tower_service::Service), alone, in any order, and configured for each endpoint:
 //!
 //! | layer | what it does |
 //! |---|---|

@@ -92,9 +92,8 @@ impl ErrorClassifyLayer {
 
     /// Runs `handler` once for each change into [`Unauthenticated`](super::AuthStatus::Unauthenticated).
     ///
-    /// It runs on its own task and does not delay the response. It never runs twice at a time, and no request that it
-    /// sends starts it. It does not run again while the status stays `Unauthenticated`, so it should itself try more than once.
-    /// The [module page](super#recovery) says more.
+    /// The handler runs on its own task, never twice at a time, and its own requests do not start it. It does not run again
+    /// while the status stays `Unauthenticated`, so it should retry a failed login. See the [module page](super#recovery).
     ///
     /// Make the client for the handler's own requests from this layer *before* it gets the handler:
     ///

@@ -1,9 +1,8 @@
-//! Tells what each response *means*, and whether the client is still signed in.
+//! Classifies each response, and tracks whether the client is still signed in.
 //!
-//! Use it on every client of an API with sign-in or rate limits. It keeps a 429 from being treated as a sign-out: a
-//! rate-limited request, a failing server and a timeout say nothing about the credentials, so they never sign anyone out and
-//! never start a recovery. A layer is one *session*: make one for each set of credentials. A proxy that forwards its users'
-//! own credentials has no session; there only the classification is of use.
+//! Use it on every client of an API with sign-in or rate limits. A 429, a failing server and a timeout say nothing about the
+//! credentials, so they never sign anyone out and never start a recovery. A layer is one *session*: make one for each set of
+//! credentials. For a proxy that forwards its users' own credentials only the classification is of use.
 //!
 //! The layer leaves a [`Classification`] in the extensions of each failing response, or turns the response into an
 //! [`Error`](crate::Error). A success passes untouched.
@@ -128,8 +127,8 @@
 //!
 //! # Cloning
 //!
-//! Clones of a layer and all their services share one session: its status, and the runs of the handler. Settings belong to each
-//! clone, and so does the handler. Requests of a clone without a handler change the status; the sign-out that they cause is
+//! Clones of a layer and all their services share one session: its status, and the runs of the handler. Each clone has its own
+//! settings and handler. Requests of a clone without a handler change the status; the sign-out that they cause is
 //! handled by the first 401 to a client with a handler.
 //!
 //! A call costs a reference count and no allocation. A response that does not change the status takes no lock. A failing response

@@ -88,7 +88,6 @@
 //! * *The last layer, service and handle are dropped*: pending requests are still sent.
 //! * *The runtime is dropped*: its requests in flight are `Interrupted`. Queued ones are sent with the next call or
 //!   [`shutdown`](DetachHandle::shutdown), on that runtime. Without one they are `Discarded` with the last layer, service or handle.
-//! * *The runtime is kept and not driven*: its requests are not sent until it is driven or dropped.
 //!
 //! # Defaults
 //!

@@ -14,7 +14,7 @@ use super::{
     send::{Boxed, Sending},
 };
 
-/// A task that sends queued requests, one after the other. It ends when the queue is empty, so that an unused queue has no task.
+/// A task that sends queued requests one by one and ends when the queue is empty.
 #[derive(Debug)]
 pub(super) struct Worker {
     queue: Arc<Queue>,

@@ -6,9 +6,8 @@
 //!   of unread messages.
 //! * **Fail closed**: return an error. For everything that decides something: whether a user may do this, what a user has to pay.
 //!
-//! Do not fail open where the response grants access. This layer never does so for a failure that concerns credentials. But a
-//! permission service that is *down* says nothing about credentials, and an open response to "may they?" is a yes to everyone for as
-//! long as it is down.
+//! Do not fail open where the response grants access: while a permission service is *down*, an open response to "may they?" is a yes
+//! to everyone. The layer refuses to fail open only if the failure itself concerns credentials.
 //!
 //! # Example
 //!

@@ -41,7 +41,7 @@
 //!   rejected too.
 //! * *Session*: the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` never replaces
 //!   `Unauthenticated`.
-//! * *Stale*: for a stored response in `ResponseCacheLayer`. It is served with the mark `Stale`, or dropped and the failure passed on.
+//! * *Stale*: for a stored response in `ResponseCacheLayer`. It is served with the mark `Stale`, or removed and the failure passed on.
 //!   All waiters of a fetch get the same failure; an error comes as the kind [`FetchFailed`](crate::ErrorKind::FetchFailed).
 //! * *Fail open*, *fail closed*: [`FallbackLayer`](crate::FallbackLayer). A fallback response has the mark
 //!   [`Degraded`](crate::extensions::Degraded). `TokenUnavailable` fails open if the issuer is down, and is passed on if it rejected

@@ -118,7 +118,7 @@ impl PrivateKey {
         let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", encode(&header), encode(&claims));
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes())?);
-        // Whoever has it within its minute can use it: it is wiped as a secret is, and so has no buffer that grows.
+        // An assertion is a credential for its minute, so it is wiped; a buffer that grows would leave copies behind.
         let mut assertion =
             Zeroizing::new(String::with_capacity(signed.len() + 1 + signature.len()));
         assertion.extend([signed.as_str(), ".", signature.as_str()]);

@@ -128,8 +128,8 @@ impl ResponseCacheLayer {
 
     /// Caches the responses to the `GET`s that match `pattern`. A pattern of another method has no effect.
     ///
-    /// The closure starts from the layer's own settings as they are now: settings that are made later do not change it. It gives a
-    /// [time to live](ResponseCacheConfig::ttl), without which the requests pass through. An earlier pattern that matches the
+    /// The closure starts from the layer's settings at this call; later ones do not change it. Without a
+    /// [time to live](ResponseCacheConfig::ttl) the requests pass through. An earlier pattern that matches the
     /// same requests is replaced.
     ///
     /// ```

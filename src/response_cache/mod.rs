@@ -69,8 +69,7 @@
 //! The body of a `GET` is ignored, as it has no semantics
 //! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
 //!
-//! The lookup key is a SipHash-2-4 of 128 bits, with a random key for each cache. The cache stores no credential. Two requests
-//! collide only by guessing the key.
+//! The lookup key is a SipHash-2-4 of 128 bits, with a random key for each cache, so that no credential is stored.
 //!
 //! # What is stored
 //!
@@ -101,9 +100,7 @@
 //! A stored response has an `Age`, the header fields of the server except those of the connection, and no extension but
 //! [`Stale`].
 //!
-//! There is no heuristic freshness and no validation by `ETag`: with a configured time to live, both add little. This is why
-//! the layer does not use `http-cache-semantics`, a complete implementation of the RFC: it decides by itself what is configured
-//! here, and keeps a copy of both messages' heads for it.
+//! There is no heuristic freshness and no validation by `ETag`: with a configured time to live, both add little.
 //!
 //! # Single flight
 //!
@@ -118,7 +115,7 @@
 //! response that cannot be stored, requests pass through without waiting for each other, for one minute or for the time to
 //! live, whichever is shorter.
 //!
-//! A fetch has the deadline of the call that begins it, so that no inner layer begins a wait beyond it, and at most
+//! A fetch has the span, the extensions and the deadline of the call that begins it, and takes at most
 //! [`fetch_timeout`](ResponseCacheLayer::fetch_timeout). The refresh of a response that can be served stale has `fetch_timeout`,
 //! whatever the call's deadline. If a deadline ends a fetch and some waiters have more time, one of them begins another, once.
 //! So does one of them if the fetch's runtime is shut down, or is not driven until a second after the limit.
@@ -146,8 +143,7 @@
 //! Paths are compared without their percent-encoding, and otherwise literally. Writes that do not pass through this layer are not
 //! seen.
 //!
-//! A write takes effect when its response arrives: until then stored responses are served, and those that were stored meanwhile
-//! are invalidated with the others. If a server applies a write after its response (202, a lagging replica) or after the call
+//! A write takes effect when its response arrives: it also invalidates what was stored since it was sent. If a server applies a write after its response (202, a lagging replica) or after the call
 //! was given up, responses from before may be stored for their time to live. Use the handle when the write is known to be done.
 //!
 //! # Defaults
@@ -202,8 +198,6 @@
 //!   that call, not the fetch. The phase of its error is `Headers`.
 //! * Inside of layers that turn failing responses into errors. The rate-limit fields of a stored response are outdated: do not
 //!   read them in an outer layer.
-//!
-//! A fetch runs on its own task, in the span of the call that begins it, and carries the extensions of its request.
 //!
 //! # Errors
 //!

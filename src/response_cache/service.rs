@@ -157,7 +157,7 @@ impl<S> ResponseCache<S> {
         }
     }
 
-    /// Takes the instance that was made ready, with whatever it holds, and leaves one that is not.
+    /// Takes the ready instance, with its reservations, and leaves a clone that is not ready.
     fn take_ready(&mut self) -> S
     where
         S: Clone,

@@ -109,7 +109,7 @@ impl StoredResponse {
         }
     }
 
-    /// The bytes that it takes, nearly: its memory, and the tables around it.
+    /// The approximate size in bytes, including its share of the cache's tables.
     pub(super) fn weight(&self) -> usize {
         let trailers = self.trailers.as_ref().map_or(0, memory::bytes);
         let texts = self.body.len() + memory::bytes(&self.headers) + trailers;

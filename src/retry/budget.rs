@@ -6,9 +6,8 @@ use tower::retry::budget::{Budget, TpsBudget};
 
 /// How many retries all callers of a layer together may make after failures of the server or the connection.
 ///
-/// Each success deposits into it, and each such retry withdraws from it. When it is empty, responses are returned as they are, so
-/// that retries do not multiply the load on a server that is down. The retry of a rate-limited request is free: the server has said
-/// when to come back, and has been obeyed.
+/// Each success deposits, and each such retry withdraws. With an empty budget failures are returned as they are, so that retries do
+/// not multiply the load on a server that is down. The retry of a rate-limited request is free: it waits as long as the server asks.
 ///
 /// Clones share one budget. Give the same one to several layers to bound them together.
 ///

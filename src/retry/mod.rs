@@ -131,8 +131,7 @@
 //!
 //! # Cloning
 //!
-//! Clones of the layer and of the service share their settings and the budget. A setter changes one layer and none of its clones;
-//! the budget stays shared.
+//! Clones of the layer and of the service share the budget. A setter changes one layer and none of its clones.
 //!
 //! # Ordering
 //!

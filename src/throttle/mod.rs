@@ -3,8 +3,8 @@
 //! Use it around each client of an API that has limits. All callers that share the layer know what is left, wait for a permit in order,
 //! and continue when the limit allows. Where no limit is known it starts with a few concurrent requests and allows more with each success.
 //!
-//! Do not use it for an API that does not count requests, or instead of [`RetryOnRateLimit`](crate::RetryOnRateLimit): a limit that is
-//! shared with other processes or not announced is still exceeded now and then, and that layer sends again.
+//! Do not use it for an API that does not count requests, nor without [`RetryOnRateLimit`](crate::RetryOnRateLimit): a limit that is
+//! shared with other processes, or not announced, is still exceeded now and then.
 //!
 //! # Example
 //!
@@ -61,8 +61,8 @@
 //! blocks the whole key. A key keeps 64 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).
 //!
 //! A response is rate limited if an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside says so, or else the
-//! [classifier](ThrottleLayer::classifier). An error which says that the request never left (a refused connection, no token) gives its
-//! permit back. After any other error, and for a dropped future, it is unknown whether the server counted the request.
+//! [classifier](ThrottleLayer::classifier). An error that says the request never left (a refused connection, no token) returns its
+//! permit. After any other error, and for a dropped future, it is unknown whether the server counted the request.
 //!
 //! [How the throttle finds the limit](https://docs.rs/crate/tower-heed/latest/source/docs/throttle.md) says what it learns from the
 //! responses and how close it comes.

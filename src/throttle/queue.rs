@@ -138,8 +138,8 @@ impl Queue {
 
     /// Whether `permits` requests of its priority are ahead that would wait until `moment`.
     ///
-    /// Those of other priorities do not count: which of them are served first is only known in the end. Of a queue that is far too
-    /// long only the last ones are looked at, since they wait longest.
+    /// Requests of other priorities do not count, because their order is not known in advance. In a queue that is far too long only
+    /// the last requests are examined, since they wait longest.
     pub(super) fn has_ahead(&self, at: Position, permits: u64, moment: Instant) -> bool {
         let waiting = &self.waiting[at.priority];
         let Ok(permits) = usize::try_from(permits) else { return false };

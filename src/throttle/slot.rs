@@ -58,7 +58,7 @@ pub(super) struct SlotMut<'a> {
     pub(super) slot: &'a mut Slot,
     pub(super) effects: &'a mut Effects,
     pub(super) now: Instant,
-    /// The request that asks: it is not woken, since it sees the result.
+    /// The queued request on whose behalf this runs: not woken, because it sees the result.
     pub(super) asking: Option<Position>,
 }
 

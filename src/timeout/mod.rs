@@ -14,8 +14,7 @@
 //! | `tower_http::timeout::ResponseBodyDeadlineLayer` | from the head to the end of the body | an error of the body | nothing |
 //! | this layer | from the call to the end of the body, one clock | an [`Error`](crate::Error) with limit, phase and endpoint | the [`Deadline`](crate::extensions::Deadline) |
 //!
-//! A layer inside that knows the deadline does not start a wait that would pass it. It returns the response it has at once, with
-//! the time that the server asks to wait.
+//! A layer inside that knows the deadline does not start a wait that would pass it, and returns at once.
 //!
 //! # Example
 //!
@@ -53,8 +52,8 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops the inner one. When the limit is exceeded before the response head, the future returns the error, and
-//! dropping the future ends the inner call. Within the body, the inner body is dropped with the error.
+//! Dropping the future drops the inner one. After a timeout the inner call ends when the future is dropped; a timeout in the body
+//! drops the inner body.
 //!
 //! # Cloning
 //!

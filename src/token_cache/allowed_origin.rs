@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn rule_26_nothing_is_allowed_until_it_is_named() {
-        let refused =
+        let rejected =
             AllowedOrigins::default().check(&"https://id.example/a?token=1".parse().unwrap());
-        let refused = refused.unwrap_err().to_string();
-        assert!(refused.contains("https://id.example:443"), "{refused}");
-        assert!(refused.contains("allow_origin") && !refused.contains("token=1"), "{refused}");
+        let rejected = rejected.unwrap_err().to_string();
+        assert!(rejected.contains("https://id.example:443"), "{rejected}");
+        assert!(rejected.contains("allow_origin") && !rejected.contains("token=1"), "{rejected}");
     }
 
     #[test]
@@ -237,8 +237,8 @@ mod tests {
         for clear in
             ["http://id.internal", "http://128.0.0.1", "http://localhost.example", "http://[::2]"]
         {
-            let refused = clear.parse::<AllowedOrigin>().unwrap_err();
-            assert!(refused.to_string().contains("AllowedOrigin::clear_text"), "{refused}");
+            let rejected = clear.parse::<AllowedOrigin>().unwrap_err();
+            assert!(rejected.to_string().contains("AllowedOrigin::clear_text"), "{rejected}");
         }
         assert!(!allowed(&origins, "http://id.internal/"));
         origins.allow(AllowedOrigin::clear_text("http://id.internal").unwrap());
@@ -247,7 +247,7 @@ mod tests {
 
     /// Addresses that look like an allowed one, or like this machine.
     #[test]
-    fn rule_26_what_only_looks_like_an_allowed_origin_is_refused() {
+    fn rule_26_what_only_looks_like_an_allowed_origin_is_rejected() {
         let mut origins = AllowedOrigins::default();
         allow(&mut origins, "https://tenant.example");
         for uri in [
@@ -302,10 +302,10 @@ mod tests {
             "https://a.example:99999",
             "https://a.example:8a",
         ] {
-            let refused = text.parse::<AllowedOrigin>().unwrap_err();
-            assert!(refused.what().contains(text), "{refused}");
+            let rejected = text.parse::<AllowedOrigin>().unwrap_err();
+            assert!(rejected.what().contains(text), "{rejected}");
         }
-        let refused = "https://user:secret@a.example".parse::<AllowedOrigin>().unwrap_err();
-        assert!(!refused.to_string().contains("secret"), "{refused}");
+        let rejected = "https://user:secret@a.example".parse::<AllowedOrigin>().unwrap_err();
+        assert!(!rejected.to_string().contains("secret"), "{rejected}");
     }
 }

@@ -110,11 +110,10 @@
 //!
 //! # Where the token may go
 //!
-//! Only to the origins that are named. The layer attaches a token to whatever passes, also to an address that came from outside (a
-//! `next` link, a redirect that a layer outside follows), so it must know which servers may see the token:
+//! Only to the origins that are named. An address may come from outside (a `next` link, a redirect that a layer outside follows), so
+//! the layer must know which servers may see the token:
 //! [`allow_origin`](TokenCacheLayer::allow_origin). **Until one is named, every request fails** with
-//! [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed); a default that allowed all would save one line and leak the token with
-//! the first bad link. A program that builds all addresses itself can use
+//! [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed). A program that builds all addresses itself can use
 //! [`allow_any_https_origin`](TokenCacheLayer::allow_any_https_origin). A request whose address is a path alone, for
 //! `hyper::client::conn`, names no server and fails as well. Clear text is for loopback, or for an
 //! [`AllowedOrigin::clear_text`].
@@ -131,10 +130,8 @@
 //! * **It has its own time limit**: a fetch goes on when its callers have left, so their deadlines do not end it.
 //!   [`fetch_timeout`](TokenCacheLayer::fetch_timeout) is the last resort; `ClientCredentials` has a `timeout` for head and body
 //!   of the response.
-//! * **It does not retry**, least of all a 429. A wait inside holds all callers without a token for as long as the issuer says,
-//!   which may be a day, and each further attempt counts against the limit that was hit. As an error of the source, the 429 begins
-//!   a cooldown instead: the present token stays in use, callers without one learn at once how long it lasts, and one fetch begins
-//!   when it is over.
+//! * **It does not retry**, least of all a 429: a wait inside would block all callers without a token for as long as the issuer
+//!   says, which may be a day. As an error of the source, the 429 begins a cooldown instead.
 //! * **It follows no redirects**, which would carry the secret elsewhere, and does not go through this layer.
 //!
 //! It may share its connections, and a concurrency limit, with the client of the API: see *Readiness*.
@@ -182,10 +179,7 @@
 //! resolves as no sign-out, and classifies a missing token by its cause.
 //!
 //! Inside whatever follows redirects, such as tower-http's `FollowRedirect`: each hop is then checked against the allowed origins.
-//! Outside of it the token goes along with every hop unless the redirect policy removes it, and a 401 from wherever that leads is
-//! treated as a rejection of the token.
-//!
-//! A 429 of the API causes no token fetch.
+//! Outside of it, the token goes along with every hop unless the redirect policy removes it.
 //!
 //! # Errors
 //!

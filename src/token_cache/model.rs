@@ -69,7 +69,7 @@ fn wait(cache: &Cache, mut waiter: Waiter) -> Outcome {
     block_on(waiter.outcome())
 }
 
-/// What a call does without a token: looks it up, joins a fetch, carries that out if it began it, and waits.
+/// A call without a token: looks one up, joins or runs a fetch, and waits.
 ///
 /// Of two callers one waits at most: `watch` wakes several in a random order, which `loom` could not repeat.
 fn call(cache: &Cache, how: End) -> (Got, u32) {

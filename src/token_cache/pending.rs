@@ -19,7 +19,7 @@ use crate::{
     extensions::{Attempt, Deadline, NoRetry},
 };
 
-/// A request that has yet to be sent, and the service to send it with, which is not ready.
+/// A request that waits to be sent, and the service for it, which is not ready.
 pub(super) struct PendingRequest<S, B> {
     pub(super) service: S,
     cache: Cache,
@@ -38,11 +38,11 @@ pub(super) struct ReplayGuard<S, B> {
     on_rejection: OnRejection<S, B>,
 }
 
-/// What is done once another token is there.
+/// What to do when another token is available.
 pub(super) enum OnRejection<S, B> {
-    /// The request is sent again. It is boxed, because a call's future would otherwise carry it wherever it is moved.
+    /// Sends the request again. Boxed, to keep the call's future small.
     Replay(Box<PendingRequest<S, B>>),
-    /// The response is marked, so that a layer outside sends the request again. With the budget of a call that has waited.
+    /// Marks the response, so that a layer outside sends the request again. Holds the wait budget of a call that has waited.
     Mark(Option<Box<WaitBudget>>),
     /// Nothing, and nothing waits for the token: it is for the next request.
     Nothing,

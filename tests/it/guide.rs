@@ -96,7 +96,7 @@ async fn session(class: ErrorClass) -> &'static str {
 fn stale(class: ErrorClass) -> &'static str {
     match AfterFailure::of(class) {
         AfterFailure::ServeStale => "served",
-        _ => "forgotten",
+        _ => "removed",
     }
 }
 

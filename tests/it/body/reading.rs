@@ -52,7 +52,7 @@ async fn drain_stops_at_its_limit() {
     send.send_data("hello".into()).await.unwrap();
     send.send_data("world".into()).await.unwrap();
     assert_eq!(drain(body, 9).await, Ending::Cut);
-    assert!(send.send_data("!".into()).await.is_err(), "the body must have been let go");
+    assert!(send.send_data("!".into()).await.is_err(), "the body must have been dropped");
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ impl hyper::rt::Write for Breaks {
     }
 }
 
-/// Routers on the way say so, long after the connection was made. It was taken for one that was never made, and a `POST`
+/// Routers on the way say so, long after the connection was made. It was treated as one that was never made, and a `POST`
 /// that had been sent was sent again.
 #[tokio::test]
 async fn a_connection_that_stood_is_interrupted_whatever_the_system_calls_it() {

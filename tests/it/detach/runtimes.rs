@@ -17,7 +17,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-/// A runtime in which three requests were detached, of which the first is under way.
+/// A runtime in which three requests were detached, of which the first is in flight.
 fn runtime_with_three(client: &mut Detach<Probe>) -> Runtime {
     let runtime = runtime();
     runtime.block_on(async {

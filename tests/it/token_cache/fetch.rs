@@ -268,14 +268,14 @@ fn rule_13_a_runtime_that_is_not_driven_leaves_no_caller_waiting() {
     assert_eq!(driven.block_on(status(&client)), 200);
     assert_eq!((source.calls(), api.tokens()), (1, vec!["token-1".to_owned()]));
 
-    // The first fetch was given up, and does not call the source any more.
+    // The first fetch was abandoned, and does not call the source any more.
     idle.block_on(settle());
     assert_eq!(source.calls(), 1);
     assert_eq!(driven.block_on(status(&client)), 200);
     assert_eq!(api.tokens(), ["token-1", "token-1"]);
 }
 
-/// A fetch that was given up has called its source, and gets its response long after another has ended: the later one stays.
+/// A fetch that was abandoned has called its source, and gets its response long after another has ended: the later one stays.
 #[test]
 fn rule_13_a_fetch_that_ends_late_does_not_replace_a_newer_token() {
     let (release, released) = watch::channel(false);

@@ -153,7 +153,7 @@ async fn rule_18_a_rejection_joins_the_fetch_under_way() {
     assert_eq!(source.reasons(), [FetchReason::Missing, FetchReason::Due]);
 }
 
-/// One caller's refresh is under way, and another's 401 comes meanwhile: it is sent again with what that brings.
+/// One caller's refresh is in flight, and another's 401 comes meanwhile: it is sent again with what that brings.
 #[tokio::test(start_paused = true)]
 async fn rule_18_a_rejection_joins_the_refresh_that_another_caller_began() {
     let (client, api, source) = cached();
@@ -162,7 +162,7 @@ async fn rule_18_a_rejection_joins_the_refresh_that_another_caller_began() {
     source.gives(5 * SECOND, With::Lifetime(HOUR));
     assert_eq!(status(&client).await, 200);
     settle().await;
-    assert_eq!(source.calls(), 2, "under way");
+    assert_eq!(source.calls(), 2, "in flight");
     advance(SECOND).await;
     api.accept(&["token-2"]);
     let calls: Vec<_> = (0..50)
