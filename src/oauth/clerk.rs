@@ -119,7 +119,7 @@ impl<S, B> ClerkM2m<S, B> {
         C::Error: Into<InvalidConfig>,
     {
         let endpoint = client::parse(endpoint)?;
-        client::refuse_clear_text(&endpoint)?;
+        client::reject_clear_text(&endpoint)?;
         let machine = Machine {
             endpoint,
             credentials: machine_secret_key.try_into().map_err(Into::into)?,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AuthMethod, Credentials, RequestFormat,
-    credentials::{Proof, refuse_unsendable},
+    credentials::{Proof, reject_unsendable},
     encode,
     exchange::Terms,
 };
@@ -49,7 +49,7 @@ impl Client {
         credentials: Credentials,
     ) -> Result<Self, InvalidConfig> {
         let endpoint = parse(endpoint)?;
-        refuse_unsendable("client id", &id)?;
+        reject_unsendable("client id", &id)?;
         let client = Self {
             endpoint,
             id,
@@ -64,8 +64,8 @@ impl Client {
         Ok(client.named())
     }
 
-    pub(super) fn refuse_clear_text(&self) -> Result<(), InvalidConfig> {
-        refuse_clear_text(&self.endpoint)
+    pub(super) fn reject_clear_text(&self) -> Result<(), InvalidConfig> {
+        reject_clear_text(&self.endpoint)
     }
 
     pub(super) fn with_auth_method(self, auth_method: AuthMethod) -> Self {
@@ -135,7 +135,7 @@ impl Client {
 
     /// Signs once, to check that an assertion is not longer than the issuer accepts.
     #[cfg(feature = "private-key-jwt")]
-    pub(super) fn refuse_assertions_beyond(&self, limit: usize) -> Result<(), InvalidConfig> {
+    pub(super) fn reject_assertions_beyond(&self, limit: usize) -> Result<(), InvalidConfig> {
         let Proof::Key(private) = &*self.credentials.proof() else { return Ok(()) };
         match self.assertion(private) {
             Some(assertion) if assertion.len() <= limit => Ok(()),
@@ -163,7 +163,7 @@ impl fmt::Debug for Client {
     }
 }
 
-pub(super) fn refuse_clear_text(endpoint: &Uri) -> Result<(), InvalidConfig> {
+pub(super) fn reject_clear_text(endpoint: &Uri) -> Result<(), InvalidConfig> {
     if Origin::of(endpoint).is_some_and(Origin::is_confidential) {
         return Ok(());
     }

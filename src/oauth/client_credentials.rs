@@ -128,7 +128,7 @@ impl<S, B> ClientCredentials<S, B> {
         C::Error: Into<InvalidConfig>,
     {
         let source = Self::over_clear_text(service, token_endpoint, client_id, credentials)?;
-        source.client.refuse_clear_text()?;
+        source.client.reject_clear_text()?;
         Ok(source)
     }
 
@@ -184,7 +184,7 @@ impl<S, B> ClientCredentials<S, B> {
         value: impl Into<String>,
     ) -> Result<Self, InvalidConfig> {
         let name = name.into();
-        encode::refuse_reserved(&name)?;
+        encode::reject_reserved(&name)?;
         Ok(self.map_key(|key| key.with_parameter(name, value)))
     }
 

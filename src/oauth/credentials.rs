@@ -60,7 +60,7 @@ impl Credentials {
     /// It is empty or has a control character, a line break at the end for example. The error does not show it.
     pub fn secret(secret: impl Into<String>) -> Result<Self, InvalidConfig> {
         let secret = Zeroizing::new(secret.into());
-        refuse_unsendable("client secret", &secret)?;
+        reject_unsendable("client secret", &secret)?;
         Ok(Self::of(Proof::Secret(secret)))
     }
 
@@ -156,7 +156,7 @@ impl fmt::Debug for Credentials {
 
 /// Secrets and ids are `*VSCHAR` (RFC 6749, appendices A.1 and A.2). Other characters beyond ASCII are sent as UTF-8, since issuers
 /// accept them; a control character is always a mistake, most often the line break at the end of a file.
-pub(super) fn refuse_unsendable(what: &'static str, value: &str) -> Result<(), InvalidConfig> {
+pub(super) fn reject_unsendable(what: &'static str, value: &str) -> Result<(), InvalidConfig> {
     if value.is_empty() {
         return Err(InvalidConfig::new(what, "it is empty"));
     }

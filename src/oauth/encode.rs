@@ -25,7 +25,7 @@ const RESERVED: [&str; 9] = [
     "redirect_uri",
 ];
 
-pub(super) fn refuse_reserved(name: &str) -> Result<(), InvalidConfig> {
+pub(super) fn reject_reserved(name: &str) -> Result<(), InvalidConfig> {
     if RESERVED.contains(&name) || name.is_empty() {
         let what = format!("token request parameter `{name}`");
         return Err(InvalidConfig::new(
@@ -144,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn reserved_parameters_are_refused() {
+    fn reserved_parameters_are_rejected() {
         for name in ["client_secret", "scope", ""] {
-            assert!(refuse_reserved(name).unwrap_err().what().contains(name));
+            assert!(reject_reserved(name).unwrap_err().what().contains(name));
         }
-        refuse_reserved("resource").unwrap();
+        reject_reserved("resource").unwrap();
     }
 }

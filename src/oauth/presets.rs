@@ -36,13 +36,13 @@ where
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
-        refuse_no_host("Auth0 domain", domain)?;
+        reject_no_host("Auth0 domain", domain)?;
         let endpoint = format!("https://{domain}/oauth/token");
         let source = Self::new(service, &endpoint, client_id, credentials)?
             .audience(format!("https://{domain}/api/v2/"))
             .asserting_to(format!("https://{domain}/"));
         #[cfg(feature = "private-key-jwt")]
-        source.client.refuse_assertions_beyond(2048)?;
+        source.client.reject_assertions_beyond(2048)?;
         Ok(source)
     }
 
@@ -62,7 +62,7 @@ where
         client_id: impl Into<String>,
         key: super::PrivateKey,
     ) -> Result<Self, InvalidConfig> {
-        refuse_no_host("Okta domain", domain)?;
+        reject_no_host("Okta domain", domain)?;
         Self::new(service, &format!("https://{domain}/oauth2/v1/token"), client_id, key)
     }
 
@@ -86,8 +86,8 @@ where
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
-        refuse_no_host("Okta domain", domain)?;
-        refuse_no_segment("Okta authorization server", server)?;
+        reject_no_host("Okta domain", domain)?;
+        reject_no_segment("Okta authorization server", server)?;
         let endpoint = format!("https://{domain}/oauth2/{server}/v1/token");
         let source = Self::new(service, &endpoint, client_id, credentials)?;
         Ok(source.auth_method(AuthMethod::ClientSecretBasic))
@@ -114,7 +114,7 @@ where
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
-        refuse_no_segment("Keycloak realm", realm)?;
+        reject_no_segment("Keycloak realm", realm)?;
         if base.contains(['?', '#']) {
             // Not repeated: it may hold a password.
             let why = "expected an address as `https://host`, without a query or a fragment";
@@ -140,7 +140,7 @@ where
     }
 }
 
-fn refuse_no_host(what: &'static str, domain: &str) -> Result<(), InvalidConfig> {
+fn reject_no_host(what: &'static str, domain: &str) -> Result<(), InvalidConfig> {
     let host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
     if domain.is_empty() || !domain.bytes().all(host) {
         let why = "expected a host name alone, as `acme.eu.auth0.com`";
@@ -154,7 +154,7 @@ fn shown(what: &'static str, value: &str) -> String {
     if value.contains('@') { what.into() } else { format!("{what} `{value}`") }
 }
 
-fn refuse_no_segment(what: &'static str, name: &str) -> Result<(), InvalidConfig> {
+fn reject_no_segment(what: &'static str, name: &str) -> Result<(), InvalidConfig> {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%');
     if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {

@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn answers_come_in_order_and_then_the_others() {
+async fn responses_come_in_order_and_then_the_others() {
     let api = Probe::new()
         .otherwise(|request| ScriptedResponse::status(418).body(request.uri().path().to_owned()));
     let script = api.handle();

@@ -35,7 +35,7 @@ fn of_response(failures: ClassesAsFailures, response: &Response<Body>) -> Option
 }
 
 #[test]
-fn answers_are_failures_by_their_class() {
+fn responses_are_failures_by_their_class() {
     for (status, class) in [
         (200, None),
         (304, None),

@@ -68,7 +68,7 @@ fn late_body() -> Channel<Bytes> {
 
 /// A refused response that is dropped unread closes its connection, and each retry opens another.
 #[tokio::test]
-async fn refused_requests_over_a_pool_open_no_more_connections_than_there_are_workers() {
+async fn rejected_requests_over_a_pool_open_no_more_connections_than_there_are_workers() {
     let counts = Arc::new(Counts::default());
     let address = serve(Arc::clone(&counts)).await;
     let pool = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
