@@ -44,6 +44,13 @@ impl AttemptSpanLayer {
         self
     }
 
+    /// Names the stack that this layer belongs to: the attribute `tower_heed.stack` of its spans. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        Arc::make_mut(&mut self.settings).endpoints.set_stack(name.into());
+        self
+    }
+
     /// Sets the methods that spans name. Any other method is shown as `_OTHER`, in a span named `HTTP`.
     ///
     /// By default these are the methods of [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9), `PATCH` and `QUERY`.

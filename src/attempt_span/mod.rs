@@ -19,6 +19,7 @@
 //! | `network.protocol.version` | `1.1`, `2`: the version of the response |
 //! | `error.type` | a status of 400 or above; the name of an error's [`ErrorClass`], or `_OTHER` without one; `cancelled` |
 //! | status (`otel.status_code`) | `ERROR` together with `error.type`, else unset; never with a description |
+//! | `tower_heed.stack` | the [name](AttemptSpanLayer::name) of the stack, if it has one |
 //!
 //! These are all the attributes that the conventions require of a client, and all they recommend except the peer's address, which
 //! a layer does not see. The conventions' own list of values to redact (`sig`, `Signature`, ...) is shorter: APIs put secrets under

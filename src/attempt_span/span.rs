@@ -47,6 +47,7 @@ pub(super) fn begin<B>(
         http.response.status_code = Empty,
         network.protocol.version = Empty,
         "error.type" = Empty,
+        tower_heed.stack = endpoint.stack(),
     )
 }
 

@@ -69,7 +69,7 @@ impl Call {
     #[cold]
     fn on_failure(&self, failure: &Classification, is_replaced: bool) {
         if failure.class() == ErrorClass::RateLimited {
-            events::rate_limited(failure, self.settings.endpoints.at(self.endpoint).pattern());
+            events::rate_limited(failure, &self.settings.endpoints.at(self.endpoint));
         }
         self.observe(if is_replaced { Evidence::Nothing } else { Evidence::of(failure) });
     }
@@ -102,6 +102,7 @@ impl Call {
             return;
         }
         let handler = self.settings.handler.as_ref().filter(|_| !self.is_recovery);
-        self.settings.session.observe(evidence, self.sent, handler);
+        let stack = self.settings.endpoints.stack();
+        self.settings.session.observe(evidence, self.sent, handler, stack);
     }
 }

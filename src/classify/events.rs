@@ -1,15 +1,16 @@
 //! The events of this layer. None holds a URL or the text of a header.
 
-use super::{AuthStatus, Classification};
-use crate::clock::millis;
+use super::{AuthStatus, Classification, ClassifyConfig};
+use crate::{clock::millis, endpoint::Endpoint};
 
-pub(super) fn rate_limited(failure: &Classification, endpoint: Option<&str>) {
+pub(super) fn rate_limited(failure: &Classification, endpoint: &Endpoint<'_, ClassifyConfig>) {
     let limit = failure.rate_limit();
     tracing::warn!(
         target: "tower_heed::classify",
         class = failure.class().as_str(),
         status = failure.status().map(|status| status.as_u16()),
-        endpoint,
+        stack = endpoint.stack(),
+        endpoint = endpoint.pattern(),
         limit = limit.and_then(|limit| limit.limit()),
         remaining = limit.and_then(|limit| limit.remaining()),
         reset_ms = limit.and_then(|limit| limit.reset()).map(millis),
@@ -19,11 +20,12 @@ pub(super) fn rate_limited(failure: &Classification, endpoint: Option<&str>) {
     );
 }
 
-pub(super) fn status_changed(from: AuthStatus, to: AuthStatus) {
+pub(super) fn status_changed(stack: Option<&str>, from: AuthStatus, to: AuthStatus) {
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
                 target: "tower_heed::classify",
+                stack,
                 from = from.as_str(),
                 to = to.as_str(),
                 "auth status changed"
@@ -37,13 +39,14 @@ pub(super) fn status_changed(from: AuthStatus, to: AuthStatus) {
     }
 }
 
-pub(super) fn no_runtime() {
+pub(super) fn no_runtime(stack: Option<&str>) {
     tracing::error!(
         target: "tower_heed::classify",
+        stack,
         "the unauthenticated handler was not started: no tokio runtime on this thread"
     );
 }
 
-pub(super) fn handler_panicked() {
-    tracing::error!(target: "tower_heed::classify", "the unauthenticated handler panicked");
+pub(super) fn handler_panicked(stack: Option<&str>) {
+    tracing::error!(target: "tower_heed::classify", stack, "the unauthenticated handler panicked");
 }

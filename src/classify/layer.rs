@@ -45,6 +45,13 @@ impl ErrorClassifyLayer {
         self.base(|config| config.classifier(classifier))
     }
 
+    /// Names the stack that this layer belongs to: the field `stack` of its events. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        Arc::make_mut(&mut self.settings).endpoints.set_stack(name.into());
+        self
+    }
+
     /// Turns failing responses into an `Err` of the kind [`ErrorKind::Response`](crate::ErrorKind::Response).
     pub fn error_for_status(self) -> Self {
         self.base(ClassifyConfig::error_for_status)

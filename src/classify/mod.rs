@@ -104,6 +104,8 @@
 //! | `ERROR` | `the unauthenticated handler panicked` | |
 //! | `ERROR` | `the unauthenticated handler was not started: no tokio runtime on this thread` | |
 //!
+//! Each event of a [named](ErrorClassifyLayer::name) layer has the name as `stack`.
+//!
 //! # Defaults
 //!
 //! | setting | default | why |

@@ -29,7 +29,10 @@ pub(super) struct Tracker {
 }
 
 /// Ends a run when the handler returns, panics, or is dropped with its runtime.
-struct Run(Arc<Tracker>);
+struct Run {
+    tracker: Arc<Tracker>,
+    stack: Option<Arc<str>>,
+}
 
 // === impl Tracker ===
 
@@ -60,24 +63,32 @@ impl Tracker {
         evidence: Evidence,
         sent: Generation,
         handler: Option<&Handler>,
+        stack: Option<&Arc<str>>,
     ) {
         if !self.snapshot().is_settled(evidence, handler.is_some()) {
-            self.apply(evidence, sent, handler);
+            self.apply(evidence, sent, handler, stack);
         }
     }
 
-    fn apply(self: &Arc<Self>, evidence: Evidence, sent: Generation, handler: Option<&Handler>) {
+    fn apply(
+        self: &Arc<Self>,
+        evidence: Evidence,
+        sent: Generation,
+        handler: Option<&Handler>,
+        stack: Option<&Arc<str>>,
+    ) {
+        let name = stack.map(|name| &**name);
         let startable = handler.map(|handler| (handler, Handle::try_current()));
         let may_start = matches!(startable, Some((_, Ok(_))));
         let step = self.step(evidence, sent, may_start);
         if let Some((from, to)) = step.change {
-            events::status_changed(from, to);
+            events::status_changed(name, from, to);
             if let (AuthStatus::Unauthenticated, Some((_, Err(_)))) = (to, &startable) {
-                events::no_runtime();
+                events::no_runtime(name);
             }
         }
         if let (true, Some((handler, Ok(runtime)))) = (step.starts, startable) {
-            let run = Run(Arc::clone(self));
+            let run = Run { tracker: Arc::clone(self), stack: stack.cloned() };
             let handler = Arc::clone(handler);
             // The handler is called on its task, so that it does not delay the response.
             drop(runtime.spawn(async move {
@@ -120,10 +131,10 @@ impl Tracker {
 impl Drop for Run {
     fn drop(&mut self) {
         if thread::panicking() {
-            events::handler_panicked();
+            events::handler_panicked(self.stack.as_deref());
         }
-        let mut session = self.0.lock();
+        let mut session = self.tracker.lock();
         session.run_ended();
-        self.0.publish(&session);
+        self.tracker.publish(&session);
     }
 }

@@ -11,6 +11,7 @@ pub(super) fn failed(request: &DetachedRequest, failure: &Failure) {
     };
     tracing::warn!(
         target: TARGET,
+        stack = request.stack().map(|name| &**name),
         endpoint = request.endpoint(),
         cause = failure.as_str(),
         class = failure.class().map(|class| class.as_str()),
@@ -19,22 +20,23 @@ pub(super) fn failed(request: &DetachedRequest, failure: &Failure) {
     );
 }
 
-pub(super) fn callback_panicked() {
-    tracing::error!(target: TARGET, "callback of a detached request panicked");
+pub(super) fn callback_panicked(stack: Option<&str>) {
+    tracing::error!(target: TARGET, stack, "callback of a detached request panicked");
 }
 
 /// Logs the first rejection only.
-pub(super) fn full(max_queued: usize) {
-    tracing::warn!(target: TARGET, max_queued, "queue of detached requests is full");
+pub(super) fn full(stack: Option<&str>, max_queued: usize) {
+    tracing::warn!(target: TARGET, stack, max_queued, "queue of detached requests is full");
 }
 
-pub(super) fn no_longer_full(rejected: u64) {
-    tracing::info!(target: TARGET, rejected, "queue of detached requests has room again");
+pub(super) fn no_longer_full(stack: Option<&str>, rejected: u64) {
+    tracing::info!(target: TARGET, stack, rejected, "queue of detached requests has room again");
 }
 
-pub(super) fn shut_down(report: &DetachReport) {
+pub(super) fn shut_down(stack: Option<&str>, report: &DetachReport) {
     tracing::info!(
         target: TARGET,
+        stack,
         succeeded = report.succeeded(),
         failed = report.failed(),
         dropped = report.dropped(),

@@ -10,6 +10,7 @@ use crate::{
 /// A request that was sent in the background. It has what a log may show: no query, no header and no body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetachedRequest {
+    stack: Option<Arc<str>>,
     endpoint: Arc<str>,
     method: Method,
     path: Box<str>,
@@ -37,9 +38,14 @@ pub(super) type Outcome = Result<StatusCode, Box<Failure>>;
 // === impl DetachedRequest ===
 
 impl DetachedRequest {
-    pub(super) fn of<B>(request: &Request<B>, endpoint: Arc<str>) -> Self {
+    pub(super) fn of<B>(request: &Request<B>, endpoint: Arc<str>, stack: Option<Arc<str>>) -> Self {
         let (method, path) = (request.method().clone(), request.uri().path().into());
-        Self { endpoint, method, path }
+        Self { stack, endpoint, method, path }
+    }
+
+    /// The name of the stack that the layer belongs to.
+    pub(super) const fn stack(&self) -> Option<&Arc<str>> {
+        self.stack.as_ref()
     }
 
     /// The pattern of the endpoint.

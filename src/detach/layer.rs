@@ -66,6 +66,12 @@ impl DetachLayer {
         Self { settings: Arc::new(settings) }
     }
 
+    /// Names the stack that this layer is around: the field `stack` of its events, and the label `stack` of its metrics. By default
+    /// there is none. Give it the name of the [stack](crate::Stack::name) inside.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.set(|settings| settings.endpoints.set_stack(name.into()))
+    }
+
     /// Detaches the requests that match `pattern`.
     ///
     /// ```

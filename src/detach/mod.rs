@@ -159,6 +159,8 @@
 //! | `INFO` | `queue of detached requests has room again`, once it is half empty | `rejected` |
 //! | `INFO` | `queue of detached requests was shut down` | `succeeded`, `failed`, `dropped` |
 //! | `ERROR` | `callback of a detached request panicked` | |
+//!
+//! Each event of a [named](DetachLayer::name) layer has the name as `stack`.
 
 mod body;
 mod events;

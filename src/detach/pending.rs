@@ -52,6 +52,7 @@ impl PendingRequest {
 
     fn report(&mut self, outcome: Outcome) {
         let Some(request) = self.request.take() else { return };
+        let stack = request.stack().cloned();
         let Callbacks { on_failure, on_success } = mem::take(&mut self.callbacks);
         let report = AssertUnwindSafe(|| match outcome {
             Ok(status) => {
@@ -70,7 +71,7 @@ impl PendingRequest {
         });
         self.span.in_scope(|| {
             if catch_unwind(report).is_err() {
-                events::callback_panicked();
+                events::callback_panicked(stack.as_deref());
             }
         });
     }

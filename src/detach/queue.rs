@@ -34,6 +34,7 @@ impl Queue {
         self: &Arc<Self>,
         job: Job,
         limits: Limits,
+        stack: Option<&Arc<str>>,
     ) -> Result<(), NotQueuedReason> {
         let Ok(runtime) = Handle::try_current() else {
             job.request.withdraw();
@@ -41,6 +42,7 @@ impl Queue {
         };
         let mut state = self.lock();
         state.limits = limits;
+        state.stack = stack.cloned();
         let Some(reason) = state.rejection() else {
             state.queued.push_back(job);
             drop(state);
@@ -50,7 +52,7 @@ impl Queue {
         let is_first = matches!(reason, NotQueuedReason::Full { .. }) && state.reject();
         drop(state);
         if is_first {
-            events::full(limits.max_queued);
+            events::full(stack.map(|name| &**name), limits.max_queued);
         }
         job.request.withdraw();
         Err(reason)
@@ -81,10 +83,10 @@ impl Queue {
         state.next_number += 1;
         state.in_flight.push((number, request));
         state.busy += 1;
-        let rejected = state.has_room_again();
+        let rejected = state.has_room_again().map(|rejected| (state.stack.clone(), rejected));
         drop(state);
-        if let Some(rejected) = rejected {
-            events::no_longer_full(rejected);
+        if let Some((stack, rejected)) = rejected {
+            events::no_longer_full(stack.as_deref(), rejected);
         }
         Some((number, sending))
     }

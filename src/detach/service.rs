@@ -45,15 +45,16 @@ impl<S> Detach<S> {
         let settings = &self.settings;
         // The deadline is the call's, which ends here. The ambient one does not reach the worker's task.
         request.extensions_mut().remove::<Deadline>();
-        let detached = DetachedRequest::of(&request, Arc::clone(&endpoint));
+        let stack = settings.endpoints.stack();
+        let detached = DetachedRequest::of(&request, Arc::clone(&endpoint), stack.cloned());
         let reader =
             Reader { classifier: Arc::clone(&settings.classifier), clock: settings.clock.clone() };
-        let meter = Meter::named(Some(Arc::clone(&endpoint)));
+        let meter = Meter::named(Some(Arc::clone(&endpoint)), stack.cloned());
         let job = Job {
             request: PendingRequest::new(detached, settings.callbacks.clone(), &meter),
             sending: send(self.inner.clone(), request, reader),
         };
-        match settings.queue.enqueue(job, settings.limits) {
+        match settings.queue.enqueue(job, settings.limits, stack) {
             Ok(()) => {
                 meter.detached();
                 Ok(())

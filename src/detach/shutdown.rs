@@ -29,8 +29,10 @@ impl Queue {
         if tokio::time::timeout(limit, self.until_idle()).await.is_err() {
             self.drop_pending();
         }
-        let report = self.lock().totals.since(before);
-        events::shut_down(&report);
+        let state = self.lock();
+        let (report, stack) = (state.totals.since(before), state.stack.clone());
+        drop(state);
+        events::shut_down(stack.as_deref(), &report);
         report
     }
 

@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, fmt, mem};
+use std::{collections::VecDeque, fmt, mem, sync::Arc};
 
 use super::{DetachReport, pending::PendingRequest, send::Sending};
 use crate::error::NotQueuedReason;
@@ -30,6 +30,8 @@ pub(super) struct State {
     /// The workers with a request or its response body.
     pub(super) busy: usize,
     pub(super) limits: Limits,
+    /// The name of the stack of the layer that enqueued last.
+    pub(super) stack: Option<Arc<str>>,
     pub(super) is_shut_down: bool,
     /// The number of rejections since the queue was full.
     pub(super) rejected: u64,

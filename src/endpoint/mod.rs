@@ -11,6 +11,8 @@ pub use pattern::EndpointPattern;
 /// Settings for all requests, and others for chosen endpoints.
 #[derive(Clone)]
 pub struct Endpoints<T> {
+    /// The name of the stack that the layer belongs to.
+    stack: Option<Arc<str>>,
     base: T,
     /// The most specific first, so that the first match is the one that wins.
     entries: Vec<(EndpointPattern, T)>,
@@ -24,6 +26,7 @@ pub struct EndpointIndex(Option<usize>);
 /// The settings for a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint<'a, T> {
+    stack: Option<&'a Arc<str>>,
     pattern: Option<&'a Arc<str>>,
     config: &'a T,
 }
@@ -33,7 +36,7 @@ pub struct Endpoint<'a, T> {
 impl<T> Endpoints<T> {
     /// No endpoints: every request gets `base`.
     pub const fn new(base: T) -> Self {
-        Self { base, entries: Vec::new() }
+        Self { stack: None, base, entries: Vec::new() }
     }
 
     /// Gives the requests that match `pattern` their own settings, in place of those of an earlier pattern that matches
@@ -44,6 +47,17 @@ impl<T> Endpoints<T> {
         self.entries.sort_by(|(one, _), (other, _)| other.rank().cmp(&one.rank()));
     }
 
+    /// Names the stack that the layer belongs to.
+    pub fn set_stack(&mut self, name: Arc<str>) {
+        self.stack = Some(name);
+    }
+
+    /// The name of the stack that the layer belongs to.
+    #[inline]
+    pub const fn stack(&self) -> Option<&Arc<str>> {
+        self.stack.as_ref()
+    }
+
     /// The settings for a request with this method and path.
     #[cfg(any(feature = "response-cache", feature = "__internals"))]
     pub fn get(&self, method: &Method, path: &str) -> Endpoint<'_, T> {
@@ -51,7 +65,7 @@ impl<T> Endpoints<T> {
     }
 
     /// Calls `each` with the name and the value of every parameter in the pattern that such a request matches.
-    #[cfg(feature = "response-cache")]
+    #[cfg(any(feature = "response-cache", feature = "__internals"))]
     pub fn each_parameter(&self, method: &Method, path: &str, each: impl FnMut(&str, &str)) {
         if let EndpointIndex(Some(index)) = self.find(method, path) {
             self.entries[index].0.each_parameter(path, each);
@@ -78,8 +92,10 @@ impl<T> Endpoints<T> {
     #[inline]
     pub fn at(&self, index: EndpointIndex) -> Endpoint<'_, T> {
         match index.0.and_then(|index| self.entries.get(index)) {
-            Some((pattern, config)) => Endpoint { pattern: Some(pattern.shared_text()), config },
-            None => Endpoint { pattern: None, config: &self.base },
+            Some((pattern, config)) => {
+                Endpoint { stack: self.stack(), pattern: Some(pattern.shared_text()), config }
+            }
+            None => Endpoint { stack: self.stack(), pattern: None, config: &self.base },
         }
     }
 
@@ -92,7 +108,7 @@ impl<T> Endpoints<T> {
         let base = map(&self.base);
         let entries = self.entries.iter();
         let entries = entries.map(|(pattern, config)| (pattern.clone(), map(config))).collect();
-        Endpoints { base, entries }
+        Endpoints { stack: self.stack.clone(), base, entries }
     }
 
     /// The settings of requests that match no pattern.
@@ -109,6 +125,7 @@ impl<T> Endpoints<T> {
 impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoints")
+            .field("stack", &self.stack)
             .field("base", &self.base)
             .field("endpoints", &self.entries)
             .finish()
@@ -118,6 +135,17 @@ impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
 // === impl Endpoint ===
 
 impl<'a, T> Endpoint<'a, T> {
+    /// The name of the stack that the layer belongs to.
+    pub fn stack(&self) -> Option<&'a str> {
+        self.stack.map(|name| &**name)
+    }
+
+    /// The same, to be kept for longer than the endpoints are borrowed.
+    #[cfg(feature = "metrics")]
+    pub fn shared_stack(&self) -> Option<Arc<str>> {
+        self.stack.cloned()
+    }
+
     /// The pattern that matched; none for the base.
     #[must_use]
     pub fn pattern(&self) -> Option<&'a str> {

@@ -89,7 +89,7 @@ impl EndpointPattern {
     }
 
     /// Calls `each` with the name and the value of every parameter in a path that matches.
-    #[cfg(feature = "response-cache")]
+    #[cfg(any(feature = "response-cache", feature = "__internals"))]
     pub(super) fn each_parameter(&self, path: &str, each: impl FnMut(&str, &str)) {
         self.shape.walk(path, each);
     }

@@ -105,7 +105,7 @@ impl Call {
     }
 
     pub(super) fn meter(&self) -> Meter {
-        Meter::named(self.endpoint.clone())
+        Meter::named(self.endpoint.clone(), self.settings.endpoints.stack().cloned())
     }
 
     /// The argument for the closure.

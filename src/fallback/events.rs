@@ -1,14 +1,16 @@
 //! The events that the module page lists. None contains a URL or a header value.
 
+use super::call::Call;
 use crate::classify::Classification;
 
 const TARGET: &str = "tower_heed::fallback";
 
 macro_rules! event {
-    ($level:ident, $endpoint:expr, $failure:expr, $message:literal) => {
+    ($level:ident, $call:expr, $failure:expr, $message:literal) => {
         tracing::$level!(
             target: TARGET,
-            endpoint = $endpoint,
+            stack = $call.settings.endpoints.stack().map(|name| &**name),
+            endpoint = $call.endpoint.as_deref(),
             class = $failure.class().as_str(),
             status = $failure.status().map(|status| status.as_u16()),
             wait_ms = $failure.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
@@ -17,14 +19,14 @@ macro_rules! event {
     };
 }
 
-pub(super) fn failed_open(endpoint: Option<&str>, failure: &Classification) {
-    event!(warn, endpoint, failure, "failed open with a fallback response");
+pub(super) fn failed_open(call: &Call, failure: &Classification) {
+    event!(warn, call, failure, "failed open with a fallback response");
 }
 
-pub(super) fn failed_closed(endpoint: Option<&str>, failure: &Classification) {
-    event!(info, endpoint, failure, "failed closed");
+pub(super) fn failed_closed(call: &Call, failure: &Classification) {
+    event!(info, call, failure, "failed closed");
 }
 
-pub(super) fn denied(endpoint: Option<&str>, failure: &Classification) {
-    event!(info, endpoint, failure, "did not fail open: the failure concerns credentials");
+pub(super) fn denied(call: &Call, failure: &Classification) {
+    event!(info, call, failure, "did not fail open: the failure concerns credentials");
 }

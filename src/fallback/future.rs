@@ -69,7 +69,7 @@ where
             let Some(failed) = failed else { return Poll::Ready(pass_through(result)) };
             if failed.action == Action::PassThrough {
                 if failed.is_denied {
-                    events::denied(call.endpoint.as_deref(), &failed.classification);
+                    events::denied(&call, &failed.classification);
                 }
                 return Poll::Ready(pass_through(result));
             }

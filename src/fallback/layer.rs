@@ -90,6 +90,13 @@ impl FallbackLayer {
         Self { settings: Arc::new(Settings { endpoints, classifier, clock: Clock::default() }) }
     }
 
+    /// Names the stack that this layer belongs to: the field `stack` of its events, and the label `stack` of its metrics. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        Arc::make_mut(&mut self.settings).endpoints.set_stack(name.into());
+        self
+    }
+
     /// Fails open on this class. Without a closure it fails closed; `Unauthenticated` and `Forbidden` are left as they are: see
     /// [`FallbackConfig::fail_open_on`].
     pub fn fail_open_on(self, class: ErrorClass) -> Self {

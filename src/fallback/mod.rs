@@ -179,6 +179,8 @@
 //! | `WARN` | `failed open with a fallback response` |
 //! | `INFO` | `failed closed` |
 //! | `INFO` | `did not fail open: the failure concerns credentials` |
+//!
+//! Each event of a [named](FallbackLayer::name) layer has the name as `stack`.
 
 mod body;
 mod call;

@@ -83,15 +83,15 @@ impl Unresolved {
     /// The marked fallback response, or the error.
     fn end<B>(self, response: Responded) -> Result<Response<FallbackBody<B>>, BoxError> {
         let Self { call, failed: Failed { classification, .. }, source } = self;
-        let (endpoint, class) = (call.endpoint.as_deref(), classification.class());
+        let class = classification.class();
         let Some(mut response) = response else {
-            events::failed_closed(endpoint, &classification);
+            events::failed_closed(&call, &classification);
             call.meter().fell_back(class.as_str(), "fail_closed");
             let (classification, endpoint) = (Some(classification), call.endpoint);
             let details = Details { classification, endpoint, source, ..Details::default() };
             return Err(Error::new(ErrorKind::UpstreamUnavailable, details).into());
         };
-        events::failed_open(endpoint, &classification);
+        events::failed_open(&call, &classification);
         call.meter().fell_back(class.as_str(), "fail_open");
         response.extensions_mut().insert(Degraded::new(class, classification.retry_after()));
         Ok(response.map(FallbackBody::fallback))

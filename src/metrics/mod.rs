@@ -21,8 +21,9 @@
 //! [`FallbackLayer`](crate::FallbackLayer), `ResponseCacheLayer` and [`DetachLayer`](crate::DetachLayer).
 //!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so a caller cannot
-//! create time series. Requests that match no pattern have the label `other`. A count allocates once or twice for the label of an
-//! endpoint, and not at all for `other`. Counts with a second label always allocate; they are made where something failed or is
+//! create time series. Requests that match no pattern have the label `other`. The metrics of a layer
+//! that has a [name](crate::Stack::name) also have the label `stack`, those of others do not. A count allocates once or twice for the
+//! label of an endpoint or a stack, and not at all for `other` without a name. Counts with a second label always allocate; they are made where something failed or is
 //! boxed anyway. Counts of the response cache never allocate.
 //!
 //! # Response cache

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use metrics::{Counter, Gauge, Key, Label, Level, Metadata, SharedString, counter, with_recorder};
+use metrics::{Counter, Gauge, Key, Label, Level, Metadata, SharedString, with_recorder};
 
 use super::{
     ATTEMPTS, DETACHED, DETACHED_COMPLETED, DETACHED_PENDING, DETACHED_REJECTED, FALLBACKS, OTHER,
@@ -14,7 +14,10 @@ pub(super) static METADATA: Metadata<'static> = Metadata::new("tower_heed", Leve
 
 /// Counts for the requests to one endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct Meter(Option<Arc<str>>);
+pub(crate) struct Meter {
+    pattern: Option<Arc<str>>,
+    stack: Option<Arc<str>>,
+}
 
 /// A queued request, until dropped.
 #[derive(Debug)]
@@ -29,19 +32,37 @@ pub(crate) fn layered() {
     describe();
 }
 
-pub(crate) fn token_fetched(failure: Option<&'static str>) {
-    counter!(TOKEN_FETCHES, "outcome" => failure.unwrap_or("ok")).increment(1);
+pub(crate) fn token_fetched(failure: Option<&'static str>, stack: Option<&Arc<str>>) {
+    let labels = [Label::from_static_parts("outcome", failure.unwrap_or("ok"))];
+    let key = Key::from_parts(TOKEN_FETCHES, with_stack(labels, stack));
+    counter(&key).increment(1);
+}
+
+/// The labels, and the name of the stack if it has one.
+pub(super) fn with_stack<const N: usize>(
+    labels: [Label; N],
+    stack: Option<&Arc<str>>,
+) -> Vec<Label> {
+    let stack = stack.map(|name| Label::new("stack", SharedString::from_shared(Arc::clone(name))));
+    let mut all = Vec::with_capacity(N + usize::from(stack.is_some()));
+    all.extend(labels);
+    all.extend(stack);
+    all
+}
+
+fn counter(key: &Key) -> Counter {
+    with_recorder(|recorder| recorder.register_counter(key, &METADATA))
 }
 
 // === impl Meter ===
 
 impl Meter {
     pub(crate) fn of<T>(endpoint: &Endpoint<'_, T>) -> Self {
-        Self::named(endpoint.shared_pattern())
+        Self::named(endpoint.shared_pattern(), endpoint.shared_stack())
     }
 
-    pub(crate) const fn named(pattern: Option<Arc<str>>) -> Self {
-        Self(pattern)
+    pub(crate) const fn named(pattern: Option<Arc<str>>, stack: Option<Arc<str>>) -> Self {
+        Self { pattern, stack }
     }
 
     pub(crate) fn attempted(&self) {
@@ -58,7 +79,7 @@ impl Meter {
     }
 
     pub(crate) fn retried(&self, class: &'static str) {
-        counter!(RETRIES, "endpoint" => self.label(), "class" => class).increment(1);
+        self.count(RETRIES, [Label::from_static_parts("class", class)]);
     }
 
     pub(crate) fn enter_queue(&self) -> InQueue {
@@ -68,9 +89,8 @@ impl Meter {
 
     /// A call failed open or closed.
     pub(crate) fn fell_back(&self, class: &'static str, outcome: &'static str) {
-        let endpoint = self.label();
-        counter!(FALLBACKS, "endpoint" => endpoint, "class" => class, "outcome" => outcome)
-            .increment(1);
+        let labels = [("class", class), ("outcome", outcome)];
+        self.count(FALLBACKS, labels.map(|(key, value)| Label::from_static_parts(key, value)));
     }
 
     pub(crate) fn pend(&self) -> Pending {
@@ -88,12 +108,18 @@ impl Meter {
             NotQueuedReason::ShutDown => "shut_down",
             NotQueuedReason::NoRuntime => "no_runtime",
         };
-        counter!(DETACHED_REJECTED, "endpoint" => self.label(), "reason" => reason).increment(1);
+        self.count(DETACHED_REJECTED, [Label::from_static_parts("reason", reason)]);
     }
 
     fn counter(&self, name: &'static str) -> Counter {
-        let key = self.key(name);
-        with_recorder(|recorder| recorder.register_counter(&key, &METADATA))
+        counter(&self.key(name))
+    }
+
+    /// Counts one, with labels besides the endpoint's and the stack's.
+    fn count<const N: usize>(&self, name: &'static str, labels: [Label; N]) {
+        let mut all = with_stack([self.label()], self.stack.as_ref());
+        all.extend(labels);
+        counter(&Key::from_parts(name, all)).increment(1);
     }
 
     fn gauge(&self, name: &'static str) -> Gauge {
@@ -101,20 +127,21 @@ impl Meter {
         with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
     }
 
-    /// Allocates only for an endpoint.
+    /// Allocates only for an endpoint or a stack.
     fn key(&self, name: &'static str) -> Key {
         static NO_ENDPOINT: [Label; 1] = [Label::from_static_parts("endpoint", OTHER)];
-        match &self.0 {
-            Some(_) => Key::from_parts(name, vec![Label::new("endpoint", self.label())]),
-            None => Key::from_static_labels(name, &NO_ENDPOINT),
+        match (&self.pattern, &self.stack) {
+            (None, None) => Key::from_static_labels(name, &NO_ENDPOINT),
+            (_, stack) => Key::from_parts(name, with_stack([self.label()], stack.as_ref())),
         }
     }
 
-    fn label(&self) -> SharedString {
-        match &self.0 {
-            Some(endpoint) => SharedString::from_shared(Arc::clone(endpoint)),
+    fn label(&self) -> Label {
+        let endpoint = match &self.pattern {
+            Some(pattern) => SharedString::from_shared(Arc::clone(pattern)),
             None => SharedString::const_str(OTHER),
-        }
+        };
+        Label::new("endpoint", endpoint)
     }
 }
 
@@ -132,8 +159,7 @@ impl Pending {
     /// Counts the end; without a failure it is a success.
     pub(crate) fn ended(&self, failure: Option<&'static str>) {
         let outcome = failure.unwrap_or("ok");
-        let endpoint = self.0.label();
-        counter!(DETACHED_COMPLETED, "endpoint" => endpoint, "outcome" => outcome).increment(1);
+        self.0.count(DETACHED_COMPLETED, [Label::from_static_parts("outcome", outcome)]);
     }
 }
 

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 #[cfg(feature = "metrics")]
 use metrics::{Key, Label, SharedString, with_recorder};
 
 #[cfg(feature = "metrics")]
-use super::{METADATA, RESPONSE_CACHE_REQUESTS};
+use super::{METADATA, RESPONSE_CACHE_REQUESTS, with_stack};
 
 /// Counts for the requests to one cached endpoint.
 #[derive(Debug)]
@@ -24,16 +26,16 @@ enum Lookup {
 
 impl CacheMeter {
     #[cfg_attr(not(feature = "metrics"), expect(unused_variables, reason = "nothing is counted"))]
-    pub(crate) fn new(pattern: &str) -> Self {
+    pub(crate) fn new(pattern: &str, stack: Option<&Arc<str>>) -> Self {
         Self {
             #[cfg(feature = "metrics")]
             keys: ["hit", "miss", "shared", "stale"].map(|outcome| {
                 let endpoint = SharedString::from_owned(pattern.to_owned());
-                let labels = vec![
+                let labels = [
                     Label::new("endpoint", endpoint),
                     Label::from_static_parts("outcome", outcome),
                 ];
-                Key::from_parts(RESPONSE_CACHE_REQUESTS, labels)
+                Key::from_parts(RESPONSE_CACHE_REQUESTS, with_stack(labels, stack))
             }),
         }
     }

@@ -15,7 +15,7 @@ pub(crate) struct Pending;
 
 pub(crate) const fn layered() {}
 
-pub(crate) const fn token_fetched(_failure: Option<&'static str>) {}
+pub(crate) const fn token_fetched(_: Option<&'static str>, _: Option<&Arc<str>>) {}
 
 // === impl Meter ===
 
@@ -24,7 +24,7 @@ impl Meter {
         Self
     }
 
-    pub(crate) fn named(_pattern: Option<Arc<str>>) -> Self {
+    pub(crate) fn named(_pattern: Option<Arc<str>>, _stack: Option<Arc<str>>) -> Self {
         Self
     }
 

@@ -8,18 +8,20 @@ use crate::{EndpointPattern, classify::ErrorClass};
 const TARGET: &str = "tower_heed::response_cache";
 
 pub(super) fn stored(endpoint: &CachedEndpoint, bytes: usize, fresh_for: Duration) {
-    let (endpoint, fresh_for_ms) = (&*endpoint.pattern, fresh_for.as_millis());
-    tracing::debug!(target: TARGET, endpoint, bytes, fresh_for_ms, "response stored");
+    let (stack, fresh_for_ms) = (endpoint.stack.as_deref(), fresh_for.as_millis());
+    let endpoint = &*endpoint.pattern;
+    tracing::debug!(target: TARGET, stack, endpoint, bytes, fresh_for_ms, "response stored");
 }
 
 pub(super) fn not_stored(endpoint: &CachedEndpoint, why: NotStorable) {
-    let (pattern, reason) = (&*endpoint.pattern, why.as_str());
-    tracing::debug!(target: TARGET, endpoint = pattern, reason, "response not stored");
+    let (stack, pattern, reason) = (endpoint.stack.as_deref(), &*endpoint.pattern, why.as_str());
+    tracing::debug!(target: TARGET, stack, endpoint = pattern, reason, "response not stored");
     let is_forbidden =
         matches!(why, NotStorable::NoStore | NotStorable::NoCache | NotStorable::SetCookie);
     if is_forbidden && !endpoint.has_warned.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             target: TARGET,
+            stack,
             endpoint = pattern,
             reason,
             "the server's responses cannot be stored, each request is sent"
@@ -29,26 +31,29 @@ pub(super) fn not_stored(endpoint: &CachedEndpoint, why: NotStorable) {
 
 pub(super) fn serving_stale(endpoint: &CachedEndpoint, class: ErrorClass) {
     if !endpoint.is_down.swap(true, Ordering::Relaxed) {
-        let (endpoint, class) = (&*endpoint.pattern, class.as_str());
-        tracing::warn!(target: TARGET, endpoint, class, "serving stale responses");
+        let (stack, endpoint) = (endpoint.stack.as_deref(), &*endpoint.pattern);
+        let class = class.as_str();
+        tracing::warn!(target: TARGET, stack, endpoint, class, "serving stale responses");
     }
 }
 
 pub(super) fn recovered(endpoint: &CachedEndpoint) {
     if endpoint.is_down.swap(false, Ordering::Relaxed) {
-        tracing::info!(target: TARGET, endpoint = &*endpoint.pattern, "server recovered");
+        let (stack, endpoint) = (endpoint.stack.as_deref(), &*endpoint.pattern);
+        tracing::info!(target: TARGET, stack, endpoint, "server recovered");
     }
 }
 
 pub(super) fn written(endpoint: &CachedEndpoint) {
-    tracing::debug!(target: TARGET, endpoint = &*endpoint.pattern, "resource invalidated by a write");
+    let (stack, endpoint) = (endpoint.stack.as_deref(), &*endpoint.pattern);
+    tracing::debug!(target: TARGET, stack, endpoint, "resource invalidated by a write");
 }
 
-pub(super) fn invalidated(scope: &str) {
-    tracing::info!(target: TARGET, scope, "responses invalidated");
+pub(super) fn invalidated(stack: Option<&str>, scope: &str) {
+    tracing::info!(target: TARGET, stack, scope, "responses invalidated");
 }
 
-pub(super) fn no_ttl(pattern: &EndpointPattern) {
+pub(super) fn no_ttl(stack: Option<&str>, pattern: &EndpointPattern) {
     let endpoint = pattern.as_str();
-    tracing::warn!(target: TARGET, endpoint, "endpoint without a time to live is not cached");
+    tracing::warn!(target: TARGET, stack, endpoint, "endpoint without a time to live is not cached");
 }

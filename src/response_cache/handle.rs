@@ -28,13 +28,14 @@ use super::{ResponseCacheSnapshot, events, store::Store};
 #[derive(Clone)]
 pub struct ResponseCacheHandle {
     store: Arc<Store>,
+    stack: Option<Arc<str>>,
 }
 
 // === impl ResponseCacheHandle ===
 
 impl ResponseCacheHandle {
-    pub(super) const fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    pub(super) const fn new(store: Arc<Store>, stack: Option<Arc<str>>) -> Self {
+        Self { store, stack }
     }
 
     /// Invalidates the responses of all endpoints whose pattern has a parameter of this name, with this value:
@@ -42,19 +43,19 @@ impl ResponseCacheHandle {
     /// without their percent-encoding.
     pub fn invalidate(&self, parameter: &str, value: &str) {
         self.store.generations.invalidate(self.store.hash_key.parameter(parameter, value));
-        events::invalidated("parameter");
+        events::invalidated(self.stack.as_deref(), "parameter");
     }
 
     /// Invalidates the responses of a resource: of the same server and path, with any query.
     pub fn invalidate_uri(&self, uri: &Uri) {
         self.store.generations.invalidate(self.store.hash_key.resource(uri, None));
-        events::invalidated("uri");
+        events::invalidated(self.stack.as_deref(), "uri");
     }
 
     /// Removes all responses.
     pub fn clear(&self) {
         self.store.clear();
-        events::invalidated("all");
+        events::invalidated(self.stack.as_deref(), "all");
     }
 
     /// The present size and use. It runs the cache's pending work first: call it every few seconds, not for each request.

@@ -126,6 +126,17 @@ impl ResponseCacheLayer {
         self.shared(|shared| shared.clock = clock)
     }
 
+    /// Names the stack that this layer belongs to: the field `stack` of its events, and the label `stack` of its metrics. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        self.shared(|shared| {
+            let named = |endpoint: &Arc<CachedEndpoint>| Arc::new(endpoint.in_stack(&name));
+            shared.endpoints = shared.endpoints.map(|endpoint| endpoint.as_ref().map(named));
+            shared.endpoints.set_stack(name);
+        })
+    }
+
     /// Caches the responses to the `GET`s that match `pattern`. A pattern of another method has no effect.
     ///
     /// The closure starts from the layer's settings at this call; later ones do not change it. Without a
@@ -151,9 +162,10 @@ impl ResponseCacheLayer {
         pattern: EndpointPattern,
         configure: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig,
     ) -> Self {
-        let endpoint = CachedEndpoint::new(&pattern, configure(self.base.clone()));
+        let stack = self.shared.endpoints.stack();
+        let endpoint = CachedEndpoint::new(&pattern, configure(self.base.clone()), stack);
         if endpoint.is_none() {
-            events::no_ttl(&pattern);
+            events::no_ttl(stack.map(|name| &**name), &pattern);
         }
         self.shared(|shared| shared.endpoints.insert(pattern, endpoint.map(Arc::new)))
     }
@@ -161,7 +173,10 @@ impl ResponseCacheLayer {
     /// Invalidates stored responses, and shows how many there are.
     #[must_use]
     pub fn handle(&self) -> ResponseCacheHandle {
-        ResponseCacheHandle::new(Arc::clone(&self.shared.store))
+        ResponseCacheHandle::new(
+            Arc::clone(&self.shared.store),
+            self.shared.endpoints.stack().cloned(),
+        )
     }
 
     fn of(max_bytes: u64) -> Self {

@@ -38,6 +38,8 @@ pub(super) struct Shared {
 /// An endpoint whose responses are stored.
 #[derive(Debug)]
 pub(super) struct CachedEndpoint {
+    /// The name of the stack that the layer belongs to.
+    pub(super) stack: Option<Arc<str>>,
     pub(super) pattern: Arc<str>,
     pub(super) config: ResponseCacheConfig,
     pub(super) metrics: CacheMeter,
@@ -79,14 +81,29 @@ impl fmt::Debug for Shared {
 
 impl CachedEndpoint {
     /// `None` without a time to live.
-    pub(super) fn new(pattern: &EndpointPattern, config: ResponseCacheConfig) -> Option<Self> {
-        (!config.policy.ttl.is_zero()).then(|| Self {
-            pattern: pattern.as_str().into(),
+    pub(super) fn new(
+        pattern: &EndpointPattern,
+        config: ResponseCacheConfig,
+        stack: Option<&Arc<str>>,
+    ) -> Option<Self> {
+        let ttl = config.policy.ttl;
+        (!ttl.is_zero()).then(|| Self::of(pattern.as_str().into(), config, stack))
+    }
+
+    /// The same endpoint in a stack of another name.
+    pub(super) fn in_stack(&self, stack: &Arc<str>) -> Self {
+        Self::of(Arc::clone(&self.pattern), self.config.clone(), Some(stack))
+    }
+
+    fn of(pattern: Arc<str>, config: ResponseCacheConfig, stack: Option<&Arc<str>>) -> Self {
+        Self {
+            stack: stack.cloned(),
+            metrics: CacheMeter::new(&pattern, stack),
+            pattern,
             config,
-            metrics: CacheMeter::new(pattern.as_str()),
             has_warned: AtomicBool::new(false),
             is_down: AtomicBool::new(false),
-        })
+        }
     }
 
     /// The error of a fetch that brought no response.

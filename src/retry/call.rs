@@ -100,13 +100,13 @@ impl Call {
         let endpoint = self.endpoint();
         match retry {
             Ok((pause, next)) => {
-                events::waiting(endpoint.pattern(), failure, pause, self.retries);
+                events::waiting(&endpoint, failure, pause, self.retries);
                 Meter::of(&endpoint).retried(failure.class().as_str());
                 self.count(pause);
                 Some((pause, next))
             }
             Err(stopped) => {
-                events::stopped(endpoint.pattern(), failure, stopped, self.retries);
+                events::stopped(&endpoint, failure, stopped, self.retries);
                 if let Ok(response) = result {
                     self.insert_outcome(response, stopped, failure.retry_after());
                 }

@@ -1,15 +1,16 @@
-use super::{Stopped, call::Pause};
-use crate::{classify::Classification, clock::millis};
+use super::{RetryConfig, Stopped, call::Pause};
+use crate::{classify::Classification, clock::millis, endpoint::Endpoint};
 
 pub(super) fn waiting(
-    endpoint: Option<&str>,
+    endpoint: &Endpoint<'_, RetryConfig>,
     failure: &Classification,
     pause: Pause,
     retries: u32,
 ) {
     tracing::info!(
         target: "tower_heed::retry",
-        endpoint,
+        stack = endpoint.stack(),
+        endpoint = endpoint.pattern(),
         class = failure.class().as_str(),
         status = failure.status().map(|status| status.as_u16()),
         wait_ms = millis(pause.length()),
@@ -20,7 +21,7 @@ pub(super) fn waiting(
 
 /// Warns where a bound forbade a retry; a final response is the caller's business.
 pub(super) fn stopped(
-    endpoint: Option<&str>,
+    endpoint: &Endpoint<'_, RetryConfig>,
     failure: &Classification,
     stopped: Stopped,
     retries: u32,
@@ -29,7 +30,8 @@ pub(super) fn stopped(
         ($level:ident) => {
             tracing::$level!(
                 target: "tower_heed::retry",
-                endpoint,
+                stack = endpoint.stack(),
+                endpoint = endpoint.pattern(),
                 class = failure.class().as_str(),
                 status = failure.status().map(|status| status.as_u16()),
                 retry_after_ms = failure.retry_after().map(millis),

@@ -75,6 +75,12 @@ impl RetryOnRateLimit {
         self.set(|settings| settings.clock = clock)
     }
 
+    /// Names the stack that this layer belongs to: the field `stack` of its events, and the label `stack` of its metrics. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.set(|settings| settings.endpoints.set_stack(name.into()))
+    }
+
     /// Gives the requests that match `pattern` their own settings.
     ///
     /// They start from the layer's settings at this call; later setters of the layer do not change them.

@@ -99,6 +99,7 @@
 //! | `WARN` if a bound forbids a retry, else `DEBUG` | `not retried` | `endpoint`, `class`, `status`, `retry_after_ms`, `retries`, `stopped` |
 //!
 //! `endpoint` is the pattern that matched, and `retries` counts those before. Unknown fields are left out. A success has no event.
+//! Each event of a [named](RetryOnRateLimit::name) layer has the name as `stack`.
 //!
 //! # Defaults
 //!

@@ -119,7 +119,7 @@ mod future;
 mod nest;
 mod service;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http_body::Body as HttpBody;
 
@@ -140,6 +140,7 @@ pub use self::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Stack {
+    name: Option<Arc<str>>,
     fallback: Option<FallbackLayer>,
     call_timeout: TimeoutLayer,
     #[cfg(feature = "response-cache")]
@@ -166,6 +167,7 @@ impl Stack {
     /// The stack with its defaults, and without a token.
     pub fn new() -> Self {
         Self {
+            name: None,
             fallback: None,
             call_timeout: TimeoutLayer::new(Self::CALL_TIMEOUT),
             #[cfg(feature = "response-cache")]
@@ -178,6 +180,27 @@ impl Stack {
             attempt_timeout: TimeoutLayer::new(Self::ATTEMPT_TIMEOUT),
             endpoints: Vec::new(),
         }
+    }
+
+    /// Names the stack, so that two stacks in one program can be told apart. By default there is no name.
+    ///
+    /// The name is the field `stack` in the events of its layers, the label `stack` of their metrics, and the attribute
+    /// `tower_heed.stack` of their spans. It replaces the names that the layers themselves have, given before or after this.
+    ///
+    /// A handle taken from a layer logs the name that the layer had then: if it matters in the events `token invalidated`, `token
+    /// refresh forced` and `responses invalidated`, give the layer the name first, by its own `name`. The two `TimeoutLayer`s log and
+    /// count nothing, and have no name.
+    ///
+    /// ```
+    /// use tower_heed::Stack;
+    ///
+    /// let auth0 = Stack::new().name("auth0");
+    /// let clerk = Stack::new().name("clerk");
+    /// # drop((auth0, clerk));
+    /// ```
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Decides what the caller gets when everything inside has failed: a fallback response, or an error that says so.
@@ -251,17 +274,36 @@ impl Stack {
         self
     }
 
-    /// This stack, with the settings of all endpoints given to its layers.
+    /// The stack whose layers know its name.
+    fn with_name(self) -> Self {
+        let Some(name) = &self.name else { return self };
+        let name = || Arc::clone(name);
+        Self {
+            name: Some(name()),
+            fallback: self.fallback.map(|layer| layer.name(name())),
+            #[cfg(feature = "response-cache")]
+            cache: self.cache.map(|layer| layer.name(name())),
+            retry: self.retry.name(name()),
+            throttle: self.throttle.name(name()),
+            classify: self.classify.name(name()),
+            token: self.token.map(|layer| layer.name(name())),
+            attempt_span: self.attempt_span.map(|layer| layer.name(name())),
+            ..self
+        }
+    }
+
+    /// The stack whose layers know its name and their endpoints.
     fn with_endpoints(&self) -> Self {
         let endpoints = &self.endpoints;
-        endpoints
-            .iter()
-            .fold(self.clone(), |stack, (pattern, config)| stack.with_endpoint(pattern, config))
+        endpoints.iter().fold(self.clone().with_name(), |stack, (pattern, config)| {
+            stack.with_endpoint(pattern, config)
+        })
     }
 
     fn with_endpoint(self, pattern: &EndpointPattern, config: &EndpointConfig) -> Self {
         let at = || pattern.clone();
         Self {
+            name: self.name,
             fallback: self
                 .fallback
                 .map(|layer| layer.endpoint(at(), |base| config.fallback.apply(base))),

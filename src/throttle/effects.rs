@@ -1,6 +1,6 @@
 //! Effects that run after the lock is released.
 
-use std::task::Waker;
+use std::{sync::Arc, task::Waker};
 
 use super::events::Event;
 
@@ -35,9 +35,9 @@ impl Effects {
     }
 
     #[inline]
-    pub(super) fn run(self) {
+    pub(super) fn run(self, stack: Option<&Arc<str>>) {
         if let Some(effects) = self.0 {
-            run_all(effects);
+            run_all(effects, stack);
         }
     }
 
@@ -47,12 +47,12 @@ impl Effects {
 }
 
 #[cold]
-fn run_all(effects: Vec<Effect>) {
+fn run_all(effects: Vec<Effect>, stack: Option<&Arc<str>>) {
     for effect in effects {
         match effect {
             Effect::Wake(waker) => waker.wake(),
             Effect::Drop(waker) => drop(waker),
-            Effect::Emit(event) => event.emit(),
+            Effect::Emit(event) => event.emit(stack.map(|name| &**name)),
         }
     }
 }

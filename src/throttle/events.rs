@@ -22,16 +22,18 @@ pub(super) enum Event {
 // === impl Event ===
 
 impl Event {
-    pub(super) fn emit(&self) {
+    pub(super) fn emit(&self, stack: Option<&str>) {
         match self {
             Self::Queued { key, wait } => tracing::debug!(
                 target: TARGET,
+                stack,
                 key = &**key,
                 wait_ms = wait.map(millis),
                 "requests are queued"
             ),
             Self::Drained { key, waited, requests } => tracing::debug!(
                 target: TARGET,
+                stack,
                 key = &**key,
                 waited_ms = millis(*waited),
                 requests,
@@ -39,6 +41,7 @@ impl Event {
             ),
             Self::Learned { key, kind, limit } => tracing::info!(
                 target: TARGET,
+                stack,
                 key = &**key,
                 limiter = kind_name(kind),
                 limit,
@@ -48,6 +51,7 @@ impl Event {
             ),
             Self::TooManyKeys { max_keys } => tracing::warn!(
                 target: TARGET,
+                stack,
                 max_keys,
                 "too many keys: requests of a new key are not throttled"
             ),

@@ -66,7 +66,7 @@ impl Keys {
         let mut slots = shared.keys.0.lock().unwrap_or_else(PoisonError::into_inner);
         let updated = update(&mut Table { slots: &mut slots, shared, now, effects: &mut effects });
         drop(slots);
-        effects.run();
+        effects.run(shared.endpoints.stack());
         updated
     }
 

@@ -107,6 +107,12 @@ impl ThrottleLayer {
         self.with(|shared| shared.clock = clock)
     }
 
+    /// Names the stack that this layer belongs to: the field `stack` of its events, and the label `stack` of its metrics. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.with(|shared| shared.endpoints.set_stack(name.into()))
+    }
+
     /// Gives the requests that match `pattern` their own settings.
     ///
     /// The closure gets the layer's settings at the time of this call: settings for all endpoints come first, and later ones do not

@@ -158,6 +158,8 @@
 //! | `INFO` | `learned the server's limit` | `key`, `limiter`, `limit`, `per_second` or `window_ms` |
 //! | `WARN` | `too many keys: requests of a new key are not throttled` | `max_keys` |
 //!
+//! Each event of a [named](ThrottleLayer::name) layer has the name as `stack`.
+//!
 //! With the feature `metrics`, attempts, rate-limited responses, queue waits and queue lengths are counted by endpoint.
 //!
 //! A span around the call that declares the field `throttle_waited_ms` gets the time that the request was queued.

@@ -125,6 +125,11 @@ impl Cache {
         }
     }
 
+    /// The name of the stack that the layer belongs to.
+    pub(super) fn stack(&self) -> Option<&str> {
+        self.settings().endpoints.stack().map(|name| &**name)
+    }
+
     /// The key's parts that events have.
     pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
         let key = self.slot().key();

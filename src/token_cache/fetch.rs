@@ -125,7 +125,8 @@ impl TokenFetch {
             Err(error) if is_current => self.log_failure(error),
             Err(_) => {}
         }
-        metrics::token_fetched(recorded.as_ref().err().map(|error| error.kind().as_str()));
+        let failure = recorded.as_ref().err().map(|error| error.kind().as_str());
+        metrics::token_fetched(failure, settings.endpoints.stack());
         self.cache.slot().sync_point().write();
         recorded
     }
@@ -134,13 +135,15 @@ impl TokenFetch {
         let (audience, organization) = self.cache.names();
         let (generation, reason) = (cached.generation(), self.reason.as_str());
         let lifetime_ms = cached.lifetime().map(millis);
-        debug!(target: TARGET, audience, organization, generation, reason, lifetime_ms, "token obtained");
+        let stack = self.cache.stack();
+        debug!(target: TARGET, stack, audience, organization, generation, reason, lifetime_ms, "token obtained");
     }
 
     fn log_failure(&self, error: &TokenError) {
         let (audience, organization) = self.cache.names();
         warn!(
             target: TARGET,
+            stack = self.cache.stack(),
             audience,
             organization,
             kind = error.kind().as_str(),

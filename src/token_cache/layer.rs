@@ -198,6 +198,14 @@ impl TokenCacheLayer {
         self
     }
 
+    /// Names the stack that this layer belongs to: the field `stack` of its events, and the label `stack` of its metrics. By default there is none.
+    /// [`Stack::name`](crate::Stack::name) names all layers of a stack.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.endpoints.set_stack(name.into());
+        self
+    }
+
     /// Leaves it to [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside to send a request again whose token was
     /// rejected.
     ///

@@ -202,7 +202,8 @@
 //! | `INFO` | `token invalidated` | |
 //! | `WARN` | `no token, in cooldown` | `kind`, `status`, `code`, `reason`, `cooldown_ms` |
 //!
-//! Each also has the key's `audience` and `organization`, if it has them.
+//! Each also has the key's `audience` and `organization`, if it has them, and the name of a [named](TokenCacheLayer::name) layer as
+//! `stack`.
 
 mod allowed_origin;
 mod cache;

@@ -30,8 +30,8 @@ impl Cache {
     pub(super) fn reject(&self, generation: u64) -> Rejection {
         let (rejection, fetch) = self.reject_unspawned(generation);
         if fetch.is_some() {
-            let (audience, organization) = self.names();
-            info!(target: TARGET, audience, organization, generation, "token rejected, fetching another");
+            let (stack, (audience, organization)) = (self.stack(), self.names());
+            info!(target: TARGET, stack, audience, organization, generation, "token rejected, fetching another");
         }
         TokenFetch::spawn(fetch);
         rejection
@@ -67,9 +67,9 @@ impl Cache {
         let (waiter, fetch) = self.fetch(&mut state, FetchReason::Forced);
         drop(state);
         if fetch.is_some() {
-            let (audience, organization) = self.names();
+            let (stack, (audience, organization)) = (self.stack(), self.names());
             let cooldown_ms = cooldown.and_then(|error| error.retry_after()).map(millis);
-            info!(target: TARGET, audience, organization, cooldown_ms, "token refresh forced");
+            info!(target: TARGET, stack, audience, organization, cooldown_ms, "token refresh forced");
         }
         TokenFetch::spawn(fetch);
         waiter
@@ -83,8 +83,8 @@ impl Cache {
         self.slot().replace(&mut state, None);
         drop(state);
         if existed {
-            let (audience, organization) = self.names();
-            info!(target: TARGET, audience, organization, "token invalidated");
+            let (stack, (audience, organization)) = (self.stack(), self.names());
+            info!(target: TARGET, stack, audience, organization, "token invalidated");
         }
     }
 }

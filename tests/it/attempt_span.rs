@@ -387,6 +387,15 @@ async fn a_response_that_became_an_error_inside_has_a_class_and_no_status() {
     assert!(!seen.contains_key("http.response.status_code"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_name_of_a_stack_is_an_attribute() {
+    let exported = Exported::record();
+    let (inner, _watch) = probe(1);
+    let stack = Stack::new().attempt_span(AttemptSpanLayer::new()).name("auth0");
+    stack.service(inner).oneshot(get("/users/7")).await.map(drop).unwrap();
+    assert_eq!(attributes(&exported.span())["tower_heed.stack"], "auth0");
+}
+
 #[cfg(feature = "response-cache")]
 #[tokio::test(start_paused = true)]
 async fn a_cache_outside_has_one_span_for_a_fetch_and_one_inside_has_a_span_for_every_call() {

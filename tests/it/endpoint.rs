@@ -75,7 +75,6 @@ fn braces_are_escaped_by_doubling_them() {
 }
 
 #[test]
-#[cfg(feature = "response-cache")]
 fn the_values_of_parameters_are_those_of_the_pattern_that_wins() {
     let endpoints =
         endpoints(&["/{any}/{*rest}", "/users/{id}/files/v{version}.json", "/users/me"]);

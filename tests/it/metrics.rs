@@ -13,7 +13,7 @@ use http::{Request, Response};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    BoxError, DetachLayer, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, TokenCacheLayer,
     error::{TokenError, TokenErrorKind},
     token_cache::{Token, TokenRequest},
 };
@@ -273,6 +273,55 @@ async fn detached_requests_are_counted_at_start_at_end_and_while_pending() {
     assert_eq!(seen[&name(COMPLETED, ",outcome=discarded")], 1.0, "{seen:?}");
     assert_eq!(seen[&name(REJECTED, ",reason=shut_down")], 1.0, "{seen:?}");
     assert_eq!(seen[&name(PENDING, "")], -1.0, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_name_of_a_stack_is_a_label_of_what_its_layers_count() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let source = service_fn(async |_: TokenRequest| Token::bearer("t"));
+    let token = TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
+    let stack = Stack::new()
+        .name("auth0")
+        .token_cache(token)
+        .fallback(FallbackLayer::fail_closed())
+        .retry(RetryOnRateLimit::new().max_retries(1))
+        .endpoint("GET /users/{id}".parse().unwrap(), |endpoint| endpoint);
+    let mut client = stack.service(inner);
+    watch.respond(429, &[("retry-after", "1")]);
+    watch.respond(500, &[]);
+    send(&mut client, get("/users/7")).await.map(drop).unwrap_err();
+    send(&mut client, get("/elsewhere")).await.map(drop).unwrap();
+
+    let mut seen = counted(&snapshots);
+    seen.retain(|name, _| !name.starts_with("tower_heed_queue"));
+    let users = "endpoint=GET /users/{id},stack=auth0";
+    let expected = BTreeMap::from([
+        (format!("{ATTEMPTS}{{{users}}}"), 2.0),
+        (format!("{ATTEMPTS}{{endpoint={OTHER},stack=auth0}}"), 1.0),
+        (format!("{RATE_LIMITED}{{{users}}}"), 1.0),
+        (format!("{RETRIES}{{{users},class=rate_limited}}"), 1.0),
+        (format!("{FALLBACKS}{{{users},class=unavailable,outcome=fail_closed}}"), 1.0),
+        (format!("{TOKEN_FETCHES}{{outcome=ok,stack=auth0}}"), 1.0),
+    ]);
+    assert_eq!(seen, expected);
+}
+
+#[cfg(feature = "response-cache")]
+#[tokio::test(start_paused = true)]
+async fn the_name_of_a_stack_is_a_label_of_its_response_cache_whatever_came_first() {
+    let endpoint = |layer: tower_heed::ResponseCacheLayer| {
+        let pattern = "/users/{id}".parse().unwrap();
+        layer.endpoint(pattern, |config| config.ttl(Duration::from_secs(60)))
+    };
+    let layer = tower_heed::ResponseCacheLayer::new;
+    for layer in [endpoint(layer()).name("auth0"), endpoint(layer().name("auth0"))] {
+        let (snapshots, _guard) = record();
+        let (inner, _watch) = probe(4);
+        layer.layer(inner).oneshot(get("/users/7")).await.map(drop).unwrap();
+        let name = format!("{CACHE_REQUESTS}{{endpoint=/users/{{id}},outcome=miss,stack=auth0}}");
+        assert_eq!(counted(&snapshots), BTreeMap::from([(name, 1.0)]));
+    }
 }
 
 /// The page lists the metrics that there are, with their labels.

@@ -2,6 +2,7 @@
 
 mod compiles;
 mod endpoints;
+mod name;
 
 use std::{
     sync::{
