@@ -235,7 +235,7 @@ fn check_values(style: Headers, reply: &Reply) {
         }
         Headers::XRateLimitDelta => assert_eq!(reply.number("x-ratelimit-reset"), 30),
         Headers::XRateLimitHyphenated => {
-            assert!(unix.contains(&reply.number("x-rate-limit-reset")))
+            assert!(unix.contains(&reply.number("x-rate-limit-reset")));
         }
         Headers::IetfDraft3 => assert_eq!(reply.number("ratelimit-reset"), 30),
         Headers::IetfDraft => {
