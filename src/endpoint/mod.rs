@@ -136,12 +136,14 @@ impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
 
 impl<'a, T> Endpoint<'a, T> {
     /// The name of the stack that the layer belongs to.
+    #[must_use]
     pub fn stack(&self) -> Option<&'a str> {
         self.stack.map(|name| &**name)
     }
 
     /// The same, to be kept for longer than the endpoints are borrowed.
     #[cfg(feature = "metrics")]
+    #[must_use]
     pub fn shared_stack(&self) -> Option<Arc<str>> {
         self.stack.cloned()
     }
