@@ -20,4 +20,14 @@ impl Chance {
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.draw() % (high - low + 1)
     }
+
+    /// True for this share of the draws.
+    pub fn is_under(&mut self, share: f64) -> bool {
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64 <= share && share > 0.0
+    }
+
+    /// One of these.
+    pub fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.between(0, of.len() as u64 - 1) as usize]
+    }
 }

@@ -1,4 +1,5 @@
-//! Models of the limiters that servers have, what such a server tells in its headers, and chance that can be repeated.
+//! Models of the limiters that servers have, what such a server tells in its headers, servers that misbehave, and chance that can
+//! be repeated.
 //!
 //! No task, no timer, no socket: the time of each request is an argument.
 
@@ -14,6 +15,7 @@
 mod chance;
 mod headers;
 mod limiter;
+pub mod trouble;
 
 pub use self::{
     chance::Chance,
