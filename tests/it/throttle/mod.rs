@@ -7,6 +7,7 @@ mod hanging;
 mod hostile;
 mod keys;
 mod limiter;
+mod liveness;
 mod long_queue;
 mod outage;
 mod queue;
