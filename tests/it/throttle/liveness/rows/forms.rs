@@ -97,8 +97,9 @@ fn concurrency() -> Row {
     let server = Server::new(1).concurrency(5).takes(3 * SECOND / 2, 3 * SECOND / 2);
     let (burst, until) = (20 * SECOND, 110 * SECOND);
     let longest = move |run: &Run| {
-        let at: Vec<_> = run.attempts.iter().map(|attempt| attempt.at).collect();
-        let gaps = at.windows(2).filter(|pair| pair[1] >= burst && pair[0] < until);
+        let at = run.attempts.iter().map(|attempt| attempt.at).filter(|at| *at < until);
+        let at: Vec<_> = at.chain([until]).collect();
+        let gaps = at.windows(2).filter(|pair| pair[1] >= burst);
         gaps.map(|pair| (pair[1] - pair[0]) as f64 / SECOND as f64).fold(0.0, f64::max)
     };
     Row::new("limit 0: five in flight at most", Scenario::new(server))
