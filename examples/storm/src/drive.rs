@@ -16,14 +16,16 @@ use tower_heed::BoxError;
 /// So many requests without a response, and never one with: the server is down.
 const HOPELESS: usize = 8;
 
-/// What came of it.
+/// What came of it. The keys of the JSON stay what scripts read.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Jobs that ended in a 200.
     pub ok: usize,
     pub failed: usize,
+    #[serde(rename = "sends")]
     pub attempts: usize,
     /// Responses that were 429.
+    #[serde(rename = "refused")]
     pub rejected: usize,
     pub makespan_ms: u64,
     pub p50_ms: u64,
