@@ -15,7 +15,7 @@ pub struct AttemptSpanLayer {
     settings: Arc<Settings>,
 }
 
-/// What the spans of one endpoint show. The closure of [`AttemptSpanLayer::endpoint`] gets the layer's own settings.
+/// What the spans of one endpoint show. The closure of [`AttemptSpanLayer::endpoint`] gets the settings so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanConfig {
     shows_url: bool,
@@ -60,8 +60,8 @@ impl AttemptSpanLayer {
         self
     }
 
-    /// Names the requests that match `pattern` after it: its path is in the span's name and in `url.template`. The closure gets the
-    /// settings that the layer has at this line.
+    /// Names the requests that match `pattern` after it: its path is in the span's name and in `url.template`. The closure starts
+    /// from the settings that apply to them [so far](EndpointPattern#settings-so-far).
     ///
     /// ```
     /// use tower_heed::AttemptSpanLayer;
@@ -71,12 +71,19 @@ impl AttemptSpanLayer {
     ///     .endpoint("POST /invitations/{code}".parse()?, |config| config.without_url());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
+    pub fn endpoint<F>(self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(SpanConfig) -> SpanConfig,
     {
-        let config = configure(*self.settings.endpoints.base());
-        Arc::make_mut(&mut self.settings).endpoints.insert(pattern, config);
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint<F>(mut self, pattern: EndpointPattern, change: Option<F>) -> Self
+    where
+        F: FnOnce(SpanConfig) -> SpanConfig,
+    {
+        Arc::make_mut(&mut self.settings).endpoints.configure(pattern, change);
         self
     }
 }
@@ -102,6 +109,12 @@ impl SpanConfig {
     #[must_use]
     pub const fn without_url(self) -> Self {
         Self { shows_url: false }
+    }
+
+    /// Undoes [`without_url`](Self::without_url): an exception from a wider pattern.
+    #[must_use]
+    pub const fn with_url(self) -> Self {
+        Self { shows_url: true }
     }
 
     pub(super) const fn shows_url(self) -> bool {

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Classifier, Preset};
 
-/// Settings of [`ErrorClassifyLayer`](super::ErrorClassifyLayer) for one endpoint. They start as the layer's own.
+/// Settings of [`ErrorClassifyLayer`](super::ErrorClassifyLayer) for one endpoint. They start from the settings so far.
 #[derive(Clone)]
 pub struct ClassifyConfig {
     pub(super) classifier: Arc<dyn Classifier>,
@@ -59,6 +59,13 @@ impl ClassifyConfig {
     #[must_use]
     pub const fn public(mut self) -> Self {
         self.public = true;
+        self
+    }
+
+    /// Undoes [`public`](Self::public): an exception from a wider pattern.
+    #[must_use]
+    pub const fn not_public(mut self) -> Self {
+        self.public = false;
         self
     }
 }

@@ -70,7 +70,8 @@ impl ErrorClassifyLayer {
 
     /// Gives the requests that match `pattern` their own settings.
     ///
-    /// They start from the layer's settings at this call; later setters of the layer do not change them.
+    /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far); later setters of the layer
+    /// do not change the endpoint.
     ///
     /// ```
     /// use tower_heed::{ErrorClassifyLayer, classify::Preset};
@@ -82,12 +83,20 @@ impl ErrorClassifyLayer {
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
     pub fn endpoint(
-        mut self,
+        self,
         pattern: EndpointPattern,
         configure: impl FnOnce(ClassifyConfig) -> ClassifyConfig,
     ) -> Self {
-        let endpoints = &mut Arc::make_mut(&mut self.settings).endpoints;
-        endpoints.insert(pattern, configure(endpoints.base().clone()));
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint(
+        mut self,
+        pattern: EndpointPattern,
+        change: Option<impl FnOnce(ClassifyConfig) -> ClassifyConfig>,
+    ) -> Self {
+        Arc::make_mut(&mut self.settings).endpoints.configure(pattern, change);
         self
     }
 

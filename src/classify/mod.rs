@@ -116,7 +116,7 @@
 //! | [`error_body_wait`](ErrorClassifyLayer::error_body_wait) | 2 s | the body of an error follows its head within a round trip, unless the server hangs |
 //! | [`on_unauthenticated`](ErrorClassifyLayer::on_unauthenticated) | none | |
 //!
-//! An endpoint starts from the layer's settings at the call of [`endpoint`](ErrorClassifyLayer::endpoint).
+//! An endpoint starts from the [settings so far](crate::EndpointPattern#settings-so-far).
 //!
 //! # Readiness
 //!

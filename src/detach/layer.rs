@@ -72,7 +72,8 @@ impl DetachLayer {
         self.set(|settings| settings.endpoints.set_stack(name.into()))
     }
 
-    /// Detaches the requests that match `pattern`.
+    /// Detaches the requests that match `pattern`, unless the closure attaches them. It starts from a detached endpoint, whatever
+    /// the settings so far.
     ///
     /// ```
     /// use tower_heed::DetachLayer;

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{Method, Request};
 
 mod pattern;
+mod segment;
 
 pub use pattern::EndpointPattern;
 
@@ -14,14 +15,18 @@ pub struct Endpoints<T> {
     /// The name of the stack that the layer belongs to.
     stack: Option<Arc<str>>,
     base: T,
-    /// The most specific first, so that the first match is the one that wins.
-    entries: Vec<(EndpointPattern, T)>,
+    /// The most specific first, so that the first match is the one that wins. `None`: only a name, for requests whose settings
+    /// come from elsewhere.
+    entries: Vec<(EndpointPattern, Option<T>)>,
 }
 
-/// Where the settings for a request are: kept where the [`Endpoint`] itself would borrow them for too long.
+/// Where the name and the settings for a request are: kept where the [`Endpoint`] itself would borrow them for too long.
 /// The default is the base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EndpointIndex(Option<usize>);
+pub struct EndpointIndex {
+    named: Option<u32>,
+    configured: Option<u32>,
+}
 
 /// The settings for a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,9 +44,42 @@ impl<T> Endpoints<T> {
         Self { stack: None, base, entries: Vec::new() }
     }
 
-    /// Gives the requests that match `pattern` their own settings, in place of those of an earlier pattern that matches
-    /// the same requests.
+    /// Gives the requests that match `pattern` these settings, in place of those of an earlier pattern of the same shape.
     pub fn insert(&mut self, pattern: EndpointPattern, config: T) {
+        self.put(pattern, Some(config));
+    }
+
+    /// Changes the settings of the requests that match `pattern`: the one rule of all layers and of the stack.
+    ///
+    /// The change starts from the [settings so far](Self::so_far). Without one the requests keep their settings, whichever those
+    /// are, and only their endpoint's name is new.
+    pub fn configure(&mut self, pattern: EndpointPattern, change: Option<impl FnOnce(T) -> T>)
+    where
+        T: Clone,
+    {
+        let config = match change {
+            Some(change) => Some(change(self.so_far(&pattern).clone())),
+            None => self.same(&pattern).and_then(|(_, config)| config.clone()),
+        };
+        self.put(pattern, config);
+    }
+
+    /// The settings that apply so far to the requests of `pattern`: those of an entry with the same shape, else those of the most
+    /// specific entry that covers it, else the base.
+    pub fn so_far(&self, pattern: &EndpointPattern) -> &T {
+        let covers = |(earlier, _): &&(EndpointPattern, _)| earlier.covers(pattern);
+        self.entries
+            .iter()
+            .filter(covers)
+            .find_map(|(_, config)| config.as_ref())
+            .unwrap_or(&self.base)
+    }
+
+    fn same(&self, pattern: &EndpointPattern) -> Option<&(EndpointPattern, Option<T>)> {
+        self.entries.iter().find(|(earlier, _)| earlier.is_equivalent(pattern))
+    }
+
+    fn put(&mut self, pattern: EndpointPattern, config: Option<T>) {
         self.entries.retain(|(earlier, _)| !earlier.is_equivalent(&pattern));
         self.entries.push((pattern, config));
         self.entries.sort_by(|(one, _), (other, _)| other.rank().cmp(&one.rank()));
@@ -64,11 +102,11 @@ impl<T> Endpoints<T> {
         self.at(self.find(method, path))
     }
 
-    /// Calls `each` with the name and the value of every parameter in the pattern that such a request matches.
+    /// Calls `each` with the name and the value of every parameter in the pattern whose settings such a request has.
     #[cfg(any(feature = "response-cache", feature = "__internals"))]
     pub fn each_parameter(&self, method: &Method, path: &str, each: impl FnMut(&str, &str)) {
-        if let EndpointIndex(Some(index)) = self.find(method, path) {
-            self.entries[index].0.each_parameter(path, each);
+        if let Some((pattern, _)) = self.entry(self.find(method, path).configured) {
+            pattern.each_parameter(path, each);
         }
     }
 
@@ -78,12 +116,12 @@ impl<T> Endpoints<T> {
         self.at(self.index_of(request))
     }
 
-    /// Where the settings for `request` are. The index is valid until the next `insert`.
+    /// Where the settings for `request` are. The index is valid until the next change.
     #[inline]
     pub fn index_of<B>(&self, request: &Request<B>) -> EndpointIndex {
         // Most layers have no endpoints: then nothing of the request is looked at.
         if self.entries.is_empty() {
-            return EndpointIndex(None);
+            return EndpointIndex::default();
         }
         self.find(request.method(), request.uri().path())
     }
@@ -91,24 +129,37 @@ impl<T> Endpoints<T> {
     /// The settings that an index stands for.
     #[inline]
     pub fn at(&self, index: EndpointIndex) -> Endpoint<'_, T> {
-        match index.0.and_then(|index| self.entries.get(index)) {
-            Some((pattern, config)) => {
-                Endpoint { stack: self.stack(), pattern: Some(pattern.shared_text()), config }
-            }
-            None => Endpoint { stack: self.stack(), pattern: None, config: &self.base },
-        }
+        let pattern = self.entry(index.named).map(|(pattern, _)| pattern.shared_text());
+        let config = self.entry(index.configured).and_then(|(_, config)| config.as_ref());
+        Endpoint { stack: self.stack(), pattern, config: config.unwrap_or(&self.base) }
+    }
+
+    #[inline]
+    fn entry(&self, index: Option<u32>) -> Option<&(EndpointPattern, Option<T>)> {
+        self.entries.get(usize::try_from(index?).ok()?)
     }
 
     fn find(&self, method: &Method, path: &str) -> EndpointIndex {
-        EndpointIndex(self.entries.iter().position(|(pattern, _)| pattern.matches(method, path)))
+        let mut index = EndpointIndex::default();
+        for (at, (pattern, config)) in (0..).zip(&self.entries) {
+            if pattern.matches(method, path) {
+                index.named.get_or_insert(at);
+                if config.is_some() {
+                    index.configured = Some(at);
+                    break;
+                }
+            }
+        }
+        index
     }
 
     /// The same endpoints, with what `map` makes of their settings.
     pub fn map<U>(&self, mut map: impl FnMut(&T) -> U) -> Endpoints<U> {
         let base = map(&self.base);
         let entries = self.entries.iter();
-        let entries = entries.map(|(pattern, config)| (pattern.clone(), map(config))).collect();
-        Endpoints { stack: self.stack.clone(), base, entries }
+        let entries =
+            entries.map(|(pattern, config)| (pattern.clone(), config.as_ref().map(&mut map)));
+        Endpoints { stack: self.stack.clone(), base, entries: entries.collect() }
     }
 
     /// The settings of requests that match no pattern.
@@ -116,7 +167,7 @@ impl<T> Endpoints<T> {
         &self.base
     }
 
-    /// The same, to change them. Endpoints that were inserted before keep theirs.
+    /// The same, to change them. Endpoints that were configured before keep theirs.
     pub const fn base_mut(&mut self) -> &mut T {
         &mut self.base
     }

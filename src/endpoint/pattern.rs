@@ -4,6 +4,7 @@ use std::{fmt, hash, str::FromStr, sync::Arc};
 
 use http::{Method, uri::PathAndQuery};
 
+use super::segment::{self, Kind, Segment};
 use crate::error::InvalidConfig;
 
 /// Which requests an endpoint's settings are for: a path pattern in axum's syntax, for one method or for every method.
@@ -14,6 +15,12 @@ use crate::error::InvalidConfig;
 ///
 /// Where several patterns match a request, the most specific path wins, compared segment by segment (literal before
 /// `{name}` before `{*name}`), and between equal paths the one that names the method.
+///
+/// # Settings so far
+///
+/// The closure of an `endpoint(pattern, ..)` starts from the settings that apply to these requests so far: those of an earlier
+/// endpoint whose pattern differs at most in the names of its parameters (settings of both then add up), or else those of the most
+/// specific one that matches every request of this pattern, or else the layer's own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,8 +46,7 @@ struct Shape {
     /// The path up to the first parameter.
     literal: String,
     parameters: Vec<Parameter>,
-    /// One rank for each segment, compared from the left.
-    specificity: Vec<Rank>,
+    segments: Vec<Segment>,
 }
 
 struct Parameter {
@@ -51,17 +57,6 @@ struct Parameter {
     suffix: String,
     /// The path from the next segment to the next parameter, with its leading `/`.
     literal: String,
-}
-
-/// How specific a segment is: its kind, then the length of its literal part.
-type Rank = (Kind, usize);
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Rest,
-    Parameter,
-    Prefixed,
-    Literal,
 }
 
 // === impl EndpointPattern ===
@@ -99,9 +94,17 @@ impl EndpointPattern {
             && self.shape.walk(path, |_, _| {})
     }
 
-    /// Orders patterns: the greater one is the more specific.
-    pub(super) fn rank(&self) -> impl Ord {
-        (&self.shape.specificity, self.shape.method.is_some())
+    /// Whether every request that matches `other` matches this pattern too.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let method = self.shape.method.as_ref();
+        method.is_none_or(|own| other.shape.method.as_ref() == Some(own))
+            && segment::cover(&self.shape.segments, &other.shape.segments)
+    }
+
+    /// Orders patterns: the greater one is the more specific. A pattern is never more specific than one that it covers.
+    pub(crate) fn rank(&self) -> impl Ord {
+        let segments: Vec<_> = self.shape.segments.iter().map(Segment::rank).collect();
+        (segments, self.shape.method.is_some())
     }
 }
 
@@ -169,7 +172,7 @@ impl Shape {
             method: method.map(parse_method).transpose()?,
             literal: String::new(),
             parameters: Vec::new(),
-            specificity: Vec::new(),
+            segments: Vec::new(),
         };
         for segment in segments.split('/') {
             if shape.parameters.last().is_some_and(|last| last.is_rest) {
@@ -189,7 +192,7 @@ impl Shape {
         self.literal_mut().push('/');
         self.literal_mut().push_str(&prefix);
         let Some(rest) = rest else {
-            self.specificity.push((Kind::Literal, prefix.len()));
+            self.segments.push(Segment { kind: Kind::Literal, prefix, suffix: String::new() });
             return Ok(());
         };
         let (name, rest) = rest.split_once('}').ok_or("a `{` without its `}`")?;
@@ -201,6 +204,9 @@ impl Shape {
         if name.is_empty() || name.contains(['{', '*']) {
             return Err(format!("a parameter without a proper name in the segment `{segment}`"));
         }
+        if self.parameters.iter().any(|earlier| earlier.name == name) {
+            return Err(format!("two parameters are called `{name}`"));
+        }
         if is_rest && !(prefix.is_empty() && suffix.is_empty()) {
             return Err(format!("a `{{*name}}` must be a whole segment, unlike in `{segment}`"));
         }
@@ -209,7 +215,7 @@ impl Shape {
             (false, true) => Kind::Parameter,
             (false, false) => Kind::Prefixed,
         };
-        self.specificity.push((kind, prefix.len() + suffix.len()));
+        self.segments.push(Segment { kind, prefix, suffix: suffix.clone() });
         self.parameters.push(Parameter { name, is_rest, suffix, literal: String::new() });
         Ok(())
     }

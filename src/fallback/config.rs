@@ -18,7 +18,7 @@ const UPSTREAM_DOWN: Classes = Classes::NONE
 const CLOSED: Classes = UPSTREAM_DOWN.with(ErrorClass::Unauthenticated);
 
 /// How the requests of one endpoint fail. The closure of [`FallbackLayer::endpoint`](super::FallbackLayer::endpoint) gets the
-/// layer's own settings.
+/// settings so far.
 #[derive(Clone, Debug)]
 pub struct FallbackConfig {
     open: Classes,

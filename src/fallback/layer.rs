@@ -125,15 +125,23 @@ impl FallbackLayer {
         self.base(FallbackConfig::dangerously_let_in_forbidden)
     }
 
-    /// Configures the requests that match `pattern`. The closure gets the settings that the layer has at this line; later setters
-    /// do not change the endpoint.
-    pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
+    /// Configures the requests that match `pattern`. The closure starts from the settings that apply to them
+    /// [so far](EndpointPattern#settings-so-far); later setters of the layer do not change the endpoint.
+    pub fn endpoint<F>(self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(FallbackConfig) -> FallbackConfig,
     {
-        let endpoints = &mut Arc::make_mut(&mut self.settings).endpoints;
-        let config = configure(FallbackConfig::clone(endpoints.base()));
-        endpoints.insert(pattern, Arc::new(config));
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint<F>(mut self, pattern: EndpointPattern, change: Option<F>) -> Self
+    where
+        F: FnOnce(FallbackConfig) -> FallbackConfig,
+    {
+        let change =
+            change.map(|change| |config: Arc<_>| Arc::new(change(FallbackConfig::clone(&config))));
+        Arc::make_mut(&mut self.settings).endpoints.configure(pattern, change);
         self
     }
 

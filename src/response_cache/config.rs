@@ -5,7 +5,7 @@ use http::HeaderName;
 use super::{ResponseCacheLayer, store_policy::StorePolicy};
 
 /// How the responses of an endpoint are stored: the argument of the closure of
-/// [`ResponseCacheLayer::endpoint`], which starts from the layer's own settings.
+/// [`ResponseCacheLayer::endpoint`], which starts from the settings so far.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ResponseCacheConfig {
@@ -71,6 +71,12 @@ impl ResponseCacheConfig {
     pub const fn strip_set_cookie(mut self) -> Self {
         self.policy.strip_set_cookie = true;
         self
+    }
+}
+
+impl ResponseCacheConfig {
+    pub(super) const fn has_ttl(&self) -> bool {
+        !self.policy.ttl.is_zero()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ResponseCacheLayer {
-    base: ResponseCacheConfig,
+    configs: Endpoints<ResponseCacheConfig>,
     shared: Arc<Shared>,
 }
 
@@ -139,9 +139,8 @@ impl ResponseCacheLayer {
 
     /// Caches the responses to the `GET`s that match `pattern`. A pattern of another method has no effect.
     ///
-    /// The closure starts from the layer's settings at this call; later ones do not change it. Without a
-    /// [time to live](ResponseCacheConfig::ttl) the requests pass through. An earlier pattern that matches the
-    /// same requests is replaced.
+    /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far); later setters of the layer
+    /// do not change the endpoint. Without a [time to live](ResponseCacheConfig::ttl) the requests pass through.
     ///
     /// ```
     /// use std::time::Duration;
@@ -162,9 +161,24 @@ impl ResponseCacheLayer {
         pattern: EndpointPattern,
         configure: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig,
     ) -> Self {
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change there is nothing new to cache.
+    pub(crate) fn set_endpoint(
+        mut self,
+        pattern: EndpointPattern,
+        change: Option<impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig>,
+    ) -> Self {
+        if change.is_none() {
+            return self;
+        }
+        let had_ttl = self.configs.so_far(&pattern).has_ttl();
+        self.configs.configure(pattern.clone(), change);
         let stack = self.shared.endpoints.stack();
-        let endpoint = CachedEndpoint::new(&pattern, configure(self.base.clone()), stack);
-        if endpoint.is_none() {
+        let config = self.configs.so_far(&pattern).clone();
+        let endpoint = CachedEndpoint::new(&pattern, config, stack);
+        if endpoint.is_none() && !had_ttl {
             events::no_ttl(stack.map(|name| &**name), &pattern);
         }
         self.shared(|shared| shared.endpoints.insert(pattern, endpoint.map(Arc::new)))
@@ -189,11 +203,12 @@ impl ResponseCacheLayer {
             store: Arc::new(Store::new(max_bytes)),
             in_flight: Arc::default(),
         };
-        Self { base: ResponseCacheConfig::default(), shared: Arc::new(shared) }
+        Self { configs: Endpoints::new(ResponseCacheConfig::default()), shared: Arc::new(shared) }
     }
 
     fn base(mut self, change: impl FnOnce(ResponseCacheConfig) -> ResponseCacheConfig) -> Self {
-        self.base = change(self.base);
+        let base = self.configs.base_mut();
+        *base = change(base.clone());
         self
     }
 

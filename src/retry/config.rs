@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::Backoff;
 
-/// Settings of [`RetryOnRateLimit`](super::RetryOnRateLimit) for one endpoint. They start as the layer's own.
+/// Settings of [`RetryOnRateLimit`](super::RetryOnRateLimit) for one endpoint. They start from the settings so far.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryConfig {
     pub(super) max_retries: u32,
@@ -48,6 +48,13 @@ impl RetryConfig {
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// Undoes [`idempotent`](Self::idempotent): an exception from a wider pattern.
+    #[must_use]
+    pub const fn not_idempotent(mut self) -> Self {
+        self.idempotent = false;
         self
     }
 }

@@ -83,16 +83,23 @@ impl RetryOnRateLimit {
 
     /// Gives the requests that match `pattern` their own settings.
     ///
-    /// They start from the layer's settings at this call; later setters of the layer do not change them.
+    /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far); later setters of the layer
+    /// do not change the endpoint.
     pub fn endpoint(
         self,
         pattern: EndpointPattern,
         configure: impl FnOnce(RetryConfig) -> RetryConfig,
     ) -> Self {
-        self.set(|settings| {
-            let config = configure(*settings.endpoints.base());
-            settings.endpoints.insert(pattern, config);
-        })
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint(
+        self,
+        pattern: EndpointPattern,
+        change: Option<impl FnOnce(RetryConfig) -> RetryConfig>,
+    ) -> Self {
+        self.set(|settings| settings.endpoints.configure(pattern, change))
     }
 
     fn base(self, change: impl FnOnce(RetryConfig) -> RetryConfig) -> Self {

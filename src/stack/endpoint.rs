@@ -11,7 +11,7 @@ use crate::{
 /// The settings of all layers for one endpoint, as [`Stack::endpoint`](super::Stack::endpoint) hands them to its closure.
 ///
 /// There is a setter for each layer, named as in [`Stack`](super::Stack). It takes a closure, as the layer's own `endpoint` does, and
-/// starts from that layer's settings:
+/// starts from that layer's settings for these requests so far:
 ///
 /// ```
 /// use std::time::Duration;
@@ -116,13 +116,10 @@ impl EndpointConfig {
 // === impl Changes ===
 
 impl<C> Changes<C> {
-    #[cfg(feature = "response-cache")]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn apply(&self, config: C) -> C {
-        self.0.iter().fold(config, |config, change| change(config))
+    /// All changes as one; `None` if there are none.
+    pub(super) fn change(&self) -> Option<impl FnOnce(C) -> C> {
+        let apply = |config| self.0.iter().fold(config, |config, change| change(config));
+        (!self.0.is_empty()).then_some(apply)
     }
 }
 

@@ -264,8 +264,9 @@ impl Stack {
 
     /// Sets what all layers do with the requests that match `pattern`.
     ///
-    /// `configure` starts from each layer's own settings, in whichever order the two are given. The pattern names the endpoint in
-    /// the events, metrics and spans of all layers. Settings for a layer that the stack does not have are ignored.
+    /// `configure` starts from the settings that each layer has for these requests [so far](EndpointPattern#settings-so-far), in
+    /// whichever order layers and endpoints are given; wider patterns come before narrower ones. A layer whose settings it does not
+    /// change treats these requests as before. The pattern names the endpoint in the events, metrics and spans of all layers.
     pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(EndpointConfig) -> EndpointConfig,
@@ -294,40 +295,31 @@ impl Stack {
 
     /// The stack whose layers know its name and their endpoints.
     fn with_endpoints(&self) -> Self {
-        let endpoints = &self.endpoints;
-        endpoints.iter().fold(self.clone().with_name(), |stack, (pattern, config)| {
-            stack.with_endpoint(pattern, config)
-        })
+        let mut endpoints: Vec<_> = self.endpoints.iter().collect();
+        // A narrow pattern starts from a wide one, and not the other way round.
+        endpoints.sort_by(|(one, _), (other, _)| one.rank().cmp(&other.rank()));
+        let with = |stack: Self, (pattern, config): &(_, _)| stack.with_endpoint(pattern, config);
+        endpoints.into_iter().fold(self.clone().with_name(), with)
     }
 
     fn with_endpoint(self, pattern: &EndpointPattern, config: &EndpointConfig) -> Self {
-        let at = || pattern.clone();
+        macro_rules! set {
+            ($layer:expr, $name:ident) => {
+                $layer.set_endpoint(pattern.clone(), config.$name.change())
+            };
+        }
         Self {
             name: self.name,
-            fallback: self
-                .fallback
-                .map(|layer| layer.endpoint(at(), |base| config.fallback.apply(base))),
-            call_timeout: self.call_timeout.endpoint(at(), |base| config.call_timeout.apply(base)),
+            fallback: self.fallback.map(|layer| set!(layer, fallback)),
+            call_timeout: set!(self.call_timeout, call_timeout),
             #[cfg(feature = "response-cache")]
-            cache: match self.cache {
-                // An endpoint of the response cache is one whose responses are stored.
-                Some(layer) if !config.response_cache.is_empty() => {
-                    Some(layer.endpoint(at(), |base| config.response_cache.apply(base)))
-                }
-                cache => cache,
-            },
-            retry: self.retry.endpoint(at(), |base| config.retry.apply(base)),
-            throttle: self.throttle.endpoint(at(), |base| config.throttle.apply(base)),
-            classify: self.classify.endpoint(at(), |base| config.classify.apply(base)),
-            token: self
-                .token
-                .map(|layer| layer.endpoint(at(), |base| config.token_cache.apply(base))),
-            attempt_span: self
-                .attempt_span
-                .map(|layer| layer.endpoint(at(), |base| config.attempt_span.apply(base))),
-            attempt_timeout: self
-                .attempt_timeout
-                .endpoint(at(), |base| config.attempt_timeout.apply(base)),
+            cache: self.cache.map(|layer| set!(layer, response_cache)),
+            retry: set!(self.retry, retry),
+            throttle: set!(self.throttle, throttle),
+            classify: set!(self.classify, classify),
+            token: self.token.map(|layer| set!(layer, token_cache)),
+            attempt_span: self.attempt_span.map(|layer| set!(layer, attempt_span)),
+            attempt_timeout: set!(self.attempt_timeout, attempt_timeout),
             endpoints: self.endpoints,
         }
     }

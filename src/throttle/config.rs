@@ -1,9 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::extensions::Priority;
+use crate::{EndpointPattern, extensions::Priority};
 
 /// How the requests to one endpoint are queued and counted. [`ThrottleLayer::endpoint`](super::ThrottleLayer::endpoint) hands it to its
-/// closure, with the layer's own settings.
+/// closure, with the settings so far.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ThrottleConfig {
@@ -17,7 +17,10 @@ pub struct ThrottleConfig {
 #[derive(Clone, Debug)]
 pub(super) enum Sharing {
     Whole,
+    /// Those of the endpoint that is being configured.
     Own,
+    /// Those of this pattern.
+    Endpoint(Arc<str>),
     Named(Arc<str>),
 }
 
@@ -61,6 +64,20 @@ impl ThrottleConfig {
     /// whose responses stay open for long. Default: off.
     pub const fn exempt(mut self) -> Self {
         self.is_exempt = true;
+        self
+    }
+
+    /// Undoes [`exempt`](Self::exempt): an exception from a wider pattern.
+    pub const fn not_exempt(mut self) -> Self {
+        self.is_exempt = false;
+        self
+    }
+
+    /// These settings as those of `pattern`, whose quota a narrower pattern then inherits.
+    pub(super) fn at(mut self, pattern: &EndpointPattern) -> Self {
+        if matches!(self.sharing, Sharing::Own) {
+            self.sharing = Sharing::Endpoint(pattern.as_str().into());
+        }
         self
     }
 

@@ -135,8 +135,8 @@ impl<'a> Part<'a> {
     #[inline]
     pub(super) fn of(endpoint: &Endpoint<'a, ThrottleConfig>) -> Self {
         match endpoint.config().sharing() {
-            Sharing::Whole => Self::Whole,
-            Sharing::Own => endpoint.pattern().map_or(Self::Whole, Self::Endpoint),
+            Sharing::Whole | Sharing::Own => Self::Whole,
+            Sharing::Endpoint(pattern) => Self::Endpoint(pattern),
             Sharing::Named(name) => Self::Shared(name),
         }
     }

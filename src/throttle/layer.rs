@@ -115,8 +115,8 @@ impl ThrottleLayer {
 
     /// Gives the requests that match `pattern` their own settings.
     ///
-    /// The closure gets the layer's settings at the time of this call: settings for all endpoints come first, and later ones do not
-    /// change this endpoint.
+    /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far); later settings of the layer
+    /// do not change this endpoint. A quota that a wider pattern has for itself stays the wider pattern's.
     ///
     /// ```
     /// use tower_heed::{ThrottleLayer, extensions::Priority};
@@ -132,10 +132,18 @@ impl ThrottleLayer {
         pattern: EndpointPattern,
         configure: impl FnOnce(ThrottleConfig) -> ThrottleConfig,
     ) -> Self {
-        self.with(|shared| {
-            let config = configure(shared.endpoints.base().clone());
-            shared.endpoints.insert(pattern, config);
-        })
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint(
+        self,
+        pattern: EndpointPattern,
+        change: Option<impl FnOnce(ThrottleConfig) -> ThrottleConfig>,
+    ) -> Self {
+        let at = pattern.clone();
+        let change = change.map(|change| move |config| change(config).at(&at));
+        self.with(|shared| shared.endpoints.configure(pattern, change))
     }
 
     /// Shows what is known of each key.

@@ -18,7 +18,7 @@ pub struct TimeoutLayer {
     clock: Clock,
 }
 
-/// The time limit of one endpoint. The closure of [`TimeoutLayer::endpoint`] gets the layer's own.
+/// The time limit of one endpoint. The closure of [`TimeoutLayer::endpoint`] gets the one so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeoutConfig {
     limit: Option<Duration>,
@@ -38,6 +38,8 @@ impl TimeoutLayer {
 
     /// Sets the limit of the requests that match `pattern`.
     ///
+    /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far).
+    ///
     /// ```
     /// use std::time::Duration;
     /// use tower_heed::TimeoutLayer;
@@ -47,12 +49,19 @@ impl TimeoutLayer {
     ///     .endpoint("GET /events".parse()?, |config| config.unlimited());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
-    pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
+    pub fn endpoint<F>(self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(TimeoutConfig) -> TimeoutConfig,
     {
-        let config = configure(*self.endpoints.base());
-        Arc::make_mut(&mut self.endpoints).insert(pattern, config);
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint<F>(mut self, pattern: EndpointPattern, change: Option<F>) -> Self
+    where
+        F: FnOnce(TimeoutConfig) -> TimeoutConfig,
+    {
+        Arc::make_mut(&mut self.endpoints).configure(pattern, change);
         self
     }
 

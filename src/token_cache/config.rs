@@ -48,6 +48,12 @@ impl TokenConfig {
         Self { attach: false, ..self }
     }
 
+    /// Undoes [`without_token`](Self::without_token): an exception from a wider pattern.
+    #[must_use]
+    pub fn with_token(self) -> Self {
+        Self { attach: true, ..self }
+    }
+
     /// Requests to this endpoint carry the token of `key`, unless they have a [`TokenScope`](super::TokenScope) in their
     /// extensions.
     #[must_use]

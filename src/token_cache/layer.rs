@@ -101,8 +101,8 @@ impl TokenCacheLayer {
         self
     }
 
-    /// Gives the requests that match `pattern` their own settings. They start from the layer's settings as they are now:
-    /// a [`key`](Self::key) that is set later does not change them.
+    /// Gives the requests that match `pattern` their own settings. The closure starts from the settings that apply
+    /// to them [so far](EndpointPattern#settings-so-far): a [`key`](Self::key) that is set later does not change them.
     ///
     /// ```
     /// use tower_heed::token_cache::{StaticToken, TokenCacheLayer};
@@ -114,12 +114,20 @@ impl TokenCacheLayer {
     /// ```
     #[must_use]
     pub fn endpoint(
-        mut self,
+        self,
         pattern: EndpointPattern,
         configure: impl FnOnce(TokenConfig) -> TokenConfig,
     ) -> Self {
-        let config = configure(self.settings.endpoints.base().clone());
-        self.settings.endpoints.insert(pattern, config);
+        self.set_endpoint(pattern, Some(configure))
+    }
+
+    /// The endpoint of a stack: without a change, only its name is new.
+    pub(crate) fn set_endpoint(
+        mut self,
+        pattern: EndpointPattern,
+        change: Option<impl FnOnce(TokenConfig) -> TokenConfig>,
+    ) -> Self {
+        self.settings.endpoints.configure(pattern, change);
         self
     }
 

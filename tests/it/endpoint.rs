@@ -117,6 +117,8 @@ fn a_pattern_that_can_match_nothing_is_rejected_by_name() {
         "/users/{*}",
         "/users/{a/b}",
         "/users/{a}{b}",
+        "/users/{id}/{id}",
+        "/users/{id}/files/{*id}",
         "/users/{*a}.json",
         "/users/a{*a}",
         "/users/{a{b}",
@@ -161,6 +163,136 @@ fn a_later_pattern_replaces_one_that_matches_the_same() {
     assert_eq!(found.pattern(), Some("GET /users/{name}"));
     assert_eq!(endpoints.get(&Method::PUT, "/users/7").config(), "/users/{id}");
     assert_eq!(config(&endpoints, "/users/7/roles"), "/users/{id}/roles");
+}
+
+/// Settings that list the changes that were made to them.
+fn change(endpoints: &mut Endpoints<String>, pattern: &str) {
+    let change = |so_far: String| format!("{so_far} > {pattern}");
+    endpoints.configure(pattern.parse().unwrap(), Some(change));
+}
+
+fn name(endpoints: &mut Endpoints<String>, pattern: &str) {
+    endpoints.configure(pattern.parse().unwrap(), None::<fn(String) -> String>);
+}
+
+#[test]
+fn a_change_starts_from_the_most_specific_pattern_that_covers_its_own() {
+    for (earlier, pattern, covers) in [
+        ("/users/{id}", "/users/{name}", true),
+        ("/users/{id}", "GET /users/{id}", true),
+        ("GET /users/{id}", "/users/{id}", false),
+        ("GET /users/{id}", "PUT /users/{id}", false),
+        ("/users/{id}", "/users/me", true),
+        ("/users/me", "/users/{id}", false),
+        ("/users/{id}", "/users/", false),
+        ("/users/{id}", "/users/{id}/roles", false),
+        ("/users/{id}", "/users/{*rest}", false),
+        ("/users/{*rest}", "/users/{id}", true),
+        ("/users/{*rest}", "/users/{id}/roles", true),
+        ("/users/{*rest}", "/users/", false),
+        ("/users/{*rest}", "/users//", true),
+        ("/users/{*rest}", "/users", false),
+        ("/users/{*rest}", "/users/{id}/{*more}", true),
+        ("/users/{id}/{*more}", "/users/{*rest}", false),
+        ("/{*all}", "GET /users/{*rest}", true),
+        ("/{tenant}/public", "/users/{id}", false),
+        ("/{tenant}/{id}", "/users/{id}", true),
+        ("/v{version}", "/v1", true),
+        ("/v{version}", "/v", false),
+        ("/v{version}", "/v1{rest}", true),
+        ("/v1{rest}", "/v{version}", false),
+        ("/{file}.json", "/a.json", true),
+        ("/{file}.json", "/.json", false),
+        ("/{file}.json", "/v{n}.tar.json", true),
+        ("/{file}.tar.json", "/{n}.json", false),
+    ] {
+        let mut endpoints = Endpoints::new("base".to_owned());
+        change(&mut endpoints, earlier);
+        let so_far = endpoints.so_far(&pattern.parse().unwrap());
+        let expected = if covers { format!("base > {earlier}") } else { "base".to_owned() };
+        assert_eq!(*so_far, expected, "{pattern} after {earlier}");
+    }
+
+    let mut endpoints = Endpoints::new("base".to_owned());
+    for pattern in ["/{*all}", "/users/{*rest}", "GET /users/{id}", "/users/{name}"] {
+        change(&mut endpoints, pattern);
+    }
+    assert_eq!(config(&endpoints, "/users/7"), "base > /{*all} > /users/{*rest} > GET /users/{id}");
+    let put = endpoints.get(&Method::PUT, "/users/7");
+    assert_eq!(put.config(), "base > /{*all} > /users/{*rest} > /users/{name}");
+}
+
+#[test]
+fn a_name_changes_no_settings() {
+    let mut endpoints = Endpoints::new("base".to_owned());
+    name(&mut endpoints, "/authz/check");
+    change(&mut endpoints, "/authz/{*rest}");
+    change(&mut endpoints, "/{tenant}/public");
+    name(&mut endpoints, "GET /users/{id}");
+    name(&mut endpoints, "/authz/{*all}");
+    for (path, name, settings) in [
+        // Whichever was first.
+        ("/authz/check", "/authz/check", "base > /authz/{*rest}"),
+        // Not shadowed, although its pattern is less specific than the name's.
+        ("/users/public", "GET /users/{id}", "base > /{tenant}/public"),
+        ("/users/7", "GET /users/{id}", "base"),
+        ("/authz/other", "/authz/{*all}", "base > /authz/{*rest}"),
+    ] {
+        let found = endpoints.get(&Method::GET, path);
+        assert_eq!((found.pattern(), &**found.config()), (Some(name), settings));
+    }
+}
+
+fn pattern_text() -> impl Strategy<Value = String> {
+    r"((GET|PUT) )?(/(a|b|ab|\{x\}|a\{x\}|\{x\}b|)){1,3}(/\{\*rest\})?".prop_map(|text| {
+        // Each parameter has its own name.
+        let parts = text.split("{x}");
+        let mut unique = String::new();
+        for (number, part) in parts.enumerate() {
+            if number > 0 {
+                unique.push_str(&format!("{{x{number}}}"));
+            }
+            unique.push_str(part);
+        }
+        unique
+    })
+}
+
+proptest! {
+    #[test]
+    fn names_change_nothing_and_changes_of_equal_patterns_add_up(
+        steps in prop::collection::vec((pattern_text(), any::<bool>()), 0..8),
+        paths in prop::collection::vec("(/(a|b|ab|aab|)){1,4}", 1..8),
+    ) {
+        let mut all = Endpoints::new("base".to_owned());
+        let mut changed = Endpoints::new("base".to_owned());
+        for (pattern, changes) in &steps {
+            if *changes {
+                change(&mut all, pattern);
+                change(&mut changed, pattern);
+            } else {
+                name(&mut all, pattern);
+            }
+        }
+        for path in &paths {
+            for method in [Method::GET, Method::POST] {
+                let settings = all.get(&method, path).config();
+                prop_assert_eq!(settings, changed.get(&method, path).config(), "{} {}", method, path);
+                // Everything that it was made from matches the request too.
+                for pattern in settings.split(" > ").skip(1) {
+                    let mut one = Endpoints::new(0);
+                    one.insert(pattern.parse().unwrap(), 1);
+                    prop_assert_eq!(*one.get(&method, path).config(), 1, "{} for {}", pattern, path);
+                }
+                // All changes of the pattern that wins are there.
+                if let Some(winner) = settings.rsplit(" > ").next().filter(|_| settings != "base") {
+                    let times = steps.iter().filter(|(text, changes)| *changes && text == winner);
+                    let found = settings.split(" > ").filter(|text| *text == winner).count();
+                    prop_assert_eq!(found, times.count(), "{} in {}", winner, settings);
+                }
+            }
+        }
+    }
 }
 
 #[test]

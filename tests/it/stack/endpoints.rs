@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 use tower_heed::{
-    BoxError, Error, RetryOnRateLimit, Stack, error::find, retry::RetryOutcome,
+    BoxError, Error, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, error::find,
+    extensions::Priority, fallback::FallbackConfig, retry::RetryOutcome,
     test_util::ScriptedResponse,
 };
 
@@ -72,15 +73,113 @@ async fn an_endpoint_starts_from_the_layers_whatever_the_order() {
     }
 }
 
+/// Patterns for `GET /authz/check` that are as wide as `/authz/{path}`, or narrower.
+const NARROWER: [&str; 4] =
+    ["/authz/{path}", "/authz/{name}", "GET /authz/{path}", "GET /authz/check"];
+
+fn check() -> Request<Body> {
+    Request::get("https://id.example/authz/check").body(Body::default()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_the_stack_does_not_open_what_its_layer_closes() {
+    for pattern in NARROWER {
+        let wide = "/authz/{path}".parse().unwrap();
+        let fallback = FallbackLayer::fail_open(|_| Response::new("open"))
+            .endpoint(wide, |config| config.fail_closed());
+        let stack =
+            Stack::new().fallback(fallback).endpoint(pattern.parse().unwrap(), |endpoint| {
+                endpoint.timeout(Duration::from_secs(9)).max_retries(0)
+            });
+        let (probe, watch) = probe(4);
+        watch.respond(500, &[]);
+        let Err(error) = send(&mut stack.service(probe), check()).await else {
+            panic!("fails open at {pattern}")
+        };
+        let error = find::<Error>(error.as_ref()).unwrap();
+        assert_eq!(error.endpoint(), Some(pattern));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_order_of_two_endpoints_does_not_matter() {
+    let wide = |stack: Stack| {
+        stack.endpoint("/authz/{*path}".parse().unwrap(), |endpoint| {
+            endpoint.fallback(FallbackConfig::fail_closed).max_retries(0)
+        })
+    };
+    let narrow = |stack: Stack| {
+        let pattern = "GET /authz/check".parse().unwrap();
+        stack.endpoint(pattern, |endpoint| endpoint.timeout(Duration::from_secs(9)))
+    };
+    let stack = Stack::new().fallback(FallbackLayer::fail_open(|_| Response::new("open")));
+    for stack in [wide(narrow(stack.clone())), narrow(wide(stack))] {
+        let (probe, watch) = probe(4);
+        watch.respond(500, &[]);
+        assert!(send(&mut stack.service(probe), check()).await.is_err());
+        assert_eq!(watch.attempts(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_the_stack_attaches_no_token_where_its_layer_does_not() {
+    for pattern in NARROWER {
+        let wide = "/authz/{path}".parse().unwrap();
+        let tokens = super::tokens().endpoint(wide, |config| config.without_token());
+        let stack =
+            Stack::new().token_cache(tokens).endpoint(pattern.parse().unwrap(), |endpoint| {
+                endpoint.timeout(Duration::from_secs(9))
+            });
+        let (probe, watch) = probe(4);
+        send(&mut stack.service(probe), check()).await.unwrap();
+        let request = watch.take_requests().remove(0);
+        assert_eq!(request.headers().get("authorization"), None, "{pattern}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_an_endpoint_that_is_given_twice_add_up() {
+    let (probe, watch) = probe(4);
+    let mut client = Stack::new()
+        .endpoint("/users/{id}".parse().unwrap(), |endpoint| endpoint.max_retries(1).idempotent())
+        .endpoint("/users/{name}".parse().unwrap(), |endpoint| {
+            endpoint.retry(|config| config.max_wait(Duration::from_secs(9)))
+        })
+        .service(probe);
+    watch.respond(500, &[]);
+    watch.respond(500, &[]);
+    let response = send(&mut client, post("/users/7")).await.unwrap();
+    assert_eq!(response.extensions().get::<RetryOutcome>().unwrap().attempts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_narrower_endpoint_shares_the_quota_of_the_wider_one() {
+    let throttle = ThrottleLayer::new()
+        .endpoint("/search/{*path}".parse().unwrap(), |config| config.own_quota());
+    let handle = throttle.handle();
+    let (probe, watch) = probe(4);
+    let mut client = Stack::new()
+        .throttle(throttle)
+        .endpoint("/search/{id}".parse().unwrap(), |endpoint| {
+            endpoint.timeout(Duration::from_secs(9))
+        })
+        .endpoint("POST /search/all".parse().unwrap(), |endpoint| endpoint.priority(Priority::High))
+        .service(probe);
+    for path in ["/search/a/b", "/search/a", "/search/all"] {
+        send(&mut client, post(path)).await.unwrap();
+    }
+    assert_eq!(watch.attempts(), 3);
+    let keys: Vec<_> = handle.snapshot().iter().map(|key| key.key().to_string()).collect();
+    assert_eq!(keys, ["https://id.example /search/{*path}"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_client_inside_can_be_reached() {
     let (probe, watch) = probe(4);
     let stacks = [
         Stack::new(),
         Stack::new().token_cache(super::tokens()),
-        Stack::new()
-            .token_cache(super::tokens())
-            .fallback(tower_heed::FallbackLayer::fail_closed()),
+        Stack::new().token_cache(super::tokens()).fallback(FallbackLayer::fail_closed()),
     ];
     for stack in stacks {
         let mut client = stack.service(probe.clone());
