@@ -11,7 +11,7 @@ use crate::error::InvalidConfig;
 ///
 /// `GET /api/v2/users/{id}`, `/files/{*path}`, `/v1/{file}.json`. `{name}` matches one segment or the rest of one,
 /// `{*name}` one or more segments at the end, and `{{` and `}}` are literal braces. A pattern is compared with the path as
-/// it is sent: percent-encoded, without the query. Its text is also the endpoint's name in events and metrics.
+/// it is sent: percent-encoded, without the query, so `/x` does not match `/x/`. It holds for every host. Its text is also the endpoint's name in events and metrics.
 ///
 /// Where several patterns match a request, the most specific path wins, compared segment by segment (literal before
 /// `{name}` before `{*name}`), and between equal paths the one that names the method.
@@ -27,7 +27,7 @@ use crate::error::InvalidConfig;
 /// use tower_heed::{EndpointPattern, TimeoutLayer};
 ///
 /// let layer = TimeoutLayer::new(Duration::from_secs(10))
-///     .endpoint("POST /oauth/token".parse()?, |config| config.limit(Duration::from_secs(3)));
+///     .endpoint("POST /login".parse()?, |config| config.limit(Duration::from_secs(3)));
 ///
 /// let error = "/users/:id".parse::<EndpointPattern>().unwrap_err();
 /// assert_eq!(error.what(), "endpoint pattern `/users/:id`");

@@ -47,7 +47,7 @@ pub struct Degraded {
     retry_after: Option<Duration>,
 }
 
-/// On a request: its place in a queue.
+/// On a request: its priority in the throttle's queue.
 ///
 /// [`ThrottleLayer`](crate::ThrottleLayer) gives the next permit to the queued request of the highest priority, and every fourth
 /// permit to the one that has waited longest, so that none waits for ever. A request without a priority is `Normal`.
@@ -55,7 +55,7 @@ pub struct Degraded {
 /// ```
 /// use tower_heed::extensions::Priority;
 ///
-/// let mut login = http::Request::post("https://id.example/oauth/token").body(()).unwrap();
+/// let mut login = http::Request::post("https://id.example/login").body(()).unwrap();
 /// login.extensions_mut().insert(Priority::High);
 /// assert!(Priority::High > Priority::default());
 /// ```

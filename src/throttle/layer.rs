@@ -122,7 +122,7 @@ impl ThrottleLayer {
     /// use tower_heed::{ThrottleLayer, extensions::Priority};
     ///
     /// ThrottleLayer::new()
-    ///     .endpoint("POST /oauth/token".parse()?, |config| config.own_quota().priority(Priority::High))
+    ///     .endpoint("POST /login".parse()?, |config| config.own_quota().priority(Priority::High))
     ///     .endpoint("GET /search/{*rest}".parse()?, |config| config.shared("search"))
     ///     .endpoint("GET /events".parse()?, |config| config.exempt());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())

@@ -45,7 +45,7 @@ impl TimeoutLayer {
     /// use tower_heed::TimeoutLayer;
     ///
     /// TimeoutLayer::new(Duration::from_secs(10))
-    ///     .endpoint("POST /oauth/token".parse()?, |config| config.limit(Duration::from_secs(2)))
+    ///     .endpoint("POST /login".parse()?, |config| config.limit(Duration::from_secs(2)))
     ///     .endpoint("GET /events".parse()?, |config| config.unlimited());
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```

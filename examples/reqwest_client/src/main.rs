@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fake_idp::{Fault, Idp};
 use http::{Request, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_heed::{
@@ -46,7 +47,9 @@ impl Users {
 async fn main() -> Result<(), BoxError> {
     let idp = Idp::builder().start().await;
 
-    let http = ReqwestService::new(reqwest::Client::new());
+    // The token is for one server, so redirects are not followed.
+    let http = reqwest::Client::builder().redirect(Policy::none()).build()?;
+    let http = ReqwestService::new(http);
     let (id, secret) = (idp.client_id(), idp.client_secret());
     let source = ClientCredentials::new(http.clone(), &idp.token_url(), id, secret)?
         .audience(idp.audience());
