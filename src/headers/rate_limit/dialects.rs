@@ -1,6 +1,7 @@
 //! The table of rate-limit headers.
 //!
-//! **To add a provider's headers, add a row to [`DIALECTS`]**, one to `docs/providers.md` and one case to the tests.
+//! **To add a vendor's headers, add a row to [`DIALECTS`]**, one to `docs/providers.md`, and a documented response to
+//! `tests/corpus/cases.json`.
 
 use super::{
     dialect::{

@@ -121,7 +121,8 @@ impl RateLimit {
 
     /// The explicit delay: `Retry-After` ([RFC 9110 section 10.2.3]) or a vendor's equivalent.
     ///
-    /// More precise equivalents take precedence over `Retry-After`, the others do not; `docs/providers.md` lists them in order. Among
+    /// `retry-after-ms` and `x-ms-retry-after-ms` take precedence over `Retry-After`; other equivalents apply only without it.
+    /// `docs/providers.md` lists them in order. Among
     /// several lines of one name the longest delay counts.
     ///
     /// [RFC 9110 section 10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
