@@ -78,7 +78,7 @@ impl Classification {
         Self { class, cause: None, status: Some(status), rate_limit, retry_after }
     }
 
-    /// Classifies an error; `None` if its class is unknown.
+    /// Classifies an error; `None` if its class is unknown. For a [`BoxError`](crate::BoxError) pass `&*error`, what is in the box.
     #[must_use]
     pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
         chain(error)

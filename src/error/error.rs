@@ -13,6 +13,10 @@ use crate::classify::{Classification, ErrorClass};
 /// Services of this crate have `Error = BoxError`: errors of the client pass through unchanged, and those that a layer makes
 /// are of this type. Find it with `downcast_ref`, or with [`find`](super::find) where other layers have wrapped it.
 ///
+/// Its source is the client's error, or the [`TokenError`](super::TokenError) of a token that could not be fetched.
+/// `find::<hyper::Error>(&error)` reaches further down, and [`Classification::of_error`] tells the class of any error, also of a
+/// client's own.
+///
 /// `Display` says what happened, at which endpoint, and names the cause. Neither `Display` nor `Debug` shows header fields or a
 /// body.
 ///

@@ -12,12 +12,15 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Finds the first error of type `T` in the chain of `error` and its [sources](Error::source), also as a `Box<T>` or `Arc<T>`.
 ///
+/// For a [`BoxError`] pass `&*error`, what is in the box: with `&error` the compiler says that "the size for values of type
+/// `dyn Error` cannot be known".
+///
 /// ```
 /// use tower_heed::{BoxError, error::{InvalidConfig, find}};
 ///
 /// let wrapped: BoxError = std::io::Error::other(InvalidConfig::new("limit", "zero")).into();
-/// assert!(find::<InvalidConfig>(wrapped.as_ref()).is_some());
-/// assert!(find::<std::fmt::Error>(wrapped.as_ref()).is_none());
+/// assert!(find::<InvalidConfig>(&*wrapped).is_some());
+/// assert!(find::<std::fmt::Error>(&*wrapped).is_none());
 /// ```
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {

@@ -1,4 +1,4 @@
-//! What happens when something fails: which layer acts, what the caller sees, what to alert on.
+//! What happens when something fails: which layer acts, what the caller sees, how to handle it, what to alert on.
 //!
 //! The tables describe the recommended [`Stack`](crate::Stack) with a token layer. *The caller sees* is the result of
 //! `client.call(..).await` after everything was tried. With a [`FallbackLayer`](crate::FallbackLayer) around it, that result causes
@@ -12,7 +12,7 @@
 //! | it responds **429** | `ThrottleLayer` queues all requests of the key for as long as the server asks; `RetryOnRateLimit` sends again after that, plus jitter | the response to a later attempt |
 //! | 429s come in a **storm**, with a wait beyond the deadline | no hopeless wait is begun | the 429 at once, class `RateLimited`, its wait in [`RetryOutcome`](crate::retry::RetryOutcome); queued requests: [`Throttled`](crate::ErrorKind::Throttled) with `retry_after` |
 //! | it has a limit and **does not announce it** | `ThrottleLayer` learns it from 429s and stays below | as above; an occasional 429 is retried |
-//! | its limit is **shared with others** (another team, another process) | the responses tell what is left, whoever used it; the rest is learned like a limit that is not announced | as above |
+//! | its limit is **shared with others** (another team, another process) | counters in responses include what others used; without counters, the share is learned from 429s | as above |
 //! | a limit comes as **403** (GitHub) | `ErrorClassifyLayer` reads the header fields: `RateLimited` | as for 429 |
 //! | it responds **5xx** | a repeatable request is sent again with backoff, from the budget; a `POST` only after a 503 with `Retry-After` | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
 //! | it **hangs** | the attempt's `TimeoutLayer` ends it; a repeatable request is sent again | [`Timeout`](crate::ErrorKind::Timeout), class `Timeout`, within the call's limit |
@@ -20,31 +20,31 @@
 //! | the **connection is refused**, or there is no route | any request is sent again, since it never left | the client's error, class `Connect` |
 //! | the connection **breaks half way** | a repeatable request is sent again; a `POST` may have been processed | the client's error, class `Interrupted` |
 //! | it is **down for an hour** | the [budget](crate::retry::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first attempt, once the budget is spent |
-//! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) is not begun; an unreadable value is ignored; `ThrottleLayer` tries again after an hour at most (`max_block`) | the response at once, with the server's wait |
+//! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) or the call's deadline (30 s in a `Stack`) is not begun: for a longer one give the call a longer `call_timeout`; an unreadable value is ignored; `ThrottleLayer` tries again after an hour at most (`max_block`) | the response at once, with the server's wait |
 //! | it is down and there is a `ResponseCacheLayer` | a stale response is served, marked `Stale`, for `stale_for` (10 min) | a success |
 //!
 //! # Class by class
 //!
 //! What each layer does with a failure that reaches it, by its defaults:
 //!
-//! | class | safe or marked `Idempotent` | any other request | session | stale response | fail open | fail closed |
+//! | class | safe or marked `Idempotent` | any other request | session | stored response | fail open | fail closed |
 //! |---|---|---|---|---|---|---|
 //! | `RateLimited`, `Throttled`, `Connect` | again | again | `Degraded` | served | fallback response | `UpstreamUnavailable` |
 //! | `Unavailable`, `Timeout`, `Interrupted` | again | returned | `Degraded` | served | fallback response | `UpstreamUnavailable` |
 //! | `TokenUnavailable` | by its cause | by its cause | by its cause | served | by its cause | `UpstreamUnavailable` |
-//! | `Unauthenticated` | returned | returned | `Unauthenticated` | removed | passed on | `UpstreamUnavailable` |
-//! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | passed on | passed on |
+//! | `Unauthenticated` | returned | returned | `Unauthenticated` | removed | returned | `UpstreamUnavailable` |
+//! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | returned | returned |
 //!
-//! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline and the
-//!   budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 503 with `Retry-After` is
-//!   retried for unsafe methods too. A 401 to a fetched token is sent once more with another token, and is a failure only if that is
-//!   rejected too.
+//! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline (30 s in a `Stack`) and
+//!   the budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 503 with `Retry-After` is
+//!   retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another token; it is a failure
+//!   only if that is rejected too.
 //! * *Session*: the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` never replaces
 //!   `Unauthenticated`.
-//! * *Stale*: for a stored response in `ResponseCacheLayer`. It is served with the mark `Stale`, or removed and the failure passed on.
+//! * *Stored response*: in `ResponseCacheLayer`. It is served with the mark `Stale`, or removed and the failure is returned.
 //!   All waiters of a fetch get the same failure; an error comes as the kind [`FetchFailed`](crate::ErrorKind::FetchFailed).
 //! * *Fail open*, *fail closed*: [`FallbackLayer`](crate::FallbackLayer). A fallback response has the mark
-//!   [`Degraded`](crate::extensions::Degraded). `TokenUnavailable` fails open if the issuer is down, and is passed on if it rejected
+//!   [`Degraded`](crate::extensions::Degraded). `TokenUnavailable` fails open if the issuer is down, and is returned if it rejected
 //!   the credentials.
 //! * A request that [`DetachLayer`](crate::DetachLayer) queued has had its 202. Its final failure goes to
 //!   [`on_failure`](crate::DetachLayer::on_failure) and into the log, whatever its class.
@@ -62,14 +62,14 @@
 //! | **every token** gets a 401 | token fetches are [bounded](crate::token_cache#when-the-api-responds-401); the session becomes `Unauthenticated`, its handler runs once | the 401 |
 //! | the API responds **403** | nothing: a new token has no more rights than the old one | the 403, class `Forbidden` |
 //! | the machine **slept** | the token's age is the larger of two clocks, so it is refreshed | nothing |
-//! | an **address from outside** names another server | the token is not sent there | [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed) |
+//! | a **URL from outside** names another server | the token is not sent there | [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed) |
 //!
 //! # This process
 //!
 //! | when | what is done, by which layer | the caller sees |
 //! |---|---|---|
 //! | the **clock is wrong** | an absolute reset is measured against the response's own `Date`, if it has one, and a token's life from its request: neither needs a right clock | nothing |
-//! | the clock **jumps** | spans are measured on the monotonic clock; a token is never older than it is treated as | nothing, or one early refresh |
+//! | the clock **jumps** | spans are measured on the monotonic clock; a token is never treated as younger than it is | nothing, or one early refresh |
 //! | it **restarts** | learned limits, tokens and stored responses are gone: one request goes first to learn the limit, one token is fetched; detached requests that were not [drained](crate::detach::DetachHandle::shutdown) are lost | the first responses take a little longer |
 //! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate | an occasional 429, retried |
 //! | many processes need one token | each process fetches its own | one fetch per process and token life |
@@ -78,13 +78,134 @@
 //! | a **caller gives up** (a dropped future) | its queue position and its attempt end; fetches continue for the others | |
 //! | a **body cannot be sent twice** | it is sent once | the failure of that attempt |
 //!
-//! Every error of this crate is an [`Error`](crate::Error), found with [`find`](crate::error::find) through any wrapping.
-//! [`Classification::of_error`](crate::classify::Classification::of_error) tells the class of any error.
+//! # Handling failures
+//!
+//! By default a failing response stays an `Ok`, with its [`Classification`](crate::classify::Classification) in the extensions. With
+//! [`error_for_status`](crate::ErrorClassifyLayer::error_for_status) it is an error like all others, and one conversion handles
+//! everything that can go wrong:
+//!
+//! * [`Classification::of_error`](crate::classify::Classification::of_error) tells the class of any error, a client's own included, and
+//!   how long to wait. Errors of a response *body* take the same path.
+//! * [`find`](crate::error::find) reaches an error through any wrapping: the [`Error`](crate::Error) of a layer, the
+//!   [`TokenError`](crate::error::TokenError) behind a missing token.
+//! * Both take what is in the box: `&*error` of a [`BoxError`](crate::BoxError).
+//!
+//! ```
+//! use std::time::Duration;
+//! # use std::convert::Infallible;
+//! use axum::body::Body;
+//! use bytes::Bytes;
+//! use http::Request;
+//! # use http::Response;
+//! use http_body_util::BodyExt;
+//! # use http_body_util::{Full, channel::Channel};
+//! # use tower::service_fn;
+//! use tower::{Service, ServiceExt};
+//! use tower_heed::{
+//!     BoxError, ErrorClassifyLayer, Stack,
+//!     classify::{Classification, ErrorClass},
+//!     error::{TokenError, find},
+//! };
+//!
+//! /// What an app may want to know.
+//! #[derive(Debug)]
+//! enum Failure {
+//!     TryLater(Option<Duration>),
+//!     TimedOut,
+//!     SignedOut,
+//!     NoToken { code: Option<String> },
+//!     Other(BoxError),
+//! }
+//!
+//! impl From<BoxError> for Failure {
+//!     fn from(error: BoxError) -> Self {
+//!         let Some(found) = Classification::of_error(&*error) else { return Self::Other(error) };
+//!         match found.class() {
+//!             ErrorClass::RateLimited | ErrorClass::Throttled | ErrorClass::Unavailable => Self::TryLater(found.retry_after()),
+//!             ErrorClass::Timeout => Self::TimedOut,
+//!             ErrorClass::Unauthenticated => Self::SignedOut,
+//!             ErrorClass::TokenUnavailable => {
+//!                 let code = find::<TokenError>(&*error).and_then(|token| token.code());
+//!                 Self::NoToken { code: code.map(Into::into) }
+//!             }
+//!             _ => Self::Other(error), // the connection; a 4xx that is about the request
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let http = service_fn(async |request: Request<Full<Bytes>>| {
+//! #     let response = match request.uri().path() {
+//! #         "/429" => Response::builder().status(429).header("retry-after", 600),
+//! #         "/401" => Response::builder().status(401),
+//! #         _ => Response::builder(),
+//! #     };
+//! #     let body = match request.uri().path() {
+//! #         "/hangs" => {
+//! #             let (sender, body) = Channel::<Bytes>::new(1);
+//! #             std::mem::forget(sender);
+//! #             Body::new(body)
+//! #         }
+//! #         _ => Body::empty(),
+//! #     };
+//! #     Ok::<_, Infallible>(response.body(body).unwrap())
+//! # });
+//! let client = Stack::new()
+//!     .classify(ErrorClassifyLayer::new().error_for_status())
+//!     # .endpoint("/429".parse()?, |e| e.throttle(|config| config.own_quota()))
+//!     .service(http);
+//! let read = async |path: &str| -> Result<Bytes, Failure> {
+//!     let request = Request::get(format!("https://id.example{path}")).body(Full::default()).unwrap();
+//!     let response = client.clone().oneshot(request).await?;
+//!     Ok(response.into_body().collect().await?.to_bytes())
+//! };
+//!
+//! assert!(matches!(read("/users").await, Ok(_)));
+//! assert!(matches!(read("/429").await, Err(Failure::TryLater(Some(_)))));
+//! assert!(matches!(read("/401").await, Err(Failure::SignedOut)));
+//! assert!(matches!(read("/hangs").await, Err(Failure::TimedOut))); // in the body
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # In a 429 storm
+//!
+//! * **What is known** of each key: its limit, what is left, when it resets, how many requests are queued and in flight. Keep the
+//!   handle before the stack takes the layer:
+//!
+//!   ```
+//!   use tower_heed::{Stack, ThrottleLayer};
+//!
+//!   let throttle = ThrottleLayer::new();
+//!   let quotas = throttle.handle();
+//!   let stack = Stack::new().throttle(throttle);
+//!   # drop(stack);
+//!
+//!   for quota in quotas.snapshot() {
+//!       println!(
+//!           "{}: {} of {:?} left {:?}, more in {:?}; {} queued, {} in flight",
+//!           quota.key(), quota.kind(), quota.limit(), quota.remaining(), quota.reset(), quota.queued(), quota.in_flight(),
+//!       );
+//!   }
+//!   ```
+//! * **What callers get**: the response to a later attempt, or, if no permit would come before the deadline,
+//!   [`Throttled`](crate::ErrorKind::Throttled) at once. The queue is bounded in time and not in length: see
+//!   [readiness](super::readiness#what-each-layer-does).
+//! * **Retries do not add to it.** A retry after a 429 waits for its permit like any request. It takes nothing from the
+//!   [budget](crate::retry::RetryBudget), so it ends by `max_retries`, `max_wait` or the deadline: a call is sent six times at most.
+//! * **Who goes first**: `e.priority(Priority::High)` for logins, `Priority::Low` and a short `max_wait` for bulk jobs, by
+//!   [`Stack::endpoint`](crate::Stack::endpoint). A path that is not counted with the others gets its own quota.
+//! * **Recovery** needs nobody: when the block is over, requests go out at the pace that is known or probed for.
+//!   [How the throttle finds the limit](https://docs.rs/crate/tower-heed/latest/source/docs/throttle.md) says how soon.
+//!   All settings are fixed when the service is built; the handle only shows.
+//! * **The log**: two lines for each 429, `rate limited` (`WARN`) and `waiting to retry` (`INFO`), and one for each call that gives up,
+//!   `not retried` (`WARN`) or `failed closed` (`INFO`). The throttle and the token cache log changes of state only. Filter
+//!   `tower_heed::classify`, `tower_heed::retry` and `tower_heed::fallback`, and count with the metrics.
 //!
 //! # What to alert on
 //!
-//! Events are [`tracing`](https://docs.rs/tracing)'s, emitted at changes of state; their targets begin with `tower_heed::`. Metrics
-//! need the feature `metrics`.
+//! [`events`](super::events) lists all events and metrics.
 //!
 //! | wake someone for | because |
 //! |---|---|

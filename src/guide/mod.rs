@@ -7,7 +7,8 @@
 //! | [`ordering`] | which layer goes outside of which, and why |
 //! | [`readiness`] | what tower's contract demands, and how each layer meets it |
 //! | [`providers`] | which rate-limit headers, status codes and token endpoints are known |
-//! | [`failure_modes`] | what happens when the API rate limits, hangs, fails or signs us out, what the caller sees, and what to alert on |
+//! | [`failure_modes`] | what happens when the API rate limits, hangs, fails or signs us out, how to handle it, and what to alert on |
+//! | [`events`] | every event, span and metric |
 //! | [`testing`] | how to test a stack without a server and without waiting |
 //! | [`performance`] | what a call costs, and the goodput under a limit |
 //! | [`comparison`] | what other crates and SDKs do |
@@ -28,6 +29,7 @@
 //! | *deadline*, *timeout* | a point in time, a span |
 
 pub mod comparison;
+pub mod events;
 pub mod failure_modes;
 pub mod ordering;
 pub mod performance;

@@ -12,7 +12,7 @@
 //!
 //! # What each layer does
 //!
-//! All layers pass on the inner service's `Pending` and errors, reserve nothing themselves, and call the ready instance
+//! All layers return the inner service's `Pending` and errors, reserve nothing themselves, and call the ready instance
 //! if the request can be sent at once.
 //!
 //! | layer | what may wait | how it is sent then |
@@ -28,9 +28,9 @@
 //! | [`AttemptSpanLayer`](crate::AttemptSpanLayer) | nothing | |
 //!
 //! No layer waits in `poll_ready` for a permit or a token: which key or endpoint a request belongs to is only known from the
-//! request. The layers are therefore always ready for one more, and **the callers bound the memory**. Where the callers are the
-//! network, put tower's `ConcurrencyLimit` or `LoadShed` around the stack; the number of queued requests is in the
-//! [metrics](crate::guide::failure_modes#what-to-alert-on).
+//! request. The throttle's queue therefore has **no bound of its own**: memory grows with the number of concurrent calls. Where the
+//! callers are the network, put tower's `ConcurrencyLimit` or `LoadShed` around the stack; the number of queued requests is in the
+//! [metrics](crate::guide::events#metrics).
 //!
 //! # How it is broken
 //!

@@ -8,7 +8,7 @@
 //! | `tower_heed_queue_length` | gauge | `endpoint` | requests in the throttle's queue |
 //! | `tower_heed_retries_total` | counter | `endpoint`, `class` | attempts after the first, by the [class](crate::classify::ErrorClass) of the failure before |
 //! | `tower_heed_token_fetches_total` | counter | `outcome` | fetches of a token: `ok`, or the kind of the failure |
-//! | `tower_heed_fallbacks_total` | counter | `endpoint`, `class`, `outcome` | failures that did not pass through: `fail_open` or `fail_closed` |
+//! | `tower_heed_fallbacks_total` | counter | `endpoint`, `class`, `outcome` | failed calls that the fallback layer handled: `fail_open` or `fail_closed` |
 //! | `tower_heed_response_cache_requests_total` | counter | `endpoint`, `outcome` | requests to the response cache: `hit`, `miss`, `shared`, and also `stale` |
 //! | `tower_heed_detached_total` | counter | `endpoint` | requests that got a 202 |
 //! | `tower_heed_detached_completed_total` | counter | `endpoint`, `outcome` | ends of these requests: `ok`, or the [failure](crate::detach::Failure::as_str) |
@@ -16,15 +16,15 @@
 //! | `tower_heed_detached_pending` | gauge | `endpoint` | requests that got a 202 and have not ended |
 //!
 //! [`ThrottleLayer`](crate::ThrottleLayer) records the first four. They leave out requests that the throttle does not handle: those
-//! to exempt endpoints, and those of keys that there is no room for. The others come from
+//! to exempt endpoints, and those of new keys beyond `max_keys`. The others come from
 //! [`RetryOnRateLimit`](crate::RetryOnRateLimit), [`TokenCacheLayer`](crate::TokenCacheLayer),
 //! [`FallbackLayer`](crate::FallbackLayer), `ResponseCacheLayer` and [`DetachLayer`](crate::DetachLayer).
 //!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so a caller cannot
-//! create time series. Requests that match no pattern have the label `other`. The metrics of a layer
-//! that has a [name](crate::Stack::name) also have the label `stack`, those of others do not. A count allocates once or twice for the
-//! label of an endpoint or a stack, and not at all for `other` without a name. Counts with a second label always allocate; they are made where something failed or is
-//! boxed anyway. Counts of the response cache never allocate.
+//! create time series. Requests that match no pattern have the label `other`. The metrics of a layer that has a
+//! [name](crate::Stack::name) also have the label `stack`, those of others do not. Counting allocates once or twice if the request
+//! matches an endpoint or the layer has a name, and not for `other` without a name. Metrics with a second label always allocate, but
+//! are recorded only where something failed or is boxed anyway; the response cache's never allocate.
 //!
 //! # Response cache
 //!

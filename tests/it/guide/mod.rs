@@ -1,4 +1,6 @@
-//! What the manual says of each class and of each default is what the code does.
+//! What the manual says of each class, of each default and of each event is what the code does.
+
+mod events;
 
 use std::{
     collections::BTreeMap,
@@ -108,7 +110,7 @@ async fn fallback(layer: FallbackLayer, class: ErrorClass) -> &'static str {
     });
     match layer.layer(api).oneshot(get("/")).await {
         Ok(response) if response.extensions().get::<Degraded>().is_some() => "fallback response",
-        Ok(_) => "passed on",
+        Ok(_) => "returned",
         Err(error) => {
             crate::support::error::unavailable(error.as_ref());
             "UpstreamUnavailable"
@@ -155,7 +157,8 @@ fn the_defaults_that_are_written_out_are_those_of_the_code() {
     assert_eq!(Stack::ATTEMPT_TIMEOUT, Duration::from_secs(10));
     assert_eq!(Stack::CALL_TIMEOUT, Duration::from_secs(30));
     assert!(
-        include_str!("../../README.md").contains("at most ten seconds and a call at most thirty")
+        include_str!("../../../README.md")
+            .contains("at most ten seconds and a call at most thirty")
     );
 }
 
@@ -186,7 +189,7 @@ fn each_header_in_the_table_of_the_dialects_has_a_case() {
     ]
     .map(read)
     .concat();
-    let page = include_str!("../../docs/providers.md");
+    let page = include_str!("../../../docs/providers.md");
     let (_, tables) = page.split_once("## Explicit delays").unwrap();
     let mut seen = 0;
     for row in tables.lines().filter_map(|line| line.strip_prefix("| `")) {

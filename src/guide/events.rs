@@ -1,0 +1,3 @@
+//! Every event, span and metric.
+//!
+#![doc = include_str!("../../docs/events.md")]

@@ -1,0 +1,340 @@
+//! The tables of `docs/events.md` are what the layers log and count.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tokio::{runtime, task::yield_now, time::sleep};
+use tokio_test::{assert_ready, task};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    AttemptSpanLayer, DetachLayer, ErrorClassifyLayer, FallbackLayer, ResponseCacheLayer,
+    RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    error::{TokenError, TokenErrorKind},
+    token_cache::{Token, TokenRequest},
+};
+use tracing::{
+    Dispatch, Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+    subscriber::NoSubscriber,
+};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use crate::support::{
+    probe::{Body, ScriptedResponse, probe},
+    scripted::{as_asked, get, response, scripted},
+};
+
+const PAGE: &str = include_str!("../../../docs/events.md");
+const LAYERS: [&str; 7] =
+    ["classify", "retry", "throttle", "token_cache", "fallback", "response_cache", "detach"];
+
+/// The levels and the fields of the events with one target and message.
+type Events = BTreeMap<(String, String), (BTreeSet<String>, BTreeSet<String>)>;
+
+/// All events and spans of this crate, with the fields that they declare.
+#[derive(Clone, Default)]
+struct Catalogue(Arc<Mutex<Events>>);
+
+/// An event's message.
+#[derive(Default)]
+struct Message(String);
+
+// === impl Catalogue ===
+
+impl Catalogue {
+    fn add(&self, metadata: &Metadata<'_>, message: String) {
+        let Some(target) = metadata.target().strip_prefix("tower_heed::") else { return };
+        let mut events = self.0.lock().unwrap();
+        let (levels, fields) = events.entry((target.to_owned(), message)).or_default();
+        levels.insert(metadata.level().to_string());
+        let declared = metadata.fields().iter().map(|field| field.name().to_owned());
+        fields.extend(declared.filter(|name| name != "message"));
+    }
+}
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Catalogue {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        self.add(event.metadata(), message.0);
+    }
+
+    fn on_new_span(&self, span: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
+        self.add(span.metadata(), span.metadata().name().to_owned());
+    }
+}
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+// === the tables ===
+
+fn cells(row: &str) -> Vec<&str> {
+    row.split(" |").map(|cell| cell.trim_start_matches('|').trim()).collect()
+}
+
+/// The rows of the table in a section of the page.
+fn rows(section: &str) -> impl Iterator<Item = Vec<&'static str>> {
+    let (_, text) = PAGE.split_once(&format!("\n## {section}\n")).unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    text.lines().filter(|line| line.starts_with("| `")).map(cells)
+}
+
+/// What a cell has in backticks.
+fn names(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(Into::into).collect()
+}
+
+/// The first of them.
+fn name(cell: &str) -> String {
+    cell.split('`').nth(1).unwrap().to_owned()
+}
+
+fn level(name: &str) -> bool {
+    ["ERROR", "WARN", "INFO", "DEBUG"].contains(&name)
+}
+
+/// The names in the rows of a module's page that begin with one of `starts`; that of the cell `at`.
+fn on_the_page(module: &str, starts: &[&str], at: usize) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(super::root().join(format!("src/{module}/mod.rs"))).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("//! "));
+    let rows =
+        rows.filter(|row| starts.iter().any(|start| row.starts_with(&format!("| `{start}"))));
+    rows.map(|row| name(cells(row)[at])).collect()
+}
+
+// === what happens ===
+
+async fn ask<S>(client: &S, request: Request<Body>)
+where
+    S: Service<Request<Body>> + Clone,
+{
+    drop(client.clone().oneshot(request).await);
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        yield_now().await;
+    }
+}
+
+async fn classify() {
+    let layer = ErrorClassifyLayer::new()
+        .on_unauthenticated(|| async { panic!("the handler's own fault") });
+    let client = layer.layer(as_asked());
+    for path in ["/200", "/429", "/401"] {
+        ask(&client, get(path)).await;
+    }
+    settle().await;
+    ask(&client, get("/200")).await;
+}
+
+fn classify_outside_of_a_runtime() {
+    let client = ErrorClassifyLayer::new().on_unauthenticated(|| async {}).layer(as_asked());
+    assert_ready!(task::spawn(client.oneshot(get("/401"))).poll()).unwrap();
+}
+
+async fn retry() {
+    let client = RetryOnRateLimit::new().max_retries(1).layer(as_asked());
+    ask(&client, get("/429")).await;
+    ask(&client, get("/404")).await;
+}
+
+async fn throttle() {
+    let (probe, watch) = probe(8);
+    let client = ThrottleLayer::new().max_keys(NonZeroUsize::MIN).layer(probe);
+    let counters =
+        [("ratelimit-limit", "9"), ("ratelimit-remaining", "8"), ("ratelimit-reset", "30")];
+    watch.respond(200, &counters);
+    watch.respond(429, &[("retry-after", "10")]);
+    for _ in 0..3 {
+        ask(&client, get("/")).await;
+    }
+    watch.push(ScriptedResponse::never());
+    let hangs = tokio::spawn(client.clone().oneshot(get("/")));
+    settle().await;
+    ask(&client, Request::get("https://api.example/").body(Body::default()).unwrap()).await;
+    hangs.abort();
+}
+
+async fn token_cache() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&is_down);
+    let source = service_fn(move |_: TokenRequest| {
+        std::future::ready(match fails.load(Ordering::Relaxed) {
+            true => Err(TokenError::new(TokenErrorKind::Unavailable)),
+            false => Token::bearer("t"),
+        })
+    });
+    let layer = TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
+    let client = layer.layer(as_asked());
+    ask(&client, get("/200")).await;
+    ask(&client, get("/401")).await;
+    let handle = layer.handle();
+    drop(handle.force_refresh(handle.key()).await);
+    handle.invalidate(handle.key());
+    is_down.store(true, Ordering::Relaxed);
+    ask(&client, get("/200")).await;
+}
+
+async fn fallback() {
+    let layer = FallbackLayer::fail_open(|_| Response::new(""))
+        .endpoint("/503".parse().unwrap(), |config| config.fail_closed());
+    let client = layer.layer(scripted(|request| match request.uri().path() {
+        "/403" => response(403, &[("retry-after", "2")]),
+        _ => response(503, &[]),
+    }));
+    for path in ["/200", "/503", "/403"] {
+        ask(&client, get(path)).await;
+    }
+}
+
+async fn response_cache() {
+    let (probe, watch) = probe(8);
+    let layer = ResponseCacheLayer::new()
+        .endpoint("GET /users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)))
+        .endpoint("/groups".parse().unwrap(), |config| config);
+    let client = layer.layer(probe);
+    ask(&client, get("/users/1")).await;
+    ask(&client, get("/users/1")).await;
+    sleep(Duration::from_secs(61)).await;
+    watch.respond(429, &[("retry-after", "5")]);
+    ask(&client, get("/users/1")).await;
+    sleep(Duration::from_secs(10)).await;
+    ask(&client, get("/users/1")).await;
+    ask(&client, Request::patch("https://id.example/users/1").body(Body::default()).unwrap()).await;
+    layer.handle().invalidate("id", "1");
+    watch.respond(200, &[("cache-control", "no-store")]);
+    ask(&client, get("/users/2")).await;
+}
+
+async fn detach() {
+    let (probe, watch) = probe(8);
+    let layer = DetachLayer::new()
+        .endpoint("POST /events".parse().unwrap(), |config| config)
+        .max_queued(1)
+        .max_concurrent(NonZeroUsize::MIN)
+        .on_success(|_, _| panic!("the callback's own fault"));
+    let client = layer.layer(probe);
+    let event = || Request::post("https://id.example/events").body(Body::default()).unwrap();
+    watch.respond(503, &[]);
+    for _ in 0..3 {
+        ask(&client, event()).await;
+    }
+    settle().await;
+    layer.handle().shutdown(Duration::from_secs(1)).await;
+}
+
+fn run_all() {
+    let runtime = runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        classify().await;
+        retry().await;
+        throttle().await;
+        token_cache().await;
+        fallback().await;
+        response_cache().await;
+        detach().await;
+        ask(&AttemptSpanLayer::new().layer(as_asked()), get("/200")).await;
+    });
+    classify_outside_of_a_runtime();
+}
+
+#[test]
+fn each_event_is_in_the_table_with_its_target_its_levels_and_its_fields() {
+    let catalogue = Catalogue::default();
+    // While there is one subscriber alone, an event that another test's thread meets first is off for all.
+    let _second = Dispatch::new(NoSubscriber::default());
+    let subscriber = tracing_subscriber::registry().with(catalogue.clone());
+    tracing::subscriber::with_default(subscriber, run_all);
+    let mut seen = catalogue.0.lock().unwrap().clone();
+    let span = seen.remove(&("attempt_span".to_owned(), "attempt".to_owned()));
+    assert_eq!(span.unwrap().0, BTreeSet::from(["INFO".to_owned()]));
+
+    let told: Events = rows("Events")
+        .map(|row| {
+            let levels = names(row[1]).into_iter().filter(|name| level(name)).collect();
+            let mut fields = names(row[3]);
+            fields.insert("stack".to_owned());
+            ((name(row[0]), name(row[2])), (levels, fields))
+        })
+        .collect();
+    assert_eq!(told, seen);
+
+    for layer in LAYERS {
+        let listed = on_the_page(layer, &["ERROR", "WARN", "INFO", "DEBUG"], 1);
+        let told = told.keys().filter(|(target, _)| target == layer);
+        assert_eq!(listed, told.map(|(_, message)| message.clone()).collect(), "{layer}");
+    }
+}
+
+#[test]
+fn the_alerts_name_metrics_labels_and_values_of_the_table() {
+    let page = super::page("failure_modes.rs");
+    let (_, alerts) = page.split_once("# What to alert on").unwrap();
+    let metrics: BTreeMap<_, _> =
+        rows("Metrics").map(|row| (name(row[0]), names(&row.join(" ")))).collect();
+    let mut seen = 0;
+    for row in alerts.lines().filter_map(|line| line.strip_prefix("//! ")) {
+        if !row.starts_with("| `tower_heed_") {
+            continue;
+        }
+        let mut metric = "";
+        for word in cells(row)[0].split('`').skip(1).step_by(2) {
+            if word.starts_with("tower_heed_") {
+                metric = word;
+            }
+            assert!(metrics[metric].contains(word), "`{metric}` has no `{word}`");
+        }
+        seen += 1;
+    }
+    assert!(seen > 7, "{seen} rows");
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn each_metric_is_in_the_table_with_its_kind_its_labels_and_their_values() {
+    use metrics_util::debugging::DebuggingRecorder;
+
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, run_all);
+
+    let told: BTreeMap<String, _> = rows("Metrics")
+        .map(|row| (name(row[0]), (row[1].to_owned(), names(row[2]), names(row[3]))))
+        .collect();
+    let mut seen = BTreeSet::new();
+    for (key, ..) in snapshots.snapshot().into_vec() {
+        let (kind, key) = key.into_parts();
+        let name = key.name().to_owned();
+        let (told_kind, told_labels, told_values) =
+            told.get(&name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(*told_kind, format!("{kind:?}").to_lowercase(), "{name}");
+        let labels: BTreeSet<_> = key.labels().map(|label| label.key().to_owned()).collect();
+        assert_eq!(*told_labels, labels, "{name}");
+        let last = key.labels().last().filter(|label| label.key() != "endpoint");
+        let value = last.map(|label| label.value().to_owned());
+        assert!(
+            value.as_ref().is_none_or(|value| told_values.contains(value)),
+            "{name}: {value:?}"
+        );
+        seen.insert(name);
+    }
+    assert_eq!(seen, told.keys().cloned().collect());
+    assert_eq!(seen, on_the_page("metrics", &["tower_heed_"], 0));
+}
