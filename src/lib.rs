@@ -14,6 +14,7 @@
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
 //! | [`FallbackLayer`] | responds in place of an upstream that is down, or fails closed |
 //! | [`DetachLayer`] | responds 202 for named endpoints and sends in the background |
+//! | [`ReplayBodyLayer`](body::ReplayBodyLayer) | records a streaming request body, so that it can be sent again |
 //! | [`AttemptSpanLayer`] | makes a span for each attempt, by OpenTelemetry's conventions |
 //! | [`Stack`] | the recommended [order](stack) |
 //!

@@ -59,7 +59,8 @@ pub(crate) struct Waiter<T> {
 // === impl Running ===
 
 impl<F: Fetch> Running<F> {
-    /// A fetch that has yet to be spawned. Past `overdue` no call joins it: its runtime is not driven any more.
+    /// A fetch that has yet to be spawned. After `overdue` no call joins it,
+    /// because its runtime has evidently stopped polling.
     pub(crate) fn new(fetch: F, overdue: Option<Instant>) -> (Self, Waiter<F::Output>) {
         let (sender, outcome) = watch::channel(None);
         let running = Self { fetch, publisher: Publisher(sender), is_ended: false };

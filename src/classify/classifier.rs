@@ -38,7 +38,8 @@ pub struct ResponseHead<'a> {
 ///
 /// A closure is a classifier too: `|head: &ResponseHead<'_>| ..`.
 ///
-/// A 429 that a classifier calls an authentication failure stays [`RateLimited`](ErrorClass::RateLimited).
+/// A 429 that a classifier calls an authentication failure stays [`RateLimited`](ErrorClass::RateLimited):
+/// [`Classification`](super::Classification) overrides it.
 pub trait Classifier: Send + Sync + 'static {
     /// The class of the response; `None` for a success.
     fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass>;

@@ -1,7 +1,7 @@
 //! Classifies each response, and tracks whether the client is still signed in.
 //!
 //! Use it on every client of an API with sign-in or rate limits. A 429, a failing server and a timeout say nothing about the
-//! credentials, so they never sign anyone out and never start a recovery. A layer is one *session*: make one for each set of
+//! credentials, so they never sign anyone out and never start a recovery. A layer is one *session*, signed in or signed out by a 401: make one for each set of
 //! credentials. For a proxy that forwards its users' own credentials only the classification is of use.
 //!
 //! The layer leaves a [`Classification`] in the extensions of each failing response, or turns the response into an
@@ -84,13 +84,13 @@
 //!
 //! * It runs on its own task, spawned on the runtime of the call that brought the change. That call gets its 401 at
 //!   once. A request that should wait for the recovery does so with [`SessionStatus::until`].
-//! * Nothing starts it while it runs, so it never runs twice at a time and no request that it sends starts it again. A 401 to
-//!   a request that was sent before the run ended counts for nothing after it. A task that outlives the run marks its requests
+//! * Nothing starts it while it runs, so it never runs twice at a time and no request that it sends starts it again. After the
+//!   run, a 401 to a request that was sent before its end is ignored. A task that outlives the run marks its requests
 //!   with [`Recovery`](crate::extensions::Recovery): they change the status and start nothing.
-//! * A sign-out that follows a success during the run is handled after it, by the first 401 to a request that was sent since.
-//!   So is a sign-out that a marked request causes.
-//! * It does not run again while the status stays `Unauthenticated`: if a login fails, the handler has to retry it. A handler
-//!   that panics has had its run; the next change starts it again.
+//! * If the session is signed out again while the handler runs (a success, then a 401), or by a request marked `Recovery`, the
+//!   handler runs again at the first 401 to a request that was sent after the run.
+//! * It does not run again while the status stays `Unauthenticated`: if a login fails, the handler has to retry it. A panic
+//!   counts as a run; the next change starts the handler again.
 //! * Outside of a tokio runtime a 401 does not start it, and is logged. The first 401 within a runtime starts it.
 //!
 //! # Events

@@ -91,7 +91,7 @@
 //!
 //! # Defaults
 //!
-//! | setting | default | at the limit |
+//! | setting | default | when it is reached |
 //! |---|---|---|
 //! | [`endpoint`](DetachLayer::endpoint) | none: nothing is detached | |
 //! | [`max_queued`](DetachLayer::max_queued) | [1,000](DetachLayer::DEFAULT_MAX_QUEUED) | `NotQueued`, at once |

@@ -58,9 +58,25 @@
 //! this program's credentials, and the program's caller would treat it as its own sign-out. A proxy that forwards its users'
 //! own credentials sets [`pass_through_on`](FallbackLayer::pass_through_on). A 403 or a 404 is a response about the resource.
 //!
-//! A response passes through only if its status may, too, whatever a classifier makes of it: a 401, 407 or 511 fails closed wherever
+//! A response passes through only if its status may, too, however a classifier classifies it: a 401, 407 or 511 fails closed wherever
 //! `Unauthenticated` does, a 403 wherever `Forbidden` does, and a 429 wherever `RateLimited` does. The same holds for a response
 //! that became an error inside.
+//!
+//! The layer acts on the failure of the whole call, so **a fallback response comes after all retries**: in a [`Stack`](crate::Stack)
+//! after some seconds, at most its `call_timeout`. For optional data that nobody should wait for, give the endpoint less of both:
+//!
+//! ```
+//! use std::time::Duration;
+//! use http::Response;
+//! use tower_heed::{FallbackLayer, Stack};
+//!
+//! Stack::new()
+//!     .fallback(FallbackLayer::fail_closed())
+//!     .endpoint("GET /flags".parse()?, |e| {
+//!         e.fallback(|config| config.fail_open(|_| Response::new("{}"))).max_retries(0).timeout(Duration::from_millis(300))
+//!     });
+//! # Ok::<(), tower_heed::error::InvalidConfig>(())
+//! ```
 //!
 //! Failing open calls the closure with a [`FailedRequest`] and returns its response, marked with
 //! [`Degraded`](crate::extensions::Degraded). If the closure returns `None`, the call fails closed.

@@ -127,8 +127,8 @@
 //! [`stale_wait`](ResponseCacheConfig::stale_wait). After such a failure there is a cooldown: for as long as the server asked, or
 //! else longer after each failure, the stale response is served without a request.
 //!
-//! Any other failure is the resource's present state: a 401, 403, 404 or 410 is passed on, and the stored response is removed.
-//! An error of unknown class is passed on, and the stored response remains.
+//! Any other failure is the resource's present state: a 401, 403, 404 or 410 is returned, and the stored response is removed.
+//! An error of unknown class is returned, and the stored response remains.
 //!
 //! # Invalidation
 //!
@@ -148,11 +148,11 @@
 //!
 //! # Defaults
 //!
-//! | setting | default | at the limit |
+//! | setting | default | when it is reached |
 //! |---|---|---|
 //! | [`with_max_bytes`](ResponseCacheLayer::with_max_bytes) | [64 MiB](ResponseCacheLayer::DEFAULT_MAX_BYTES) | the least used responses are evicted |
 //! | [`ttl`](ResponseCacheConfig::ttl) | none: requests pass through until it is given | the response is refreshed |
-//! | [`stale_for`](ResponseCacheConfig::stale_for) | [10 min](ResponseCacheLayer::DEFAULT_STALE_FOR) | the failure is passed on |
+//! | [`stale_for`](ResponseCacheConfig::stale_for) | [10 min](ResponseCacheLayer::DEFAULT_STALE_FOR) | the failure is returned |
 //! | [`stale_wait`](ResponseCacheConfig::stale_wait) | [1 s](ResponseCacheLayer::DEFAULT_STALE_WAIT), or half of the time until the deadline | the stale response is served, the fetch continues |
 //! | [`max_body_bytes`](ResponseCacheConfig::max_body_bytes) | [256 KiB](ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES) | the response passes through |
 //! | [`fetch_timeout`](ResponseCacheLayer::fetch_timeout) | [30 s](ResponseCacheLayer::DEFAULT_FETCH_TIMEOUT), or the deadline of the call that begins the fetch | the fetch fails as `Timeout` |

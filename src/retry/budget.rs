@@ -13,7 +13,7 @@ use tower::retry::budget::{Budget, TpsBudget};
 ///
 /// # Defaults
 ///
-/// tower's [`TpsBudget::default`]: over ten seconds, ten retries a second and one more for every five calls.
+/// tower's [`TpsBudget::default`]: over ten seconds, ten retries a second and one more for every five successes.
 #[derive(Clone)]
 pub struct RetryBudget(Option<Arc<dyn Budget + Send + Sync>>);
 

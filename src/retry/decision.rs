@@ -13,7 +13,7 @@ use crate::{
 /// How far a call has come when an attempt has failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Whether the request may be sent again although the server may have carried it out.
+    /// Whether a second execution does no harm.
     pub repeatable: bool,
     /// The retries so far.
     pub retries: u32,
@@ -45,7 +45,7 @@ pub enum Cost {
 /// Decides whether a request that failed is retried.
 ///
 /// The wait is the larger of what the server asked for and the backoff step, plus jitter. Near a bound the jitter is drawn from a
-/// smaller range, so that callers still come back apart: from what `max_wait` leaves, and from the first half of the time that the
+/// smaller range, so that callers still retry at different times: from what `max_wait` leaves, and from the first half of the time that the
 /// deadline leaves, since the attempt needs the other half.
 ///
 /// # Errors
@@ -75,7 +75,7 @@ pub fn decide(
     Ok(Retry { wait: least.saturating_add(jitter), cost })
 }
 
-/// The table: what each class of failure allows.
+/// The decision table: what a retry after this failure takes from the budget, or why there is none.
 fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
     use ErrorClass as Class;
 

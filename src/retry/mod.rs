@@ -62,15 +62,16 @@
 //! # How long it waits
 //!
 //! The wait before retry *n* is the larger of what the server asked for and the backoff step (1 s, 2 s, 4 s up to 30 s), plus
-//! jitter of up to a whole step. So callers that were rate limited together come back apart, and none before the time that the
+//! jitter of up to a whole step. So callers that were rate limited together retry at different times, none before the time that the
 //! server named. The wait is counted from the head of the response; the readiness of the inner service comes on top.
 //!
 //! The steps grow even if the server names the wait, so that callers that are rate limited again and again spread further. For an
-//! API that counts by the second that is too much: give its [`backoff`](RetryOnRateLimit::backoff) a cap of a window or two.
+//! API that counts by the second the default cap of 30 s is too long: set it to one or two windows, by
+//! `backoff(Backoff::exponential(first, cap))`.
 //!
 //! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::extensions::Deadline) is not
-//! begun, and never cut short: the response is returned at once, and its [`RetryOutcome`] says how long to wait. Retries after
-//! failures, unlike those after rate limits, are withdrawn from a [budget](RetryBudget) that all calls share.
+//! begun, and a wait that has begun is never shortened: the response is returned at once, and its [`RetryOutcome`] says how long to
+//! wait. Retries after failures, unlike those after rate limits, are withdrawn from a [budget](RetryBudget) that all calls share.
 //!
 //! ```text
 //!               call
@@ -116,8 +117,8 @@
 //! # Cost
 //!
 //! A copy of the request is kept until the response arrives: one allocation for the header fields, and the clones of the body and
-//! of the extensions. A call that succeeds at the first attempt costs nothing more than a deposit into the budget, for which tower's
-//! takes a lock briefly and [`RetryBudget::unlimited`] none. Each retry costs another copy and an allocation.
+//! of the extensions. A call that succeeds at the first attempt costs nothing more than a deposit into the budget: a brief lock with
+//! tower's, nothing with [`RetryBudget::unlimited`]. Each retry costs another copy and an allocation.
 //!
 //! # Readiness
 //!
@@ -128,7 +129,7 @@
 //! # Cancellation
 //!
 //! Dropping the future drops the attempt in flight, or the wait, and the copy of the request. Nothing is sent afterwards; this
-//! layer spawns no tasks.
+//! layer spawns no tasks. An attempt that was in flight may have reached the server all the same.
 //!
 //! # Cloning
 //!

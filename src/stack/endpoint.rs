@@ -82,7 +82,19 @@ impl EndpointConfig {
         attempt_timeout: TimeoutConfig,
     }
 
-    /// Sets the time limit of the whole call.
+    /// Sets the time limit of the whole call, with its waits and retries.
+    ///
+    /// Each attempt keeps its own limit, [`Stack::ATTEMPT_TIMEOUT`](super::Stack::ATTEMPT_TIMEOUT) by default. A slow endpoint needs
+    /// both:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_heed::Stack;
+    ///
+    /// let (one, all) = (Duration::from_secs(60), Duration::from_secs(70));
+    /// Stack::new().endpoint("GET /export".parse()?, |e| e.timeout(all).attempt_timeout(move |config| config.limit(one)));
+    /// # Ok::<(), tower_heed::error::InvalidConfig>(())
+    /// ```
     pub fn timeout(self, limit: Duration) -> Self {
         self.call_timeout(move |config| config.limit(limit))
     }

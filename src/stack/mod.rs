@@ -90,20 +90,74 @@
 //! Whichever layers were chosen, the service is a [`StackService<S, B>`](StackService) around a client `S`, for requests with a
 //! body `B`. It is `Sync` where the client is, and so may be in the state of an axum app.
 //!
+//! A `Stack` is no [`Layer`](tower::Layer): give it the client by [`service`](Stack::service), and that service to a
+//! [`ServiceBuilder`](tower::ServiceBuilder) for the layers around it.
+//!
 //! `client.oneshot(request)` and `client.ready().await?.call(request)` compile in a `tokio::spawn` and in an axum handler, around
 //! every client.
 //!
-//! Without a stack they may not: the compiler rejects them inside an `async` block if a single layer of this crate or of tower is
-//! around a client whose error is a [`BoxError`]; so it does if a layer with a `'static` bound, such as
-//! [`DetachLayer`](crate::DetachLayer), is around the stack. It says one of
+//! Around a client whose error is a [`BoxError`] (a boxed one, a `service_fn`) two other shapes do not compile inside an `async`
+//! block: a layer of this crate or of tower without a stack, and a [`DetachLayer`](crate::DetachLayer) around the stack. Around
+//! hyper-util's client and reqwest's they do. The compiler says one of
 //!
 //! ```text
 //! error: implementation of `From` is not general enough
 //! error: higher-ranked lifetime error
 //! ```
 //!
-//! This is a [limit of the compiler](https://github.com/rust-lang/rust/issues/64552). Box the client before the block, by
+//! This is a [limit of the compiler](https://github.com/rust-lang/rust/issues/64552). Box the outermost service before the block, by
 //! [`ServiceExt::boxed_clone`](tower::ServiceExt::boxed_clone) or [`BoxCloneSyncService::new`](tower::util::BoxCloneSyncService).
+//!
+//! # Several tenants
+//!
+//! A request carries its tenant's token if it has a [`TokenScope`](crate::token_cache::TokenScope). Tokens, their cooldowns and their
+//! rejections are then separate. Two things are not:
+//!
+//! * **The quota**: one tenant's 429 blocks the origin for all, unless [`ThrottleLayer::key`] says whose limit a request counts
+//!   against.
+//! * **The session**: one tenant's 401 makes it `Unauthenticated` and runs the handler, another's success makes it `Active`. If that
+//!   matters, build a stack for each tenant, each with an [`ErrorClassifyLayer`] of its own. Clones of a `TokenCacheLayer` and of a
+//!   `ThrottleLayer` share their state.
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{ServiceExt, service_fn};
+//! use tower_heed::{
+//!     BoxError, Stack, ThrottleLayer, TokenCacheLayer,
+//!     token_cache::{Token, TokenKey, TokenRequest, TokenScope},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), BoxError> {
+//! // Stands for an API that limits the tenant `a` alone.
+//! let http = service_fn(async |request: Request<Full<Bytes>>| {
+//!     let response = match request.headers()["authorization"] == "Bearer token-of-a" {
+//!         true => Response::builder().status(429).header("retry-after", 60),
+//!         false => Response::builder(),
+//!     };
+//!     Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
+//! });
+//! let source = service_fn(|request: TokenRequest| async move {
+//!     let tenant = request.key().organization().ok_or("the request names no tenant")?;
+//!     Ok::<_, BoxError>(Token::bearer(format!("token-of-{tenant}"))?)
+//! });
+//! let token = TokenCacheLayer::new(source).allow_origin("https://api.example".parse()?);
+//! let throttle = ThrottleLayer::new()
+//!     .key(|head| head.extensions.get::<TokenScope>()?.key().organization().map(Into::into));
+//! let client = Stack::new().token_cache(token).throttle(throttle).service(http);
+//!
+//! let get = |tenant: &str| {
+//!     let scope = TokenScope::new(TokenKey::new().with_organization(tenant));
+//!     Request::get("https://api.example/users").extension(scope).body(Full::default())
+//! };
+//! assert_eq!(client.clone().oneshot(get("a")?).await?.status(), 429);
+//! assert_eq!(client.clone().oneshot(get("b")?).await?.status(), 200); // at once
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Defaults
 //!
@@ -157,11 +211,11 @@ pub struct Stack {
 // === impl Stack ===
 
 impl Stack {
-    /// Thirty seconds for a call: longer than a person waits for a login.
+    /// Thirty seconds for a call: longer than a person waits for a login. No longer wait is begun, whatever `max_wait` says.
     pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Ten seconds for one attempt, its response body included, so that a call survives two attempts that hang. Give endpoints
-    /// with long downloads their own limit.
+    /// Ten seconds for one attempt, its response body included, so that a call survives two attempts that hang. Give slow
+    /// endpoints and long downloads their own limits: see [`EndpointConfig::timeout`].
     pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// The stack with its defaults, and without a token.

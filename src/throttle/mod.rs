@@ -55,9 +55,9 @@
 //!
 //! Some servers name the *bucket* in which they counted a request: Discord in `x-ratelimit-bucket` (`x-ratelimit-global: true`
 //! and `x-ratelimit-scope: global` for all of them), GitHub in `x-ratelimit-resource`. Each bucket has its own quota
-//! within its key. A response that names a bucket is counted there, and so are
-//! further requests on the same route: the method and the endpoint's pattern, or else the first segment of the path. Where responses on
-//! one route name different buckets, up to four more segments tell them apart. A 429 that names no bucket, or says that it is global,
+//! within its key. A response that names a bucket is counted there, and later requests on the same route count against the same
+//! bucket. A *route* is the method and the endpoint's pattern, or without a pattern the first segment of the path (up to five segments,
+//! if responses on one route name different buckets). A 429 that names no bucket, or says that it is global,
 //! blocks the whole key. A key keeps 64 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).
 //!
 //! A response is rate limited if an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside says so, or else the
@@ -82,18 +82,19 @@
 //!     └─ the permit comes after the deadline or max_wait ──► Throttled, at once
 //! ```
 //!
-//! A queued request needs its permit early enough for the response: twice the average round trip before its deadline, but at least half
-//! of its time remains for the wait. It fails at once if enough requests of its priority are queued ahead to use every permit before its
-//! deadline. This is certain only for windows whose limit and length are known; for a bucket, or without counters, the request waits.
+//! A queued request must get its permit two average round trips before its deadline; this reserve is at most half of its time. It fails
+//! at once if enough requests of its priority are queued ahead to use every permit before its deadline. That can only be computed for a
+//! window with known limit and length; otherwise the request is queued.
 //!
-//! One queued request has the timer; a response, a lost request or a dropped waiter wakes whichever request can go. Nothing is polled
-//! in a loop, and no task is spawned.
+//! One queued request has the timer. Each response, lost request or dropped waiter wakes the next request that has a permit. Nothing is
+//! polled in a loop, and no task is spawned.
 //!
 //! # Defaults
 //!
-//! | setting | default | at the limit |
+//! | setting | default | when it is reached |
 //! |---|---|---|
 //! | [`max_wait`](ThrottleLayer::max_wait) | [90 s](ThrottleLayer::DEFAULT_MAX_WAIT), or the request's [`Deadline`](crate::extensions::Deadline) less the time for its response | [`Throttled`](crate::ErrorKind::Throttled); nothing was sent |
+//! | length of the queue | not bounded: only the time in it is | put tower's `ConcurrencyLimit` or `LoadShed` around the stack |
 //! | [`max_block`](ThrottleLayer::max_block) | [one hour](ThrottleLayer::DEFAULT_MAX_BLOCK) | one request probes |
 //! | [`max_keys`](ThrottleLayer::max_keys) | [1,000](ThrottleLayer::DEFAULT_MAX_KEYS) | the least recently used idle key is evicted; if all are busy, requests of a new key are not throttled |
 //! | [`key`](ThrottleLayer::key) | the origin | |
@@ -119,7 +120,7 @@
 //! may not be counted by the server, and the quota allows for both.
 //!
 //! A future that is kept and not polled can delay others: until the next response or request if it has the timer, and for a second if it
-//! has a permit that all wait for. Poll what you have started, or drop it.
+//! has the only permit. Poll what you have started, or drop it.
 //!
 //! # Cloning
 //!
@@ -128,10 +129,10 @@
 //! # Ordering
 //!
 //! * [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **outside**: each attempt takes its own permit, and a rate-limited one goes to the
-//!   end of the queue. The two do not wait twice: both waits for the same response end together. A
+//!   end of the queue. One 429 is waited out once: the retry's wait and the throttle's run at the same time. A
 //!   [`Throttled`](crate::ErrorKind::Throttled) request is retried within the retry's own bounds.
 //! * A [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the queue wait too, and its deadline prevents hopeless waits; one
-//!   **inside** bounds the attempt. Have one inside: a hanging request delays nothing for more than a second, but counts as in flight.
+//!   **inside** bounds the attempt. Have one inside: without it, a hanging request delays others for at most a second, but stays counted as in flight.
 //! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that each response comes classified; with `error_for_status`
 //!   the response is found in its error.
 //! * [`TokenCacheLayer`](crate::TokenCacheLayer) goes **inside**: a token may expire in the queue.

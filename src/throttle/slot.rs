@@ -20,8 +20,8 @@ use super::{
 };
 use crate::extensions::Priority;
 
-/// Requests come one after the other, and so do their deadlines. A permit that is only left over because requests ahead give up in
-/// this part of the wait, a tenth, is not worth waiting for.
+/// Requests ahead that give up in the last tenth of this request's wait are counted as if they stayed: a permit freed so late would
+/// not help it.
 const LAST_PART: u32 = 10;
 
 /// What all callers of one key share: its quota, and the queue for it.
@@ -30,9 +30,9 @@ pub(super) struct Slot {
     pub(super) name: KeyName,
     pub(super) quota: Quota,
     pub(super) queue: Queue,
-    /// The calls that hold the index of this slot: a slot with users is not evicted.
+    /// The calls that hold the index of this slot: a slot with calls is not evicted.
     pub(super) users: usize,
-    /// Used since the clock's hand passed.
+    /// Used since the last sweep of the CLOCK eviction.
     pub(super) was_used: bool,
     /// The routes of the buckets that responses have named.
     pub(super) routes: Option<Box<Routes>>,

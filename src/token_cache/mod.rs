@@ -5,8 +5,11 @@
 //! an `Authorization` passes unchanged.
 //!
 //! A token comes from a *source*, a [`Service`](tower_service::Service) from [`TokenRequest`] to [`Token`]:
-//! `ClientCredentials`, [`StaticToken`], or any closure by [`tower::service_fn`]. The layer calls it for one token at a time, however
-//! many requests wait, and not during the cooldown after a failure.
+//! `ClientCredentials`, [`StaticToken`], or any closure by [`tower::service_fn`] ([*Your own source*](#your-own-source)). The layer
+//! calls it for one token at a time, however many requests wait, and not during the cooldown after a failure.
+//!
+//! [What the token cache guarantees](https://docs.rs/crate/tower-heed/latest/source/docs/tokens.md) states what holds in every case,
+//! and what a token from the cache costs.
 //!
 //! # Example
 //!
@@ -47,7 +50,8 @@
 //! 2. its endpoint's [`TokenConfig::key`];
 //! 3. the layer's [`key`](TokenCacheLayer::key), which has no parts by default: the source gives its own token.
 //!
-//! Each key has its own slot, so a stalled issuer, a cooldown or a rejection of one key does not affect another. The source is
+//! Each key has its own slot, so a stalled issuer, a cooldown or a rejection of one key does not affect another. The quota and the
+//! session are still shared: see [several tenants](crate::stack#several-tenants). The source is
 //! cloned for each fetch. The slots of keys that only requests name are bounded: [`max_keys`](TokenCacheLayer::max_keys).
 //!
 //! The [`handle`](TokenCacheLayer::handle) gets a token without a request, fetches some before the first request, invalidates
@@ -69,10 +73,12 @@
 //! ```
 //!
 //! A token's age is counted from *before* its request, and is the larger of what the monotonic and the wall clock say: a laptop that
-//! slept has aged its tokens, and a clock that is set back makes none younger. With a lifetime *L*, `soft_end` is *L* minus a tenth
-//! of it or 30 s. The refresh is due before that by a tenth of *L*, or by two [`fetch_timeout`](TokenCacheLayer::fetch_timeout)s
-//! up to a quarter of *L*, at most 60 min, and up to a twentieth earlier at random (at most 10 min), so that processes that
-//! started together do not refresh together.
+//! slept has aged its tokens, and a clock that is set back makes none younger.
+//!
+//! **A token of an hour is refreshed 6½ to 9½ minutes before it expires, one of a day 60½ to 70½ minutes before.** In general, with a
+//! lifetime *L*, `soft_end` is min(30 s, *L*/10) before it expires. The refresh is due earlier than that by the larger of *L*/10 and
+//! two [`fetch_timeout`](TokenCacheLayer::fetch_timeout)s (at most *L*/4), at most 60 min, and by a random part of min(*L*/20,
+//! 10 min), so that processes that started together do not refresh together.
 //!
 //! | state | when | the caller gets | fetch |
 //! |---|---|---|---|
@@ -101,21 +107,21 @@
 //! # When the API responds 401
 //!
 //! A 401 means that *this token* was rejected, unless its challenge says something else
-//! ([`BearerChallenge`](crate::headers::BearerChallenge)). 403, 407, 422, 429 and 5xx never do. If another token is there already, it
+//! ([`BearerChallenge`](crate::headers::BearerChallenge)). A 403, 407, 422, 429 or 5xx never means that. If another token is there already, it
 //! is used; else all the 401s for one token begin one fetch. The request is then sent once more, with an
 //! [`Attempt`](crate::extensions::Attempt), never a third time, unless its body cannot be sent twice or it carries
 //! [`NoRetry`](crate::extensions::NoRetry). If no other token is available, the caller gets the 401, and the token stays in use until
 //! another one replaces it. An API that responds 401 to everything costs a bounded number of
-//! fetches: two, then one every five minutes, ten seconds apart at least.
+//! fetches: two, at least ten seconds apart, then one every five minutes.
 //!
 //! # Where the token may go
 //!
-//! Only to the origins that are named. An address may come from outside (a `next` link, a redirect that a layer outside follows), so
+//! Only to the origins that are named. A URL may come from outside (a `next` link, a redirect that a layer outside follows), so
 //! the layer must know which servers may see the token:
 //! [`allow_origin`](TokenCacheLayer::allow_origin). **Until one is named, every request fails** with
-//! [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed). A program that builds all addresses itself can use
-//! [`allow_any_https_origin`](TokenCacheLayer::allow_any_https_origin). A request whose address is a path alone, for
-//! `hyper::client::conn`, names no server and fails as well. Clear text is for loopback, or for an
+//! [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed). A program that builds all URLs itself can use
+//! [`allow_any_https_origin`](TokenCacheLayer::allow_any_https_origin). A request whose URI is a path alone, for
+//! `hyper::client::conn`, names no server and fails as well. Plain http is for loopback, or for an
 //! [`AllowedOrigin::clear_text`].
 //!
 //! # The token endpoint's own client
@@ -136,9 +142,72 @@
 //!
 //! It may share its connections, and a concurrency limit, with the client of the API: see *Readiness*.
 //!
+//! # Your own source
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::{BodyExt, Full, Limited};
+//! use serde::Deserialize;
+//! use tower::{Layer, ServiceExt, service_fn};
+//! # use std::convert::Infallible;
+//! use tower_heed::{
+//!     BoxError, ErrorClassifyLayer, TokenCacheLayer, clock::Clock,
+//!     error::{TokenError, TokenErrorKind},
+//!     token_cache::{Token, TokenRequest},
+//! };
+//!
+//! #[derive(Deserialize)]
+//! struct Document {
+//!     token: String,
+//!     expires_on: u64, // seconds since 1970
+//! }
+//!
+//! fn token(document: &[u8], clock: &Clock) -> Result<Token, TokenError> {
+//!     let malformed = |_| TokenError::new(TokenErrorKind::Malformed);
+//!     let document: Document = serde_json::from_slice(document).map_err(malformed)?;
+//!     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(document.expires_on);
+//!     // `Token` takes a lifetime. A token that has expired is a failure, with a short cooldown.
+//!     let lifetime = end.duration_since(clock.system_time()).map_err(|_| TokenError::new(TokenErrorKind::Unavailable))?;
+//!     Ok(Token::bearer(document.token)?.expires_in(lifetime))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! // Stands for the metadata endpoint.
+//! let http = service_fn(async |_: Request<Full<Bytes>>| {
+//!     Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::from(r#"{"token":"t1","expires_on":9999999999}"#)))
+//! });
+//! let clock = Clock::default();
+//! // A failing response becomes an error, and `?` gives it the kind, the status and the wait: a 429 begins a cooldown of its
+//! // `Retry-After`, a 503 a short one, a 404 a long one.
+//! let http = ErrorClassifyLayer::new().error_for_status().layer(http);
+//! let source = service_fn(move |_: TokenRequest| {
+//!     let (http, clock) = (http.clone(), clock.clone());
+//!     async move {
+//!         let request = Request::get("http://169.254.169.254/token").header("metadata", "true").body(Full::default())?;
+//!         let response = http.oneshot(request).await?;
+//!         let document = Limited::new(response.into_body(), 64 * 1024).collect().await?.to_bytes();
+//!         Ok::<_, BoxError>(token(&document, &clock)?)
+//!     }
+//! });
+//! let cache = TokenCacheLayer::new(source);
+//! assert_eq!(cache.handle().token(cache.handle().key()).await?.header_value(), "Bearer t1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * It returns a [`Token`], or an error whose [`TokenErrorKind`](crate::error::TokenErrorKind) decides the cooldown: its own
+//!   [`TokenError`], or any other error, which is classified as a client's is ([`TokenError::of_source`]).
+//! * **After [`FetchReason::Rejected`] it must not return the same token**: the cache cannot know a better one, so each call would be
+//!   sent and get its 401. A source that reads a file which nobody has replaced returns
+//!   `TokenError::new(TokenErrorKind::Rejected)`: the token stays in use, and the file is read again after the cooldown.
+//! * One source serves all keys: [`TokenRequest::key`] says for which one a token is fetched.
+//!
 //! # Defaults
 //!
-//! | setting | default | at the limit |
+//! | setting | default | when it is reached |
 //! |---|---|---|
 //! | [`fetch_timeout`](TokenCacheLayer::fetch_timeout) | 10 s | the fetch fails as `Timeout` |
 //! | [`max_wait`](TokenCacheLayer::max_wait) | 15 s for all waits of a call, or its [`Deadline`](crate::extensions::Deadline) | the caller gets a `Timeout`, or the 401 that it had; the fetch goes on |

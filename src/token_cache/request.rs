@@ -23,8 +23,9 @@ pub enum FetchReason {
     Expired,
     /// The user [asked](super::TokenCacheHandle::force_refresh) for a new one.
     Forced,
-    /// A server rejected the present one, though it should still be valid. A source that keeps its own tokens must not
-    /// return the same one again.
+    /// A server rejected the present one, though it should still be valid. A source that keeps its own tokens, or reads them
+    /// from a file, must not return the same one again: without another it fails as
+    /// [`Rejected`](crate::error::TokenErrorKind::Rejected).
     Rejected,
 }
 

@@ -4,6 +4,10 @@
 //! must not be passed on: a 401 or a 429 of the upstream is about the app's credentials and limits. Passed on, it would sign out a
 //! user, or tell a browser that *it* sends too many requests.
 //!
+//! **Only errors become the responses below.** By default a failing response stays an `Ok`, and a handler that returns it sends the
+//! upstream's 429 to the browser. A [`FallbackLayer`](crate::FallbackLayer) makes it an error, and so does
+//! [`error_for_status`](crate::ErrorClassifyLayer::error_for_status).
+//!
 //! | error | status | `Retry-After` |
 //! |---|---|---|
 //! | [`UpstreamUnavailable`], of any class | 503 | the error's, else [5 s](UpstreamError::DEFAULT_RETRY_AFTER) |
@@ -29,37 +33,46 @@
 //!
 //! # Example
 //!
-//! A client in the app's state, and a time limit for each request around the router. The client inside knows the deadline and does
-//! not start a wait that would pass it.
+//! A stack in the app's state, and a time limit for each request around the router. The client inside knows the deadline and does
+//! not start a wait that would pass it. The stack's service has a [name](crate::stack::StackService), and
+//! `.map(axum::body::Body::new)` makes its response one of axum's, whose body is still streamed.
 //!
 //! ```
 //! use std::time::Duration;
 //! use axum::{Router, body::Body, error_handling::HandleErrorLayer, extract::State, response::Response, routing::get};
+//! use bytes::Bytes;
 //! use http::Request;
-//! use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
-//! use tower_heed::{BoxError, FallbackLayer, TimeoutLayer, integrations::axum::UpstreamError};
+//! use http_body_util::Full;
+//! use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_heed::{BoxError, FallbackLayer, Stack, TimeoutLayer, integrations::axum::UpstreamError, stack::StackService};
 //!
-//! type Client = BoxCloneSyncService<Request<Body>, Response, BoxError>;
+//! #[derive(Clone)]
+//! struct App {
+//!     identity: StackService<Client<HttpConnector, Full<Bytes>>, Full<Bytes>>,
+//! }
 //!
-//! async fn user(State(client): State<Client>) -> Result<Response, UpstreamError> {
-//!     let request = Request::get("https://id.example/users/1").body(Body::empty())?;
-//!     Ok(client.oneshot(request).await?)
+//! impl App {
+//!     async fn get(&self, url: &str) -> Result<Response, BoxError> {
+//!         let request = Request::get(url).body(Full::default())?;
+//!         Ok(self.identity.clone().oneshot(request).await?.map(Body::new))
+//!     }
+//! }
+//!
+//! async fn user(State(app): State<App>) -> Result<Response, UpstreamError> {
+//!     Ok(app.get("http://127.0.0.1:1/users/1").await?)
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // Stands for an HTTP client: an upstream that rejects our credentials.
-//! let http = service_fn(async |_: Request<Body>| {
-//!     Ok::<_, BoxError>(Response::builder().status(401).body(Body::empty())?)
-//! });
-//! let client = ServiceBuilder::new()
-//!     .map_response(|response: http::Response<_>| response.map(Body::new))
-//!     .layer(FallbackLayer::fail_closed())
+//! let http = Client::builder(TokioExecutor::new()).build_http();
+//! let identity = Stack::new()
+//!     .fallback(FallbackLayer::fail_closed())
+//!     .endpoint("GET /users/{id}".parse()?, |e| e.max_retries(0))
 //!     .service(http);
-//!
 //! let app: Router = Router::new()
 //!     .route("/me", get(user))
-//!     .with_state(BoxCloneSyncService::new(client))
+//!     .with_state(App { identity })
 //!     .layer(
 //!         ServiceBuilder::new()
 //!             .layer(HandleErrorLayer::new(async |error: BoxError| UpstreamError::from(error)))
@@ -67,7 +80,7 @@
 //!     );
 //!
 //! let response = app.oneshot(Request::get("/me").body(Body::empty())?).await?;
-//! assert_eq!(response.status(), 503); // not 401
+//! assert_eq!(response.status(), 503); // nobody listens on that port
 //! assert_eq!(response.headers()["retry-after"], "5");
 //! # Ok(())
 //! # }

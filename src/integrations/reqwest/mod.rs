@@ -1,7 +1,7 @@
 //! The layers around a reqwest client.
 //!
 //! A reqwest client takes reqwest's own requests. The layers of this crate, like tower-http's, take [`http::Request`]s.
-//! [`ReqwestService`] adapts the one to the other. Use it if your app has a [`Client`](::reqwest::Client) with its TLS, proxies and
+//! [`ReqwestService`] turns an `http::Request` into reqwest's. Use it if your app has a [`Client`](::reqwest::Client) with its TLS, proxies and
 //! cookies. Otherwise hyper-util's client costs less and needs no adapter.
 //!
 //! # Example
@@ -29,8 +29,8 @@
 //!
 //! [`http::request::Builder`] replaces reqwest's `RequestBuilder`: `.json(&value)` becomes
 //! `.header("content-type", "application/json").body(Full::from(serde_json::to_vec(&value)?))`. The settings of the *client* apply to
-//! every attempt: default headers, cookies, proxies, decompression. To use `.json()` or `.error_for_status()`, convert the response
-//! by `reqwest::Response::from(response.map(reqwest::Body::wrap))`; such a [`reqwest::Response`] has no URL. Credentials in a URI do
+//! every attempt: default headers, cookies, proxies, decompression. To use `.json()` (reqwest's feature `json`) or `.error_for_status()`, convert the
+//! response by `reqwest::Response::from(response.map(reqwest::Body::wrap))`; such a [`reqwest::Response`] has no URL. Credentials in a URI do
 //! not become an `Authorization` header.
 //!
 //! [`reqwest::Response`]: ::reqwest::Response
