@@ -189,11 +189,12 @@
 //!       );
 //!   }
 //!   ```
-//! * **What callers get**: the response to a later attempt, or, if no permit would come before the deadline,
-//!   [`Throttled`](crate::ErrorKind::Throttled) at once. The queue is bounded in time and not in length: see
-//!   [readiness](super::readiness#what-each-layer-does).
-//! * **Retries do not add to it.** A retry after a 429 waits for its permit like any request. It takes nothing from the
-//!   [budget](crate::retry::RetryBudget), so it ends by `max_retries`, `max_wait` or the deadline: a call is sent six times at most.
+//! * **What callers get**: the response to a later attempt; the 429 itself if the server asks for longer than the call has;
+//!   [`Throttled`](crate::ErrorKind::Throttled) if a queued request gets no permit, at once where that is known, else at its deadline.
+//!   The queue is bounded in time and not in length: see [readiness](super::readiness#what-each-layer-does).
+//! * **Retries are queued like any request.** One after a 429 takes nothing from the [budget](crate::retry::RetryBudget): only
+//!   `max_retries`, `max_wait`, the deadline and the throttle bound it. A call is sent six times at most, and once more if its token
+//!   is replaced.
 //! * **Who goes first**: `e.priority(Priority::High)` for logins, `Priority::Low` and a short `max_wait` for bulk jobs, by
 //!   [`Stack::endpoint`](crate::Stack::endpoint). A path that is not counted with the others gets its own quota.
 //! * **Recovery** needs nobody: when the block is over, requests go out at the pace that is known or probed for.
@@ -209,7 +210,7 @@
 //!
 //! | wake someone for | because |
 //! |---|---|
-//! | `WARN` `auth status changed` to `Unauthenticated`, target `tower_heed::classify` | the API does not accept us, and fresh tokens did not help |
+//! | `WARN` `auth status changed` with `to` `unauthenticated`, target `tower_heed::classify` | the API does not accept us, and fresh tokens did not help |
 //! | `WARN` `no token, in cooldown`, target `tower_heed::token_cache`, with a `code` such as `invalid_client` | the secret was rotated or the client deleted: it does not recover by itself |
 //! | `tower_heed_fallbacks_total` with `outcome` `fail_closed`, at a rate that users notice | calls fail closed |
 //!

@@ -42,7 +42,7 @@
 //!
 //! # What to assert
 //!
-//! * *How many attempts*: `script.attempts()`, and the paths and header fields of `script.take_requests()`.
+//! * *How many attempts*: `script.attempts()` since the last `script.take_requests()`, whose requests show paths and header fields.
 //! * *At least the wait that the server asked for.* Jitter is added, and drawn anew each time.
 //! * *What the caller sees*: the status, or the [`Error`](crate::Error) by [`find`](crate::error::find), its kind and class.
 //! * *The session*: `ErrorClassifyLayer::status()` after a 429 is not `Unauthenticated`.
