@@ -52,6 +52,11 @@ impl AllowedOrigin {
         let what =
             if origin.contains('@') { "origin".into() } else { format!("origin `{origin}`") };
         let expected = "expected `https://host` or `https://host:port` and nothing else";
+        if origin.contains('*') {
+            let why = "a `*` stands for no other text: name each origin, or allow every one by \
+                       `TokenCacheLayer::allow_any_https_origin`";
+            return Err(InvalidConfig::new(what, why));
+        }
         let uri: Option<Uri> = origin.parse().ok();
         // `Uri` drops a fragment, and whatever else was meant with it.
         let uri = uri.filter(|uri| is_bare(uri) && !origin.contains('#'));
@@ -293,6 +298,9 @@ mod tests {
     fn what_is_no_origin_is_an_invalid_setting_that_names_it() {
         for text in [
             "",
+            "https://*.a.example",
+            "https://*",
+            "https://a.example:*",
             "tenant.example",
             "/api",
             "ftp://a.example",
