@@ -20,7 +20,7 @@
 //! // A 404 is not a failure to this client.
 //! let failures = ClassesAsFailures::new().classifier(Preset::Auth0).without(ErrorClass::Rejected);
 //! let client = ServiceBuilder::new()
-//!     .layer(TraceLayer::new(failures.make_classifier())) // logs `rate_limited (429)`
+//!     .layer(TraceLayer::new(failures.into_make_classifier())) // logs `rate_limited (429)`
 //!     .service(http);
 //! client.oneshot(Request::new(String::new())).await?;
 //! # Ok(())
@@ -103,7 +103,7 @@ impl ClassesAsFailures {
 
     /// The argument for `TraceLayer::new`.
     #[must_use]
-    pub fn make_classifier(self) -> SharedClassifier<Self> {
+    pub fn into_make_classifier(self) -> SharedClassifier<Self> {
         SharedClassifier::new(self)
     }
 }

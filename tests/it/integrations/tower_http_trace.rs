@@ -99,7 +99,7 @@ where
 {
     let failures = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&failures);
-    let layer = TraceLayer::new(ClassesAsFailures::new().make_classifier()).on_failure(
+    let layer = TraceLayer::new(ClassesAsFailures::new().into_make_classifier()).on_failure(
         move |failure: TraceFailure, _: Duration, _: &Span| {
             seen.lock().unwrap().push(failure.to_string());
         },
