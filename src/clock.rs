@@ -47,9 +47,9 @@ impl Clock {
     }
 
     /// The monotonic time.
-    #[must_use]
     #[inline]
-    pub fn now(&self) -> Instant {
+    #[allow(clippy::unused_self, reason = "one place reads both clocks")]
+    pub(crate) fn now(&self) -> Instant {
         Instant::now()
     }
 

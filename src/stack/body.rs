@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::nest::{BareBody, FullBody, NestBody};
+use super::nest::{BareBody, FullBody};
 use crate::BoxError;
 
 pin_project! {
@@ -16,6 +16,15 @@ pin_project! {
     pub struct Body<B: HttpBody> {
         #[pin]
         inner: NestBody<B>,
+    }
+}
+
+pin_project! {
+    /// The body of a response, by the nest that it comes from.
+    #[project = NestBodyProject]
+    enum NestBody<RB: HttpBody> {
+        Bare { #[pin] body: BareBody<RB> },
+        Full { #[pin] body: FullBody<RB> },
     }
 }
 
@@ -56,5 +65,36 @@ impl<B: HttpBody> HttpBody for Body<B> {
 impl<B: HttpBody> fmt::Debug for Body<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+// === impl NestBody ===
+
+impl<RB: HttpBody> HttpBody for NestBody<RB> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project() {
+            NestBodyProject::Bare { body } => body.poll_frame(cx),
+            NestBodyProject::Full { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Bare { body } => body.is_end_stream(),
+            Self::Full { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Bare { body } => body.size_hint(),
+            Self::Full { body } => body.size_hint(),
+        }
     }
 }

@@ -18,7 +18,9 @@ use crate::BoxError;
 /// client, a `ReqwestService`, a boxed service or a `service_fn`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no HTTP client for requests with a body of `{B}`",
-    label = "a stack goes around a `Clone` service from `http::Request<{B}>` to `http::Response`"
+    label = "a stack goes around a `Clone` service from `http::Request<{B}>` to `http::Response`",
+    note = "a reqwest client goes into `tower_heed::integrations::reqwest::ReqwestService` (feature `reqwest`)",
+    note = "a service that is not `Clone`, such as one that was `boxed`, must be: box it by `boxed_clone` instead"
 )]
 pub trait HttpClient<B>:
     Service<Request<B>, Response = Response<Self::ResponseBody>> + Clone

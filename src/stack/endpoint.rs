@@ -128,10 +128,14 @@ impl EndpointConfig {
 // === impl Changes ===
 
 impl<C> Changes<C> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All changes as one; `None` if there are none.
     pub(super) fn change(&self) -> Option<impl FnOnce(C) -> C> {
         let apply = |config| self.0.iter().fold(config, |config, change| change(config));
-        (!self.0.is_empty()).then_some(apply)
+        (!self.is_empty()).then_some(apply)
     }
 }
 

@@ -181,7 +181,7 @@ use http_body::Body as HttpBody;
 use crate::response_cache::ResponseCacheLayer;
 use crate::{
     BoxError, attempt_span::AttemptSpanLayer, body::ReplayableBody, classify::ErrorClassifyLayer,
-    endpoint::EndpointPattern, fallback::FallbackLayer, retry::RetryOnRateLimit,
+    clock::Clock, endpoint::EndpointPattern, fallback::FallbackLayer, retry::RetryOnRateLimit,
     throttle::ThrottleLayer, timeout::TimeoutLayer, token_cache::TokenCacheLayer,
 };
 
@@ -191,10 +191,27 @@ pub use self::{
 };
 
 /// The recommended stack of layers. The [module page](self) draws it.
+///
+/// It is no [`Layer`](tower_layer::Layer): [`service`](Self::service) puts it around a client. Another layer goes around the client
+/// inside, or around the service outside:
+///
+/// ```
+/// use std::convert::Infallible;
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, service_fn};
+/// use tower_heed::Stack;
+///
+/// # let http = service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+/// let http = ServiceBuilder::new().concurrency_limit(8).service(http); // for each attempt
+/// let client = ServiceBuilder::new().concurrency_limit(64).service(Stack::new().service(http)); // for each call
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Stack {
     name: Option<Arc<str>>,
+    clock: Option<Clock>,
     fallback: Option<FallbackLayer>,
     call_timeout: TimeoutLayer,
     #[cfg(feature = "response-cache")]
@@ -222,6 +239,7 @@ impl Stack {
     pub fn new() -> Self {
         Self {
             name: None,
+            clock: None,
             fallback: None,
             call_timeout: TimeoutLayer::new(Self::CALL_TIMEOUT),
             #[cfg(feature = "response-cache")]
@@ -316,11 +334,19 @@ impl Stack {
         self
     }
 
+    /// Sets the clock of all layers, for tests: dates in headers and the ends of tokens are measured against its wall time. Handles
+    /// that were taken from a layer before keep the layer's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// Sets what all layers do with the requests that match `pattern`.
     ///
     /// `configure` starts from the settings that each layer has for these requests [so far](EndpointPattern#settings-so-far), in
     /// whichever order layers and endpoints are given; wider patterns come before narrower ones. A layer whose settings it does not
     /// change treats these requests as before. The pattern names the endpoint in the events, metrics and spans of all layers.
+    /// Settings for a layer that the stack does not have are ignored, and [`service`](Self::service) logs one warning of them.
     pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
     where
         F: FnOnce(EndpointConfig) -> EndpointConfig,
@@ -347,13 +373,54 @@ impl Stack {
         }
     }
 
+    fn with_clock(self) -> Self {
+        let Some(clock) = &self.clock else { return self };
+        let clock = || clock.clone();
+        Self {
+            clock: Some(clock()),
+            fallback: self.fallback.map(|layer| layer.clock(clock())),
+            #[cfg(feature = "response-cache")]
+            cache: self.cache.map(|layer| layer.clock(clock())),
+            retry: self.retry.clock(clock()),
+            throttle: self.throttle.clock(clock()),
+            classify: self.classify.clock(clock()),
+            token: self.token.map(|layer| layer.clock(clock())),
+            ..self
+        }
+    }
+
+    /// Warns of endpoints with settings for a layer that is absent.
+    fn warn_of_ignored_settings(&self) {
+        let mut ignored: Vec<String> = Vec::new();
+        for (pattern, config) in &self.endpoints {
+            let layers = [
+                ("fallback", self.fallback.is_none() && !config.fallback.is_empty()),
+                #[cfg(feature = "response-cache")]
+                ("response_cache", self.cache.is_none() && !config.response_cache.is_empty()),
+                ("token_cache", self.token.is_none() && !config.token_cache.is_empty()),
+                ("attempt_span", self.attempt_span.is_none() && !config.attempt_span.is_empty()),
+            ];
+            let layers = layers.into_iter().filter(|(_, is_ignored)| *is_ignored);
+            ignored.extend(layers.map(|(layer, _)| format!("{layer} of `{pattern}`")));
+        }
+        if !ignored.is_empty() {
+            let (stack, settings) = (self.name.as_deref(), ignored.join(", "));
+            tracing::warn!(
+                target: "tower_heed::stack",
+                stack,
+                settings,
+                "endpoint settings without effect: the stack does not have their layer"
+            );
+        }
+    }
+
     /// The stack whose layers know its name and their endpoints.
     fn with_endpoints(&self) -> Self {
         let mut endpoints: Vec<_> = self.endpoints.iter().collect();
         // A narrow pattern starts from a wide one, and not the other way round.
         endpoints.sort_by(|(one, _), (other, _)| one.rank().cmp(&other.rank()));
         let with = |stack: Self, (pattern, config): &(_, _)| stack.with_endpoint(pattern, config);
-        endpoints.into_iter().fold(self.clone().with_name(), with)
+        endpoints.into_iter().fold(self.clone().with_name().with_clock(), with)
     }
 
     fn with_endpoint(self, pattern: &EndpointPattern, config: &EndpointConfig) -> Self {
@@ -364,6 +431,7 @@ impl Stack {
         }
         Self {
             name: self.name,
+            clock: self.clock,
             fallback: self.fallback.map(|layer| set!(layer, fallback)),
             call_timeout: set!(self.call_timeout, call_timeout),
             #[cfg(feature = "response-cache")]
@@ -408,6 +476,7 @@ impl Stack {
         <S::ResponseBody as HttpBody>::Error: Into<BoxError>,
         B: ReplayableBody + Send + 'static,
     {
+        self.warn_of_ignored_settings();
         StackService::new(&self.with_endpoints(), client)
     }
 }

@@ -8,9 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -82,15 +81,6 @@ pin_project! {
         Bare { #[pin] future: FutureOf<Bare<S, B>, B> },
         Token { #[pin] future: FutureOf<Token<S, B>, B> },
         Full { #[pin] future: FutureOf<Full<S, B>, B> },
-    }
-}
-
-pin_project! {
-    /// The body of a response.
-    #[project = NestBodyProject]
-    pub(super) enum NestBody<RB: Body> {
-        Bare { #[pin] body: BareBody<RB> },
-        Full { #[pin] body: FullBody<RB> },
     }
 }
 
@@ -276,37 +266,6 @@ where
             NestFutureProject::Full { future } => {
                 future.poll(cx).map(|result| result.map(|response| response.map(super::Body::full)))
             }
-        }
-    }
-}
-
-// === impl NestBody ===
-
-impl<RB: Body> Body for NestBody<RB> {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project() {
-            NestBodyProject::Bare { body } => body.poll_frame(cx),
-            NestBodyProject::Full { body } => body.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Bare { body } => body.is_end_stream(),
-            Self::Full { body } => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Bare { body } => body.size_hint(),
-            Self::Full { body } => body.size_hint(),
         }
     }
 }

@@ -3,10 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::Timeout;
-use crate::{
-    clock::Clock,
-    endpoint::{EndpointPattern, Endpoints},
-};
+use crate::endpoint::{EndpointPattern, Endpoints};
 
 /// Limits the time of a call, from its start to the end of the response body.
 ///
@@ -15,7 +12,6 @@ use crate::{
 #[must_use]
 pub struct TimeoutLayer {
     endpoints: Arc<Endpoints<TimeoutConfig>>,
-    clock: Clock,
 }
 
 /// The time limit of one endpoint. The closure of [`TimeoutLayer::endpoint`] gets the one so far.
@@ -33,7 +29,7 @@ impl TimeoutLayer {
     /// exceeded.
     pub fn new(limit: Duration) -> Self {
         let base = TimeoutConfig { limit: Some(limit) };
-        Self { endpoints: Arc::new(Endpoints::new(base)), clock: Clock::default() }
+        Self { endpoints: Arc::new(Endpoints::new(base)) }
     }
 
     /// Sets the limit of the requests that match `pattern`.
@@ -64,19 +60,13 @@ impl TimeoutLayer {
         Arc::make_mut(&mut self.endpoints).configure(pattern, change);
         self
     }
-
-    /// Sets the clock.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
 }
 
 impl<S> Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout::new(inner, Arc::clone(&self.endpoints), self.clock.clone())
+        Timeout::new(inner, Arc::clone(&self.endpoints))
     }
 }
 

@@ -14,18 +14,13 @@ use crate::{BoxError, clock::Clock, endpoint::Endpoints, extensions::ambient};
 pub struct Timeout<S> {
     inner: S,
     endpoints: Arc<Endpoints<TimeoutConfig>>,
-    clock: Clock,
 }
 
 // === impl Timeout ===
 
 impl<S> Timeout<S> {
-    pub(super) const fn new(
-        inner: S,
-        endpoints: Arc<Endpoints<TimeoutConfig>>,
-        clock: Clock,
-    ) -> Self {
-        Self { inner, endpoints, clock }
+    pub(super) const fn new(inner: S, endpoints: Arc<Endpoints<TimeoutConfig>>) -> Self {
+        Self { inner, endpoints }
     }
 
     inner_accessors!();
@@ -48,7 +43,7 @@ where
     #[inline(always)]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let endpoint = self.endpoints.of(&request);
-        let now = ambient::call_began().unwrap_or_else(|| self.clock.now());
+        let now = ambient::call_began().unwrap_or_else(|| Clock::default().now());
         let limit = Limit::of(&request, &endpoint, now);
         // Holds until the end of this function.
         let _scope = limit.as_ref().map(|limit| limit.enter_call(now));

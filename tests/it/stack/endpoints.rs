@@ -1,17 +1,20 @@
 //! One endpoint of all layers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Request, Response};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 use tower_heed::{
-    BoxError, Error, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, error::find,
-    extensions::Priority, fallback::FallbackConfig, retry::RetryOutcome,
-    test_util::ScriptedResponse,
+    BoxError, Error, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, clock::Clock,
+    error::find, extensions::Priority, fallback::FallbackConfig, retry::RetryOutcome,
+    stack::EndpointConfig, test_util::ScriptedResponse,
 };
 
-use crate::support::probe::{Body, probe};
+use crate::support::{
+    events::Events,
+    probe::{Body, probe},
+};
 
 async fn send<S>(client: &mut S, request: Request<Body>) -> Result<S::Response, BoxError>
 where
@@ -134,6 +137,51 @@ async fn an_endpoint_of_the_stack_attaches_no_token_where_its_layer_does_not() {
         send(&mut stack.service(probe), check()).await.unwrap();
         let request = watch.take_requests().remove(0);
         assert_eq!(request.headers().get("authorization"), None, "{pattern}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_for_an_absent_layer_are_warned_of_once() {
+    const MESSAGE: &str = "endpoint settings without effect: the stack does not have their layer";
+    let events = Events::record();
+    let stack = Stack::new()
+        .name("id")
+        .endpoint("/users/{id}".parse().unwrap(), |endpoint| {
+            endpoint.fallback(FallbackConfig::fail_closed).without_token().max_retries(1)
+        })
+        .endpoint("GET /export".parse().unwrap(), EndpointConfig::without_token);
+    drop(stack.service(probe(4).0));
+    let warnings = events.named(MESSAGE);
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].level, tracing::Level::WARN);
+    assert_eq!(warnings[0].field("stack"), Some("id"));
+    assert_eq!(
+        warnings[0].field("settings"),
+        Some(
+            "fallback of `/users/{id}`, token_cache of `/users/{id}`, token_cache of `GET /export`"
+        )
+    );
+
+    let complete = stack.fallback(FallbackLayer::fail_closed()).token_cache(super::tokens());
+    drop(complete.service(probe(4).0));
+    assert_eq!(events.named(MESSAGE).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_of_a_stack_is_that_of_its_layers() {
+    let newyear = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let clock = Clock::from_system_time(move || newyear);
+    for stack in [
+        Stack::new().clock(clock.clone()).retry(RetryOnRateLimit::new()),
+        Stack::new().retry(RetryOnRateLimit::new()).clock(clock),
+    ] {
+        let (probe, watch) = probe(4);
+        watch.respond(429, &[("retry-after", "Thu, 01 Jan 2026 00:00:07 GMT")]);
+        let start = Instant::now();
+        let response = send(&mut stack.service(probe), check()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let waited = Instant::now() - start;
+        assert!(Duration::from_secs(7) <= waited && waited < Duration::from_secs(15), "{waited:?}");
     }
 }
 
