@@ -1,6 +1,6 @@
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-use super::{RetryConfig, Stopped};
+use super::Stopped;
 use crate::{
     body::ReplayableBody,
     extensions::{Idempotent, NoRetry},
@@ -41,12 +41,10 @@ pub(super) struct Eligibility {
     pub(super) bar: Option<Stopped>,
 }
 
-/// A body for the next attempt, or why there is none.
-fn next_body<B: ReplayableBody>(request: &Request<B>, config: &RetryConfig) -> Result<B, Stopped> {
+/// A body for the next attempt, or why there is none. `max_retries` does not forbid it: a replaced token counts as no retry.
+fn next_body<B: ReplayableBody>(request: &Request<B>) -> Result<B, Stopped> {
     if request.extensions().get::<NoRetry>().is_some() {
         Err(Stopped::NoRetry)
-    } else if config.max_retries == 0 {
-        Err(Stopped::MaxRetries)
     } else {
         request.body().try_clone().ok_or(Stopped::BodyNotReplayable)
     }
@@ -57,8 +55,8 @@ fn next_body<B: ReplayableBody>(request: &Request<B>, config: &RetryConfig) -> R
 impl<B: ReplayableBody> Saved<B> {
     // Inlined, so that the copy is made where it is kept.
     #[inline]
-    pub(super) fn of(request: &Request<B>, config: &RetryConfig) -> Self {
-        match next_body(request, config) {
+    pub(super) fn of(request: &Request<B>) -> Self {
+        match next_body(request) {
             Ok(body) => Self::Copy(Copied::of(request, body)),
             Err(bar) => Self::Nothing(Eligibility { bar: Some(bar), ..Eligibility::of(request) }),
         }

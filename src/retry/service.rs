@@ -48,7 +48,7 @@ where
         let settings = &self.settings;
         let endpoint = settings.endpoints.index_of(&request);
         let call = Call::new(Arc::clone(settings), endpoint, Deadline::of(&request));
-        let saved = Saved::of(&request, settings.endpoints.at(endpoint).config());
+        let saved = Saved::of(&request);
         let service = self.inner.clone();
         let inner = self.inner.call(request);
         ResponseFuture { call, saved, service, state: State::InFlight { inner } }

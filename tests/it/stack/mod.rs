@@ -14,12 +14,13 @@ use std::{
 
 use http::Request;
 use tokio::time::Instant;
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_heed::{
     BoxError, Error, ErrorClassifyLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     TokenCacheLayer,
     classify::{AuthStatus, ErrorClass},
     error::{Phase, find},
+    extensions::NoRetry,
     retry::RetryOutcome,
     token_cache::{Token, TokenRequest},
 };
@@ -167,6 +168,46 @@ async fn one_rejection_holds_the_other_calls() {
     }
     assert!(Instant::now() - start >= Duration::from_secs(5));
     assert_eq!(watch.attempts(), 7, "more than one was rejected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_token_is_sent_although_no_retry_is_allowed() {
+    let retry = || RetryOnRateLimit::new().max_retries(0);
+    let clients: [fn(_, _, Probe) -> _; 3] = [
+        |retry, tokens, probe| {
+            BoxCloneService::new(
+                Stack::new().retry(retry).token_cache(tokens).service(probe).map_response(boxed),
+            )
+        },
+        |retry, tokens: TokenCacheLayer, probe| {
+            let client = tokens.leave_replay_to_retry().layer(probe);
+            BoxCloneService::new(retry.layer(client).map_response(boxed))
+        },
+        |retry, tokens, probe| {
+            BoxCloneService::new(retry.layer(tokens.layer(probe)).map_response(boxed))
+        },
+    ];
+    for client in clients {
+        let (probe, watch) = probe(4);
+        watch.respond(401, REJECTED);
+        let mut client = client(retry(), tokens(), probe);
+        assert_eq!(send(&mut client).await.unwrap().status(), 200);
+        assert_eq!(sent_tokens(&watch), ["Bearer token-1", "Bearer token-2"]);
+        // Other failures are not retried.
+        watch.respond(429, &[]);
+        assert_eq!(send(&mut client).await.unwrap().status(), 429);
+        // The caller may forbid even this.
+        watch.respond(401, REJECTED);
+        let mut once = get();
+        once.extensions_mut().insert(NoRetry);
+        assert_eq!(client.ready().await.unwrap().call(once).await.unwrap().status(), 401);
+        assert_eq!(watch.attempts(), 2);
+    }
+}
+
+/// Hides the type of the body.
+fn boxed<B>(response: http::Response<B>) -> http::Response<()> {
+    response.map(drop)
 }
 
 #[tokio::test(start_paused = true)]
