@@ -18,7 +18,8 @@ pub enum ErrorClass {
     /// Nothing arrived in time: 408, 504, a time limit of this crate, `io::ErrorKind::TimedOut`. The request may have been
     /// carried out.
     Timeout,
-    /// The server cannot do it now: 425 and every other 5xx. The request may have been carried out.
+    /// The server cannot do it now: 425 and every other 5xx. The request may have been
+    /// carried out, except for 425 (RFC 8470 section 5.2).
     Unavailable,
     /// No connection was made, or the server rejected the stream unprocessed: the request was never sent.
     Connect,

@@ -85,6 +85,8 @@ fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
         // The request was not carried out, or never sent.
         Class::RateLimited | Class::Throttled => Ok(Cost::Free),
         Class::Connect => Ok(Cost::One),
+        // The server was not willing to process it in early data (RFC 8470 section 5.2).
+        Class::Unavailable if status == Some(StatusCode::TOO_EARLY) => Ok(Cost::One),
         // The server does not support it, now or later.
         Class::Unavailable if never_supported(status) => Err(Stopped::Final),
         Class::Unavailable

@@ -58,9 +58,20 @@ async fn a_429_is_sent_again_whatever_the_method() {
 
 #[tokio::test(start_paused = true)]
 async fn a_get_is_sent_again_on_5xx_and_time_outs_and_a_post_is_not() {
-    for status in [500, 502, 503, 504, 408, 425] {
+    for status in [500, 502, 503, 504, 408] {
         assert_eq!(attempts(get(), status, &[]).await, 2, "GET on {status}");
         assert_eq!(attempts(post(), status, &[]).await, 1, "POST on {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_425_was_not_processed_and_is_sent_again_whatever_the_method() {
+    for request in [get(), post()] {
+        assert_eq!(attempts(request, 425, &[]).await, 2);
+    }
+    // Its neighbours are final.
+    for status in [424, 426] {
+        assert_eq!(attempts(post(), status, &[]).await, 1, "{status}");
     }
 }
 
