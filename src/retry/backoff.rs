@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::events;
 use crate::{error::InvalidConfig, jitter::share};
 
 /// Exponential backoff with positive jitter: `first`, twice that, four times that, up to `cap`.
@@ -48,9 +49,18 @@ impl Backoff {
     }
 
     /// Sets how much of a step may be added to a wait: from 0.0 for none to 1.0 for the whole step. A ratio outside of that range
-    /// counts as the nearer end, and NaN as 0.0.
+    /// counts as the nearer end, and NaN as [the default](Self::DEFAULT_JITTER_RATIO); both log a warning.
     #[must_use]
-    pub const fn jitter_ratio(self, jitter_ratio: f64) -> Self {
+    pub fn jitter_ratio(self, jitter_ratio: f64) -> Self {
+        if (0.0..=1.0).contains(&jitter_ratio) {
+            return Self { jitter_ratio, ..self };
+        }
+        events::jitter_out_of_range(jitter_ratio);
+        let jitter_ratio = if jitter_ratio.is_nan() {
+            Self::DEFAULT_JITTER_RATIO
+        } else {
+            jitter_ratio.clamp(0.0, 1.0)
+        };
         Self { jitter_ratio, ..self }
     }
 
@@ -94,11 +104,11 @@ mod tests {
     fn the_jitter_ratio_is_clamped() {
         let spread = |ratio| Backoff::default().jitter_ratio(ratio).spread(2);
         assert_eq!(Backoff::default().spread(2), SECOND * 4);
-        for ratio in [0.0, -0.1, f64::NEG_INFINITY, f64::NAN] {
+        for ratio in [0.0, -0.1, f64::NEG_INFINITY] {
             assert_eq!(spread(ratio), Duration::ZERO, "{ratio}");
         }
         assert_eq!(spread(0.5), SECOND * 2);
-        for ratio in [1.0, 1.1, f64::INFINITY] {
+        for ratio in [1.0, 1.1, f64::INFINITY, f64::NAN] {
             assert_eq!(spread(ratio), SECOND * 4, "{ratio}");
         }
     }

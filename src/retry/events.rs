@@ -1,6 +1,10 @@
 use super::{RetryConfig, Stopped, call::Pause};
 use crate::{classify::Classification, clock::millis, endpoint::Endpoint};
 
+pub(super) fn jitter_out_of_range(jitter_ratio: f64) {
+    tracing::warn!(target: "tower_heed::retry", jitter_ratio, "jitter ratio is not within 0.0 and 1.0");
+}
+
 pub(super) fn waiting(
     endpoint: &Endpoint<'_, RetryConfig>,
     failure: &Classification,
