@@ -103,7 +103,6 @@ impl<B> ScriptedHandle<B> {
     }
 
     /// The requests since the last call of this method, in order. Their bodies are unread.
-    #[must_use]
     pub fn take_requests(&self) -> Vec<Request<B>> {
         mem::take(&mut lock(&self.shared).requests)
     }
