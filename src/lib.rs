@@ -122,6 +122,7 @@ mod cooldown;
 mod endpoint;
 mod jitter;
 mod origin;
+mod ready;
 mod single_flight;
 
 #[cfg(feature = "__internals")]

@@ -111,7 +111,7 @@
 //!
 //! `poll_ready` is the inner service's: the endpoint is not known before the call. A request that passes through uses the ready
 //! instance. A detached request drops it with its permits, and is sent by a clone that a worker makes ready, so that nothing is held
-//! in the queue. If that readiness fails, the request is a `Failure`.
+//! in the queue. If that readiness fails or takes more than 90 seconds, the request is a `Failure`.
 //!
 //! # Cancellation
 //!

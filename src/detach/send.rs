@@ -3,16 +3,17 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use http::{Request, Response};
 use http_body::Body;
 use tokio::time::timeout;
-use tower::ServiceExt;
 use tower_service::Service;
 use tracing::Instrument;
 
 use super::{Failure, failure::Outcome};
 use crate::{
-    BoxError,
+    BoxError, Error,
     body::drain,
     classify::{Classification, Classifier},
     clock::Clock,
+    error::Phase,
+    ready::{NotReady, make_ready},
 };
 
 /// The part of a response body that is read to keep its connection: more than such endpoints send, and cheaper than a new
@@ -36,7 +37,12 @@ pub(super) struct Reader {
 }
 
 /// Makes `service` ready and sends `request`, in the current span.
-pub(super) fn send<S, B, RB>(mut service: S, request: Request<B>, reader: Reader) -> Sending
+pub(super) fn send<S, B, RB>(
+    mut service: S,
+    request: Request<B>,
+    endpoint: Arc<str>,
+    reader: Reader,
+) -> Sending
 where
     S: Service<Request<B>, Response = Response<RB>> + Send + 'static,
     S::Error: Into<BoxError>,
@@ -45,10 +51,13 @@ where
     RB: Body + Send + 'static,
 {
     let send = async move {
-        let future = match service.ready().await {
-            Ok(ready) => ready.call(request),
-            Err(error) => return (Err(Box::new(Failure::Error(error.into()))), None),
-        };
+        let readied = make_ready(&mut service, None).await.unwrap_or_else(|NotReady(limit)| {
+            Err(Error::timeout(limit, Phase::Waiting, Some(endpoint)).into())
+        });
+        if let Err(error) = readied {
+            return (Err(Box::new(Failure::Error(error))), None);
+        }
+        let future = service.call(request);
         // The service may hold permits that others wait for.
         drop(service);
         match future.await {

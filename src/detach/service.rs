@@ -52,7 +52,7 @@ impl<S> Detach<S> {
         let meter = Meter::named(Some(Arc::clone(&endpoint)), stack.cloned());
         let job = Job {
             request: PendingRequest::new(detached, settings.callbacks.clone(), &meter),
-            sending: send(self.inner.clone(), request, reader),
+            sending: send(self.inner.clone(), request, Arc::clone(&endpoint), reader),
         };
         match settings.queue.enqueue(job, settings.limits, stack) {
             Ok(()) => {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Extensions;
+
 use crate::classify::ErrorClass;
 
 pub(crate) mod ambient;
@@ -78,6 +80,12 @@ impl Attempt {
     #[must_use]
     pub const fn new(retries: u32) -> Self {
         Self(retries)
+    }
+
+    /// Marks a request as sent after `retries` others, besides those that a layer outside has counted.
+    pub(crate) fn add(extensions: &mut Extensions, retries: u32) {
+        let outside = extensions.get().copied().map_or(0, Self::retries);
+        extensions.insert(Self::new(outside.saturating_add(retries)));
     }
 
     /// How many attempts of this call came before this one.

@@ -27,6 +27,9 @@
 //! | [`TokenCacheLayer`](crate::TokenCacheLayer) | a request without a token, and the replay after a 401 | releases the ready instance; sent by a clone made ready with the token |
 //! | [`AttemptSpanLayer`](crate::AttemptSpanLayer) | nothing | |
 //!
+//! A clone that is made ready after a wait has until the deadline, and `max_wait` in the throttle or 90 seconds elsewhere. Then the
+//! call fails, and what it held is released.
+//!
 //! No layer waits in `poll_ready` for a permit or a token: which key or endpoint a request belongs to is only known from the
 //! request. The throttle's queue therefore has **no bound of its own**: memory grows with the number of concurrent calls. Where the
 //! callers are the network, put tower's `ConcurrencyLimit` or `LoadShed` around the stack; the number of queued requests is in the

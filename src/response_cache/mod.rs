@@ -174,7 +174,8 @@
 //! # Readiness
 //!
 //! `poll_ready` is the inner service's, because a hit is not known before the call. A call that is sent uses the ready instance.
-//! A call that gets a stored response or waits releases it with whatever it holds; if it must send after all, it makes a clone ready.
+//! A call that gets a stored response or waits releases it with whatever it holds; if it must send after all, it makes a clone ready,
+//! until its deadline and for 90 seconds at most.
 //!
 //! # Cancellation
 //!

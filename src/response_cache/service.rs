@@ -6,19 +6,22 @@ use std::{
 
 use http::{Method, Request, Response};
 use http_body::Body;
-use tower::util::ServiceExt;
 use tower_service::Service;
 
 use super::{
     CacheBody, ResponseFuture,
     lookup::Lookup,
     request::CacheableRequest,
-    shared::Shared,
+    shared::{CachedEndpoint, Shared},
     sharing::Sharing,
     waiting::{CallResult, Joined, WaitingCall},
     write::Write,
 };
-use crate::{BoxError, extensions::ambient::Scope};
+use crate::{
+    BoxError,
+    extensions::{Deadline, ambient::Scope},
+    ready::make_ready,
+};
 
 /// The service of [`ResponseCacheLayer`](super::ResponseCacheLayer).
 #[derive(Clone, Debug)]
@@ -142,19 +145,35 @@ impl<S> ResponseCache<S> {
         ResponseBody: Body + Send + 'static,
         ResponseBody::Error: Into<BoxError>,
     {
+        let (endpoint, deadline) = (Arc::clone(&call.request.endpoint), call.deadline);
         let may_fetch_again = request.extensions().get::<LastFetch>().is_none();
         match call.join(request.headers(), may_fetch_again).await {
             Joined::Done(result) => result,
             Joined::FetchAgain => {
                 request.extensions_mut().insert(LastFetch);
-                self.ready().await?.call(request).await
+                self.make_ready(deadline, &endpoint).await?;
+                self.call(request).await
             }
             Joined::PassThrough => {
-                let service = self.inner.ready().await.map_err(Into::into)?;
-                let response = service.call(request).await.map_err(Into::into)?;
+                self.make_ready(deadline, &endpoint).await?;
+                let response = self.inner.call(request).await.map_err(Into::into)?;
                 Ok(response.map(CacheBody::passed))
             }
         }
+    }
+
+    /// Makes the inner service ready before the deadline.
+    async fn make_ready<B>(
+        &mut self,
+        deadline: Option<Deadline>,
+        endpoint: &CachedEndpoint,
+    ) -> Result<(), BoxError>
+    where
+        S: Service<Request<B>>,
+        S::Error: Into<BoxError>,
+    {
+        let readied = make_ready(&mut self.inner, deadline).await;
+        readied.unwrap_or_else(|not_ready| Err(endpoint.not_ready(not_ready).into()))
     }
 
     /// Takes the ready instance, with its reservations, and leaves a clone that is not ready.

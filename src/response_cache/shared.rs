@@ -18,6 +18,7 @@ use crate::{
     error::{Details, Phase},
     extensions::Degraded,
     metrics::CacheMeter,
+    ready::NotReady,
 };
 
 /// Tells whose a request's response is.
@@ -118,8 +119,18 @@ impl CachedEndpoint {
         self.fetch_failed("its runtime was shut down or is not being driven")
     }
 
+    /// The error of a call that waits for the response of a fetch.
     pub(super) fn timed_out(&self, limit: Duration) -> Error {
-        let kind = ErrorKind::Timeout { limit, phase: Phase::Headers };
+        self.timeout(limit, Phase::Headers)
+    }
+
+    /// The error of a call that must send its request and whose service is not ready in time.
+    pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> Error {
+        self.timeout(limit, Phase::Waiting)
+    }
+
+    fn timeout(&self, limit: Duration, phase: Phase) -> Error {
+        let kind = ErrorKind::Timeout { limit, phase };
         self.error(kind, Some(Classification::of_class(ErrorClass::Timeout)), None)
     }
 

@@ -11,10 +11,11 @@ use crate::{
     BoxError,
     classify::Classification,
     endpoint::{Endpoint, EndpointIndex},
-    error::failing_response,
+    error::{Error, Phase, failing_response},
     extensions::{Attempt, Deadline, TokenReplaced},
     jitter,
     metrics::Meter,
+    ready::NotReady,
 };
 
 /// How far a call has come.
@@ -117,7 +118,7 @@ impl Call {
 
     /// Counts a further attempt, and marks its request.
     pub(super) fn begin_attempt<B>(&mut self, request: &mut Request<B>) {
-        request.extensions_mut().insert(Attempt::new(self.attempts));
+        Attempt::add(request.extensions_mut(), self.attempts);
         self.attempts = self.attempts.saturating_add(1);
     }
 
@@ -165,6 +166,15 @@ impl Call {
             self.retries += 1;
             self.waited = self.waited.saturating_add(pause.length());
         }
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// The error of a service that was not ready in time for the next attempt.
+    pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> Error {
+        Error::timeout(limit, Phase::Waiting, self.endpoint().shared_pattern())
     }
 
     fn endpoint(&self) -> Endpoint<'_, RetryConfig> {

@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::{call::Call, saved::Saved, wait::Wait};
 use crate::{
     BoxError, body::ReplayableBody, classify::Classification, extensions::ambient::held_back,
+    ready::ReadyWait,
 };
 
 pin_project! {
@@ -50,6 +51,7 @@ pin_project! {
         request: Option<Request<B>>,
         #[pin]
         wait: Wait<RB>,
+        readiness: ReadyWait,
     }
 }
 
@@ -92,7 +94,7 @@ where
                     }
                 }
                 StateProj::Pausing { resend } => {
-                    let polled = resend.as_mut().poll_request(this.service, cx);
+                    let polled = resend.as_mut().poll_request(this.service, this.call, cx);
                     let mut request = ready!(held_back(polled))?;
                     this.call.begin_attempt(&mut request);
                     State::InFlight { inner: this.service.call(request) }
@@ -129,7 +131,8 @@ impl<B, RB: Body> Resend<B, RB> {
         match call.decide(failure, saved.eligibility(), &mut result, || saved.rewind()) {
             Some((pause, request)) => {
                 let wait = Wait::new(result.ok().map(Response::into_body), pause);
-                Ok(Box::pin(Self { request: Some(request), wait }))
+                let readiness = ReadyWait::default();
+                Ok(Box::pin(Self { request: Some(request), wait, readiness }))
             }
             None => Err(result),
         }
@@ -139,6 +142,7 @@ impl<B, RB: Body> Resend<B, RB> {
     fn poll_request<S>(
         self: Pin<&mut Self>,
         service: &mut S,
+        call: &Call,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Request<B>, BoxError>>
     where
@@ -147,7 +151,8 @@ impl<B, RB: Body> Resend<B, RB> {
     {
         let this = self.project();
         ready!(this.wait.poll(cx));
-        ready!(service.poll_ready(cx)).map_err(Into::into)?;
+        let readied = ready!(this.readiness.poll(service, call.deadline(), cx));
+        readied.map_err(|not_ready| call.not_ready(not_ready))??;
         #[allow(clippy::expect_used, reason = "this state ends when the request is sent")]
         let request = this.request.take().expect("a request is sent once");
         Poll::Ready(Ok(request))

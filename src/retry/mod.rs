@@ -47,6 +47,7 @@
 //! |---|---|---|---|---|
 //! | `RateLimited`, `Throttled` | retried | retried: it was not carried out | `Retry-After`, else backoff | free |
 //! | `Unavailable` with `Retry-After` | retried | retried on 503, else returned | `Retry-After` | one |
+//! | `Unavailable` by 425 | retried | retried: it was not carried out | `Retry-After`, else backoff | one |
 //! | `Unavailable`, `Timeout`, `Interrupted` | retried | returned: it may have been carried out | backoff | one |
 //! | `Connect` | retried | retried: it was never sent | backoff | one |
 //! | 501, 505 | returned | returned | | |
@@ -123,7 +124,8 @@
 //! # Readiness
 //!
 //! `poll_ready` is the inner service's. The first attempt goes to the instance that was made ready, each further one to a clone that
-//! is made ready before it. Nothing of the inner service is held during a wait: the failed attempt and its permit are released
+//! is made ready before it, until the deadline and for 90 seconds at most; then the call fails with
+//! [`Timeout`](crate::ErrorKind::Timeout). Nothing of the inner service is held during a wait: the failed attempt and its permit are released
 //! before.
 //!
 //! # Cancellation
@@ -148,7 +150,7 @@
 //!
 //! # Errors
 //!
-//! Errors of the inner service pass unchanged, also those of its readiness before a retry. This layer makes none. If the last
+//! Errors of the inner service pass unchanged, also those of its readiness before a retry. This layer makes one, if the service is not ready in time for a retry. If the last
 //! attempt ends in an error, the responses of earlier attempts are gone.
 //!
 //! # Panics

@@ -35,7 +35,7 @@ pin_project! {
         outgoing: Option<(Request<B>, Admission)>,
         wait: Wait,
         has_permit: bool,
-        // Of the request that owns the queue's timer.
+        // Of the request that owns the queue's timer, and then of the wait for readiness.
         #[pin]
         timer: Option<Sleep>,
     }
@@ -102,16 +102,22 @@ impl<S, B> Queued<S, B> {
                 *this.outgoing = None;
                 return Poll::Ready(Err(error.into()));
             }
-            this.timer.set(None);
             *this.has_permit = true;
         }
-        let readied = ready!(this.service.poll_ready(cx));
+        let readied = match this.service.poll_ready(cx) {
+            Poll::Ready(readied) => Some(readied),
+            Poll::Pending => {
+                let now = admission.shared().clock.now();
+                ready!(this.wait.poll_end(now, this.timer.as_mut(), cx));
+                None
+            }
+        };
         #[allow(clippy::expect_used, reason = "it was there above")]
         let (request, mut admission) = this.outgoing.take().expect("it was there above");
         // From here on an unused permit goes to the next request, whether this future is kept or not.
-        readied.map_err(Into::into)?;
+        let readied = readied.transpose().map_err(Into::into)?;
         let now = admission.shared().clock.now();
-        if this.wait.end(now).is_some_and(|end| end <= now) {
+        if readied.is_none() || this.wait.end(now).is_some_and(|end| end <= now) {
             return Poll::Ready(Err(this.wait.error(&admission, now, None).into()));
         }
         admission.send();
@@ -163,6 +169,22 @@ impl Wait {
                 }
             }
         }
+    }
+
+    /// Ends with the time to wait, however late the permit came.
+    fn poll_end(
+        &self,
+        now: Instant,
+        mut timer: Pin<&mut Option<Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(end) = self.end(now) else { return Poll::Pending };
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) if timer.deadline() == end => {}
+            Some(timer) => timer.reset(end),
+            None => timer.set(Some(sleep_until(end))),
+        }
+        timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
     }
 
     /// Begins the wait, at the first call.

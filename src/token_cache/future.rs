@@ -21,6 +21,7 @@ use crate::{
     body::ReplayableBody,
     extensions::{TokenReplaced, ambient::held_back},
     headers::BearerChallenge,
+    ready::ReadyWait,
 };
 
 const POLLED_AGAIN: &str = "a future that has ended is not polled again";
@@ -62,7 +63,11 @@ where
     /// There is no token: the call waits for a fetch.
     Waiting { token: Acquire, pending: Option<Box<PendingRequest<S, B>>> },
     /// There is one, and the service is being made ready.
-    Readying { token: Arc<Cached>, pending: Option<Box<PendingRequest<S, B>>>, stalled: bool },
+    Readying {
+        token: Arc<Cached>,
+        pending: Option<Box<PendingRequest<S, B>>>,
+        readiness: ReadyWait,
+    },
     /// The response rejected the token: the call waits for the next one.
     Renewing { token: Renew, rejected: Option<Box<Rejected<S, B>>> },
     /// Nothing is sent.
@@ -148,7 +153,7 @@ where
 
     fn readying(token: Arc<Cached>, pending: Box<PendingRequest<S, B>>) -> Self {
         let pending = Some(pending.acquired());
-        Self::Held { held: Held::Readying { token, pending, stalled: false } }
+        Self::Held { held: Held::Readying { token, pending, readiness: ReadyWait::default() } }
     }
 }
 
@@ -175,21 +180,22 @@ where
                     Err(error) => ControlFlow::Break(Err(pending.unavailable(error))),
                 }
             }
-            Self::Readying { token, pending, stalled } => {
+            Self::Readying { token, pending, readiness } => {
                 let mut ready = pending.take().expect(POLLED_AGAIN);
-                let Poll::Ready(readied) = held_back(ready.service.poll_ready(cx)) else {
+                let readied = readiness.poll(&mut ready.service, ready.deadline, cx);
+                let Poll::Ready(readied) = held_back(readied) else {
                     *pending = Some(ready);
-                    *stalled = true;
                     return Poll::Pending;
                 };
-                match (readied, ready.newest(token, *stalled)) {
-                    (Err(error), _) => ControlFlow::Break(Err(error.into())),
-                    (Ok(()), Some(newest)) => {
+                match (readied, ready.newest(token, readiness.has_waited())) {
+                    (Err(not_ready), _) => ControlFlow::Break(Err(ready.not_ready(not_ready))),
+                    (Ok(Err(error)), _) => ControlFlow::Break(Err(error)),
+                    (Ok(Ok(())), Some(newest)) => {
                         let (future, new_guard) = ready.send(&newest);
                         *guard = new_guard;
                         ControlFlow::Continue(State::Sending { future })
                     }
-                    (Ok(()), None) => {
+                    (Ok(Ok(())), None) => {
                         ready.release();
                         ControlFlow::Continue(State::waiting(ready))
                     }

@@ -14,9 +14,11 @@ use super::{
     wait::{self, Acquire, Renew, WaitBudget},
 };
 use crate::{
-    BoxError,
+    BoxError, Error,
     body::{ReplayableBody, with_body},
+    error::Phase,
     extensions::{Attempt, Deadline, NoRetry},
+    ready::NotReady,
 };
 
 /// A request that waits to be sent, and the service for it, which is not ready.
@@ -24,7 +26,7 @@ pub(super) struct PendingRequest<S, B> {
     pub(super) service: S,
     cache: Cache,
     request: Request<B>,
-    deadline: Option<Deadline>,
+    pub(super) deadline: Option<Deadline>,
     wait_budget: WaitBudget,
     /// The request was sent before, with a token that was rejected: it is not sent a third time.
     is_replay: bool,
@@ -78,6 +80,12 @@ impl<S, B> PendingRequest<S, B> {
         error::unavailable(error, self.cache.endpoint(&self.request).shared_pattern())
     }
 
+    /// The call's error if the service is not ready in time.
+    pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> BoxError {
+        let endpoint = self.cache.endpoint(&self.request).shared_pattern();
+        Error::timeout(limit, Phase::Waiting, endpoint).into()
+    }
+
     /// The token to send it with now that the service is ready: `token`, which was waited for, or a newer one.
     ///
     /// None if it has expired because the service was not ready at once. A token that arrived at its end is used all the
@@ -101,7 +109,7 @@ where
     /// Sends it with `token`. The service is ready.
     pub(super) fn send(mut self, token: &Cached) -> (S::Future, Option<ReplayGuard<S, B>>) {
         let guard = if self.is_replay {
-            count_attempt(&mut self.request);
+            Attempt::add(self.request.extensions_mut(), 1);
             None
         } else {
             let (cache, service) = (&self.cache, &self.service);
@@ -190,11 +198,4 @@ impl<S, B: ReplayableBody> OnRejection<S, B> {
             Self::Nothing => None,
         }
     }
-}
-
-/// Tells the layers inside that the request is sent again, once more than it says itself.
-fn count_attempt<B>(request: &mut Request<B>) {
-    let extensions = request.extensions_mut();
-    let retries = extensions.get().copied().map_or(0, Attempt::retries);
-    extensions.insert(Attempt::new(retries.saturating_add(1)));
 }

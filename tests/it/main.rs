@@ -29,6 +29,7 @@ mod integrations;
 mod metrics;
 #[cfg(feature = "client-credentials")]
 mod oauth;
+mod ready;
 #[cfg(feature = "response-cache")]
 mod response_cache;
 mod retry;

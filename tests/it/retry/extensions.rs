@@ -6,7 +6,7 @@ use http::Response;
 use tokio::time::Instant;
 use tower_heed::{
     RetryOnRateLimit,
-    extensions::{Deadline, NoRetry, TokenReplaced},
+    extensions::{Attempt, Deadline, NoRetry, TokenReplaced},
     retry::{RetryBudget, Stopped},
 };
 
@@ -36,6 +36,16 @@ async fn each_further_attempt_is_the_request_as_it_was_and_tells_how_many_came_b
             (1, &"as it was".parse().unwrap())
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_a_layer_outside_has_counted_are_added() {
+    let api = script(&[(429, &[]), (429, &[])]);
+    let mut request = get();
+    request.extensions_mut().insert(Attempt::new(4));
+    send(&RetryOnRateLimit::new(), &api, request).await.unwrap();
+    let numbers: Vec<_> = api.attempts().iter().map(|sent| sent.attempt).collect();
+    assert_eq!(numbers, [Some(4), Some(5), Some(6)]);
 }
 
 /// A 401 whose token was replaced, as the token layer leaves it.

@@ -408,7 +408,7 @@ async fn a_caller_whose_service_is_not_ready_for_long_gets_a_token_that_is_good_
     holder.ready().await.unwrap();
     sleep(SECOND).await;
     settle().await;
-    advance(600 * SECOND).await;
+    advance(70 * SECOND).await;
     settle().await;
     assert_eq!(api.seen(), 0);
     drop(holder);

@@ -1,0 +1,207 @@
+//! A wait for readiness ends by time, in every layer that makes a clone ready.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_heed::{
+    BoxError, DetachLayer, Error, ErrorKind, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
+    TokenCacheLayer,
+    detach::Failure,
+    error::{Phase, find},
+    extensions::Deadline,
+    token_cache::{Token, TokenRequest},
+};
+
+use crate::support::{
+    probe::Body,
+    scripted::{get, response},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Respond = fn(&Request<Body>) -> Response<Body>;
+
+/// A service that becomes ready so often, and then never again. Each response takes a second.
+#[derive(Clone)]
+struct Limited {
+    left: Arc<AtomicUsize>,
+    respond: Respond,
+}
+
+impl Limited {
+    fn new(left: usize, respond: Respond) -> Self {
+        Self { left: Arc::new(AtomicUsize::new(left)), respond }
+    }
+}
+
+impl Service<Request<Body>> for Limited {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let take = |left: usize| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let response = (self.respond)(&request);
+        Box::pin(async move {
+            sleep(SECOND).await;
+            Ok(response)
+        })
+    }
+}
+
+/// The time until the request failed, and the error.
+async fn fails<S, T>(client: &mut S, request: Request<Body>) -> (Duration, BoxError)
+where
+    S: Service<Request<Body>, Response = T>,
+    S::Error: Into<BoxError>,
+{
+    let start = Instant::now();
+    let client = client.ready().await.map_err(Into::into).unwrap();
+    let error = client.call(request).await.map(|_| ()).map_err(Into::into).unwrap_err();
+    (Instant::now() - start, error)
+}
+
+fn kind(error: &BoxError) -> &ErrorKind {
+    find::<Error>(&**error).unwrap().kind()
+}
+
+fn is_not_sent(error: &BoxError) -> bool {
+    matches!(kind(error), ErrorKind::Timeout { phase: Phase::Waiting, .. })
+}
+
+fn within(seconds: u32) -> Request<Body> {
+    let mut request = get("/users/1");
+    request.extensions_mut().insert(Deadline::at(Instant::now() + SECOND * seconds));
+    request
+}
+
+fn rate_limits(_: &Request<Body>) -> Response<Body> {
+    response(429, &[("retry-after", "10")])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_call_gives_its_permit_back() {
+    for (seconds, max_wait) in [(600, 15), (15, 60)] {
+        let layer = ThrottleLayer::new().max_wait(SECOND * max_wait);
+        let mut client = layer.layer(Limited::new(2, rate_limits));
+        client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+        let (waited, error) = fails(&mut client, within(seconds)).await;
+        assert!(matches!(kind(&error), ErrorKind::Throttled { .. }), "{error}");
+        // Of a deadline two round trips of a second are reserved for the response.
+        assert!(SECOND * 12 <= waited && waited <= SECOND * 15, "{waited:?}");
+        // The permit is there for the next.
+        let mut other = layer.layer(Limited::new(1, |_| response(200, &[])));
+        let start = Instant::now();
+        assert_eq!(other.ready().await.unwrap().call(get("/")).await.unwrap().status(), 200);
+        assert_eq!(Instant::now() - start, SECOND);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_call_in_a_stack_fails_before_the_limit_of_the_call() {
+    let stack = Stack::new()
+        .call_timeout(TimeoutLayer::new(SECOND * 60))
+        .retry(RetryOnRateLimit::new().max_retries(0))
+        .throttle(ThrottleLayer::new().max_wait(SECOND * 15));
+    let mut client = stack.service(Limited::new(2, rate_limits));
+    client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    let (waited, error) = fails(&mut client, get("/users/1")).await;
+    assert_eq!(waited, SECOND * 15);
+    assert!(matches!(kind(&error), ErrorKind::Throttled { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_not_sent_after_the_deadline() {
+    let mut client = RetryOnRateLimit::new().layer(Limited::new(1, rate_limits));
+    let (waited, error) = fails(&mut client, within(40)).await;
+    assert!(is_not_sent(&error), "{error}");
+    assert_eq!(waited, SECOND * 40);
+
+    let mut client = RetryOnRateLimit::new().layer(Limited::new(1, rate_limits));
+    let (waited, error) = fails(&mut client, get("/users/1")).await;
+    assert!(is_not_sent(&error), "{error}");
+    assert!(SECOND * 101 <= waited && waited <= SECOND * 103, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_the_call_is_the_one_that_is_reported() {
+    let client = RetryOnRateLimit::new().layer(Limited::new(1, rate_limits));
+    let mut client = TimeoutLayer::new(SECOND * 40).layer(client);
+    let (waited, error) = fails(&mut client, get("/users/1")).await;
+    assert_eq!(waited, SECOND * 40);
+    let ErrorKind::Timeout { limit, phase: Phase::Waiting, .. } = kind(&error) else {
+        panic!("{error}")
+    };
+    assert_eq!(*limit, SECOND * 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waited_for_its_token_is_not_sent_after_the_deadline() {
+    for (seconds, expected) in [(20, 20), (600, 95)] {
+        let source = service_fn(|_: TokenRequest| async {
+            sleep(SECOND * 5).await;
+            Token::bearer("token")
+        });
+        let layer =
+            TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
+        let mut client = layer.layer(Limited::new(1, |_| response(200, &[])));
+        let (waited, error) = fails(&mut client, within(seconds)).await;
+        assert!(is_not_sent(&error), "{error}");
+        assert_eq!(waited, SECOND * expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_request_fails_and_makes_room() {
+    let (failed, mut failures) = mpsc::unbounded_channel();
+    let layer = DetachLayer::new()
+        .endpoint("GET /users/{id}".parse().unwrap(), |config| config)
+        .on_failure(move |_, failure| failed.send((Instant::now(), failure)).unwrap());
+    let mut client = layer.layer(Limited::new(1, |_| response(200, &[])));
+    let start = Instant::now();
+    let accepted = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert_eq!(accepted.status(), 202);
+    let (at, failure) = failures.recv().await.unwrap();
+    assert_eq!(at - start, SECOND * 90);
+    let Failure::Error(error) = failure else { panic!("{failure:?}") };
+    assert!(is_not_sent(&error), "{error}");
+}
+
+#[cfg(feature = "response-cache")]
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_shared_fetch_is_not_for_it_is_not_sent_after_the_deadline() {
+    let layer = tower_heed::ResponseCacheLayer::new()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.ttl(SECOND));
+    let not_shared = |_: &Request<Body>| response(200, &[("cache-control", "no-store")]);
+    for (seconds, expected) in [(20, 20), (600, 91)] {
+        let mut client = layer.layer(Limited::new(2, not_shared));
+        let mut other = client.clone();
+        let first = other.ready().await.unwrap().call(get("/users/1"));
+        let first = tokio::spawn(first);
+        let (waited, error) = fails(&mut client, within(seconds)).await;
+        assert!(is_not_sent(&error), "{error}");
+        assert_eq!(waited, SECOND * expected);
+        assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    }
+}
