@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::Response;
 
-use super::{FailedRequest, respond::Respond};
+use super::{FailedRequest, events, respond::Respond};
 use crate::classify::{Classes, ErrorClass};
 
 /// Failures of the upstream or of the way to it, which say nothing about the credentials.
@@ -86,15 +86,18 @@ impl FallbackConfig {
     }
 
     /// Fails open on this class, with the closure that was given to `fail_open` here or on the layer. Without a closure the class
-    /// fails closed.
+    /// fails closed. A warning is logged of that.
     ///
-    /// `Unauthenticated` and `Forbidden` are left as they are: see
+    /// `Unauthenticated` and `Forbidden` are left as they are, with a warning: see
     /// [`dangerously_let_in_unauthenticated`](Self::dangerously_let_in_unauthenticated) and
     /// [`dangerously_let_in_forbidden`](Self::dangerously_let_in_forbidden).
     #[must_use]
     pub fn fail_open_on(self, class: ErrorClass) -> Self {
         match class {
-            ErrorClass::Unauthenticated | ErrorClass::Forbidden => self,
+            ErrorClass::Unauthenticated | ErrorClass::Forbidden => {
+                events::credentials_do_not_open(class);
+                self
+            }
             class => self.open_on(class),
         }
     }
@@ -136,6 +139,7 @@ impl FallbackConfig {
 
     fn open_on(mut self, class: ErrorClass) -> Self {
         if self.respond.is_none() {
+            events::nothing_to_open_with(class);
             return self.fail_closed_on(class);
         }
         self.open = self.open.with(class);

@@ -1,7 +1,7 @@
 //! The events that the module page lists. None contains a URL or a header value.
 
 use super::call::Call;
-use crate::classify::Classification;
+use crate::classify::{Classification, ErrorClass};
 
 const TARGET: &str = "tower_heed::fallback";
 
@@ -29,4 +29,15 @@ pub(super) fn failed_closed(call: &Call, failure: &Classification) {
 
 pub(super) fn denied(call: &Call, failure: &Classification) {
     event!(info, call, failure, "did not fail open: the failure concerns credentials");
+}
+
+/// `fail_open_on` was called for a class that only the dangerous setters open.
+pub(super) fn credentials_do_not_open(class: ErrorClass) {
+    let class = class.as_str();
+    tracing::warn!(target: TARGET, class, "setting without effect: a failure of credentials does not fail open");
+}
+
+pub(super) fn nothing_to_open_with(class: ErrorClass) {
+    let class = class.as_str();
+    tracing::warn!(target: TARGET, class, "no closure to fail open with, the class fails closed");
 }

@@ -57,3 +57,8 @@ pub(super) fn no_ttl(stack: Option<&str>, pattern: &EndpointPattern) {
     let endpoint = pattern.as_str();
     tracing::warn!(target: TARGET, stack, endpoint, "endpoint without a time to live is not cached");
 }
+
+pub(super) fn not_get(stack: Option<&str>, pattern: &EndpointPattern) {
+    let endpoint = pattern.as_str();
+    tracing::warn!(target: TARGET, stack, endpoint, "endpoint of another method than GET is not cached");
+}

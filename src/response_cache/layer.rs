@@ -1,6 +1,6 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, Method, request::Parts};
 use tower_layer::Layer;
 
 use super::{
@@ -137,7 +137,7 @@ impl ResponseCacheLayer {
         })
     }
 
-    /// Caches the responses to the `GET`s that match `pattern`. A pattern of another method has no effect.
+    /// Caches the responses to the `GET`s that match `pattern`. A pattern of another method has no effect, and logs a warning.
     ///
     /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far); later setters of the layer
     /// do not change the endpoint. Without a [time to live](ResponseCacheConfig::ttl) the requests pass through.
@@ -178,7 +178,9 @@ impl ResponseCacheLayer {
         let stack = self.shared.endpoints.stack();
         let config = self.configs.so_far(&pattern).clone();
         let endpoint = CachedEndpoint::new(&pattern, config, stack);
-        if endpoint.is_none() && !had_ttl {
+        if pattern.method().is_some_and(|method| *method != Method::GET) {
+            events::not_get(stack.map(|name| &**name), &pattern);
+        } else if endpoint.is_none() && !had_ttl {
             events::no_ttl(stack.map(|name| &**name), &pattern);
         }
         self.shared(|shared| shared.endpoints.insert(pattern, endpoint.map(Arc::new)))

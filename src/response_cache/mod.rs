@@ -226,6 +226,7 @@
 //! | `WARN` | `serving stale responses`, once until the server recovers | `endpoint`, `class` |
 //! | `WARN` | `the server's responses cannot be stored, each request is sent`, once for each endpoint | `endpoint`, `reason` |
 //! | `WARN` | `endpoint without a time to live is not cached`, when the layer is configured | `endpoint` |
+//! | `WARN` | `endpoint of another method than GET is not cached`, when the layer is configured | `endpoint` |
 //!
 //! Each event of a [named](ResponseCacheLayer::name) layer has the name as `stack`.
 

@@ -7,6 +7,7 @@ use super::{
     Ended::{self, Closed, Open, Passed},
     classed, ended, outcome_of,
 };
+use crate::support::events::Events;
 
 /// How a layer handles a response of the class `class`.
 async fn handled(layer: &FallbackLayer, class: ErrorClass) -> Ended {
@@ -39,6 +40,24 @@ async fn credentials_fail_open_only_by_the_dangerous_methods() {
     }
     let layer = open().fail_open_on(ErrorClass::Rejected);
     assert_eq!(handled(&layer, ErrorClass::Rejected).await, Open);
+}
+
+#[test]
+fn a_setting_that_does_not_open_is_warned_of() {
+    let named = |class: ErrorClass, layer: FallbackLayer, message: &str| {
+        let events = Events::record();
+        drop(layer.fail_open_on(class));
+        let warned = events.named(message);
+        warned.iter().filter(|event| event.field("class") == Some(class.as_str())).count()
+    };
+    let credentials = "setting without effect: a failure of credentials does not fail open";
+    let no_closure = "no closure to fail open with, the class fails closed";
+    for class in [ErrorClass::Unauthenticated, ErrorClass::Forbidden] {
+        assert_eq!(named(class, open(), credentials), 1);
+        assert_eq!(named(class, open(), no_closure), 0);
+    }
+    assert_eq!(named(ErrorClass::Timeout, FallbackLayer::fail_closed(), no_closure), 1);
+    assert_eq!(named(ErrorClass::Timeout, open(), no_closure), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -280,6 +280,9 @@ async fn endpoints_without_a_time_to_live_or_for_another_method_pass_through() {
     let warned = events.named("endpoint without a time to live is not cached");
     assert_eq!(warned.len(), 1);
     assert_eq!(warned[0].field("endpoint"), Some("/users/me"));
+    let warned = events.named("endpoint of another method than GET is not cached");
+    assert_eq!(warned.len(), 1);
+    assert_eq!(warned[0].field("endpoint"), Some("POST /groups/{id}"));
 }
 
 #[test]
