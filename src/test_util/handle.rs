@@ -103,6 +103,7 @@ impl<B> ScriptedHandle<B> {
     }
 
     /// The requests since the last call of this method, in order. Their bodies are unread.
+    #[allow(clippy::must_use_candidate, reason = "a test also calls it to reset the count")]
     pub fn take_requests(&self) -> Vec<Request<B>> {
         mem::take(&mut lock(&self.shared).requests)
     }
