@@ -19,6 +19,13 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_secs(90);
 #[derive(Debug, Default)]
 pub(crate) struct ReadyWait(Option<(Duration, Pin<Box<Sleep>>)>);
 
+/// When the waits for readiness of one call end, and how long they may take in all. It is set at the first `Pending`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadyLimit {
+    end: Instant,
+    limit: Duration,
+}
+
 /// The service was not ready within this time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotReady(pub(crate) Duration);
@@ -55,13 +62,29 @@ impl ReadyWait {
         S: Service<R>,
         S::Error: Into<BoxError>,
     {
+        self.poll_within(&mut None, service, deadline, cx)
+    }
+
+    /// The same, within a limit that several waits share.
+    pub(crate) fn poll_within<S, R>(
+        &mut self,
+        shared: &mut Option<ReadyLimit>,
+        service: &mut S,
+        deadline: Option<Deadline>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Result<(), BoxError>, NotReady>>
+    where
+        S: Service<R>,
+        S::Error: Into<BoxError>,
+    {
         if let Poll::Ready(readied) = service.poll_ready(cx) {
             return Poll::Ready(Ok(readied.map_err(Into::into)));
         }
         let now = Clock::default().now();
         let (limit, timer) = self.0.get_or_insert_with(|| {
-            let limit = deadline.map_or(MAX_WAIT, |deadline| deadline.remaining(now).min(MAX_WAIT));
-            (limit, Box::pin(sleep_until(now + limit)))
+            let ReadyLimit { end, limit } =
+                *shared.get_or_insert_with(|| ReadyLimit::new(deadline, now));
+            (limit, Box::pin(sleep_until(end)))
         });
         ready!(timer.as_mut().poll(cx));
         if is_over(now) {
@@ -69,6 +92,15 @@ impl ReadyWait {
             return Poll::Pending;
         }
         Poll::Ready(Err(NotReady(*limit)))
+    }
+}
+
+// === impl ReadyLimit ===
+
+impl ReadyLimit {
+    fn new(deadline: Option<Deadline>, now: Instant) -> Self {
+        let limit = deadline.map_or(MAX_WAIT, |deadline| deadline.remaining(now).min(MAX_WAIT));
+        Self { end: now + limit, limit }
     }
 }
 

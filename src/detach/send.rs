@@ -12,7 +12,6 @@ use crate::{
     body::drain,
     classify::{Classification, Classifier},
     clock::Clock,
-    error::Phase,
     ready::{NotReady, make_ready},
 };
 
@@ -51,9 +50,9 @@ where
     RB: Body + Send + 'static,
 {
     let send = async move {
-        let readied = make_ready(&mut service, None).await.unwrap_or_else(|NotReady(limit)| {
-            Err(Error::timeout(limit, Phase::Waiting, Some(endpoint)).into())
-        });
+        let readied = make_ready(&mut service, None)
+            .await
+            .unwrap_or_else(|NotReady(limit)| Err(Error::not_ready(limit, Some(endpoint)).into()));
         if let Err(error) = readied {
             return (Err(Box::new(Failure::Error(error))), None);
         }

@@ -75,7 +75,21 @@ impl Error {
     }
 
     pub(crate) fn timeout(limit: Duration, phase: Phase, endpoint: Option<Arc<str>>) -> Self {
-        let classification = Some(Classification::of_class(ErrorClass::Timeout));
+        Self::timeout_of_class(ErrorClass::Timeout, limit, phase, endpoint)
+    }
+
+    /// No attempt was made, because the service was not ready in time: the request may be sent again, whatever its method.
+    pub(crate) fn not_ready(limit: Duration, endpoint: Option<Arc<str>>) -> Self {
+        Self::timeout_of_class(ErrorClass::Throttled, limit, Phase::Waiting, endpoint)
+    }
+
+    fn timeout_of_class(
+        class: ErrorClass,
+        limit: Duration,
+        phase: Phase,
+        endpoint: Option<Arc<str>>,
+    ) -> Self {
+        let classification = Some(Classification::of_class(class));
         let details = Details { classification, endpoint, ..Details::default() };
         Self::new(ErrorKind::Timeout { limit, phase }, details)
     }

@@ -8,7 +8,8 @@ use super::Phase;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A time limit ran out: [`TimeoutLayer`](crate::TimeoutLayer).
+    /// A time limit ran out: [`TimeoutLayer`](crate::TimeoutLayer), or a wait of another layer until the service is ready. The class
+    /// of the latter is [`Throttled`](crate::classify::ErrorClass::Throttled) if nothing was sent.
     #[non_exhaustive]
     Timeout {
         /// The time limit, or what an earlier [`Deadline`](crate::extensions::Deadline) left of it when the call started.

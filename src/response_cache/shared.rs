@@ -12,7 +12,7 @@ use http::{Extensions, HeaderMap, StatusCode, request::Parts};
 use super::{ResponseCacheConfig, in_flight::InFlight, store::Store};
 use crate::{
     BoxError, EndpointPattern, Error, ErrorKind,
-    classify::{Classification, Classifier, ErrorClass},
+    classify::{Classification, Classifier},
     clock::Clock,
     endpoint::Endpoints,
     error::{Details, Phase},
@@ -121,17 +121,12 @@ impl CachedEndpoint {
 
     /// The error of a call that waits for the response of a fetch.
     pub(super) fn timed_out(&self, limit: Duration) -> Error {
-        self.timeout(limit, Phase::Headers)
+        Error::timeout(limit, Phase::Headers, Some(Arc::clone(&self.pattern)))
     }
 
     /// The error of a call that must send its request and whose service is not ready in time.
     pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> Error {
-        self.timeout(limit, Phase::Waiting)
-    }
-
-    fn timeout(&self, limit: Duration, phase: Phase) -> Error {
-        let kind = ErrorKind::Timeout { limit, phase };
-        self.error(kind, Some(Classification::of_class(ErrorClass::Timeout)), None)
+        Error::not_ready(limit, Some(Arc::clone(&self.pattern)))
     }
 
     fn error(

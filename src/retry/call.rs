@@ -172,7 +172,8 @@ impl Call {
         self.deadline
     }
 
-    /// The error of a service that was not ready in time for the next attempt.
+    /// The error of a service that was not ready in time for the next attempt. An attempt was made before, so the class is
+    /// `Timeout`.
     pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> Error {
         Error::timeout(limit, Phase::Waiting, self.endpoint().shared_pattern())
     }

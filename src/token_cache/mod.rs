@@ -231,7 +231,8 @@
 //! `poll_ready` is the inner service's. A call that has a token uses the instance that was made ready. A call that must wait
 //! releases it, with whatever it holds, and makes a clone ready when the token is there: a concurrency limit of one that the API
 //! client and the token client share does not deadlock. Before the request is sent again a clone is made ready as well. It has
-//! until the deadline, and 90 seconds at most; then the call fails with [`Timeout`](crate::ErrorKind::Timeout).
+//! until the deadline, and 90 seconds at most for all such waits; then the call fails with
+//! [`Timeout`](crate::ErrorKind::Timeout), of the class `Throttled` if the request was never sent.
 //!
 //! # Cancellation
 //!

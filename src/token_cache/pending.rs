@@ -18,7 +18,7 @@ use crate::{
     body::{ReplayableBody, with_body},
     error::Phase,
     extensions::{Attempt, Deadline, NoRetry},
-    ready::NotReady,
+    ready::{NotReady, ReadyLimit},
 };
 
 /// A request that waits to be sent, and the service for it, which is not ready.
@@ -28,6 +28,8 @@ pub(super) struct PendingRequest<S, B> {
     request: Request<B>,
     pub(super) deadline: Option<Deadline>,
     wait_budget: WaitBudget,
+    /// One for all waits for readiness, however many tokens expire meanwhile.
+    pub(super) ready_limit: Option<ReadyLimit>,
     /// The request was sent before, with a token that was rejected: it is not sent a third time.
     is_replay: bool,
 }
@@ -60,7 +62,15 @@ impl<S, B> PendingRequest<S, B> {
         deadline: Option<Deadline>,
     ) -> Box<Self> {
         let wait_budget = WaitBudget::new(cache.settings());
-        Box::new(Self { service, cache, request, deadline, wait_budget, is_replay: false })
+        Box::new(Self {
+            service,
+            cache,
+            request,
+            deadline,
+            wait_budget,
+            ready_limit: None,
+            is_replay: false,
+        })
     }
 
     /// Waits for the token to send it with.
@@ -83,7 +93,10 @@ impl<S, B> PendingRequest<S, B> {
     /// The call's error if the service is not ready in time.
     pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> BoxError {
         let endpoint = self.cache.endpoint(&self.request).shared_pattern();
-        Error::timeout(limit, Phase::Waiting, endpoint).into()
+        if self.is_replay {
+            return Error::timeout(limit, Phase::Waiting, endpoint).into();
+        }
+        Error::not_ready(limit, endpoint).into()
     }
 
     /// The token to send it with now that the service is ready: `token`, which was waited for, or a newer one.

@@ -1,7 +1,7 @@
 //! A wait for readiness ends by time, in every layer that makes a clone ready.
 
 use std::{
-    future::Future,
+    future::{self, Future, Ready},
     pin::Pin,
     sync::{
         Arc,
@@ -11,17 +11,18 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     BoxError, DetachLayer, Error, ErrorKind, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     TokenCacheLayer,
+    classify::ErrorClass,
     detach::Failure,
-    error::{Phase, find},
+    error::{Phase, TokenError, find},
     extensions::Deadline,
     token_cache::{Token, TokenRequest},
 };
@@ -88,6 +89,11 @@ fn kind(error: &BoxError) -> &ErrorKind {
 
 fn is_not_sent(error: &BoxError) -> bool {
     matches!(kind(error), ErrorKind::Timeout { phase: Phase::Waiting, .. })
+}
+
+/// The class tells a retry and a throttle that nothing was sent.
+fn is_unsent(error: &BoxError) -> bool {
+    is_not_sent(error) && find::<Error>(&**error).unwrap().class() == Some(ErrorClass::Throttled)
 }
 
 fn within(seconds: u32) -> Request<Body> {
@@ -167,9 +173,79 @@ async fn a_request_that_waited_for_its_token_is_not_sent_after_the_deadline() {
             TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
         let mut client = layer.layer(Limited::new(1, |_| response(200, &[])));
         let (waited, error) = fails(&mut client, within(seconds)).await;
-        assert!(is_not_sent(&error), "{error}");
+        assert!(is_unsent(&error), "{error}");
         assert_eq!(waited, SECOND * expected);
     }
+}
+
+/// A service whose first instance is ready at once, and each clone of it some time after it was first asked, or when the server has
+/// recovered.
+struct Slow {
+    takes: Duration,
+    recovers: Instant,
+    readiness: Option<Pin<Box<Sleep>>>,
+}
+
+impl Slow {
+    fn new(takes: Duration, recovers: Duration) -> Self {
+        let recovers = Instant::now() + recovers;
+        Self { takes, recovers, readiness: Some(Box::pin(sleep(Duration::ZERO))) }
+    }
+}
+
+impl Clone for Slow {
+    fn clone(&self) -> Self {
+        Self { takes: self.takes, recovers: self.recovers, readiness: None }
+    }
+}
+
+impl Service<Request<Body>> for Slow {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Ready<Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let ready_at = self.recovers.min(Instant::now() + self.takes);
+        self.readiness
+            .get_or_insert_with(|| Box::pin(sleep_until(ready_at)))
+            .as_mut()
+            .poll(cx)
+            .map(Ok)
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        future::ready(Ok(response(200, &[])))
+    }
+}
+
+/// Tokens that take a second.
+fn tokens(lifetime: Duration) -> TokenCacheLayer {
+    let source = service_fn(move |_: TokenRequest| async move {
+        sleep(SECOND).await;
+        Ok::<_, TokenError>(Token::bearer("token")?.expires_in(lifetime))
+    });
+    TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_expire_meanwhile_do_not_lengthen_the_wait() {
+    let mut client = tokens(SECOND * 30).layer(Slow::new(SECOND * 40, SECOND * 3600));
+    let (waited, error) = fails(&mut client, get("/users/1")).await;
+    assert!(is_unsent(&error), "{error}");
+    // 90 seconds from the first token on.
+    assert_eq!(waited, SECOND * 91);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_whose_service_was_not_ready_is_sent_again() {
+    let http = Slow::new(SECOND * 3600, SECOND * 100);
+    let mut client = RetryOnRateLimit::new().layer(tokens(SECOND * 3600).layer(http));
+    let mut post = get("/users/1");
+    *post.method_mut() = Method::POST;
+    let start = Instant::now();
+    let response = client.ready().await.unwrap().call(post).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!((Instant::now() - start).as_secs(), 100);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +261,7 @@ async fn a_detached_request_fails_and_makes_room() {
     let (at, failure) = failures.recv().await.unwrap();
     assert_eq!(at - start, SECOND * 90);
     let Failure::Error(error) = failure else { panic!("{failure:?}") };
-    assert!(is_not_sent(&error), "{error}");
+    assert!(is_unsent(&error), "{error}");
 }
 
 #[cfg(feature = "response-cache")]
@@ -200,7 +276,7 @@ async fn a_call_whose_shared_fetch_is_not_for_it_is_not_sent_after_the_deadline(
         let first = other.ready().await.unwrap().call(get("/users/1"));
         let first = tokio::spawn(first);
         let (waited, error) = fails(&mut client, within(seconds)).await;
-        assert!(is_not_sent(&error), "{error}");
+        assert!(is_unsent(&error), "{error}");
         assert_eq!(waited, SECOND * expected);
         assert_eq!(first.await.unwrap().unwrap().status(), 200);
     }
