@@ -79,8 +79,13 @@ impl<T> Endpoints<T> {
         self.entries.iter().find(|(earlier, _)| earlier.is_equivalent(pattern))
     }
 
+    /// An equivalent entry is replaced in its place: among overlapping patterns of equal rank the first one wins.
     fn put(&mut self, pattern: EndpointPattern, config: Option<T>) {
-        self.entries.retain(|(earlier, _)| !earlier.is_equivalent(&pattern));
+        let same = self.entries.iter_mut().find(|(earlier, _)| earlier.is_equivalent(&pattern));
+        if let Some(entry) = same {
+            *entry = (pattern, config);
+            return;
+        }
         self.entries.push((pattern, config));
         self.entries.sort_by(|(one, _), (other, _)| other.rank().cmp(&one.rank()));
     }
@@ -102,11 +107,13 @@ impl<T> Endpoints<T> {
         self.at(self.find(method, path))
     }
 
-    /// Calls `each` with the name and the value of every parameter in the pattern whose settings such a request has.
+    /// Calls `each` with the name and the value of every parameter in every pattern that such a request matches.
     #[cfg(any(feature = "response-cache", feature = "__internals"))]
-    pub fn each_parameter(&self, method: &Method, path: &str, each: impl FnMut(&str, &str)) {
-        if let Some((pattern, _)) = self.entry(self.find(method, path).configured) {
-            pattern.each_parameter(path, each);
+    pub fn each_parameter(&self, method: &Method, path: &str, mut each: impl FnMut(&str, &str)) {
+        for (pattern, _) in &self.entries {
+            if pattern.matches(method, path) {
+                pattern.each_parameter(path, &mut each);
+            }
         }
     }
 

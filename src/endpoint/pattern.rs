@@ -18,9 +18,10 @@ use crate::error::InvalidConfig;
 ///
 /// # Settings so far
 ///
-/// The closure of an `endpoint(pattern, ..)` starts from the settings that apply to these requests so far: those of an earlier
-/// endpoint whose pattern differs at most in the names of its parameters (settings of both then add up), or else those of the most
-/// specific one that matches every request of this pattern, or else the layer's own.
+/// The closure of an `endpoint(pattern, ..)`, of each layer but [`DetachLayer`](crate::DetachLayer), starts from the settings that
+/// apply to these requests so far: those of an earlier endpoint whose pattern differs at most in the names of its parameters
+/// (settings of both then add up), or else those of the most specific one that matches every request of this pattern, or else the
+/// layer's own.
 ///
 /// ```
 /// use std::time::Duration;

@@ -38,8 +38,9 @@ impl ResponseCacheHandle {
         Self { store, stack }
     }
 
-    /// Invalidates the responses of all endpoints whose pattern has a parameter of this name, with this value:
-    /// `invalidate("id", "auth0|123")` for `/api/v2/users/{id}`. The value is not percent-encoded; the paths are compared
+    /// Invalidates the responses to all requests that match an endpoint's pattern with a parameter of this name, with this value:
+    /// `invalidate("id", "auth0|123")` for `/api/v2/users/{id}`. Every matching pattern of the layer counts, not only the most
+    /// specific one. The value is not percent-encoded; the paths are compared
     /// without their percent-encoding.
     pub fn invalidate(&self, parameter: &str, value: &str) {
         self.store.generations.invalidate(self.store.hash_key.parameter(parameter, value));

@@ -43,10 +43,14 @@ impl CacheableRequest {
 /// The tags by which the response to a request can be invalidated.
 pub(super) fn tags<B>(shared: &Shared, request: &Request<B>) -> SmallVec<[Tag; 4]> {
     let (uri, hash_key) = (request.uri(), &shared.store.hash_key);
-    let mut tags = SmallVec::new();
+    let mut tags = SmallVec::<[Tag; 4]>::new();
     tags.push(hash_key.resource(uri, Some(request.headers())));
     shared.endpoints.each_parameter(&Method::GET, uri.path(), |name, value| {
-        tags.push(hash_key.encoded_parameter(name, value));
+        let tag = hash_key.encoded_parameter(name, value);
+        // Several patterns may have the same parameter.
+        if tags.iter().all(|earlier| earlier.0 != tag.0) {
+            tags.push(tag);
+        }
     });
     tags
 }

@@ -66,6 +66,20 @@ fn the_most_specific_pattern_wins_whatever_the_order() {
 }
 
 #[test]
+fn a_pattern_that_is_given_again_keeps_its_place() {
+    // Of equal rank, and both match `/abcd`.
+    let patterns = ["/ab{rest}", "/{name}cd"];
+    for [one, other] in [patterns, [patterns[1], patterns[0]]] {
+        let mut endpoints = endpoints(&[one, other]);
+        let before = config(&endpoints, "/abcd").to_owned();
+        for pattern in [one, other] {
+            endpoints.insert(pattern.parse().unwrap(), pattern.to_owned());
+            assert_eq!(config(&endpoints, "/abcd"), before);
+        }
+    }
+}
+
+#[test]
 fn braces_are_escaped_by_doubling_them() {
     let endpoints = endpoints(&["/{{id}}", "/a/{id}}}", "/b/{{{id}"]);
     assert_eq!(config(&endpoints, "/{id}"), "/{{id}}");
@@ -75,7 +89,7 @@ fn braces_are_escaped_by_doubling_them() {
 }
 
 #[test]
-fn the_values_of_parameters_are_those_of_the_pattern_that_wins() {
+fn the_values_of_parameters_are_those_of_all_patterns_that_match() {
     let endpoints =
         endpoints(&["/{any}/{*rest}", "/users/{id}/files/v{version}.json", "/users/me"]);
     let values = |path: &str| {
@@ -84,9 +98,9 @@ fn the_values_of_parameters_are_those_of_the_pattern_that_wins() {
         endpoints.each_parameter(&Method::GET, path, each);
         found.join(" ")
     };
-    assert_eq!(values("/users/7/files/v3.json"), "id=7 version=3");
+    assert_eq!(values("/users/7/files/v3.json"), "id=7 version=3 any=users rest=7/files/v3.json");
     assert_eq!(values("/users/7/files/v.json"), "any=users rest=7/files/v.json");
-    assert_eq!(values("/users/me"), "");
+    assert_eq!(values("/users/me"), "any=users rest=me");
     assert_eq!(values("/users"), "");
 }
 

@@ -165,6 +165,21 @@ async fn a_response_that_was_read_during_a_write_is_invalidated_at_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_parameters_of_wider_patterns_invalidate_as_well() {
+    let api = Api::new();
+    let layer = ResponseCacheLayer::new()
+        .endpoint("/orgs/{org}/{*rest}".parse().unwrap(), |config| config.ttl(60 * SECOND))
+        .endpoint("/orgs/{name}/users/{id}".parse().unwrap(), |config| config);
+    let mut client = client(&layer, &api);
+    for (parameter, value) in [("org", "1"), ("name", "1"), ("id", "2"), ("rest", "users/2")] {
+        send(&mut client, get("/orgs/1/users/2")).await.unwrap();
+        assert!(is_stored(&mut client, &api, get("/orgs/1/users/2")).await);
+        layer.handle().invalidate(parameter, value);
+        assert!(!is_stored(&mut client, &api, get("/orgs/1/users/2")).await, "{parameter}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_handle_invalidates_by_parameter_by_uri_and_all() {
     let api = Api::new();
     let layer = layer()
