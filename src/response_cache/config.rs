@@ -56,6 +56,12 @@ impl ResponseCacheConfig {
         self
     }
 
+    /// Undoes [`header`](Self::header): an exception from a wider pattern or from the layer.
+    pub fn without_header(mut self, name: &HeaderName) -> Self {
+        self.headers.retain(|chosen| chosen != name);
+        self
+    }
+
     /// Stores responses that the server forbids to store: `Cache-Control` and `Expires` of responses are ignored, `max-age=0`
     /// and `must-revalidate` included.
     ///
@@ -66,10 +72,23 @@ impl ResponseCacheConfig {
         self
     }
 
+    /// Undoes [`override_no_store`](Self::override_no_store): an exception from a wider pattern.
+    pub const fn respect_no_store(mut self) -> Self {
+        self.policy.override_no_store = false;
+        self
+    }
+
     /// Stores responses that set cookies, without their `Set-Cookie`: for an API behind a proxy that sets its own cookie in
     /// every response, such as Cloudflare's `__cf_bm`. By default they are not stored, because a cookie is for one caller.
     pub const fn strip_set_cookie(mut self) -> Self {
         self.policy.strip_set_cookie = true;
+        self
+    }
+
+    /// Undoes [`strip_set_cookie`](Self::strip_set_cookie): responses that set cookies are not stored. An exception from a wider
+    /// pattern.
+    pub const fn respect_set_cookie(mut self) -> Self {
+        self.policy.strip_set_cookie = false;
         self
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn invalidated(stack: Option<&str>, scope: &str) {
 
 pub(super) fn no_ttl(stack: Option<&str>, pattern: &EndpointPattern) {
     let endpoint = pattern.as_str();
-    tracing::warn!(target: TARGET, stack, endpoint, "endpoint without a time to live is not cached");
+    tracing::debug!(target: TARGET, stack, endpoint, "endpoint has no time to live of its own");
 }
 
 pub(super) fn not_get(stack: Option<&str>, pattern: &EndpointPattern) {

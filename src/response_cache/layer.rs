@@ -181,6 +181,7 @@ impl ResponseCacheLayer {
         if pattern.method().is_some_and(|method| *method != Method::GET) {
             events::not_get(stack.map(|name| &**name), &pattern);
         } else if endpoint.is_none() && !had_ttl {
+            // A wide pattern may set defaults for narrower ones alone.
             events::no_ttl(stack.map(|name| &**name), &pattern);
         }
         self.shared(|shared| shared.endpoints.insert(pattern, endpoint.map(Arc::new)))

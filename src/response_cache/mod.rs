@@ -225,7 +225,7 @@
 //! | `INFO` | `server recovered` | `endpoint` |
 //! | `WARN` | `serving stale responses`, once until the server recovers | `endpoint`, `class` |
 //! | `WARN` | `the server's responses cannot be stored, each request is sent`, once for each endpoint | `endpoint`, `reason` |
-//! | `WARN` | `endpoint without a time to live is not cached`, when the layer is configured | `endpoint` |
+//! | `DEBUG` | `endpoint has no time to live of its own`, when the layer is configured: only narrower endpoints with one are cached | `endpoint` |
 //! | `WARN` | `endpoint of another method than GET is not cached`, when the layer is configured | `endpoint` |
 //!
 //! Each event of a [named](ResponseCacheLayer::name) layer has the name as `stack`.

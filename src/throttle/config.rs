@@ -44,6 +44,13 @@ impl ThrottleConfig {
         self
     }
 
+    /// Undoes [`own_quota`](Self::own_quota) and [`shared`](Self::shared): the server counts these requests together with all others
+    /// of the key. An exception from a wider pattern.
+    pub fn common_quota(mut self) -> Self {
+        self.sharing = Sharing::Whole;
+        self
+    }
+
     /// The longest time that a request is queued, from the first poll of the call's future to the attempt. Default:
     /// [90 seconds](super::ThrottleLayer::DEFAULT_MAX_WAIT).
     ///

@@ -103,6 +103,48 @@ async fn strip_set_cookie_gives_the_cookie_to_the_leader_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_endpoint_can_undo_what_a_wider_one_stores() {
+    let forbidding: [&'static [_]; 2] =
+        [&[("cache-control", "no-store")], &[("set-cookie", "__cf_bm=1")]];
+    for headers in forbidding {
+        let api = Api::new();
+        api.responds(200, headers);
+        let layer = ResponseCacheLayer::new()
+            .endpoint("/{*path}".parse().unwrap(), |config| {
+                config.ttl(60 * SECOND).override_no_store().strip_set_cookie()
+            })
+            .endpoint("/users/{id}".parse().unwrap(), |config| {
+                config.respect_no_store().respect_set_cookie()
+            });
+        let mut client = client(&layer, &api);
+        for (path, sent) in [("/groups/1", 1), ("/users/1", 2)] {
+            let before = api.requests();
+            send(&mut client, get(path)).await.unwrap();
+            send(&mut client, get(path)).await.unwrap();
+            assert_eq!(api.requests() - before, sent, "{path} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_can_undo_a_header_of_the_layer() {
+    let api = Api::new();
+    let language = http::header::ACCEPT_LANGUAGE;
+    let layer = ResponseCacheLayer::new()
+        .header(language.clone())
+        .endpoint("/{*path}".parse().unwrap(), |config| config.ttl(60 * SECOND))
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.without_header(&language));
+    let mut client = client(&layer, &api);
+    for (path, sent) in [("/groups/1", 2), ("/users/1", 1)] {
+        let before = api.requests();
+        for value in ["de", "en"] {
+            send(&mut client, with_headers(path, &[("accept-language", value)])).await.unwrap();
+        }
+        assert_eq!(api.requests() - before, sent, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn failing_responses_are_not_stored() {
     for status in [301, 400, 401, 403, 404, 429, 500, 503] {
         let api = Api::new();
@@ -277,7 +319,7 @@ async fn endpoints_without_a_time_to_live_or_for_another_method_pass_through() {
         text(&mut client, path).await;
         assert_eq!(api.requests(), before + 1, "{path}");
     }
-    let warned = events.named("endpoint without a time to live is not cached");
+    let warned = events.named("endpoint has no time to live of its own");
     assert_eq!(warned.len(), 1);
     assert_eq!(warned[0].field("endpoint"), Some("/users/me"));
     let warned = events.named("endpoint of another method than GET is not cached");

@@ -99,6 +99,24 @@ async fn endpoints_have_their_own_quota_or_share_one_at_each_origin() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_endpoint_can_undo_the_quota_of_a_wider_one() {
+    for own in [true, false] {
+        let (probe, watch) = probe(4);
+        let layer = ThrottleLayer::new()
+            .endpoint("/search/{*rest}".parse().unwrap(), |config| match own {
+                true => config.own_quota(),
+                false => config.shared("search"),
+            })
+            .endpoint("/search/users".parse().unwrap(), |config| config.common_quota());
+        let mut client = layer.layer(probe);
+        watch.respond(429, &[("retry-after", "10")]);
+        send(&mut client, get("/users")).await.unwrap();
+        assert!(is_queued(&client, &watch, get("/search/users")).await);
+        assert!(!is_queued(&client, &watch, get("/search/roles")).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shared_quota_without_a_name_is_no_other_one() {
     let (probe, watch) = probe(4);
     let layer = ThrottleLayer::new()
