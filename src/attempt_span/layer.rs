@@ -37,7 +37,8 @@ impl AttemptSpanLayer {
         Self { settings: Arc::new(Settings { endpoints, methods: Methods::default() }) }
     }
 
-    /// Leaves out `url.full`, and with it the path, for requests that match no endpoint and for endpoints declared later.
+    /// Leaves out `url.full`, and with it the path, for requests that match no endpoint and for endpoints declared later, unless a
+    /// wider endpoint was declared before. Call it first.
     pub fn without_url(mut self) -> Self {
         let base = Arc::make_mut(&mut self.settings).endpoints.base_mut();
         *base = base.without_url();

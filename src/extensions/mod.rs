@@ -25,6 +25,9 @@ pub struct NoRetry;
 pub struct Idempotent;
 
 /// On a request that is sent again: how many attempts came before. The first attempt carries none.
+///
+/// Each layer that sends again adds its own attempts to those that a layer outside has counted. What is one attempt to the outer
+/// layer may have been several of the inner one: these count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt(u32);
 
@@ -88,7 +91,7 @@ impl Attempt {
         extensions.insert(Self::new(outside.saturating_add(retries)));
     }
 
-    /// How many attempts of this call came before this one.
+    /// How many attempts came before this one, as each layer has [counted](Self) its own.
     #[must_use]
     pub const fn retries(self) -> u32 {
         self.0

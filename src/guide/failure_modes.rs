@@ -30,14 +30,14 @@
 //! | class | safe or marked `Idempotent` | any other request | session | stored response | fail open | fail closed |
 //! |---|---|---|---|---|---|---|
 //! | `RateLimited`, `Throttled`, `Connect` | again | again | `Degraded` | served | fallback response | `UpstreamUnavailable` |
-//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned | `Degraded` | served | fallback response | `UpstreamUnavailable` |
+//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned, but see 425 and 503 below | `Degraded` | served | fallback response | `UpstreamUnavailable` |
 //! | `TokenUnavailable` | by its cause | by its cause | by its cause | served | by its cause | `UpstreamUnavailable` |
 //! | `Unauthenticated` | returned | returned | `Unauthenticated` | removed | returned | `UpstreamUnavailable` |
 //! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | returned | returned |
 //!
 //! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline (30 s in a `Stack`) and
-//!   the budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 503 with `Retry-After` is
-//!   retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another token; it is a failure
+//!   the budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 425, and a 503 with
+//!   `Retry-After`, are retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another token; it is a failure
 //!   only if that is rejected too.
 //! * *Session*: the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` never replaces
 //!   `Unauthenticated`.

@@ -345,7 +345,8 @@ impl Stack {
     ///
     /// `configure` starts from the settings that each layer has for these requests [so far](EndpointPattern#settings-so-far), in
     /// whichever order layers and endpoints are given; wider patterns come before narrower ones. A layer whose settings it does not
-    /// change treats these requests as before. The pattern names the endpoint in the events, metrics and spans of all layers.
+    /// change treats these requests as before. The pattern names the endpoint in the events, metrics and spans of all
+    /// layers; in those of the response cache only if it changes that layer's settings.
     /// Settings for a layer that the stack does not have are ignored, and [`service`](Self::service) logs one warning of them.
     pub fn endpoint<F>(mut self, pattern: EndpointPattern, configure: F) -> Self
     where
