@@ -195,6 +195,8 @@
 //! | `WARN` | `failed open with a fallback response` |
 //! | `INFO` | `failed closed` |
 //! | `INFO` | `did not fail open: the failure concerns credentials` |
+//! | `WARN` | `setting without effect: a failure of credentials does not fail open`, when the layer is configured |
+//! | `WARN` | `no closure to fail open with, the class fails closed`, when the layer is configured |
 //!
 //! Each event of a [named](FallbackLayer::name) layer has the name as `stack`.
 

@@ -30,7 +30,7 @@
 //! | class | safe or marked `Idempotent` | any other request | session | stored response | fail open | fail closed |
 //! |---|---|---|---|---|---|---|
 //! | `RateLimited`, `Throttled`, `Connect` | again | again | `Degraded` | served | fallback response | `UpstreamUnavailable` |
-//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned, but see 425 and 503 below | `Degraded` | served | fallback response | `UpstreamUnavailable` |
+//! | `Unavailable`, `Timeout`, `Interrupted` | again | returned | `Degraded` | served | fallback response | `UpstreamUnavailable` |
 //! | `TokenUnavailable` | by its cause | by its cause | by its cause | served | by its cause | `UpstreamUnavailable` |
 //! | `Unauthenticated` | returned | returned | `Unauthenticated` | removed | returned | `UpstreamUnavailable` |
 //! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | returned | returned |

@@ -99,6 +99,7 @@
 //! |---|---|---|
 //! | `INFO` | `waiting to retry` | `endpoint`, `class`, `status`, `wait_ms`, `retries` |
 //! | `WARN` if a bound forbids a retry, else `DEBUG` | `not retried` | `endpoint`, `class`, `status`, `retry_after_ms`, `retries`, `stopped` |
+//! | `WARN` | `jitter ratio is not within 0.0 and 1.0`, when the backoff is configured | `jitter_ratio` |
 //!
 //! `endpoint` is the pattern that matched, and `retries` counts those before. Unknown fields are left out. A success has no event.
 //! Each event of a [named](RetryOnRateLimit::name) layer has the name as `stack`.

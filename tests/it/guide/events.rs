@@ -17,8 +17,10 @@ use tokio_test::{assert_ready, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     AttemptSpanLayer, DetachLayer, ErrorClassifyLayer, FallbackLayer, ResponseCacheLayer,
-    RetryOnRateLimit, ThrottleLayer, TokenCacheLayer,
+    RetryOnRateLimit, Stack, ThrottleLayer, TokenCacheLayer,
+    classify::ErrorClass,
     error::{TokenError, TokenErrorKind},
+    retry::Backoff,
     token_cache::{Token, TokenRequest},
 };
 use tracing::{
@@ -37,6 +39,13 @@ use crate::support::{
 const PAGE: &str = include_str!("../../../docs/events.md");
 const LAYERS: [&str; 7] =
     ["classify", "retry", "throttle", "token_cache", "fallback", "response_cache", "detach"];
+
+/// Logged while settings are made, before there is a layer with a name.
+const NAMELESS: [&str; 3] = [
+    "jitter ratio is not within 0.0 and 1.0",
+    "setting without effect: a failure of credentials does not fail open",
+    "no closure to fail open with, the class fails closed",
+];
 
 /// The levels and the fields of the events with one target and message.
 type Events = BTreeMap<(String, String), (BTreeSet<String>, BTreeSet<String>)>;
@@ -150,7 +159,8 @@ fn classify_outside_of_a_runtime() {
 }
 
 async fn retry() {
-    let client = RetryOnRateLimit::new().max_retries(1).layer(as_asked());
+    let backoff = Backoff::default().jitter_ratio(2.0);
+    let client = RetryOnRateLimit::new().backoff(backoff).max_retries(1).layer(as_asked());
     ask(&client, get("/429")).await;
     ask(&client, get("/404")).await;
 }
@@ -193,6 +203,10 @@ async fn token_cache() {
 }
 
 async fn fallback() {
+    let without_effect = FallbackLayer::fail_closed()
+        .fail_open_on(ErrorClass::Forbidden)
+        .fail_open_on(ErrorClass::Timeout);
+    ask(&without_effect.layer(as_asked()), get("/200")).await;
     let layer = FallbackLayer::fail_open(|_| Response::new(""))
         .endpoint("/503".parse().unwrap(), |config| config.fail_closed());
     let client = layer.layer(scripted(|request| match request.uri().path() {
@@ -208,7 +222,8 @@ async fn response_cache() {
     let (probe, watch) = probe(8);
     let layer = ResponseCacheLayer::new()
         .endpoint("GET /users/{id}".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)))
-        .endpoint("/groups".parse().unwrap(), |config| config);
+        .endpoint("/groups".parse().unwrap(), |config| config)
+        .endpoint("PUT /groups".parse().unwrap(), |config| config.ttl(Duration::from_secs(60)));
     let client = layer.layer(probe);
     ask(&client, get("/users/1")).await;
     ask(&client, get("/users/1")).await;
@@ -240,6 +255,15 @@ async fn detach() {
     layer.handle().shutdown(Duration::from_secs(1)).await;
 }
 
+async fn stack() {
+    let client = Stack::new()
+        .endpoint("/200".parse().unwrap(), |endpoint| {
+            endpoint.fallback(|config| config.fail_closed())
+        })
+        .service(as_asked());
+    ask(&client, get("/200")).await;
+}
+
 fn run_all() {
     let runtime = runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(async {
@@ -250,6 +274,7 @@ fn run_all() {
         fallback().await;
         response_cache().await;
         detach().await;
+        stack().await;
         ask(&AttemptSpanLayer::new().layer(as_asked()), get("/200")).await;
     });
     classify_outside_of_a_runtime();
@@ -270,7 +295,9 @@ fn each_event_is_in_the_table_with_its_target_its_levels_and_its_fields() {
         .map(|row| {
             let levels = names(row[1]).into_iter().filter(|name| level(name)).collect();
             let mut fields = names(row[3]);
-            fields.insert("stack".to_owned());
+            if !NAMELESS.contains(&name(row[2]).as_str()) {
+                fields.insert("stack".to_owned());
+            }
             ((name(row[0]), name(row[2])), (levels, fields))
         })
         .collect();
