@@ -38,6 +38,8 @@ pub struct Classification {
     status: Option<StatusCode>,
     rate_limit: Option<RateLimit>,
     retry_after: Option<Duration>,
+    /// Whether an error is the server's request for calm, as HTTP/2 has one.
+    asks_for_calm: bool,
 }
 
 // === impl Classification ===
@@ -75,24 +77,34 @@ impl Classification {
         }
         let rate_limit = head.into_rate_limit();
         let retry_after = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
-        Self { class, cause: None, status: Some(status), rate_limit, retry_after }
+        Self { status: Some(status), rate_limit, retry_after, ..Self::of_class(class) }
     }
 
     /// Classifies an error; `None` if its class is unknown. For a [`BoxError`](crate::BoxError) pass `&*error`, what is in the box.
     #[must_use]
     pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
-        chain(error)
-            .find_map(|link| own(link).or_else(|| transport::class(link).map(Self::of_class)))
-            .or_else(|| {
-                let broke = chain(error).any(transport::is_transport);
-                broke.then_some(Self::of_class(ErrorClass::Interrupted))
-            })
+        chain(error).find_map(|link| own(link).or_else(|| Self::of_transport(link))).or_else(|| {
+            let broke = chain(error).any(transport::is_transport);
+            broke.then_some(Self::of_class(ErrorClass::Interrupted))
+        })
+    }
+
+    fn of_transport(error: &(dyn Error + 'static)) -> Option<Self> {
+        let class = transport::class(error)?;
+        Some(Self { asks_for_calm: transport::asks_for_calm(error), ..Self::of_class(class) })
     }
 
     /// A classification with a class and nothing else.
     #[must_use]
     pub const fn of_class(class: ErrorClass) -> Self {
-        Self { class, cause: None, status: None, rate_limit: None, retry_after: None }
+        Self {
+            class,
+            cause: None,
+            status: None,
+            rate_limit: None,
+            retry_after: None,
+            asks_for_calm: false,
+        }
     }
 
     pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
@@ -135,6 +147,28 @@ impl Classification {
         self.rate_limit.as_ref()
     }
 
+    /// Whether the server asks for fewer requests, in whichever way: by a rate limit, by a 503 or 529 with `Retry-After`, or by
+    /// HTTP/2's `ENHANCE_YOUR_CALM`.
+    pub(crate) fn asks_to_slow_down(&self) -> bool {
+        match self.class {
+            ErrorClass::RateLimited => true,
+            ErrorClass::Unavailable => {
+                let limit = self.rate_limit.as_ref();
+                self.status.is_some_and(is_overload)
+                    && limit.is_some_and(|limit| limit.retry_after().is_some())
+            }
+            _ => self.asks_for_calm,
+        }
+    }
+
+    /// The time that a retry has to wait. Unlike [`retry_after`](Self::retry_after) it leaves out resets that are estimates.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        match &self.rate_limit {
+            Some(limit) => limit.pause(self.outcome()),
+            None => self.retry_after,
+        }
+    }
+
     /// How long to wait before the next request, counted from the moment the head was read; `None` if the server did not say.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
@@ -154,6 +188,11 @@ const fn outcome(class: ErrorClass) -> Outcome {
         | ErrorClass::Rejected
         | ErrorClass::TokenUnavailable => Outcome::Rejected,
     }
+}
+
+/// 503 Service Unavailable, and 529 as its more specific form: the request was not carried out.
+fn is_overload(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 503 | 529)
 }
 
 /// Classifies an error that this crate made.

@@ -28,6 +28,19 @@ pub(super) fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     None
 }
 
+/// Whether the server asks for calm: `ENHANCE_YOUR_CALM`, "excessive load" ([RFC 9113 section 7]).
+///
+/// [RFC 9113 section 7]: https://www.rfc-editor.org/rfc/rfc9113#section-7
+pub(super) fn asks_for_calm(error: &(dyn Error + 'static)) -> bool {
+    #[cfg(feature = "http2")]
+    if let Some(error) = as_a::<h2::Error>(error) {
+        return error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
+    }
+    #[cfg(not(feature = "http2"))]
+    let _ = error;
+    false
+}
+
 /// Whether this is an error of the connection without its own class.
 pub(super) fn is_transport(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "hyper")]

@@ -24,6 +24,8 @@ pub enum ErrorKind {
         key: Arc<str>,
         /// The time for which the request was queued; zero if it was clear at once that no permit would come.
         waited: Duration,
+        /// Whether the limit is known. If not, it waited for the first response of the server, which would show it.
+        is_limit_known: bool,
     },
     /// The request was not sent, because no token was available: [`TokenCacheLayer`](crate::TokenCacheLayer). The source is
     /// the [`TokenError`](super::TokenError).
@@ -99,6 +101,9 @@ impl fmt::Display for ErrorKind {
         match self {
             Self::Timeout { limit, phase } => {
                 write!(f, "time limit of {limit:?} exceeded while {phase}")
+            }
+            Self::Throttled { key, is_limit_known: false, .. } => {
+                write!(f, "not sent: the first response of `{key}` did not come in time")
             }
             Self::Throttled { key, .. } => {
                 write!(f, "not sent: no permit in time within the limit of `{key}`")

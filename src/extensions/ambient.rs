@@ -11,7 +11,12 @@ use super::Deadline;
 
 thread_local! {
     static CURRENT: Ambient = const {
-        Ambient { deadline: Cell::new(None), call_began: Cell::new(None), waiting: Cell::new(false) }
+        Ambient {
+            deadline: Cell::new(None),
+            call_began: Cell::new(None),
+            waiting: Cell::new(false),
+            paced: Cell::new(None),
+        }
     };
 }
 
@@ -20,6 +25,16 @@ struct Ambient {
     deadline: Cell<Option<Deadline>>,
     call_began: Cell<Option<Instant>>,
     waiting: Cell<bool>,
+    paced: Cell<Option<Paced>>,
+}
+
+/// How a layer inside paces the next attempt of a call that was rate limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paced {
+    /// It waits for its turn.
+    Slowed,
+    /// It is a probe: nothing was accepted since the request before it was rejected.
+    Closed,
 }
 
 /// A deadline in force, until it is ended or dropped.
@@ -56,6 +71,17 @@ pub(crate) fn held_back<T>(polled: Poll<T>) -> Poll<T> {
         CURRENT.with(|current| current.waiting.set(true));
     }
     polled
+}
+
+/// Notes that the response or error which is about to be returned was rate limited, and that a layer inside paces the next attempt.
+pub(crate) fn will_pace(how: Paced) {
+    CURRENT.with(|current| current.paced.set(Some(how)));
+}
+
+/// What a layer inside has said of that since the last call of this.
+#[inline]
+pub(crate) fn take_paced() -> Option<Paced> {
+    CURRENT.with(|current| current.paced.take())
 }
 
 // === impl Scope ===

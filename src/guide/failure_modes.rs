@@ -14,7 +14,7 @@
 //! | it has a limit and **does not announce it** | `ThrottleLayer` learns it from 429s and stays below | as above; an occasional 429 is retried |
 //! | its limit is **shared with others** (another team, another process) | counters in responses include what others used; without counters, the share is learned from 429s | as above |
 //! | a limit comes as **403** (GitHub) | `ErrorClassifyLayer` reads the header fields: `RateLimited` | as for 429 |
-//! | it responds **5xx** | a repeatable request is sent again with backoff, from the budget; a `POST` only after a 503 with `Retry-After` | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
+//! | it responds **5xx** | a repeatable request is sent again with backoff, from the budget; a `POST` only after a 503 or 529 with `Retry-After`, which `ThrottleLayer` obeys as it does that of a 429 | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
 //! | it **hangs** | the attempt's `TimeoutLayer` ends it; a repeatable request is sent again | [`Timeout`](crate::ErrorKind::Timeout), class `Timeout`, within the call's limit |
 //! | it hangs **in the body** | the same limit, in the body | an error of the body: `Timeout` with `Phase::Body` |
 //! | the **connection is refused**, or there is no route | any request is sent again, since it never left | the client's error, class `Connect` |
@@ -36,8 +36,9 @@
 //! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | returned | returned |
 //!
 //! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline (30 s in a `Stack`) and
-//!   the budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 425, and a 503 with
-//!   `Retry-After`, are retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another token; it is a failure
+//!   the budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 425, and a 503 or 529
+//!   with `Retry-After`, are retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another
+//!   token; it is a failure
 //!   only if that is rejected too.
 //! * *Session*: the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` never replaces
 //!   `Unauthenticated`.

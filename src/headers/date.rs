@@ -5,7 +5,10 @@
 //!
 //! [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    cell::Cell,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::number::{Number, SECOND};
 
@@ -28,9 +31,35 @@ pub(crate) fn unix_nanos(time: SystemTime) -> i128 {
 /// `now` determines the century of a two-digit year.
 ///
 /// [RFC 9110 section 5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+#[cfg(any(test, feature = "response-cache"))]
 pub(crate) fn http_date(text: &[u8], now: SystemTime) -> Option<i128> {
-    let seconds = imf_fixdate(text).or_else(|| rfc850(text, now)).or_else(|| asctime(text))?;
+    let seconds = http_date_seconds(text, || now)?;
     Some(i128::from(seconds) * i128::from(SECOND))
+}
+
+/// As [`http_date`], in seconds. `now` is called only for a two-digit year.
+pub(super) fn http_date_seconds(text: &[u8], now: impl FnOnce() -> SystemTime) -> Option<i64> {
+    same_as_last(text).or_else(|| rfc850(text, now)).or_else(|| asctime(text))
+}
+
+const FIXDATE_LEN: usize = 29;
+
+thread_local! {
+    /// The last date that was parsed. All responses of one second have the same.
+    static LAST: Cell<Option<([u8; FIXDATE_LEN], i64)>> = const { Cell::new(None) };
+}
+
+/// As [`imf_fixdate`], which need not parse a date again that it has just parsed.
+fn same_as_last(text: &[u8]) -> Option<i64> {
+    let text: [u8; FIXDATE_LEN] = text.try_into().ok()?;
+    match LAST.get() {
+        Some((last, seconds)) if last == text => Some(seconds),
+        _ => {
+            let seconds = imf_fixdate(&text)?;
+            LAST.set(Some((text, seconds)));
+            Some(seconds)
+        }
+    }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
@@ -46,7 +75,7 @@ fn imf_fixdate(text: &[u8]) -> Option<i64> {
 }
 
 /// `Sunday, 06-Nov-94 08:49:37 GMT`
-fn rfc850(text: &[u8], now: SystemTime) -> Option<i64> {
+fn rfc850(text: &[u8], now: impl FnOnce() -> SystemTime) -> Option<i64> {
     #[rustfmt::skip]
     let [
         w1, w2, w3, name @ .., b',', b' ', d1, d2, b'-', m1, m2, m3, b'-', y1, y2, b' ',
@@ -56,7 +85,7 @@ fn rfc850(text: &[u8], now: SystemTime) -> Option<i64> {
         return None;
     }
     // A year that appears to be more than 50 years ahead MUST be taken for the most recent one in the past.
-    let latest = year_of(now).saturating_add(50);
+    let latest = year_of(now()).saturating_add(50);
     let year = latest - (latest - decimal(&[*y1, *y2])?).rem_euclid(100);
     let days = days(year, month(&[*m1, *m2, *m3])?, decimal(&[*d1, *d2])?)?;
     at(days, &[*h1, *h2, b':', *n1, *n2, b':', *s1, *s2])

@@ -11,7 +11,7 @@ pub(crate) mod server_clock;
 mod wait;
 
 pub use challenge::BearerChallenge;
-pub(crate) use rate_limit::Bucket;
 pub(crate) use rate_limit::aws::is_aws_throttling;
+pub(crate) use rate_limit::{Bucket, MAX_WINDOWS, Repeat, Repeats};
 pub use rate_limit::{Outcome, RateLimit, Window};
 pub(crate) use server_clock::ServerClock;

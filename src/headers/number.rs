@@ -35,7 +35,11 @@ impl Number {
     pub(super) const ZERO: Self = Self { whole: 0, fraction: 0, truncated: false };
 
     /// Parses all of `text`.
+    #[inline]
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        if let Some(whole) = few_digits(text) {
+            return Some(Self::from(whole));
+        }
         match Self::take(text)? {
             (number, []) => Some(number),
             _ => None,
@@ -71,6 +75,11 @@ impl Number {
         Some((number, rest))
     }
 
+    /// Whether there is no fraction.
+    pub(super) const fn is_whole(self) -> bool {
+        self.fraction == 0 && !self.truncated
+    }
+
     /// The whole part.
     pub(super) const fn floor(self) -> u64 {
         self.whole
@@ -79,7 +88,7 @@ impl Number {
     /// The number times `unit` nanoseconds, rounded up.
     pub(super) fn nanos(self, unit: u64) -> u128 {
         let whole = u128::from(self.whole) * u128::from(unit);
-        if self.fraction == 0 && !self.truncated {
+        if self.is_whole() {
             return whole;
         }
         let fraction = u128::from(self.fraction) * u128::from(unit) + u128::from(self.truncated);
@@ -91,6 +100,23 @@ impl From<u64> for Number {
     fn from(whole: u64) -> Self {
         Self { whole, ..Self::ZERO }
     }
+}
+
+/// Parses what most numbers are: so few digits that nothing can overflow.
+#[inline]
+pub(super) fn few_digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    let mut value = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value)
 }
 
 /// Parses a Go `time.Duration` (`6m0s`, `7.66s`, `12ms`) to nanoseconds, rounded up.

@@ -1,9 +1,9 @@
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use tokio::time::Instant;
 
-use super::{date::http_date, number::digits};
+use super::{date::http_date_seconds, number::digits, rate_limit::text::trim};
 
 /// The greatest drift between two computers' clocks: 100 µs per second, twice that of plain quartz.
 const DRIFT_PER_SECOND: i64 = 100_000;
@@ -38,12 +38,28 @@ pub struct ServerClock(Option<Known>);
 struct Known {
     /// The origin of the offsets.
     base: Instant,
-    /// When the interval was last widened.
-    widened: Instant,
+    /// When the interval was last widened, in nanoseconds from the base.
+    widened: i64,
+    /// When the request of the last response was sent, and the same from the base.
+    sent: (Instant, i64),
+    /// The last `Date`, and the same since 1970.
+    date: (SystemTime, i64),
+    /// The last moment that had not come: mostly the same is asked for again, in an interval that is the same.
+    awaited: Option<Awaited>,
     /// The least server time at the base, in nanoseconds since 1970.
     least: i64,
     /// The greatest one.
     most: i64,
+}
+
+/// When a moment comes, by one interval.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    moment: SystemTime,
+    unix: i64,
+    least: i64,
+    most: i64,
+    when: (Instant, Instant),
 }
 
 // === impl ServerClock ===
@@ -60,62 +76,107 @@ impl ServerClock {
     /// `now`, by the client's clock, determines the century of a two-digit year.
     #[must_use]
     pub fn date(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
-        let age = headers.get(header::AGE);
-        if age.is_some_and(|age| digits(age.as_bytes().trim_ascii()).is_some_and(|age| age > 0)) {
+        let mut ages = headers.get_all(header::AGE).iter();
+        if ages.any(|age| is_cached(age.as_bytes())) {
             return None;
         }
-        let date = http_date(headers.get(header::DATE)?.as_bytes().trim_ascii(), now)?;
-        let seconds = u64::try_from(date / i128::from(SECOND)).ok()?;
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+        let read = |date: &HeaderValue| http_date_seconds(trim(date.as_bytes()), || now);
+        moment(headers.get_all(header::DATE).iter().find_map(read)?)
     }
 
     /// Records the `Date` of a response.
     pub fn on_response(&mut self, sent: Instant, received: Instant, date: SystemTime) {
-        let base = self.0.map_or(sent, |known| known.base);
-        let date = unix(date);
-        let least = date.saturating_sub(since(received, base));
-        let most = date.saturating_add(SECOND).saturating_sub(since(sent, base));
-        self.narrow(received, base, least, most);
+        let Some(known) = &mut self.0 else {
+            let nanos = unix(date);
+            let widened = since(received, sent);
+            self.0 = Some(Known {
+                base: sent,
+                widened,
+                sent: (sent, 0),
+                date: (date, nanos),
+                awaited: None,
+                least: nanos.saturating_sub(widened),
+                most: nanos.saturating_add(SECOND),
+            });
+            return;
+        };
+        if known.date.0 != date {
+            known.date = (date, unix(date));
+        }
+        let date = known.date.1;
+        let until = date.saturating_add(SECOND);
+        let (begin, end) = (since(sent, known.base), since(received, known.base));
+        known.sent = (sent, begin);
+        known.narrow(end, date.saturating_sub(end), until.saturating_sub(begin));
     }
 
     /// Records that `moment` had not come at the server when a request was sent.
     pub fn not_reached(&mut self, moment: SystemTime, sent: Instant) {
-        if let Some(known) = self.0 {
-            let most = unix(moment).saturating_sub(since(sent, known.base));
-            self.narrow(sent, known.base, i64::MIN, most);
+        if let Some(known) = &mut self.0 {
+            let at = if sent == known.sent.0 { known.sent.1 } else { since(sent, known.base) };
+            let unix = known.unix(moment);
+            known.narrow(at, i64::MIN, unix.saturating_sub(at));
+            known.wait_for(moment, unix);
         }
     }
 
     /// Records that `moment` had passed at the server when a response was received.
     pub fn reached(&mut self, moment: SystemTime, received: Instant) {
-        if let Some(known) = self.0 {
-            let least = unix(moment).saturating_sub(since(received, known.base));
-            self.narrow(received, known.base, least, i64::MAX);
+        if let Some(known) = &mut self.0 {
+            let at = since(received, known.base);
+            known.narrow(at, known.unix(moment).saturating_sub(at), i64::MAX);
         }
     }
 
     /// The earliest and the latest client time at which it is `moment` at the server. `None` before the first response.
     #[must_use]
     pub fn when(&self, moment: SystemTime) -> Option<(Instant, Instant)> {
-        let known = self.0?;
-        let moment = unix(moment);
-        let at = |offset: i64| after(known.base, moment.saturating_sub(offset));
-        Some((at(known.most), at(known.least)))
+        let known = self.0.as_ref()?;
+        let awaited = known.awaited.filter(|awaited| known.is_up_to_date(awaited, moment));
+        Some(match awaited {
+            Some(awaited) => awaited.when,
+            None => known.when(unix(moment)),
+        })
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn when(&self, unix: i64) -> (Instant, Instant) {
+        let at = |offset: i64| after(self.base, unix.saturating_sub(offset));
+        (at(self.most), at(self.least))
     }
 
-    fn narrow(&mut self, now: Instant, base: Instant, least: i64, most: i64) {
-        let Some(known) = &mut self.0 else {
-            self.0 = Some(Known { base, widened: now, least, most });
-            return;
-        };
-        let drift = since(now, known.widened).max(0) / SECOND * DRIFT_PER_SECOND;
-        if drift > 0 {
-            known.widened = now;
-            known.least = known.least.saturating_sub(drift);
-            known.most = known.most.saturating_add(drift);
+    fn is_up_to_date(&self, awaited: &Awaited, moment: SystemTime) -> bool {
+        awaited.moment == moment && awaited.least == self.least && awaited.most == self.most
+    }
+
+    fn unix(&self, moment: SystemTime) -> i64 {
+        match &self.awaited {
+            Some(awaited) if awaited.moment == moment => awaited.unix,
+            _ => unix(moment),
         }
-        let (low, high) = (known.least.max(least), known.most.min(most));
-        (known.least, known.most) = match low.saturating_sub(high) {
+    }
+
+    fn wait_for(&mut self, moment: SystemTime, unix: i64) {
+        if !self.awaited.is_some_and(|awaited| self.is_up_to_date(&awaited, moment)) {
+            let (least, most, when) = (self.least, self.most, self.when(unix));
+            self.awaited = Some(Awaited { moment, unix, least, most, when });
+        }
+    }
+
+    /// `now` is in nanoseconds from the base.
+    fn narrow(&mut self, now: i64, least: i64, most: i64) {
+        let passed = now.saturating_sub(self.widened);
+        if passed >= SECOND {
+            let drift = passed / SECOND * DRIFT_PER_SECOND;
+            self.widened = now;
+            self.least = self.least.saturating_sub(drift);
+            self.most = self.most.saturating_add(drift);
+        }
+        let (low, high) = (self.least.max(least), self.most.min(most));
+        (self.least, self.most) = match low.saturating_sub(high) {
             ..=0 => (low, high),
             // Of two that nearly agree we cannot know which is right, so the time lies between them.
             1..=STALE => (high, low),
@@ -125,6 +186,16 @@ impl ServerClock {
             _ => (least, most),
         };
     }
+}
+
+/// Whether an `Age` marks a response from a cache ([RFC 9111 section 5.1](https://www.rfc-editor.org/rfc/rfc9111#section-5.1)).
+pub(super) fn is_cached(age: &[u8]) -> bool {
+    digits(trim(age)).is_some_and(|age| age > 0)
+}
+
+/// Seconds since 1970 as a time; `None` before.
+pub(super) fn moment(seconds: i64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
 /// Nanoseconds since 1970, up to the year 2262.

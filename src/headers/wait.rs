@@ -24,6 +24,15 @@ impl Wait {
         Self(i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX }))
     }
 
+    pub(super) const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Whether it is no longer than this, before or after the response.
+    pub(super) const fn is_within(self, span: Duration) -> bool {
+        self.0.unsigned_abs() as u128 <= span.as_micros()
+    }
+
     /// Clamps to zero and [`LONGEST`], and rounds up to a millisecond.
     pub(super) fn to_duration(self) -> Duration {
         let micros = u64::try_from(self.0).unwrap_or(0);

@@ -12,11 +12,19 @@ use crate::{
     classify::Classification,
     endpoint::{Endpoint, EndpointIndex},
     error::{Error, Phase, failing_response},
-    extensions::{Attempt, Deadline, TokenReplaced},
+    extensions::{
+        Attempt, Deadline, TokenReplaced,
+        ambient::{self, Paced},
+    },
     jitter,
     metrics::Meter,
     ready::NotReady,
 };
+
+/// The most attempts within one backoff step that count as one retry, where a throttle inside paces them: those that wait for their
+/// turn, and probes of a server that rejects everything, as many as its growing gaps leave in the first second.
+const MOST_SLOWED: u32 = 2;
+const MOST_PROBES: u32 = 8;
 
 /// How far a call has come.
 #[derive(Clone, Debug)]
@@ -26,17 +34,30 @@ pub(super) struct Call {
     deadline: Option<Deadline>,
     attempts: u32,
     retries: u32,
+    /// The end of the last backoff step. Until then, attempts that a throttle paces count as the same retry.
+    step_until: Option<Instant>,
+    /// The attempts within it.
+    in_step: u32,
     waited: Duration,
     /// Whether the one attempt that a replaced token allows has been made.
     used_replaced_token: bool,
 }
 
-/// The time between a failing response and the next attempt. It is empty only for a replaced token: the steps of a backoff are
-/// never zero.
+/// The time between a failing response and the next attempt. It is empty for a replaced token, and where a throttle inside waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pause {
     pub(super) begin: Instant,
     pub(super) end: Instant,
+    counts: Counts,
+}
+
+/// What an attempt counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    ReplacedToken,
+    Retry,
+    /// Part of the last retry.
+    Nothing,
 }
 
 // === impl Call ===
@@ -54,6 +75,8 @@ impl Call {
             deadline,
             attempts: 1,
             retries: 0,
+            step_until: None,
+            in_step: 0,
             waited: Duration::ZERO,
             used_replaced_token: false,
         }
@@ -91,10 +114,11 @@ impl Call {
         rewind: impl FnOnce() -> Option<T>,
     ) -> Option<(Pause, T)> {
         let now = self.settings.clock.now();
+        let paced = ambient::take_paced().filter(|_| failure.asks_to_slow_down());
         let pause = if !self.used_replaced_token && token_was_replaced(result) {
             self.resend_at_once(eligibility, now)
         } else {
-            self.retry(failure, eligibility, now)
+            self.retry(failure, eligibility, paced, now)
         };
         let retry =
             pause.and_then(|pause| Ok((pause, rewind().ok_or(Stopped::BodyNotReplayable)?)));
@@ -131,19 +155,31 @@ impl Call {
         if self.deadline.is_some_and(|deadline| deadline.remaining(now).is_zero()) {
             return Err(Stopped::Deadline);
         }
-        Ok(Pause { begin: now, end: now })
+        Ok(Pause { begin: now, end: now, counts: Counts::ReplacedToken })
     }
 
+    /// A retry. Where a throttle inside has seen that the attempt was rate limited, the next one waits there and not here.
     fn retry(
-        &self,
+        &mut self,
         failure: &Classification,
         eligibility: Eligibility,
+        paced: Option<Paced>,
         now: Instant,
     ) -> Result<Pause, Stopped> {
-        let config = self.endpoint().config();
+        let most = if paced == Some(Paced::Closed) { MOST_PROBES } else { MOST_SLOWED };
+        let is_in_step =
+            failure.pause().is_none() && self.step_until.is_some_and(|until| now < until);
+        let is_same = paced.is_some() && is_in_step && self.in_step < most;
+        // After too many attempts in a step, the next one waits here.
+        let paced = paced.is_some() && (is_same || !is_in_step);
+        let retries = self.retries - u32::from(is_same);
+        let endpoint = self.endpoint();
+        let config = endpoint.config();
+        let step = config.backoff.step(retries);
         let progress = Progress {
             repeatable: config.idempotent || eligibility.repeatable,
-            retries: self.retries,
+            paced,
+            retries,
             remaining: self.deadline.map(|deadline| deadline.remaining(now)),
             jitter: jitter::draw(),
         };
@@ -156,16 +192,25 @@ impl Call {
         if cost == Cost::One && !self.settings.budget.withdraw() {
             return Err(Stopped::Budget);
         }
-        Ok(Pause { begin: now, end })
+        if !paced {
+            return Ok(Pause { begin: now, end, counts: Counts::Retry });
+        }
+        if is_same {
+            return Ok(Pause { begin: now, end: now, counts: Counts::Nothing });
+        }
+        self.in_step = 0;
+        self.step_until = now.checked_add(step).map(|until| until.max(end));
+        Ok(Pause { begin: now, end: now, counts: Counts::Retry })
     }
 
     fn count(&mut self, pause: Pause) {
-        if pause.is_empty() {
-            self.used_replaced_token = true;
-        } else {
-            self.retries += 1;
-            self.waited = self.waited.saturating_add(pause.length());
+        match pause.counts {
+            Counts::ReplacedToken => self.used_replaced_token = true,
+            Counts::Retry => self.retries += 1,
+            Counts::Nothing => {}
         }
+        self.in_step = self.in_step.saturating_add(1);
+        self.waited = self.waited.saturating_add(pause.length());
     }
 
     pub(super) const fn deadline(&self) -> Option<Deadline> {

@@ -20,7 +20,8 @@ impl RetryConfig {
     /// Ninety seconds: the longest wait for a quota per minute, with room for jitter.
     pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(90);
 
-    /// Sets the number of attempts after the first, at most. With 0 a request is sent again only for a replaced token, which is no
+    /// Sets the number of retries after the first attempt, at most. Where a [`ThrottleLayer`](crate::ThrottleLayer) inside makes them
+    /// wait, up to eight attempts within the time of one backoff step count as one retry. With 0 a request is sent again only for a replaced token, which is no
     /// retry; [`NoRetry`](crate::extensions::NoRetry) forbids that too.
     #[must_use]
     pub const fn max_retries(mut self, max_retries: u32) -> Self {

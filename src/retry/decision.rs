@@ -15,6 +15,8 @@ use crate::{
 pub struct Progress {
     /// Whether a second execution does no harm.
     pub repeatable: bool,
+    /// Whether a throttle inside makes the next attempt wait: only what the server asked for bounds the wait, and no backoff.
+    pub paced: bool,
     /// The retries so far.
     pub retries: u32,
     /// The time to the deadline, if there is one.
@@ -36,7 +38,7 @@ pub struct Retry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "not public")]
 pub enum Cost {
-    /// Nothing: the request was rate limited, and the wait is obeyed.
+    /// Nothing: the server asked to slow down, and that is obeyed.
     Free,
     /// One retry: the server or the connection failed.
     One,
@@ -60,8 +62,8 @@ pub fn decide(
     if progress.retries >= config.max_retries {
         return Err(Stopped::MaxRetries);
     }
-    let step = config.backoff.step(progress.retries);
-    let least = failure.retry_after().unwrap_or_default().max(step);
+    let step = if progress.paced { Duration::ZERO } else { config.backoff.step(progress.retries) };
+    let least = failure.pause().unwrap_or_default().max(step);
     if least > config.max_wait {
         return Err(Stopped::MaxWait);
     }
@@ -80,7 +82,6 @@ fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
     use ErrorClass as Class;
 
     let status = failure.status();
-    let has_retry_after = failure.rate_limit().is_some_and(|limit| limit.retry_after().is_some());
     match failure.class() {
         // The request was not carried out, or never sent.
         Class::RateLimited | Class::Throttled => Ok(Cost::Free),
@@ -89,11 +90,8 @@ fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
         Class::Unavailable if status == Some(StatusCode::TOO_EARLY) => Ok(Cost::One),
         // The server does not support it, now or later.
         Class::Unavailable if never_supported(status) => Err(Stopped::Final),
-        Class::Unavailable
-            if has_retry_after && status == Some(StatusCode::SERVICE_UNAVAILABLE) =>
-        {
-            Ok(Cost::One)
-        }
+        Class::Unavailable if failure.asks_to_slow_down() => Ok(Cost::Free),
+        Class::Interrupted if repeatable && failure.asks_to_slow_down() => Ok(Cost::Free),
         // The request may have been carried out.
         Class::Unavailable | Class::Timeout | Class::Interrupted if repeatable => Ok(Cost::One),
         Class::Unavailable | Class::Timeout | Class::Interrupted => Err(Stopped::NotRepeatable),

@@ -12,7 +12,10 @@ use tower_service::Service;
 
 use super::{call::Call, saved::Saved, wait::Wait};
 use crate::{
-    BoxError, body::ReplayableBody, classify::Classification, extensions::ambient::held_back,
+    BoxError,
+    body::ReplayableBody,
+    classify::Classification,
+    extensions::ambient::{held_back, take_paced},
     ready::ReadyWait,
 };
 
@@ -72,6 +75,8 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::InFlight { inner } => {
+                    // What an earlier call left behind does not count.
+                    take_paced();
                     let mut polled = inner.poll(cx);
                     let failure = match &mut polled {
                         Poll::Ready(Ok(response)) => match this.call.classify(response) {

@@ -44,7 +44,8 @@ impl RetryOnRateLimit {
         Self::default()
     }
 
-    /// Sets the number of attempts after the first, at most. With 0 a request is sent again only for a replaced token, which is no
+    /// Sets the number of retries after the first attempt, at most. Where a [`ThrottleLayer`](crate::ThrottleLayer) inside makes them
+    /// wait, up to eight attempts within the time of one backoff step count as one retry. With 0 a request is sent again only for a replaced token, which is no
     /// retry; [`NoRetry`](crate::extensions::NoRetry) forbids that too.
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.base(|config| config.max_retries(max_retries))

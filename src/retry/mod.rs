@@ -46,8 +46,10 @@
 //! | response or error | repeatable requests | others | least wait | budget |
 //! |---|---|---|---|---|
 //! | `RateLimited`, `Throttled` | retried | retried: it was not carried out | `Retry-After`, else backoff | free |
-//! | `Unavailable` with `Retry-After` | retried | retried on 503, else returned | `Retry-After` | one |
+//! | 503 and 529 with `Retry-After` | retried | retried: it was not carried out | `Retry-After` | free |
 //! | `Unavailable` by 425 | retried | retried: it was not carried out | `Retry-After`, else backoff | one |
+//! | HTTP/2's `ENHANCE_YOUR_CALM` | retried | returned: it may have been carried out | backoff | free |
+//! | other `Unavailable` with `Retry-After` | retried | returned: it may have been carried out | `Retry-After` | one |
 //! | `Unavailable`, `Timeout`, `Interrupted` | retried | returned: it may have been carried out | backoff | one |
 //! | `Connect` | retried | retried: it was never sent | backoff | one |
 //! | 501, 505 | returned | returned | | |
@@ -70,9 +72,15 @@
 //! API that counts by the second the default cap of 30 s is too long: set it to one or two windows, by
 //! `backoff(Backoff::exponential(first, cap))`.
 //!
+//! Where a [`ThrottleLayer`](crate::ThrottleLayer) inside has seen that the attempt was rate limited, the next attempt waits in its
+//! queue and nowhere else, unless it does not hold the request for as long as the server has asked: then the retry layer waits. Within
+//! the time of one backoff step two attempts count as one retry, or eight if they are probes of a server that accepts nothing. After
+//! these, the retry layer waits a backoff step before the next.
+//!
 //! A wait that would pass [`max_wait`](RetryOnRateLimit::max_wait) or the [`Deadline`](crate::extensions::Deadline) is not
 //! begun, and a wait that has begun is never shortened: the response is returned at once, and its [`RetryOutcome`] says how long to
-//! wait. Retries after failures, unlike those after rate limits, are withdrawn from a [budget](RetryBudget) that all calls share.
+//! wait. Retries after failures, unlike those after a server asked to slow down, are withdrawn from a [budget](RetryBudget) that all
+//! calls share.
 //!
 //! ```text
 //!               call

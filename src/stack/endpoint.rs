@@ -99,7 +99,7 @@ impl EndpointConfig {
         self.call_timeout(move |config| config.limit(limit))
     }
 
-    /// Sets the largest number of attempts after the first.
+    /// Sets the largest number of retries, as [`RetryConfig::max_retries`](crate::retry::RetryConfig::max_retries) counts them.
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.retry(move |config| config.max_retries(max_retries))
     }

@@ -12,12 +12,15 @@ use super::{
     layer::Shared,
     limiter::{Observation, Permit},
     outcome::AttemptOutcome,
-    queue::{Notified, Position},
+    queue::{Notified, Patience, Position, TooLate},
     routes::Route,
 };
 use crate::{
     endpoint::Endpoint,
-    extensions::{Priority, ambient},
+    extensions::{
+        Priority,
+        ambient::{self, Paced},
+    },
     headers::Bucket,
     metrics::Meter,
 };
@@ -28,8 +31,7 @@ use crate::{
 pub(super) struct Admission {
     shared: Arc<Shared>,
     at: Indexes,
-    /// The route, where the server names buckets or may do so.
-    route: Option<Box<Route>>,
+    route: Route,
     stage: Stage,
     meter: Meter,
 }
@@ -59,8 +61,8 @@ enum Stage {
 #[derive(Debug)]
 pub(super) enum PermitPoll {
     Ready,
-    /// The permit comes too late: at this moment, if that is known.
-    TooLate(Option<Instant>),
+    /// The permit comes too late.
+    TooLate(TooLate),
     /// Poll again when woken, and at this moment if there is one.
     Pending(Option<Instant>),
 }
@@ -77,8 +79,10 @@ impl Admission {
     ) -> Option<Self> {
         let part = Part::of(endpoint);
         let key = Key::of_origin(request.uri(), request.headers(), part);
-        let route = || Route::new(request.method(), endpoint.pattern(), request.uri().path());
-        Self::enter(shared, &key, route, Meter::of(endpoint))
+        let route = Route::new(request.method(), endpoint.pattern(), request.uri().path());
+        let marked = request.extensions().get::<Priority>().copied();
+        let priority = marked.unwrap_or(endpoint.config().default_priority());
+        Self::enter(shared, &key, route, priority, Meter::of(endpoint))
     }
 
     /// Enters a request at the quota that `key_fn` names, else at that of its origin.
@@ -94,8 +98,10 @@ impl Admission {
             Some(owner) => Key::of_owner(owner, part),
             None => Key::of_origin(&head.uri, &head.headers, part),
         };
-        let route = || Route::new(&head.method, endpoint.pattern(), head.uri.path());
-        let admission = Self::enter(shared, &key, route, Meter::of(endpoint));
+        let route = Route::new(&head.method, endpoint.pattern(), head.uri.path());
+        let marked = head.extensions.get::<Priority>().copied();
+        let priority = marked.unwrap_or(endpoint.config().default_priority());
+        let admission = Self::enter(shared, &key, route, priority, Meter::of(endpoint));
         drop(key);
         (Request::from_parts(head, body), admission)
     }
@@ -104,17 +110,24 @@ impl Admission {
     fn enter(
         shared: &Arc<Shared>,
         key: &Key<'_>,
-        route: impl FnOnce() -> Route,
+        route: Route,
+        priority: Priority,
         meter: Meter,
     ) -> Option<Self> {
         let now = ambient::call_began().unwrap_or_else(|| shared.clock.now());
         // The effects may panic, so the admission that releases the slots is made before they run.
         Keys::with(shared, now, |table| {
-            let key = table.enter(key)?;
-            let route = table.slot(key).distinguishes_routes().then(|| Box::new(route()));
-            let bucket = route.as_ref().and_then(|route| table.enter_bucket(key, route));
-            let slot = bucket.unwrap_or(key);
-            let stage = table.slot(slot).acquire(now).map_or(Stage::Arrived, Stage::Admitted);
+            let mut key = table.enter(key)?;
+            let bucket = table.enter_bucket(key, &route);
+            let mut slot = bucket.unwrap_or(key);
+            let mut permit = table.slot(slot).acquire(priority, now);
+            if permit.is_none() && slot == key {
+                if let Some(other) = table.move_on(key, route.finest()) {
+                    (key, slot) = (other, other);
+                    permit = table.slot(slot).acquire(priority, now);
+                }
+            }
+            let stage = permit.map_or(Stage::Arrived, Stage::Admitted);
             let at = Indexes { key, slot };
             Some(Self { shared: Arc::clone(shared), at, route, stage, meter })
         })
@@ -124,9 +137,9 @@ impl Admission {
         matches!(self.stage, Stage::Admitted(_))
     }
 
-    /// Keeps the route of a request that must wait: its bucket may be named meanwhile.
-    pub(super) fn keep_route(&mut self, route: impl FnOnce() -> Route) {
-        self.route.get_or_insert_with(|| Box::new(route()));
+    /// The route by which its response time is judged.
+    pub(super) fn route(&self) -> u64 {
+        self.route.finest()
     }
 
     pub(super) const fn meter(&self) -> &Meter {
@@ -142,29 +155,21 @@ impl Admission {
         Keys::with(&self.shared, now, |table| Arc::clone(table.slot(self.at.slot).name.shown()))
     }
 
-    /// The average round trip of the key's requests; zero if it is not known.
-    pub(super) fn round_trip(&self, now: Instant) -> Duration {
-        let known =
-            Keys::with(&self.shared, now, |table| table.slot(self.at.slot).quota.round_trip());
-        known.unwrap_or_default()
-    }
-
     /// Asks for a permit, in the queue.
     pub(super) fn poll_permit(
         &mut self,
         now: Instant,
-        priority: Priority,
-        deadline: Option<Instant>,
+        patience: Patience,
         waker: &Waker,
     ) -> PermitPoll {
-        let (at, stage, route) = (&mut self.at, &mut self.stage, self.route.as_deref());
+        let (at, stage, route) = (&mut self.at, &mut self.stage, &self.route);
         Keys::with(&self.shared, now, |table| {
-            if let Some(route) = route.filter(|_| at.slot == at.key) {
+            if at.slot == at.key {
                 change_queue(table, at, stage, route);
             }
             let mut slot = table.slot_mut(at.slot);
             let position = match stage {
-                Stage::Arrived => slot.join(priority, deadline, waker),
+                Stage::Arrived => slot.join(patience, waker),
                 Stage::Queued(position) => *position,
                 Stage::Admitted(_) | Stage::InFlight(_) | Stage::Done => return PermitPoll::Ready,
             };
@@ -174,9 +179,9 @@ impl Admission {
                     *stage = Stage::Admitted(permit);
                     PermitPoll::Ready
                 }
-                Some(Notified::TooLate(next)) => {
+                Some(Notified::TooLate(why)) => {
                     *stage = Stage::Arrived;
-                    PermitPoll::TooLate(next)
+                    PermitPoll::TooLate(why)
                 }
                 None => PermitPoll::Pending(slot.wait(position, waker)),
             }
@@ -197,20 +202,24 @@ impl Admission {
         if outcome.is_rate_limited() {
             self.meter.rate_limited();
         }
-        self.leave(outcome);
+        if let Some(how) = self.leave(outcome) {
+            ambient::will_pace(how);
+        }
     }
 
-    fn leave(&mut self, outcome: &AttemptOutcome<'_>) {
+    /// Returns how the next attempt is paced, if this one was rate limited.
+    fn leave(&mut self, outcome: &AttemptOutcome<'_>) -> Option<Paced> {
         let stage = mem::replace(&mut self.stage, Stage::Done);
         if let Stage::Done = stage {
-            return;
+            return None;
         }
         let now = self.shared.clock.now();
         // A subscriber is foreign code, so it is asked before the lock is taken.
         let is_logged = outcome.may_show_limit() && events::learning_is_logged();
         Keys::with(&self.shared, now, |table| {
+            let mut paced = None;
             match stage {
-                Stage::InFlight(permit) => self.report(table, permit, outcome, is_logged),
+                Stage::InFlight(permit) => paced = self.report(table, permit, outcome, is_logged),
                 Stage::Admitted(permit) => table.slot_mut(self.at.slot).release(permit),
                 Stage::Queued(position) => table.slot_mut(self.at.slot).leave(position),
                 Stage::Arrived | Stage::Done => {}
@@ -219,7 +228,8 @@ impl Admission {
             if self.at.key != self.at.slot {
                 table.release(self.at.key);
             }
-        });
+            paced
+        })
     }
 
     /// Reports the outcome to the quota that gave the permit, and to the one that the request was counted against.
@@ -230,26 +240,40 @@ impl Admission {
         permit: Permit,
         outcome: &AttemptOutcome<'_>,
         is_logged: bool,
-    ) {
+    ) -> Option<Paced> {
+        let resolved;
+        let mut outcome = outcome;
+        if let AttemptOutcome::Response(seen, bucket) = outcome {
+            if table.slot(self.at.slot).quota.is_limit(seen) {
+                resolved = AttemptOutcome::Response(as_limit(seen), *bucket);
+                outcome = &resolved;
+            }
+        }
         if let AttemptOutcome::Response(seen, bucket) = outcome {
             if let Some(elsewhere) = self.counted_elsewhere(table, seen, *bucket) {
-                table.slot_mut(elsewhere).on_counted_here(permit.sent(), seen, is_logged);
-                return table.slot_mut(self.at.slot).on_counted_elsewhere(permit, seen);
+                table.slot_mut(elsewhere).on_counted_here(
+                    permit.sent(),
+                    self.route(),
+                    seen,
+                    is_logged,
+                );
+                table.slot_mut(self.at.slot).on_counted_elsewhere(permit, seen);
+                return paces(table, elsewhere, seen);
             }
         }
         let mut slot = table.slot_mut(self.at.slot);
         match outcome {
             AttemptOutcome::Accepted => {
-                slot.slot.had_no_bucket = true;
-                slot.on_response(permit, &Observation::ACCEPTED, false);
+                slot.on_response(permit, self.route(), &Observation::ACCEPTED, false);
             }
-            AttemptOutcome::Response(seen, bucket) => {
-                slot.slot.had_no_bucket |= bucket.is_none();
-                slot.on_response(permit, seen, is_logged);
+            AttemptOutcome::Response(seen, _) => {
+                slot.on_response(permit, self.route(), seen, is_logged);
+                return paces(table, self.at.slot, seen);
             }
             AttemptOutcome::Unsent => slot.on_unsent(permit),
-            AttemptOutcome::Lost => slot.on_lost(permit),
+            AttemptOutcome::Lost => slot.on_lost(permit, self.route()),
         }
+        None
     }
 
     /// The slot that the request was counted against, if it is another one. A block of all buckets is passed on to all of them.
@@ -261,17 +285,19 @@ impl Admission {
     ) -> Option<usize> {
         let wait = seen.retry_after.filter(|_| seen.rate_limited);
         let counted_at = match (bucket, wait) {
-            (Some(Bucket::Named(name)), _) => {
-                table.name_bucket(self.at, self.route.as_deref(), name)
-            }
+            (Some(Bucket::Named(name)), _) => table.name_bucket(self.at, &self.route, name),
             // A rate limit without a bucket comes from something that does not know of buckets.
-            (Some(Bucket::Global), Some(wait)) | (None, Some(wait)) => {
-                table.block_all(self.at.key, wait);
-                Some(self.at.key)
-            }
-            _ => None,
+            (Some(Bucket::Global), Some(wait)) => self.block_all(table, wait),
+            (None, Some(wait)) if table.names_buckets(self.at.key) => self.block_all(table, wait),
+            _ => table.attribute(self.at, self.route(), seen),
         };
         counted_at.filter(|index| *index != self.at.slot)
+    }
+
+    fn block_all(&self, table: &mut Table<'_>, wait: Duration) -> Option<usize> {
+        table.holds_all(self.at.key);
+        table.block_all(self.at.key, wait);
+        Some(self.at.key)
     }
 }
 
@@ -280,17 +306,48 @@ impl Drop for Admission {
     fn drop(&mut self) {
         // Mostly its response has come.
         if !matches!(self.stage, Stage::Done) {
-            self.leave(&AttemptOutcome::Lost);
+            let _ = self.leave(&AttemptOutcome::Lost);
         }
     }
 }
 
-/// Moves a request to the end of its bucket's queue, if a response has named its bucket since it arrived.
+/// How the next attempt is paced by this slot, if this one was rate limited.
+fn paces(table: &mut Table<'_>, slot: usize, seen: &Observation) -> Option<Paced> {
+    let now = table.now();
+    seen.rate_limited.then(|| table.slot(slot).quota.paces(seen.retry_after, now)).flatten()
+}
+
+/// The same response as a rejection by the exhausted counter.
+fn as_limit(seen: &Observation) -> Observation {
+    let mut seen = Observation { rate_limited: true, ..*seen };
+    let shown = seen.ambiguous.take();
+    let others = seen.readings.into_iter().flatten();
+    let mut readings = shown.into_iter().chain(others).collect::<Vec<_>>().into_iter();
+    seen.readings = std::array::from_fn(|_| readings.next());
+    seen
+}
+
+/// Moves a request to the end of its bucket's queue, if responses have shown since it arrived where it is counted.
 fn change_queue(table: &mut Table<'_>, at: &mut Indexes, stage: &mut Stage, route: &Route) {
+    let is_waiting = match *stage {
+        Stage::Queued(position) => !table.slot(at.key).queue.was_notified(position),
+        _ => true,
+    };
+    if is_waiting && table.slot(at.key).scope.is_of_other(route.finest()) {
+        // Where there is no room for another slot, it keeps its position: to leave it would wake another, which would do the same.
+        if let Some(other) = table.move_on(at.key, route.finest()) {
+            leave_queue(table, at.key, stage);
+            *at = Indexes { key: other, slot: other };
+        }
+    }
     let Some(bucket) = table.enter_bucket(at.key, route) else { return };
+    leave_queue(table, at.key, stage);
+    at.slot = bucket;
+}
+
+fn leave_queue(table: &mut Table<'_>, slot: usize, stage: &mut Stage) {
     if let Stage::Queued(position) = *stage {
-        table.slot_mut(at.key).leave(position);
+        table.slot_mut(slot).leave(position);
         *stage = Stage::Arrived;
     }
-    at.slot = bucket;
 }

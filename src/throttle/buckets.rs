@@ -22,12 +22,7 @@ impl Table<'_> {
 
     /// A response has named the bucket of its request; from then on routes are distinguished. Returns the bucket's index, `None` if
     /// there is no room.
-    pub(super) fn name_bucket(
-        &mut self,
-        at: Indexes,
-        route: Option<&Route>,
-        name: &str,
-    ) -> Option<usize> {
+    pub(super) fn name_bucket(&mut self, at: Indexes, route: &Route, name: &str) -> Option<usize> {
         // Most responses name the same bucket as the one before.
         if self.slot(at.slot).bucket.as_ref().is_some_and(|bucket| **bucket == *name) {
             return Some(at.slot);
@@ -35,10 +30,14 @@ impl Table<'_> {
         let name = Arc::from(name);
         let bucket = self.find_bucket(at.key, &name)?;
         let routes = self.slot(at.key).routes.get_or_insert_default();
-        if let Some(route) = route {
-            routes.learn(route, &name);
-        }
+        routes.named = true;
+        routes.learn(route, &name);
         Some(bucket)
+    }
+
+    /// Whether the server has named a bucket of this key.
+    pub(super) fn names_buckets(&mut self, key: usize) -> bool {
+        self.slot(key).routes.as_ref().is_some_and(|routes| routes.named)
     }
 
     /// Blocks a key and all its buckets.
@@ -52,7 +51,7 @@ impl Table<'_> {
         }
     }
 
-    fn find_bucket(&mut self, key: usize, name: &Arc<str>) -> Option<usize> {
+    pub(super) fn find_bucket(&mut self, key: usize, name: &Arc<str>) -> Option<usize> {
         let owner = self.slot(key).name.hash();
         let hash = self.random().hash_one((owner, &**name));
         let found = self.index_of(hash);

@@ -40,7 +40,7 @@ pub(super) enum Part<'a> {
 pub(super) type KeyFn = Arc<dyn Fn(&Parts) -> Option<Cow<'_, str>> + Send + Sync>;
 
 /// A key, as it is kept and shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KeyName {
     hash: u64,
     shown: Arc<str>,
@@ -49,7 +49,7 @@ pub(super) struct KeyName {
 
 /// How a key was spelled when it was first seen. The next request mostly spells it the same, and comparing text is cheaper than
 /// parsing it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Spelling {
     scheme: Option<Box<str>>,
     owner: Box<str>,
@@ -93,6 +93,11 @@ impl<'a> Key<'a> {
         }
         self.part.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Whether it was configured for some endpoints.
+    pub(super) fn is_part(&self) -> bool {
+        self.part != Part::Whole
     }
 
     /// The scheme, if the owner is an origin, and the owner, as they are spelled.

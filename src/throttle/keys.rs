@@ -48,9 +48,9 @@ pub(super) struct Table<'a> {
     effects: &'a mut Effects,
 }
 
-/// A hasher of keys that are hashes already.
+/// A hasher of what is a hash already.
 #[derive(Debug, Default)]
-struct IsHash(u64);
+pub(super) struct IsHash(u64);
 
 // === impl Keys ===
 
@@ -68,6 +68,24 @@ impl Keys {
         drop(slots);
         effects.run(shared.endpoints.stack());
         updated
+    }
+
+    /// Forgets the limits of the key that is shown like this, and of its buckets. Returns whether it is known.
+    pub(super) fn forget(&self, shown: &str, now: Instant) -> bool {
+        let mut effects = Effects::default();
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = false;
+        for slot in &mut slots.slots {
+            let bucket = slot.name.shown().strip_prefix(shown);
+            if !bucket.is_some_and(|bucket| bucket.is_empty() || bucket.starts_with(" [")) {
+                continue;
+            }
+            found = true;
+            SlotMut { slot, effects: &mut effects, now, asking: None }.forget();
+        }
+        drop(slots);
+        effects.run(None);
+        found
     }
 
     /// Reads every slot, in no order.
@@ -119,6 +137,16 @@ impl Table<'_> {
         SlotMut { slot, effects: &mut *self.effects, now: self.now, asking: None }
     }
 
+    pub(super) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Gives a slot another name. Its old one stays that of the slot which was inserted for it.
+    pub(super) fn rename(&mut self, index: usize, name: KeyName) {
+        self.slots.indexes.insert(name.hash(), index);
+        self.slots.slots[index].name = name;
+    }
+
     pub(super) const fn random(&self) -> &RandomState {
         &self.slots.random
     }
@@ -130,7 +158,11 @@ impl Table<'_> {
     /// Puts a new key in the slot of one without users.
     pub(super) fn replace(&mut self, index: usize, name: KeyName) -> usize {
         let Slots { slots, indexes, .. } = &mut *self.slots;
-        indexes.remove(&slots[index].name.hash());
+        let old = slots[index].name.hash();
+        // A slot that was split off and forgotten has the name of one that is in use.
+        if indexes.get(&old) == Some(&index) {
+            indexes.remove(&old);
+        }
         indexes.insert(name.hash(), index);
         slots[index] = Slot::new(name, self.shared.new_quota());
         index
@@ -144,7 +176,7 @@ impl Table<'_> {
             self.slots.indexes.insert(name.hash(), index);
             self.slots.slots.push(Slot::new(name, self.shared.new_quota()));
             index
-        } else if let Some(index) = self.slots.least_recently_used() {
+        } else if let Some(index) = self.slots.least_recently_used(self.now) {
             self.replace(index, name)
         } else {
             if !self.slots.is_full {
@@ -159,24 +191,43 @@ impl Table<'_> {
 
     fn find(&mut self, key: &Key<'_>) -> Option<usize> {
         let hash = key.hash(self.random());
-        self.index_of(hash).or_else(|| self.insert(KeyName::of(key, hash)))
+        if let found @ Some(_) = self.index_of(hash) {
+            return found;
+        }
+        let index = self.insert(KeyName::of(key, hash))?;
+        self.slots.slots[index].scope.is_configured = key.is_part();
+        Some(index)
     }
 }
 
 // === impl Slots ===
 
 impl Slots {
-    /// A slot without users, about the least recently used: the clock's hand takes the first that was not used since it passed.
-    fn least_recently_used(&mut self) -> Option<usize> {
+    /// Whether a key is blocked, or one of its buckets: without the key's slot, nothing leads to them.
+    fn is_blocked(&self, index: usize, now: Instant) -> bool {
+        let is_held = |slot: &Slot| slot.quota.blocked_until().is_some_and(|until| until > now);
+        let slot = &self.slots[index];
+        let buckets = slot.routes.as_ref().map_or(&[][..], |routes| &routes.buckets);
+        let mut indexes = buckets.iter().filter_map(|hash| self.indexes.get(hash));
+        is_held(slot) || indexes.any(|index| is_held(&self.slots[*index]))
+    }
+
+    /// A slot without users, about the least recently used: the clock's hand takes the first that was not used since it passed. One that
+    /// the server has blocked is taken if there is no other.
+    fn least_recently_used(&mut self, now: Instant) -> Option<usize> {
         if self.busy >= self.slots.len() {
             return None;
         }
-        for _ in 0..2 * self.slots.len() {
-            let index = self.hand;
-            self.hand = (self.hand + 1) % self.slots.len();
-            let slot = &mut self.slots[index];
-            if slot.users == 0 && !std::mem::take(&mut slot.was_used) {
-                return Some(index);
+        for round in 0..3 {
+            for _ in 0..self.slots.len() {
+                let index = self.hand;
+                self.hand = (self.hand + 1) % self.slots.len();
+                let slot = &mut self.slots[index];
+                let was_used = std::mem::take(&mut slot.was_used);
+                let is_idle = slot.users == 0 && !was_used;
+                if is_idle && (round == 2 || !self.is_blocked(index, now)) {
+                    return Some(index);
+                }
             }
         }
         None

@@ -9,7 +9,7 @@ use crate::{
     classify::{Classifier, Preset},
     clock::Clock,
     endpoint::Endpoints,
-    jitter, metrics,
+    metrics,
 };
 
 /// Queues requests until the server will accept them: at its limit, and not beyond.
@@ -172,7 +172,7 @@ impl<S> Layer<S> for ThrottleLayer {
 impl Shared {
     /// The quota of a new key.
     pub(super) fn new_quota(&self) -> Quota {
-        Quota::new().max_block(self.max_block).seed(jitter::draw().to_bits())
+        Quota::new().max_block(self.max_block)
     }
 }
 

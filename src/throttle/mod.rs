@@ -57,8 +57,8 @@
 //! and `x-ratelimit-scope: global` for all of them), GitHub in `x-ratelimit-resource`. Each bucket has its own quota
 //! within its key. A response that names a bucket is counted there, and later requests on the same route count against the same
 //! bucket. A *route* is the method and the endpoint's pattern, or without a pattern the first segment of the path (up to five segments,
-//! if responses on one route name different buckets). A 429 that names no bucket, or says that it is global,
-//! blocks the whole key. A key keeps 64 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).
+//! if responses on one route name different buckets). A 429 that says it is global, or
+//! names no bucket where others do, blocks the whole key. A key keeps 512 routes and 64 buckets; each bucket counts towards [`max_keys`](ThrottleLayer::max_keys).
 //!
 //! A response is rate limited if an [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) inside says so, or else the
 //! [classifier](ThrottleLayer::classifier). An error that says the request never left (a refused connection, no token) returns its
@@ -67,11 +67,25 @@
 //! [How the throttle finds the limit](https://docs.rs/crate/tower-heed/latest/source/docs/throttle.md) says what it learns from the
 //! responses and how close it comes.
 //!
+//! # Whose limit it is
+//!
+//! Where the server names no bucket, a limit holds the route whose response showed it: here the method and the endpoint's pattern, or
+//! up to five segments of the path, in which all identifiers are alike. It holds all routes of the key
+//!
+//! * once another route shows the same counter, or is rejected within a minute of the first without a counter;
+//! * where the server says so, or the quota was configured by [`own_quota`](ThrottleConfig::own_quota) or
+//!   [`shared`](ThrottleConfig::shared).
+//!
+//! A request on a route that never showed the limit is sent, and its response shows whether it counts there. An exhausted counter
+//! on a 401, a 403, a 404 or another response that denies the caller holds nothing.
+//!
 //! # The queue
 //!
-//! Without a permit a request is queued, the highest [`Priority`](crate::extensions::Priority) first and in order of arrival within a
-//! priority. **While several priorities are queued, three of four permits go to the highest, and the fourth to the request that has
-//! waited longest**: a login passes a bulk job, and the bulk job still proceeds.
+//! Without a permit a request is queued: the highest [`Priority`](crate::extensions::Priority) first, and within a priority the earliest
+//! deadline that can still be met. **While several priorities are queued, three of four permits go to the highest, and the fourth to the
+//! request that has waited longest**: a login passes a bulk job, and the bulk job still proceeds. Once a request of
+//! [`Priority::High`](crate::extensions::Priority::High) was seen, the last tenth of each window is kept for others like it, and
+//! released bit by bit until the window ends.
 //!
 //! ```text
 //!   call ──── a permit is available, and the queue is empty ─────────────────────┐
@@ -82,9 +96,14 @@
 //!     └─ the permit comes after the deadline or max_wait ──► Throttled, at once
 //! ```
 //!
-//! A queued request must get its permit two average round trips before its deadline; this reserve is at most half of its time. It fails
-//! at once if enough requests of its priority are queued ahead to use every permit before its deadline. That can only be computed for a
-//! window with known limit and length; otherwise the request is queued.
+//! A permit goes to a caller that lives to see the response, by the last response times of its route. Attempts that ran out of time
+//! count, and rejections do not. Callers that may be gone come last, and those for whom no recent response was fast enough fail, but
+//! for one attempt now and then that measures anew. A request also fails at once if the requests ahead use every permit before its
+//! deadline, when it arrives and whenever a limit is learned. That can only be computed for a window with known limit and length;
+//! otherwise the request is queued.
+//!
+//! While nothing is known of the limit, requests wait for the first response, but none for more than half of its time: then it is
+//! sent, up to sixteen until a response comes.
 //!
 //! One queued request has the timer. Each response, lost request or dropped waiter wakes the next request that has a permit. Nothing is
 //! polled in a loop, and no task is spawned.
@@ -105,7 +124,7 @@
 //! # Cost
 //!
 //! With a permit available: no allocation once the key is known, and two brief locks. The rate-limit headers are read outside of the
-//! lock. A queued request costs an allocation, and so does the route of each request where the server names buckets.
+//! lock. A queued request costs an allocation.
 //!
 //! # Readiness
 //!
@@ -129,7 +148,7 @@
 //! # Ordering
 //!
 //! * [`RetryOnRateLimit`](crate::RetryOnRateLimit) goes **outside**: each attempt takes its own permit, and a rate-limited one goes to the
-//!   end of the queue. One 429 is waited out once: the retry's wait and the throttle's run at the same time. A
+//!   end of the queue. One 429 is waited out once, in the queue: the retry adds no backoff of its own. A
 //!   [`Throttled`](crate::ErrorKind::Throttled) request is retried within the retry's own bounds.
 //! * A [`TimeoutLayer`](crate::TimeoutLayer) **outside** bounds the queue wait too, and its deadline prevents hopeless waits; one
 //!   **inside** bounds the attempt. Have one inside: without it, a hanging request delays others for at most a second, but stays counted as in flight.
@@ -173,6 +192,7 @@ mod events;
 mod future;
 mod key;
 mod keys;
+mod latency;
 mod layer;
 pub(crate) mod limiter;
 #[cfg(all(test, tower_heed_loom))]
@@ -181,6 +201,7 @@ mod outcome;
 mod queue;
 mod queued;
 mod routes;
+mod scope;
 mod service;
 mod slot;
 mod snapshot;

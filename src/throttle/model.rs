@@ -22,6 +22,7 @@ use super::{
     layer::Shared,
     limiter::{Observation, Reading},
     outcome::AttemptOutcome,
+    queue::Patience,
 };
 use crate::headers::Bucket;
 
@@ -50,7 +51,10 @@ impl World {
             return Poll::Ready(());
         }
         let now = self.shared.clock.now();
-        match admission.poll_permit(now, Default::default(), None, cx.waker()) {
+        let until = now + std::time::Duration::from_secs(3_600);
+        let (priority, route) = Default::default();
+        let patience = Patience { priority, until, deadline: None, route };
+        match admission.poll_permit(now, patience, cx.waker()) {
             PermitPoll::Ready => Poll::Ready(()),
             PermitPoll::Pending(_) => Poll::Pending,
             PermitPoll::TooLate(_) => panic!("it has no deadline"),

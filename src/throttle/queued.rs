@@ -16,7 +16,7 @@ use super::{
     ThrottleConfig,
     admission::{Admission, PermitPoll},
     events,
-    routes::Route,
+    queue::{Patience, TooLate, later},
 };
 use crate::{
     BoxError, Error, ErrorKind,
@@ -41,16 +41,10 @@ pin_project! {
     }
 }
 
-/// The time reserved for the response of a queued request, in average round trips. With less it would most likely miss its deadline
-/// in flight, and its permit would be lost for the requests behind it.
-const RESERVED_ROUND_TRIPS: u32 = 2;
-
 /// How long a call can wait.
 struct Wait {
     priority: Priority,
     deadline: Option<Deadline>,
-    /// The part of the time until the deadline that is reserved for the response.
-    reserved: Duration,
     max_wait: Duration,
     endpoint: Option<Arc<str>>,
     /// When it began: at the first poll, since a future that is not polled waits for nothing.
@@ -65,21 +59,18 @@ impl<S, B> Queued<S, B> {
     pub(super) fn new(
         service: S,
         request: Request<B>,
-        mut admission: Admission,
+        admission: Admission,
         endpoint: &Endpoint<'_, ThrottleConfig>,
     ) -> Pin<Box<Self>> {
         let marked = request.extensions().get::<Priority>().copied();
         let wait = Wait {
             priority: marked.unwrap_or(endpoint.config().default_priority()),
             deadline: Deadline::of(&request),
-            reserved: Duration::ZERO,
             max_wait: endpoint.config().longest_wait(),
             endpoint: endpoint.shared_pattern(),
             since: None,
             counted: None,
         };
-        admission
-            .keep_route(|| Route::new(request.method(), endpoint.pattern(), request.uri().path()));
         let outgoing = Some((request, admission));
         Box::pin(Self { service, outgoing, wait, has_permit: false, timer: None })
     }
@@ -108,7 +99,8 @@ impl<S, B> Queued<S, B> {
             Poll::Ready(readied) => Some(readied),
             Poll::Pending => {
                 let now = admission.shared().clock.now();
-                ready!(this.wait.poll_end(now, this.timer.as_mut(), cx));
+                let end = this.wait.patience(admission, now).end();
+                ready!(Wait::poll_end(end, this.timer.as_mut(), cx));
                 None
             }
         };
@@ -117,8 +109,8 @@ impl<S, B> Queued<S, B> {
         // From here on an unused permit goes to the next request, whether this future is kept or not.
         let readied = readied.transpose().map_err(Into::into)?;
         let now = admission.shared().clock.now();
-        if readied.is_none() || this.wait.end(now).is_some_and(|end| end <= now) {
-            return Poll::Ready(Err(this.wait.error(&admission, now, None).into()));
+        if readied.is_none() || this.wait.patience(&admission, now).end() <= now {
+            return Poll::Ready(Err(this.wait.error(&admission, now, TooLate::default()).into()));
         }
         admission.send();
         Poll::Ready(Ok((this.service.call(request), admission)))
@@ -138,20 +130,20 @@ impl Wait {
         loop {
             let now = admission.shared().clock.now();
             self.begin(now, admission);
-            let end = self.end(now);
-            match admission.poll_permit(now, self.priority, end, cx.waker()) {
+            let patience = self.patience(admission, now);
+            match admission.poll_permit(now, patience, cx.waker()) {
                 // The permit came in time and was not taken in time.
-                PermitPoll::Ready if end.is_some_and(|end| end <= now) => {
+                PermitPoll::Ready if patience.end() <= now => {
                     self.finish(admission.meter(), now);
-                    return Poll::Ready(Err(self.error(admission, now, None)));
+                    return Poll::Ready(Err(self.error(admission, now, TooLate::default())));
                 }
                 PermitPoll::Ready => {
                     self.finish(admission.meter(), now);
                     return Poll::Ready(Ok(()));
                 }
-                PermitPoll::TooLate(next) => {
+                PermitPoll::TooLate(why) => {
                     self.finish(admission.meter(), now);
-                    return Poll::Ready(Err(self.error(admission, now, next)));
+                    return Poll::Ready(Err(self.error(admission, now, why)));
                 }
                 PermitPoll::Pending(None) => {
                     timer.set(None);
@@ -173,12 +165,10 @@ impl Wait {
 
     /// Ends with the time to wait, however late the permit came.
     fn poll_end(
-        &self,
-        now: Instant,
+        end: Instant,
         mut timer: Pin<&mut Option<Sleep>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let Some(end) = self.end(now) else { return Poll::Pending };
         match timer.as_mut().as_pin_mut() {
             Some(timer) if timer.deadline() == end => {}
             Some(timer) => timer.reset(end),
@@ -194,20 +184,16 @@ impl Wait {
         }
         self.since = Some(now);
         self.counted = Some(admission.meter().enter_queue());
-        if let Some(deadline) = self.deadline {
-            // Half of the time stays for the wait: responses may have become faster, and without an attempt that is never learned.
-            let half = deadline.remaining(now) / 2;
-            self.reserved = (admission.round_trip(now) * RESERVED_ROUND_TRIPS).min(half);
-        }
     }
 
-    /// When the wait ends at the latest.
-    fn end(&self, now: Instant) -> Option<Instant> {
-        let since = self.since.unwrap_or(now);
-        let longest = since.checked_add(self.max_wait);
-        let deadline = self.deadline.map(Deadline::instant);
-        let latest = deadline.map(|deadline| deadline.checked_sub(self.reserved).unwrap_or(since));
-        longest.into_iter().chain(latest).min()
+    /// How long the request can wait.
+    fn patience(&self, admission: &Admission, now: Instant) -> Patience {
+        Patience {
+            priority: self.priority,
+            until: later(self.since.unwrap_or(now), self.max_wait),
+            deadline: self.deadline.map(Deadline::instant),
+            route: admission.route(),
+        }
     }
 
     fn waited(&self, now: Instant) -> Duration {
@@ -221,9 +207,10 @@ impl Wait {
         events::record_wait(waited);
     }
 
-    fn error(&self, admission: &Admission, now: Instant, next: Option<Instant>) -> Error {
-        let retry_after = next.map(|next| next.saturating_duration_since(now));
-        let kind = ErrorKind::Throttled { key: admission.key(now), waited: self.waited(now) };
+    fn error(&self, admission: &Admission, now: Instant, why: TooLate) -> Error {
+        let retry_after = why.next.map(|next| next.saturating_duration_since(now));
+        let (key, waited) = (admission.key(now), self.waited(now));
+        let kind = ErrorKind::Throttled { key, waited, is_limit_known: !why.is_cold };
         let classification =
             Classification::of_class(ErrorClass::Throttled).with_retry_after(retry_after);
         let endpoint = self.endpoint.clone();

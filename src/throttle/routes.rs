@@ -1,24 +1,48 @@
 //! Which of a server's buckets a request is counted in, by the responses so far.
 
-use std::sync::Arc;
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
 use http::Method;
+
+use super::keys::IsHash;
 
 /// The most levels of a route that are distinguished.
 const DEPTH: usize = 5;
 
-/// The most routes of a key; the oldest is dropped.
-const MAX_ROUTES: usize = 64;
+/// The most routes of a key. For one more any other is forgotten, so that a few too many cost a few.
+const MAX_ROUTES: usize = 512;
 
 /// The most buckets of a key; an idle one is evicted.
 const MAX_BUCKETS: usize = 64;
+
+/// Where the hashes begin, and what they are multiplied with: the digits of the golden ratio, and of the square root of two.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+const FACTOR: u64 = 0x6a09_e667_f3bc_c909;
+
+/// A segment begins, is an identifier, or there is none. No byte of a path is zero or all ones.
+const SEGMENT: u64 = 0xff01;
+const IDENTIFIER: u64 = 0xff02;
+const END: u64 = 0xff03;
+
+/// A `v` and three digits.
+const LONGEST_VERSION: usize = 4;
+
+/// One in each byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// The route of a request, as a hash at each level of detail: the method with the pattern or the first segment, then a segment more at
 /// a time, then the end of the path. Identifiers are all alike.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Route {
     levels: [u64; DEPTH],
-    len: usize,
+    len: u8,
+    has_pattern: bool,
+}
+
+/// One segment of a path, hashed with all before it.
+struct Segment {
+    hash: u64,
+    end: usize,
 }
 
 /// The routes whose bucket is known.
@@ -33,8 +57,11 @@ pub(super) struct Route {
 /// ```
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    known: Vec<(u64, Known)>,
-    oldest: usize,
+    known: HashMap<u64, Known, BuildHasherDefault<IsHash>>,
+    /// The bucket of all other routes.
+    pub(super) others: Option<Arc<str>>,
+    /// Whether the server names buckets. If not, they are those of routes with limits of their own.
+    pub(super) named: bool,
     /// The hashes of the buckets that have a slot.
     pub(super) buckets: Vec<u64>,
 }
@@ -49,34 +76,51 @@ enum Known {
 // === impl Route ===
 
 impl Route {
+    #[inline]
     pub(super) fn new(method: &Method, pattern: Option<&str>, path: &str) -> Self {
-        let mut hash = add(0xcbf2_9ce4_8422_2325, method.as_str());
-        let mut route = Self { levels: [hash; DEPTH], len: 0 };
+        let mut hash = match of_method(method) {
+            SEED => add(SEED, method.as_str()),
+            known => known,
+        };
+        let mut route = Self { levels: [hash; DEPTH], len: 0, has_pattern: pattern.is_some() };
         if let Some(pattern) = pattern {
             hash = add(hash, pattern);
             route.push(hash);
         }
-        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-            if route.len == DEPTH {
-                break;
+        let (path, mut at) = (path.as_bytes(), 0);
+        while at < path.len() && route.len() < DEPTH {
+            if path[at] == b'/' {
+                at += 1;
+                continue;
             }
-            hash = add(hash, if is_identifier(segment) { "*" } else { segment });
+            let segment = Segment::read(path, at, hash);
+            at = segment.end;
+            hash = segment.hash;
             route.push(hash);
         }
-        if route.len < DEPTH {
+        if route.len() < DEPTH {
             // The end of the path: no segment is spelled like this.
-            route.push(add(hash, "/"));
+            route.push(mix(hash, END));
         }
         route
     }
 
     fn push(&mut self, hash: u64) {
-        self.levels[self.len] = hash;
+        self.levels[self.len()] = hash;
         self.len += 1;
     }
 
+    /// The hash at the finest level; of the pattern, if the endpoint has one.
+    pub(super) fn finest(&self) -> u64 {
+        if self.has_pattern { self.levels[0] } else { self.levels[self.len() - 1] }
+    }
+
+    fn len(&self) -> usize {
+        self.len.into()
+    }
+
     fn levels(&self) -> &[u64] {
-        &self.levels[..self.len]
+        &self.levels[..self.len()]
     }
 }
 
@@ -85,24 +129,32 @@ impl Route {
 impl Routes {
     /// The bucket of a request on this route, if it is known.
     pub(super) fn bucket(&self, route: &Route) -> Option<&Arc<str>> {
+        if let Some(Known::Bucket(name)) = self.known.get(&route.finest()) {
+            return Some(name);
+        }
         for level in route.levels() {
-            match self.known(*level)? {
-                Known::Bucket(name) => return Some(name),
-                Known::Several => {}
+            match self.known.get(level) {
+                Some(Known::Bucket(name)) => return Some(name),
+                Some(Known::Several) => {}
+                None => break,
             }
         }
-        None
+        self.others.as_ref()
+    }
+
+    /// The route whose finest level is this has a limit of its own.
+    pub(super) fn set_apart(&mut self, finest: u64, name: &Arc<str>) {
+        self.insert(finest, Known::Bucket(Arc::clone(name)));
     }
 
     /// A response has named the bucket of this route.
     pub(super) fn learn(&mut self, route: &Route, name: &Arc<str>) {
-        let last = route.len - 1;
+        let last = route.len() - 1;
         for (at, level) in route.levels().iter().enumerate() {
-            let index = self.known.iter().position(|(known, _)| known == level);
-            let Some(index) = index else {
+            let Some(known) = self.known.get_mut(level) else {
                 return self.insert(*level, Known::Bucket(Arc::clone(name)));
             };
-            match &mut self.known[index].1 {
+            match known {
                 Known::Bucket(known) if known == name => return,
                 // The bucket was renamed.
                 Known::Bucket(known) if at == last => {
@@ -120,32 +172,121 @@ impl Routes {
         self.buckets.len() < MAX_BUCKETS
     }
 
-    fn known(&self, level: u64) -> Option<&Known> {
-        self.known.iter().find(|(known, _)| *known == level).map(|(_, known)| known)
-    }
-
     fn insert(&mut self, level: u64, known: Known) {
-        if self.known.len() < MAX_ROUTES {
-            self.known.push((level, known));
-        } else {
-            self.known[self.oldest] = (level, known);
-            self.oldest = (self.oldest + 1) % MAX_ROUTES;
+        if self.known.len() >= MAX_ROUTES && !self.known.contains_key(&level) {
+            if let Some(other) = self.known.keys().next().copied() {
+                self.known.remove(&other);
+            }
+        }
+        self.known.insert(level, known);
+    }
+}
+
+// === impl Segment ===
+
+impl Segment {
+    /// Reads the segment that begins here, eight bytes at a time: each request is on a route, and few need to know it.
+    #[inline(always)]
+    fn read(path: &[u8], start: usize, before: u64) -> Self {
+        let (mut hash, mut at) = (before.wrapping_add(SEGMENT), start);
+        loop {
+            let word = word_at(path, at);
+            let slash = slashes(word);
+            // All bits below the first slash.
+            let part = if slash == 0 { word } else { word & (lowest(slash) - 1) };
+            if has_digit_in(part) {
+                let end = segment_end(path, at);
+                let is_version = is_version(&path[start..end]);
+                let hash = if is_version { mix(hash, part) } else { mix(before, IDENTIFIER) };
+                return Self { hash, end };
+            }
+            if part != 0 {
+                hash = mix(hash, part);
+            }
+            if slash != 0 {
+                return Self { hash, end: at + slash.trailing_zeros() as usize / 8 };
+            }
+            at += 8;
+            if at >= path.len() {
+                return Self { hash, end: path.len() };
+            }
         }
     }
 }
 
-/// Whether a segment has a digit and is no version.
-fn is_identifier(segment: &str) -> bool {
-    let is_version = segment
-        .strip_prefix('v')
-        .is_some_and(|version| version.len() <= 3 && version.bytes().all(|b| b.is_ascii_digit()));
-    !is_version && segment.bytes().any(|byte| byte.is_ascii_digit())
+#[inline(always)]
+fn segment_end(path: &[u8], mut at: usize) -> usize {
+    while at < path.len() {
+        let slash = slashes(word_at(path, at));
+        if slash != 0 {
+            return at + slash.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    path.len()
 }
 
-/// FNV-1a, since paths are the client's own.
+/// Whether a segment with a digit is a version, not an identifier.
+fn is_version(segment: &[u8]) -> bool {
+    segment.len() <= LONGEST_VERSION
+        && segment.strip_prefix(b"v").is_some_and(|version| version.iter().all(u8::is_ascii_digit))
+}
+
+const fn of_method(method: &Method) -> u64 {
+    match *method {
+        Method::GET => mix(SEED, 1),
+        Method::POST => mix(SEED, 2),
+        Method::PUT => mix(SEED, 3),
+        Method::PATCH => mix(SEED, 4),
+        Method::DELETE => mix(SEED, 5),
+        _ => SEED,
+    }
+}
+
+#[inline]
 fn add(hash: u64, text: &str) -> u64 {
-    let bytes = text.bytes().chain([0]);
-    bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let (text, mut hash) = (text.as_bytes(), mix(hash, text.len() as u64));
+    for at in (0..text.len()).step_by(8) {
+        hash = mix(hash, word_at(text, at));
+    }
+    hash
+}
+
+/// No state is random, since paths are the client's own.
+#[inline]
+const fn mix(hash: u64, word: u64) -> u64 {
+    let product = (hash ^ word) as u128 * FACTOR as u128;
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// The next eight bytes, with zeros after the last.
+#[inline(always)]
+fn word_at(text: &[u8], at: usize) -> u64 {
+    let rest = &text[at..];
+    if let Some(word) = rest.first_chunk() {
+        return u64::from_le_bytes(*word);
+    }
+    match text.last_chunk() {
+        Some(word) if !rest.is_empty() => u64::from_le_bytes(*word) >> (8 * (8 - rest.len())),
+        _ => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// The highest bit of the first byte that is a slash, and perhaps those of later ones.
+const fn slashes(word: u64) -> u64 {
+    let word = word ^ (ONES * b'/' as u64);
+    word.wrapping_sub(ONES) & !word & (ONES * 0x80)
+}
+
+/// The lowest bit of the byte that the lowest of these bits is the highest of.
+const fn lowest(bits: u64) -> u64 {
+    (bits & bits.wrapping_neg()) >> 7
+}
+
+const fn has_digit_in(word: u64) -> bool {
+    let low = word & (ONES * 0x7f);
+    let (from, beyond) = (low + ONES * (0x80 - 0x30), low + ONES * (0x80 - 0x3a));
+    from & !beyond & !word & (ONES * 0x80) != 0
 }
 
 #[cfg(test)]
@@ -194,6 +335,34 @@ mod tests {
         }
         assert_eq!(bucket(&routes, "/api/v10/channels/789/messages"), Some("one"));
         assert_eq!(bucket(&routes, "/api/v10/channels/789/pins"), Some("two"));
+    }
+
+    #[test]
+    fn segments_of_any_length_are_told_apart_and_a_level_is_the_same_whatever_follows() {
+        let text = "abcdefghijklmnopqrstuvwxyz";
+        let mut seen = std::collections::HashSet::new();
+        for len in 1..text.len() {
+            let path = format!("/{}", &text[..len]);
+            let alone = get(&path);
+            assert!(seen.insert(alone.levels[0]), "{path}");
+            for end in ["/", "/x", "/x/y", "//x", "/1234567/abcdefghi"] {
+                assert_eq!(get(&format!("{path}{end}")).levels[0], alone.levels[0], "{path}{end}");
+            }
+            for at in 1..len {
+                let split = get(&format!("/{}/{}", &text[..at], &text[at..len]));
+                assert!(seen.insert(split.levels[1]), "{path} {at}");
+                let id = get(&format!("/{}7{}", &text[..at], &text[at..len]));
+                assert_eq!(id.levels[0], get("/7").levels[0], "{path} {at}");
+            }
+        }
+        for other in ["/ab:", "/ab/", "/v", "/é", "/:;<"] {
+            assert_ne!(get(other).levels[0], get("/7").levels[0], "{other}");
+        }
+        for version in ["/v1", "/v20", "/v300"] {
+            assert!(seen.insert(get(version).levels[0]), "{version}");
+        }
+        assert_eq!(get("/v4000").levels[0], get("/7").levels[0]);
+        assert_eq!(get("").levels[0], get("/").levels[0]);
     }
 
     #[test]

@@ -14,15 +14,25 @@ use super::{
     effects::Effects,
     events::Event,
     key::KeyName,
-    limiter::{Availability, Observation, Permit, Quota},
-    queue::{Notified, Position, Queue},
+    latency::Latencies,
+    limiter::{Availability, Observation, Permit, Quota, Snapshot},
+    queue::{Notified, Patience, Position, Queue, TooLate, later},
     routes::Routes,
+    scope::Scope,
 };
 use crate::extensions::Priority;
 
-/// Requests ahead that give up in the last tenth of this request's wait are counted as if they stayed: a permit freed so late would
-/// not help it.
-const LAST_PART: u32 = 10;
+/// The most requests that go until the next response although nothing is known of the limit.
+const MAX_COLD: u32 = 16;
+
+/// One in so many of a window's permits is kept for high-priority requests.
+const RESERVE: u64 = 10;
+
+/// The last of them is released in the last part of the window.
+const RELEASED: f64 = 0.05;
+
+/// Nothing is kept after this time without a high-priority request, or four windows.
+const FORGET_HIGH_AFTER: Duration = Duration::from_secs(60);
 
 /// What all callers of one key share: its quota, and the queue for it.
 #[derive(Debug)]
@@ -30,16 +40,22 @@ pub(super) struct Slot {
     pub(super) name: KeyName,
     pub(super) quota: Quota,
     pub(super) queue: Queue,
+    pub(super) latencies: Latencies,
+    /// When a high-priority request last came.
+    high: Option<Instant>,
+    /// The requests since the last response that went although nothing was known of the limit.
+    cold: u32,
+    /// The limit and the end of the block for which the queue was last checked, and whether the permits to come were certain.
+    checked: (Option<u64>, Option<Instant>, bool),
     /// The calls that hold the index of this slot: a slot with calls is not evicted.
     pub(super) users: usize,
     /// Used since the last sweep of the CLOCK eviction.
     pub(super) was_used: bool,
     /// The routes of the buckets that responses have named.
     pub(super) routes: Option<Box<Routes>>,
-    /// Whether a response has named no bucket.
-    pub(super) had_no_bucket: bool,
     /// The name of the bucket that this is the slot of.
     pub(super) bucket: Option<Arc<str>>,
+    pub(super) scope: Scope,
     backlog: Option<Backlog>,
     logged: Option<(Discriminant<LimiterKind>, Option<u64>)>,
 }
@@ -70,26 +86,30 @@ impl Slot {
             name,
             quota,
             queue: Queue::default(),
+            latencies: Latencies::default(),
+            high: None,
+            cold: 0,
+            checked: (None, None, false),
             users: 0,
             was_used: true,
             routes: None,
-            had_no_bucket: false,
             bucket: None,
+            scope: Scope::default(),
             backlog: None,
             logged: None,
         }
     }
 
-    /// Whether the route of a request matters: the server names buckets, or nothing is known of it.
-    #[inline]
-    pub(super) const fn distinguishes_routes(&self) -> bool {
-        self.routes.is_some() || !self.had_no_bucket
-    }
-
     /// Takes a permit if nothing is queued and there is one.
     #[inline]
-    pub(super) fn acquire(&mut self, now: Instant) -> Option<Permit> {
+    pub(super) fn acquire(&mut self, priority: Priority, now: Instant) -> Option<Permit> {
+        if priority == Priority::High {
+            self.high = Some(now);
+        }
         if !self.queue.is_empty() {
+            return None;
+        }
+        if priority != Priority::High && self.reserved_until(now).is_some() {
             return None;
         }
         match self.quota.acquire(now) {
@@ -97,25 +117,45 @@ impl Slot {
             Availability::At(_) | Availability::AfterResponse { .. } => None,
         }
     }
+
+    /// Until when what is left of a window is kept for high-priority requests. It is released bit by bit, so that none of it is lost.
+    fn reserved_until(&self, now: Instant) -> Option<Instant> {
+        let high = self.high?;
+        let Snapshot { kind, limit, remaining, reset, .. } = self.quota.snapshot(now);
+        let (limit, left) =
+            (limit.filter(|limit| *limit > 1)?, remaining.filter(|left| *left > 0)?);
+        let reserve = (limit / RESERVE).max(1);
+        if left > reserve {
+            return None;
+        }
+        // Of any other limiter, permits come back all the time, and the next one is for the highest priority.
+        let LimiterKind::FixedWindow { length } = kind else { return None };
+        let window = length.or(reset)?;
+        if now.saturating_duration_since(high) > (4 * window).max(FORGET_HIGH_AFTER) {
+            return None;
+        }
+        let part = RELEASED + (left - 1) as f64 / reserve as f64;
+        let wait = reset?.checked_sub(window.mul_f64(part))?;
+        (!wait.is_zero()).then(|| later(now, wait))
+    }
 }
 
 // === impl SlotMut ===
 
 impl SlotMut<'_> {
-    pub(super) fn join(
-        &mut self,
-        priority: Priority,
-        deadline: Option<Instant>,
-        waker: &Waker,
-    ) -> Position {
-        let at = self.slot.queue.join(priority, deadline, waker.clone());
+    pub(super) fn join(&mut self, patience: Patience, waker: &Waker) -> Position {
+        let slot = &mut *self.slot;
+        if patience.priority == Priority::High {
+            slot.high = Some(self.now);
+        }
+        let is_cold = slot.quota.is_unknown();
+        let waker = waker.clone();
+        let at = slot.queue.join(patience, self.now, is_cold, &slot.latencies, waker);
         self.asking = Some(at);
         let first = Backlog { since: self.now, requests: 0, is_logged: false };
-        self.slot.backlog.get_or_insert(first).requests += 1;
+        slot.backlog.get_or_insert(first).requests += 1;
         let next = self.serve();
-        if let Some(deadline) = deadline {
-            self.reject_hopeless(at, deadline);
-        }
+        self.reject_hopeless(at);
         if let Some(backlog) = self.slot.backlog.as_mut().filter(|backlog| !backlog.is_logged) {
             backlog.is_logged = true;
             let wait = next.map(|next| next.saturating_duration_since(self.now));
@@ -125,15 +165,30 @@ impl SlotMut<'_> {
         at
     }
 
-    /// Rejects a new request if those ahead would use every permit before its deadline and wait until then, or nearly.
-    fn reject_hopeless(&mut self, at: Position, deadline: Instant) {
-        let last_part = deadline.saturating_duration_since(self.now) / LAST_PART;
-        let until = deadline.checked_sub(last_part).unwrap_or(deadline);
-        let Some(permits) = self.slot.quota.max_permits_before(deadline, self.now) else { return };
-        if self.slot.queue.has_ahead(at, permits, until) {
-            let rejected = self.slot.queue.reject(at, Some(until));
-            self.wake(rejected);
+    /// Rejects a new request if those ahead use every permit that comes in time for it.
+    fn reject_hopeless(&mut self, at: Position) {
+        let Some((ahead, latest)) = self.slot.queue.ahead(at) else { return };
+        let Some(permits) = self.slot.quota.max_permits_before(latest, self.now) else { return };
+        if ahead >= permits {
+            self.reject(at, self.expected(ahead, permits, latest));
         }
+    }
+
+    /// When a request with so many ahead may have a permit, if there are so many permits until a moment.
+    fn expected(&self, ahead: u64, permits: u64, until: Instant) -> TooLate {
+        let each = until.saturating_duration_since(self.now).as_secs_f64() / permits.max(1) as f64;
+        let wait = Duration::try_from_secs_f64(each * (ahead + 1) as f64).unwrap_or(Duration::MAX);
+        let next = later(self.now, wait).max(until);
+        let blocked = self.slot.quota.blocked_until();
+        TooLate { next: Some(blocked.map_or(next, |blocked| next.max(blocked))), is_cold: false }
+    }
+
+    /// Forgets what is known of the limit.
+    pub(super) fn forget(&mut self) {
+        self.slot.quota.forget();
+        self.slot.routes = None;
+        self.slot.scope.forget();
+        self.serve();
     }
 
     /// What the request was notified of, if it was.
@@ -177,24 +232,46 @@ impl SlotMut<'_> {
         self.serve();
     }
 
+    /// The response to a request of this route.
     #[inline]
-    pub(super) fn on_response(&mut self, permit: Permit, seen: &Observation, is_logged: bool) {
-        self.slot.quota.on_response(permit, self.now, seen);
+    pub(super) fn on_response(
+        &mut self,
+        permit: Permit,
+        route: u64,
+        seen: &Observation,
+        is_logged: bool,
+    ) {
+        let took = self.now.saturating_duration_since(permit.sent());
+        if !seen.is_rejection() {
+            self.slot.latencies.on_accepted(route, took, self.now);
+        }
+        self.slot.quota.on_response_after(took, permit, self.now, seen);
         self.learned(is_logged);
     }
 
     /// The response to a request with a permit of another slot says that it was counted here.
-    pub(super) fn on_counted_here(&mut self, sent: Instant, seen: &Observation, is_logged: bool) {
+    pub(super) fn on_counted_here(
+        &mut self,
+        sent: Instant,
+        route: u64,
+        seen: &Observation,
+        is_logged: bool,
+    ) {
+        if !seen.is_rejection() {
+            let took = self.now.saturating_duration_since(sent);
+            self.slot.latencies.on_accepted(route, took, self.now);
+        }
         self.slot.quota.on_response_elsewhere(sent, self.now, seen);
         self.learned(is_logged);
     }
 
     /// The response to a request with a permit of this slot says that it was counted elsewhere.
     pub(super) fn on_counted_elsewhere(&mut self, permit: Permit, seen: &Observation) {
-        if seen.rate_limited {
+        self.slot.cold = 0;
+        if seen.is_rejection() {
             self.slot.quota.on_unsent(permit, self.now);
         } else {
-            let accepted = Observation { readings: Default::default(), ..*seen };
+            let accepted = Observation { readings: Default::default(), withholds: true, ..*seen };
             self.slot.quota.on_response(permit, self.now, &accepted);
         }
         self.serve();
@@ -205,7 +282,9 @@ impl SlotMut<'_> {
         self.serve();
     }
 
-    pub(super) fn on_lost(&mut self, permit: Permit) {
+    pub(super) fn on_lost(&mut self, permit: Permit, route: u64) {
+        let waited = self.now.saturating_duration_since(permit.sent());
+        self.slot.latencies.on_lost(route, waited, self.now);
         self.slot.quota.on_lost(permit, self.now);
         self.serve();
     }
@@ -215,11 +294,31 @@ impl SlotMut<'_> {
         self.serve();
     }
 
-    fn hand_on(&mut self, permit: Permit) {
-        match self.slot.queue.admit_next(permit) {
-            Ok(admitted) => self.wake(Some(admitted)),
-            Err(permit) => self.slot.quota.on_unsent(permit, self.now),
+    /// Wakes the requests of all routes but this one: they are queued elsewhere from now on.
+    pub(super) fn wake_others(&mut self, route: Option<u64>) {
+        for waker in self.slot.queue.wakers_of_others(route) {
+            self.effects.wake(waker);
         }
+    }
+
+    fn hand_on(&mut self, permit: Permit) {
+        // The permit that is handed on counts as taken.
+        let only_high = self.slot.queue.has_high() && self.slot.reserved_until(self.now).is_some();
+        let Slot { queue, latencies, quota, .. } = &mut *self.slot;
+        let mut rejected = Vec::new();
+        let rejects = |at, waker| rejected.push((at, waker));
+        match queue.admit_next(permit, only_high, self.now, latencies, rejects) {
+            Ok(admitted) => self.wake(Some(admitted)),
+            Err(permit) => quota.on_unsent(permit, self.now),
+        }
+        for waiter in rejected {
+            self.wake(Some(waiter));
+        }
+    }
+
+    fn reject(&mut self, at: Position, why: TooLate) {
+        let waker = self.slot.queue.reject(at, why);
+        self.wake(waker.map(|waker| (at, waker)));
     }
 
     fn wake(&mut self, waiter: Option<(Position, Waker)>) {
@@ -236,7 +335,29 @@ impl SlotMut<'_> {
         if is_logged {
             self.log_limit();
         }
-        self.serve();
+        self.slot.cold = 0;
+        if !self.slot.queue.is_empty() {
+            self.serve();
+            self.reject_surplus();
+        } else {
+            self.serve();
+        }
+    }
+
+    /// Rejects the requests that a limit leaves no permit for in time, when it is learned or has changed.
+    fn reject_surplus(&mut self) {
+        let limit = self.slot.quota.snapshot(self.now).limit;
+        let is_certain = self.slot.quota.max_permits_before(self.now, self.now).is_some();
+        let now = (limit, self.slot.quota.blocked_until(), is_certain);
+        if mem::replace(&mut self.slot.checked, now) == now {
+            return;
+        }
+        let Slot { queue, quota, .. } = &*self.slot;
+        let surplus = queue.surplus(|moment| quota.max_permits_before(moment, self.now));
+        for (at, ahead, latest) in surplus {
+            let permits = self.slot.quota.max_permits_before(latest, self.now);
+            self.reject(at, self.expected(ahead, permits.unwrap_or(0), latest));
+        }
     }
 
     /// Admits and rejects all requests that can be, and sets the timer for the others. Returns when the next permit comes, if that is
@@ -252,9 +373,16 @@ impl SlotMut<'_> {
 
     fn serve_queue(&mut self) -> Option<Instant> {
         let now = self.now;
-        self.reject_late(now, None);
+        let is_cold = self.slot.quota.is_unknown();
+        self.reject_late(now, TooLate { next: None, is_cold });
         let mut known = None;
         while !self.slot.queue.is_empty() {
+            let reserved = self.slot.reserved_until(now).filter(|_| !self.slot.queue.has_high());
+            if let Some(at) = reserved {
+                let owner = self.slot.queue.set_timer(now, at, false);
+                self.wake(owner);
+                break;
+            }
             let next = match self.slot.quota.acquire(now) {
                 Availability::Now(permit) => {
                     self.hand_on(permit);
@@ -262,14 +390,22 @@ impl SlotMut<'_> {
                 }
                 Availability::At(at) => {
                     known = Some(at);
-                    self.reject_late(at, known);
+                    self.reject_late(at, TooLate { next: known, is_cold: false });
                     at
                 }
                 Availability::AfterResponse { or_at } => or_at,
             };
-            // A timer in the past would fire without end.
-            let next = next.max(now.checked_add(Duration::from_millis(1)).unwrap_or(now));
-            let owner = self.slot.queue.set_timer(now, next);
+            let is_cold = is_cold && self.slot.cold < MAX_COLD;
+            if let Some(at) = self.slot.queue.due_cold(now).filter(|_| is_cold) {
+                self.slot.cold += 1;
+                let permit = self.slot.quota.acquire_anyway(now);
+                match self.slot.queue.admit(at, permit) {
+                    Ok(admitted) => self.wake(Some(admitted)),
+                    Err(permit) => self.slot.quota.on_unsent(permit, now),
+                }
+                continue;
+            }
+            let owner = self.slot.queue.set_timer(now, next, is_cold);
             self.wake(owner);
             break;
         }
@@ -283,9 +419,12 @@ impl SlotMut<'_> {
         known
     }
 
-    fn reject_late(&mut self, moment: Instant, next: Option<Instant>) {
-        while let rejected @ Some(_) = self.slot.queue.reject_late(moment, next) {
-            self.wake(rejected);
+    fn reject_late(&mut self, moment: Instant, why: TooLate) {
+        while let Some(at) = {
+            let Slot { queue, latencies, .. } = &mut *self.slot;
+            queue.late_at(moment, self.now, latencies)
+        } {
+            self.reject(at, why);
         }
     }
 

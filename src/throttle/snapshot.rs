@@ -1,7 +1,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{events::kind_name, keys::Keys, limiter::Snapshot};
-use crate::clock::Clock;
+use tokio::time::Instant;
+
+use super::{events::kind_name, keys::Keys, limiter::Snapshot, queue::lane_of};
+use crate::{clock::Clock, extensions::Priority};
 
 /// Shows what is known of each key, for a status page. It outlives the layer.
 #[derive(Clone)]
@@ -15,7 +17,8 @@ pub struct ThrottleHandle {
 pub struct ThrottleSnapshot {
     key: Arc<str>,
     quota: Snapshot,
-    queued: usize,
+    queued: [(usize, Option<Duration>); 3],
+    blocked: Option<Duration>,
 }
 
 // === impl ThrottleHandle ===
@@ -29,11 +32,24 @@ impl ThrottleHandle {
     #[must_use]
     pub fn snapshot(&self) -> Vec<ThrottleSnapshot> {
         let now = self.clock.now();
+        let since = |since: Instant| now.saturating_duration_since(since);
         self.keys.read(|slot| ThrottleSnapshot {
             key: Arc::clone(slot.name.shown()),
             quota: slot.quota.snapshot(now),
-            queued: slot.queue.len(),
+            queued: slot.queue.lengths().map(|(len, oldest)| (len, oldest.map(since))),
+            blocked: slot
+                .quota
+                .blocked_until()
+                .and_then(|until| until.checked_duration_since(now))
+                .filter(|wait| !wait.is_zero()),
         })
+    }
+
+    /// Forgets what is known of the limits of this key, as a [snapshot](ThrottleSnapshot::key) names it: for a limit that was raised, or
+    /// a block that was lifted by hand. Queued requests are served as those of a new key. Returns whether the key was known.
+    #[allow(clippy::must_use_candidate, reason = "most callers do not need to know")]
+    pub fn forget(&self, key: &str) -> bool {
+        self.keys.forget(key, self.clock.now())
     }
 }
 
@@ -91,8 +107,20 @@ impl ThrottleSnapshot {
 
     /// How many requests are queued.
     #[must_use]
-    pub const fn queued(&self) -> usize {
-        self.queued
+    pub fn queued(&self) -> usize {
+        self.queued.iter().map(|(len, _)| len).sum()
+    }
+
+    /// How many requests of a priority are queued, and how long the first of them has waited.
+    #[must_use]
+    pub const fn queued_of(&self, priority: Priority) -> (usize, Option<Duration>) {
+        self.queued[lane_of(priority)]
+    }
+
+    /// How long the server still rejects all requests of this key, if it said so.
+    #[must_use]
+    pub const fn blocked(&self) -> Option<Duration> {
+        self.blocked
     }
 
     /// How many requests are in flight, including those that were dropped a moment ago and may still arrive at the server.

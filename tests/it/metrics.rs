@@ -78,7 +78,7 @@ async fn the_throttle_counts_attempts_rate_limits_waits_and_its_queue() {
     let (inner, watch) = probe(4);
     let layer = ThrottleLayer::new().endpoint("GET /users/{id}".parse().unwrap(), |config| config);
     let mut client = layer.layer(inner);
-    watch.respond(429, &[("retry-after", "10")]);
+    watch.respond(429, &[("retry-after", "10"), ("x-ratelimit-scope", "global")]);
     send(&mut client, get("/elsewhere")).await.unwrap();
 
     let mut waits = client.clone();

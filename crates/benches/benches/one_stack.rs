@@ -1,4 +1,4 @@
-//! Calls one stack that many times, for a profiler to watch: `one_stack STACK CALLS [pending]`.
+//! Calls one stack that many times, for a profiler to watch: `one_stack STACK CALLS [pending] [headers]`.
 //!
 //! Without arguments it lists the stacks, each with what it is compared with. `scripts/instructions` counts with it.
 
@@ -13,7 +13,7 @@ use http::Request;
 use tokio::runtime::Builder;
 use tower::Service;
 
-use self::support::{Body, Caller, Subject, Timing, Visit};
+use self::support::{Body, Caller, Limit, Subject, Timing, Visit};
 
 struct Repeat(u32);
 
@@ -38,9 +38,11 @@ fn main() {
         return;
     };
     let subject = Subject::ALL.into_iter().find(|subject| subject.name() == name).unwrap();
-    let response = if rest.is_empty() { Timing::AtOnce } else { Timing::AfterOnePending };
+    let given = |word: &str| rest.iter().any(|it| it == word);
+    let timing = if given("pending") { Timing::AfterOnePending } else { Timing::AtOnce };
+    let limit = if given("headers") { Limit::Shown } else { Limit::Unsaid };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(subject.visit(response, Repeat(calls.parse().unwrap())));
+    runtime.block_on(subject.visit(timing, limit, Repeat(calls.parse().unwrap())));
 }
 
 /// What a subject is compared with: the part of tower or tower-http that serves the same purpose.

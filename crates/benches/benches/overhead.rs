@@ -11,7 +11,7 @@ use http::Request;
 use tokio::runtime::Builder;
 use tower::Service;
 
-use self::support::{Body, Caller, Subject, Timing, Visit};
+use self::support::{Body, Caller, Limit, Subject, Timing, Visit};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -29,17 +29,22 @@ impl Visit for Measure<'_, '_> {
 
 #[divan::bench(args = Subject::ALL)]
 fn at_once(bencher: Bencher<'_, '_>, subject: &Subject) {
-    measure(bencher, *subject, Timing::AtOnce);
+    measure(bencher, *subject, Timing::AtOnce, Limit::Unsaid);
+}
+
+#[divan::bench(args = Subject::ALL)]
+fn with_limit(bencher: Bencher<'_, '_>, subject: &Subject) {
+    measure(bencher, *subject, Timing::AtOnce, Limit::Shown);
 }
 
 #[divan::bench(args = Subject::ALL)]
 fn after_one_pending(bencher: Bencher<'_, '_>, subject: &Subject) {
-    measure(bencher, *subject, Timing::AfterOnePending);
+    measure(bencher, *subject, Timing::AfterOnePending, Limit::Unsaid);
 }
 
-fn measure(bencher: Bencher<'_, '_>, subject: Subject, response: Timing) {
+fn measure(bencher: Bencher<'_, '_>, subject: Subject, timing: Timing, limit: Limit) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(subject.visit(response, Measure(bencher)));
+    runtime.block_on(subject.visit(timing, limit, Measure(bencher)));
 }
 
 fn main() {

@@ -162,3 +162,24 @@ fn rfc_3339_has_an_offset_and_may_lack_seconds() {
         assert_eq!(rfc3339(text.as_bytes()), None, "{text}");
     }
 }
+
+#[test]
+fn a_date_after_another_is_read_as_if_it_were_the_first() {
+    let dates = [
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:38 GMT",
+        "Mon, 06 Nov 1994 08:49:38 GMT",
+        "Sun, 31 Feb 1994 08:49:38 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+    ];
+    for first in dates {
+        for second in dates {
+            let _ = seconds(first);
+            let alone = imf_fixdate(second.as_bytes())
+                .or_else(|| rfc850(second.as_bytes(), || at_year(2026)))
+                .or_else(|| asctime(second.as_bytes()));
+            assert_eq!(seconds(second), alone, "{second} after {first}");
+        }
+    }
+}

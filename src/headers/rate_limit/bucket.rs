@@ -1,5 +1,10 @@
 use http::HeaderMap;
 
+use super::{dialect::Dialect, text::trim};
+
+/// The family of the headers below.
+pub(super) const BUCKET_FAMILY: &str = "x-ratelimit";
+
 /// Longer names are ignored, because they are stored.
 const MAX_NAME: usize = 128;
 
@@ -25,15 +30,61 @@ pub(crate) enum Bucket<'a> {
 impl<'a> Bucket<'a> {
     /// Reads the headers of a response. None without a bucket, or if its name exceeds 128 bytes.
     pub(crate) fn from_headers(headers: &'a HeaderMap) -> Option<Self> {
-        let value = |name| Some(headers.get(name)?.to_str().ok()?.trim());
-        let says =
-            |name, word: &str| value(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
-        if says("x-ratelimit-global", "true") || says("x-ratelimit-scope", "global") {
-            return Some(Self::Global);
-        }
-        let name = value("x-ratelimit-bucket").or_else(|| value("x-ratelimit-resource"))?;
-        (1..=MAX_NAME).contains(&name.len()).then_some(Self::Named(name))
+        let value = |name| Some(trim(headers.get(name)?.as_bytes()));
+        let fields = BucketFields {
+            global: value("x-ratelimit-global"),
+            scope: value("x-ratelimit-scope"),
+            bucket: value("x-ratelimit-bucket"),
+            resource: value("x-ratelimit-resource"),
+        };
+        fields.bucket()
     }
+}
+
+/// The first value of each header that names a bucket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BucketFields<'a> {
+    global: Option<&'a [u8]>,
+    scope: Option<&'a [u8]>,
+    bucket: Option<&'a [u8]>,
+    resource: Option<&'a [u8]>,
+}
+
+// === impl BucketFields ===
+
+impl<'a> BucketFields<'a> {
+    /// Whether a header is one of these.
+    pub(super) fn has(dialect: &Dialect, rest: &str) -> bool {
+        dialect.name == BUCKET_FAMILY && matches!(rest, "global" | "scope" | "bucket" | "resource")
+    }
+
+    /// A header of the family; `rest` is the suffix of its name.
+    pub(super) fn add(&mut self, rest: &str, value: &'a [u8]) {
+        let field = match rest {
+            "global" => &mut self.global,
+            "scope" => &mut self.scope,
+            "bucket" => &mut self.bucket,
+            "resource" => &mut self.resource,
+            _ => return,
+        };
+        field.get_or_insert(value);
+    }
+
+    pub(super) fn bucket(&self) -> Option<Bucket<'a>> {
+        let says = |field: Option<&[u8]>, word: &[u8]| {
+            field.is_some_and(|value| value.eq_ignore_ascii_case(word))
+        };
+        if says(self.global, b"true") || says(self.scope, b"global") {
+            return Some(Bucket::Global);
+        }
+        let name = visible(self.bucket).or_else(|| visible(self.resource))?;
+        (1..=MAX_NAME).contains(&name.len()).then_some(Bucket::Named(name))
+    }
+}
+
+fn visible(field: Option<&[u8]>) -> Option<&str> {
+    let field = field.filter(|field| field.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')));
+    std::str::from_utf8(field?).ok()
 }
 
 #[cfg(test)]

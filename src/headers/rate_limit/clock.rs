@@ -1,9 +1,9 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::headers::{
-    date::{http_date, rfc3339, unix_nanos},
+    date::{http_date_seconds, rfc3339, unix_nanos},
     number::{MILLISECOND, Number, SECOND, go_duration},
     rate_limit::text::trim,
     wait::Wait,
@@ -14,63 +14,102 @@ const UNIX_SECONDS: u64 = 1_000_000_000;
 /// A reset from here on is in milliseconds since 1970. A lower one is in seconds, in the years 2001 to 5138.
 const UNIX_MILLIS: u64 = 100_000_000_000;
 
+/// `Retry-After` is a moment if it lies within ten years of the response; greater delays are seconds, whatever they mean.
+const NEAR: Duration = Duration::from_secs(10 * 366 * 86_400);
+
 /// Measures times from the response.
-pub(super) struct Clock<'a> {
+pub(super) struct Clock<'a, 'n> {
     headers: &'a HeaderMap,
-    now: SystemTime,
-    /// The response's time in nanoseconds since 1970. Computed for the first absolute time.
-    base: Option<i128>,
+    now: &'n dyn Fn() -> SystemTime,
+    /// The first `Date`, if it was passed.
+    passed: Option<&'a HeaderValue>,
+    /// The first valid `Date` in seconds since 1970, once it was needed.
+    date: Option<Option<i64>>,
 }
 
 // === impl Clock ===
 
-impl<'a> Clock<'a> {
-    pub(super) const fn new(headers: &'a HeaderMap, now: SystemTime) -> Self {
-        Self { headers, now, base: None }
+impl<'a, 'n> Clock<'a, 'n> {
+    /// `now` reads the client's clock, which counts only without a valid `Date`.
+    pub(super) const fn new(headers: &'a HeaderMap, now: &'n dyn Fn() -> SystemTime) -> Self {
+        Self { headers, now, passed: None, date: None }
     }
 
-    /// The first valid `Date`, or else the client's clock.
+    /// A `Date` of the response, so that it need not be looked up.
+    pub(super) fn pass_date(&mut self, date: &'a HeaderValue) {
+        self.passed.get_or_insert(date);
+    }
+
+    /// The first valid `Date`, in seconds since 1970.
+    pub(super) fn date(&mut self) -> Option<i64> {
+        if let Some(known) = self.date {
+            return known;
+        }
+        let read = |date: &HeaderValue| http_date_seconds(trim(date.as_bytes()), self.now);
+        let first = self.passed.and_then(read);
+        let date = first.or_else(|| self.headers.get_all(header::DATE).iter().find_map(read));
+        self.date = Some(date);
+        date
+    }
+
+    /// The time until a moment in nanoseconds since 1970.
     ///
     /// With a `Date`, both ends of a wait are by the server's clock, and a wrong client clock does not matter.
-    fn base(&mut self) -> i128 {
-        *self.base.get_or_insert_with(|| {
-            let dates = self.headers.get_all(header::DATE);
-            let date = dates.iter().find_map(|date| http_date(trim(date.as_bytes()), self.now));
-            date.unwrap_or_else(|| unix_nanos(self.now))
-        })
-    }
-
     fn until(&mut self, moment: i128) -> Wait {
-        Wait::from_nanos(moment.saturating_sub(self.base()))
+        let base = match self.date() {
+            Some(seconds) => i128::from(seconds) * i128::from(SECOND),
+            None => unix_nanos((self.now)()),
+        };
+        Wait::from_nanos(moment.saturating_sub(base))
     }
 
-    /// The time until an HTTP-date.
-    pub(super) fn until_date(&mut self, text: &[u8]) -> Option<Wait> {
-        http_date(text, self.now).map(|date| self.until(date))
+    /// The time until a whole number of seconds since 1970.
+    fn until_second(&mut self, moment: i64) -> Wait {
+        match self.date() {
+            Some(seconds) => Wait::from_seconds(moment.saturating_sub(seconds)),
+            None => self.until(i128::from(moment) * i128::from(SECOND)),
+        }
     }
 
-    /// The time until a reset, whose size or form tells its unit.
-    pub(super) fn reset(&mut self, text: &[u8]) -> Option<Wait> {
+    /// The time until a moment in one of the forms of a date.
+    fn until_date(&mut self, text: &[u8]) -> Option<Wait> {
+        if let Some(moment) = rfc3339(text) {
+            return Some(self.until(moment));
+        }
+        http_date_seconds(text, self.now).map(|moment| self.until_second(moment))
+    }
+
+    /// An explicit delay: seconds, or a moment in any form.
+    ///
+    /// Ten digits are a time since 1970 if that is near, so that a delay which is only absurd stays one.
+    pub(super) fn delay(&mut self, text: &[u8]) -> Option<Wait> {
+        let Some(number) = Number::parse(text) else { return self.until_date(text) };
+        let unit = match number.floor() {
+            ..UNIX_SECONDS => return Some(span(number, SECOND)),
+            UNIX_SECONDS..UNIX_MILLIS => SECOND,
+            UNIX_MILLIS.. => MILLISECOND,
+        };
+        let until = self.until(signed(number.nanos(unit)));
+        Some(if until.is_within(NEAR) { until } else { span(number, SECOND) })
+    }
+
+    /// The time until a reset, whose size or form tells its unit, and whether it is an absolute time.
+    pub(super) fn reset(&mut self, text: &[u8]) -> Option<(Wait, bool)> {
         if let Some(number) = Number::parse(text) {
             return Some(match number.floor() {
-                ..UNIX_SECONDS => span(number, SECOND),
-                UNIX_SECONDS..UNIX_MILLIS => self.until(signed(number.nanos(SECOND))),
-                UNIX_MILLIS.. => self.until(signed(number.nanos(MILLISECOND))),
+                ..UNIX_SECONDS => (span(number, SECOND), false),
+                whole @ UNIX_SECONDS..UNIX_MILLIS if number.is_whole() => {
+                    (self.until_second(whole as i64), true)
+                }
+                UNIX_SECONDS..UNIX_MILLIS => (self.until(signed(number.nanos(SECOND))), true),
+                UNIX_MILLIS.. => (self.until(signed(number.nanos(MILLISECOND))), true),
             });
         }
         if let Some(nanos) = go_duration(text) {
-            return Some(Wait::from_nanos(signed(nanos)));
+            return Some((Wait::from_nanos(signed(nanos)), false));
         }
-        let moment = rfc3339(text).or_else(|| http_date(text, self.now))?;
-        Some(self.until(moment))
+        self.until_date(text).map(|wait| (wait, true))
     }
-}
-
-/// Whether a valid reset is an absolute time: ten digits are a time since 1970, and a date starts with letters or has a hyphen after
-/// its digits.
-pub(super) fn is_moment(text: &[u8]) -> bool {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    digits == 0 || digits >= 10 || text.get(digits) == Some(&b'-')
 }
 
 /// `number` units from now.

@@ -29,7 +29,7 @@ pub(super) enum Shape {
     /// The structured field `RateLimit-Policy`.
     Policies,
     /// A vendor's own grammar. The function gets the suffix of the name and the value.
-    Vendor(fn(&mut Reader<'_>, &'static Dialect, &str, &[u8])),
+    Vendor(fn(&mut Reader<'_, '_>, &'static Dialect, &str, &[u8])),
 }
 
 /// The value of an explicit delay.
@@ -37,7 +37,8 @@ pub(super) enum Shape {
 pub(super) enum Delay {
     Millis,
     Seconds,
-    SecondsOrDate,
+    /// Seconds, or a moment in any form.
+    SecondsOrMoment,
     GoDuration,
 }
 
@@ -115,6 +116,11 @@ impl Dialect {
         own.map(|word| word.text).or_else(|| usual().map(|(word, _)| *word)).unwrap_or_default()
     }
 
+    /// Whether it is one of the IETF drafts.
+    pub(super) fn is_draft(&self) -> bool {
+        self.name.starts_with("ratelimit")
+    }
+
     /// The suffix of a name that this row matches.
     pub(super) fn rest<'a>(&self, name: &'a str) -> Option<&'a str> {
         let end = self.name.len();
@@ -161,7 +167,7 @@ pub(super) const fn anthropic(name: &'static str) -> Dialect {
 pub(super) const fn vendor(
     name: &'static str,
     reach: Reach,
-    read: fn(&mut Reader<'_>, &'static Dialect, &str, &[u8]),
+    read: fn(&mut Reader<'_, '_>, &'static Dialect, &str, &[u8]),
 ) -> Dialect {
     Dialect { name, reach, shape: Shape::Vendor(read), delay_governs: false }
 }

@@ -17,11 +17,11 @@ pub(super) static DIALECTS: [Dialect; 26] = [
     delay("retry-after-ms", Delay::Millis),
     delay("x-ms-retry-after-ms", Delay::Millis),
     // RFC 9110 section 10.2.3. Shopify sends `2.0`.
-    delay("retry-after", Delay::SecondsOrDate),
+    delay("retry-after", Delay::SecondsOrMoment),
     // AWS SDKs.
     delay("x-amz-retry-after", Delay::Millis),
     // MailerLite.
-    delay("x-ratelimit-retry-after", Delay::Seconds),
+    delay("x-ratelimit-retry-after", Delay::SecondsOrMoment),
     // Bucket4j.
     delay("x-rate-limit-retry-after-seconds", Delay::Seconds),
     // Traefik.

@@ -1,6 +1,7 @@
 //! Families with one number per header, for one attribute of a window.
 
 use super::{
+    bucket::BUCKET_FAMILY,
     clock::{self, Clock},
     dialect::{Attribute, Dialect, Keys, WORDS, Word},
     reader::Reader,
@@ -10,14 +11,19 @@ use super::{
 use crate::headers::{number::Number, wait::Wait};
 
 /// Reads one header of the family; `rest` is the suffix of its name.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a, '_>,
     dialect: &'static Dialect,
     (keys, words): (Keys, &'static [Word]),
     rest: &str,
-    value: &[u8],
+    value: &'a [u8],
 ) {
-    let Some((attribute, key, spelling)) = attribute(keys, words, rest) else { return };
+    let Some((attribute, key, spelling)) = attribute(keys, words, rest) else {
+        if dialect.name == BUCKET_FAMILY {
+            reader.bucket.add(rest, value);
+        }
+        return;
+    };
     let key = (!key.is_empty()).then_some(key);
     // Only a valid value starts a window, so that a malformed header changes nothing.
     match attribute {
@@ -34,8 +40,9 @@ pub(super) fn read(
             }
         }
         Attribute::Reset | Attribute::ResetElse | Attribute::ResetAfter => {
-            let is_moment = attribute != Attribute::ResetAfter && clock::is_moment(value);
-            let Some(wait) = reset(&mut reader.clock, attribute, value) else { return };
+            let Some((wait, is_moment)) = reset(&mut reader.clock, attribute, value) else {
+                return;
+            };
             if let Some(window) = reader.window(dialect, key) {
                 window.add_reset(Reset { attribute, wait, spelling, is_moment });
             }
@@ -44,15 +51,21 @@ pub(super) fn read(
 }
 
 /// The attribute, the key and the spelling of a name.
-fn attribute<'a>(
+pub(super) fn attribute<'a>(
     keys: Keys,
     words: &'static [Word],
     rest: &'a str,
 ) -> Option<(Attribute, &'a str, Spelling)> {
+    let alone = || Some((Attribute::from_word(rest)?, "", Spelling::Word));
+    // Most names are one of these, which no family of these keys has a word of its own for.
+    if let Keys::None | Keys::Either = keys {
+        if let found @ Some(_) = alone() {
+            return found;
+        }
+    }
     if let Some(word) = words.iter().find(|word| word.text == rest) {
         return Some((word.attribute, word.key, Spelling::Word));
     }
-    let alone = || Some((Attribute::from_word(rest)?, "", Spelling::Word));
     let behind_key = || {
         WORDS.iter().find_map(|(word, attribute)| {
             let key = rest.strip_suffix(word)?.strip_suffix('-')?;
@@ -66,10 +79,9 @@ fn attribute<'a>(
         })
     };
     match keys {
-        Keys::Listed => None,
-        Keys::None => alone(),
+        Keys::Listed | Keys::None => None,
         Keys::Before => behind_key(),
-        Keys::Either => alone().or_else(before_key).or_else(behind_key),
+        Keys::Either => before_key().or_else(behind_key),
         Keys::Remaining => {
             (!rest.is_empty()).then_some((Attribute::Remaining, rest, Spelling::Key))
         }
@@ -89,9 +101,9 @@ fn remaining(value: &[u8]) -> Option<Number> {
 }
 
 /// The latest member. The whole value is tried first, because an HTTP-date has a comma and is not a list.
-fn reset(clock: &mut Clock<'_>, attribute: Attribute, value: &[u8]) -> Option<Wait> {
+fn reset(clock: &mut Clock<'_, '_>, attribute: Attribute, value: &[u8]) -> Option<(Wait, bool)> {
     let mut read = |text: &[u8]| match attribute {
-        Attribute::ResetAfter => clock::seconds(text),
+        Attribute::ResetAfter => Some((clock::seconds(text)?, false)),
         _ => clock.reset(text),
     };
     read(value).or_else(|| members(value).filter_map(read).max())

@@ -18,15 +18,19 @@ mod fields;
 mod flat;
 mod outcome;
 mod reader;
+mod repeats;
 mod structured;
-mod text;
+pub(super) mod text;
 mod vendor;
 mod window;
 
-pub(crate) use self::bucket::Bucket;
+pub(crate) use self::{
+    bucket::Bucket,
+    repeats::{MAX_WINDOWS, Repeat, Repeats},
+};
 use self::{
     decision::{Decision, reported},
-    reader::{ExplicitDelay, Reader, Windows},
+    reader::{ExplicitDelay, Reader, Scan, Windows},
 };
 pub use self::{outcome::Outcome, window::Window};
 
@@ -80,18 +84,25 @@ impl RateLimit {
     /// delay.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
-        Self::from_headers_when(headers, || now)
+        Self::from_headers_when(headers, &|| now)
     }
 
-    /// As [`from_headers`](Self::from_headers), with a clock that is read only if there is a rate-limit header.
+    /// As [`from_headers`](Self::from_headers), with a clock that is read only if it counts.
     #[inline]
     pub(crate) fn from_headers_when(
         headers: &HeaderMap,
-        now: impl FnOnce() -> SystemTime,
+        now: &dyn Fn() -> SystemTime,
     ) -> Option<Self> {
-        // Most responses have none, which their header names show.
-        let has_any = headers.keys().any(|name| dialects::find(name.as_str()).is_some());
-        if has_any { Reader::read(headers, now()) } else { None }
+        Reader::read(headers, now).map(Reader::into_limit)
+    }
+
+    /// As [`from_headers_when`](Self::from_headers_when), with what else the throttle wants to know.
+    #[inline]
+    pub(crate) fn scan<'a>(
+        headers: &'a HeaderMap,
+        now: &dyn Fn() -> SystemTime,
+    ) -> Option<Scan<'a>> {
+        Reader::read(headers, now).map(Reader::into_scan)
     }
 
     /// The limit of the reported window: the spent window with the latest reset, or else the one with the least remaining, or else
@@ -163,6 +174,16 @@ impl RateLimit {
     #[must_use]
     pub fn wait(&self, outcome: Outcome) -> Option<Duration> {
         Decision::of(self, outcome).map(|decision| decision.wait.to_duration())
+    }
+
+    /// The [`wait`](Self::wait) without resets that mean nothing: those of a concurrency limit, which is over as soon as another
+    /// request ends.
+    pub(crate) fn pause(&self, outcome: Outcome) -> Option<Duration> {
+        if !self.windows.iter().any(Window::reset_is_estimated) {
+            return self.wait(outcome);
+        }
+        let windows = self.windows.iter().filter(|window| !window.reset_is_estimated()).cloned();
+        Self { windows: windows.collect(), delay: self.delay }.wait(outcome)
     }
 
     /// The lower-case name of the header that decided the [`wait`](Self::wait).

@@ -1,10 +1,11 @@
 use std::time::SystemTime;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
 
 use super::{
-    RateLimit,
+    Bucket, RateLimit,
+    bucket::BucketFields,
     clock::{self, Clock},
     dialect::{Delay, Dialect, Shape},
     dialects, flat,
@@ -13,7 +14,8 @@ use super::{
     window::Window,
 };
 use crate::headers::{
-    number::{MILLISECOND, Number, digits},
+    number::{MILLISECOND, Number},
+    server_clock,
     wait::Wait,
 };
 
@@ -31,34 +33,56 @@ pub(super) struct ExplicitDelay {
 /// No real server has more windows. Further windows are skipped; headers for a known window are still read.
 pub(super) const MAX_WINDOWS: usize = 64;
 
-pub(super) struct Reader<'a> {
+pub(super) struct Reader<'a, 'n> {
     headers: &'a HeaderMap,
-    pub(super) clock: Clock<'a>,
+    pub(super) clock: Clock<'a, 'n>,
     limit: RateLimit,
     /// Whether the response is from a cache.
     is_cached: bool,
     /// Read at the first line of either structured field.
     structured: Option<Structured>,
+    pub(super) bucket: BucketFields<'a>,
+}
+
+/// All that the headers say of a rate limit, read in one pass.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    pub(crate) limit: RateLimit,
+    /// The same as [`ServerClock::date`](crate::headers::ServerClock::date).
+    pub(crate) date: Option<SystemTime>,
+    /// The same as [`Bucket::from_headers`].
+    pub(crate) bucket: Option<Bucket<'a>>,
 }
 
 // === impl Reader ===
 
-impl<'a> Reader<'a> {
-    /// Reads all headers.
-    pub(super) fn read(headers: &'a HeaderMap, now: SystemTime) -> Option<RateLimit> {
+impl<'a, 'n> Reader<'a, 'n> {
+    /// Reads all headers. `None` without a rate limit.
+    #[inline]
+    pub(super) fn read(headers: &'a HeaderMap, now: &'n dyn Fn() -> SystemTime) -> Option<Self> {
+        // Most responses say nothing, which their header names show.
+        let mut lines = headers.iter();
+        let is_ours = |(name, _): &(&HeaderName, _)| dialects::find(name.as_str()).is_some();
+        if lines.any(|line| is_ours(&line)) { Self::read_any(headers, now) } else { None }
+    }
+
+    fn read_any(headers: &'a HeaderMap, now: &'n dyn Fn() -> SystemTime) -> Option<Self> {
         let mut reader = Self {
             headers,
             clock: Clock::new(headers, now),
             limit: RateLimit { windows: Windows::new(), delay: None },
             is_cached: false,
             structured: None,
+            bucket: BucketFields::default(),
         };
         for (name, value) in headers {
             if let Some(found) = dialects::find(name.as_str()) {
-                reader.line(found, value.as_bytes());
+                reader.line(found, value);
+            } else if name == header::DATE {
+                reader.clock.pass_date(value);
             } else if name == header::AGE {
                 // RFC 9111 section 5.1. The counters are old, and the draft says to ignore them.
-                reader.is_cached |= digits(trim(value.as_bytes())).is_some_and(|age| age > 0);
+                reader.is_cached |= server_clock::is_cached(value.as_bytes());
             }
         }
         if reader.is_cached {
@@ -70,11 +94,24 @@ impl<'a> Reader<'a> {
         if reader.limit.delay.is_none() && reader.limit.windows.is_empty() {
             return None;
         }
-        Some(reader.limit)
+        Some(reader)
     }
 
-    fn line(&mut self, (row, dialect, rest): (u8, &'static Dialect, &str), value: &[u8]) {
-        let value = trim(value);
+    pub(super) fn into_limit(self) -> RateLimit {
+        self.limit
+    }
+
+    pub(super) fn into_scan(mut self) -> Scan<'a> {
+        let date = if self.is_cached { None } else { self.clock.date() };
+        Scan {
+            limit: self.limit,
+            date: date.and_then(server_clock::moment),
+            bucket: self.bucket.bucket(),
+        }
+    }
+
+    fn line(&mut self, (row, dialect, rest): (u8, &'static Dialect, &str), value: &'a HeaderValue) {
+        let value = trim(value.as_bytes());
         match &dialect.shape {
             Shape::Delay(delay) => self.delay(row, *delay, value),
             Shape::Flat(keys, words) => flat::read(self, dialect, (*keys, words), rest, value),
@@ -95,7 +132,7 @@ impl<'a> Reader<'a> {
         let wait = match delay {
             Delay::Millis => Number::parse(value).map(|number| clock::span(number, MILLISECOND)),
             Delay::Seconds => clock::seconds(value),
-            Delay::SecondsOrDate => clock::seconds(value).or_else(|| self.clock.until_date(value)),
+            Delay::SecondsOrMoment => self.clock.delay(value),
             Delay::GoDuration => clock::go_wait(value),
         };
         let Some(wait) = wait else { return };

@@ -2,7 +2,7 @@
 
 /// Removes optional whitespace, which is SP and HTAB only
 /// ([RFC 9110 section 5.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.3)).
-pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+pub(in crate::headers) fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }

@@ -10,13 +10,18 @@ use super::{
 use crate::headers::number::{Number, digits};
 
 /// Shopify: `32/40`, used and limit of a leaky bucket.
-pub(super) fn shopify(reader: &mut Reader<'_>, dialect: &'static Dialect, _: &str, value: &[u8]) {
+pub(super) fn shopify(
+    reader: &mut Reader<'_, '_>,
+    dialect: &'static Dialect,
+    _: &str,
+    value: &[u8],
+) {
     used_of_limit(reader, dialect, None, value);
 }
 
 /// Salesforce: `api-usage=18/5000; per-app-api-usage=17/250(appName=sample)`.
 pub(super) fn salesforce(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<'_, '_>,
     dialect: &'static Dialect,
     _: &str,
     value: &[u8],
@@ -34,7 +39,7 @@ pub(super) fn salesforce(
 }
 
 fn used_of_limit(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<'_, '_>,
     dialect: &'static Dialect,
     name: Option<&str>,
     usage: &[u8],
@@ -50,7 +55,7 @@ fn used_of_limit(
 }
 
 /// Auth0's quotas: `b=per_hour;q=10;r=7;t=3540,b=per_day;q=50;r=47;t=43200`; its SDKs also accept them without `b=`.
-pub(super) fn auth0(reader: &mut Reader<'_>, dialect: &'static Dialect, _: &str, value: &[u8]) {
+pub(super) fn auth0(reader: &mut Reader<'_, '_>, dialect: &'static Dialect, _: &str, value: &[u8]) {
     for bucket in split(value, b',') {
         let mut window = Window::new(dialect, None);
         for part in split(bucket, b';') {
@@ -72,7 +77,7 @@ pub(super) fn auth0(reader: &mut Reader<'_>, dialect: &'static Dialect, _: &str,
 
 /// Azure Compute: `Microsoft.Compute/HighCostGet3Min;46,Microsoft.Compute/HighCostGet30Min;0`.
 pub(super) fn azure_resource(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<'_, '_>,
     dialect: &'static Dialect,
     _: &str,
     value: &[u8],
@@ -89,7 +94,7 @@ pub(super) fn azure_resource(
 
 /// Zendesk, per endpoint: `total=100; remaining=99; resets=60`.
 pub(super) fn zendesk(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<'_, '_>,
     dialect: &'static Dialect,
     endpoint: &str,
     value: &[u8],

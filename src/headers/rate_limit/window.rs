@@ -90,6 +90,31 @@ impl Window {
         self.dialect.name
     }
 
+    /// Whether the server sent an absolute time for the reset.
+    pub(super) fn resets_at_moment(&self) -> bool {
+        self.reset.is_some_and(|reset| reset.is_moment)
+    }
+
+    /// Identifies the window among those of one server.
+    pub(crate) fn id(&self) -> u64 {
+        // A family is one row of a table.
+        let family = std::ptr::from_ref(self.dialect).addr() as u64;
+        let name = self.name().unwrap_or_default();
+        // FNV-1a: a server that makes two of its own windows collide deceives nobody else.
+        name.bytes()
+            .fold(family, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// Whether the limit is zero, so that nothing can be counted against it: a concurrency limit at Okta, push-back in the drafts.
+    pub(crate) fn allows_nothing(&self) -> bool {
+        self.limit() == Some(0)
+    }
+
+    /// Whether the reset is only an estimate. Okta says of a concurrency limit that it is; the drafts' push-back is meant.
+    pub(super) fn reset_is_estimated(&self) -> bool {
+        self.allows_nothing() && !self.dialect.is_draft()
+    }
+
     /// Whether the remaining units are known and less than one.
     #[must_use]
     pub fn is_spent(&self) -> bool {

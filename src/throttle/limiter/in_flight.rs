@@ -18,15 +18,16 @@ const HANGS_AFTER: Duration = Duration::from_secs(1);
 /// A lost request may still arrive at the server for this long after it was sent.
 const DOUBT: Duration = Duration::from_millis(500);
 
-/// The most requests that are tracked; beyond it the oldest are given up as lost.
-const MAX: usize = 1 << 16;
+/// The most buckets. When there are more, each two become one, and any number of requests takes 8 KiB.
+const MAX: usize = 256;
 
 /// Leave to send one request. It is handed back with the result of the attempt.
 #[derive(Debug)]
 #[must_use = "a request that is not reported counts as in flight until it is given up as lost"]
 pub struct Permit {
-    number: u64,
     sent: Instant,
+    /// Given by another quota, where the request is in flight.
+    is_foreign: bool,
 }
 
 /// The requests in flight: sent, and perhaps not counted by the server yet.
@@ -34,28 +35,42 @@ pub struct Permit {
 /// A lost request (dropped, timed out) stays *in doubt* for a while: it may have been counted, and the next responses will show it.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// Send times, from the oldest request in flight on; `None` where the response has come.
-    requests: VecDeque<Option<Instant>>,
-    /// The number of the first of them.
-    first: u64,
-    unanswered: u64,
+    unanswered: Buckets,
     hanging: Oldest,
     /// Hanging requests that the server counted long ago, or never will: later responses include them.
     settled: Oldest,
-    doubts: VecDeque<Instant>,
+    doubts: Buckets,
 }
 
-/// The oldest of the requests in flight.
+/// Requests by when they were sent, the oldest first.
+#[derive(Debug, Default)]
+struct Buckets {
+    buckets: VecDeque<Bucket>,
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    first: Instant,
+    last: Instant,
+    count: u32,
+}
+
+/// The oldest of the requests in flight: those in so many buckets.
 #[derive(Debug, Default)]
 struct Oldest {
-    /// Their numbers are below this one.
-    end: u64,
+    buckets: usize,
     count: u64,
 }
 
 // === impl Permit ===
 
 impl Permit {
+    /// Of a request that another quota gave the permit for.
+    pub(super) const fn of_other(sent: Instant) -> Self {
+        Self { sent, is_foreign: true }
+    }
+
     /// When the permit was given.
     #[must_use]
     pub const fn sent(&self) -> Instant {
@@ -68,47 +83,50 @@ impl Permit {
 impl InFlight {
     #[inline]
     pub(super) fn add(&mut self, now: Instant) -> Permit {
-        if self.requests.len() >= MAX {
-            self.pop_lost();
+        let sent = self.unanswered.newest().map_or(now, |newest| newest.max(now));
+        if self.unanswered.is_full() {
+            self.unanswered.halve();
+            for oldest in [&mut self.hanging, &mut self.settled] {
+                oldest.buckets /= 2;
+                oldest.count = self.unanswered.count_of(oldest.buckets);
+            }
         }
-        let number = self.first.wrapping_add(self.requests.len() as u64);
-        self.requests.push_back(Some(now));
-        self.unanswered += 1;
-        Permit { number, sent: now }
+        self.unanswered.add(sent);
+        Permit { sent, is_foreign: false }
     }
 
     /// The response shows what was in doubt or hung long before its request was sent.
     #[inline]
     pub(super) fn on_response(&mut self, permit: &Permit) {
-        let Permit { number, sent } = *permit;
-        self.remove(number);
-        Self::advance(&mut self.settled, &self.requests, self.first, sent);
-        while self.doubts.front().is_some_and(|doubt| later(*doubt, DOUBT) < sent) {
-            self.doubts.pop_front();
+        if !permit.is_foreign {
+            self.remove(permit.sent);
+        }
+        self.settled.advance(&self.unanswered, permit.sent);
+        while self.doubts.oldest().is_some_and(|doubt| later(doubt, DOUBT) < permit.sent) {
+            self.doubts.pop();
         }
     }
 
     pub(super) fn on_lost(&mut self, permit: &Permit) {
-        let Permit { number, sent } = *permit;
-        if self.remove(number) {
-            self.doubt(sent);
+        if self.remove(permit.sent) {
+            self.doubt(permit.sent, 1);
         }
     }
 
     pub(super) fn on_unsent(&mut self, permit: &Permit) {
-        self.remove(permit.number);
+        self.remove(permit.sent);
     }
 
     /// How many the server may yet count.
     #[inline]
     pub(super) fn count(&self) -> u64 {
-        self.unanswered - self.settled.count + self.doubts.len() as u64
+        self.unanswered.count - self.settled.count + self.doubts.count
     }
 
     /// How many may have a response soon.
     #[inline]
     pub(super) fn awaited(&self) -> u64 {
-        self.unanswered - self.hanging.count + self.doubts.len() as u64
+        self.unanswered.count - self.hanging.count + self.doubts.count
     }
 
     /// How many have had no response for too long.
@@ -123,98 +141,137 @@ impl InFlight {
 
     /// A new window begins: hanging requests were counted in an earlier one, or never will be.
     pub(super) fn begin_window(&mut self, now: Instant) {
-        Self::advance(&mut self.settled, &self.requests, self.first, now);
+        self.settled.advance(&self.unanswered, now);
     }
 
     /// Gives up requests that have been in flight for too long.
     #[inline]
     pub(super) fn expire(&mut self, now: Instant) {
-        while self
-            .requests
-            .front()
-            .is_some_and(|sent| sent.is_none_or(|sent| later(sent, LOST_AFTER) <= now))
-        {
-            self.pop_lost();
+        while let Some(sent) = self.unanswered.oldest().filter(|it| later(*it, LOST_AFTER) <= now) {
+            let lost = self.pop();
+            self.doubt(sent, lost);
         }
-        while self.doubts.front().is_some_and(|sent| later(*sent, DOUBT) <= now) {
-            self.doubts.pop_front();
+        while self.doubts.oldest().is_some_and(|sent| later(sent, DOUBT) <= now) {
+            self.doubts.pop();
         }
-        Self::advance(&mut self.hanging, &self.requests, self.first, now);
+        self.hanging.advance(&self.unanswered, now);
     }
 
     /// When a request is given up next, if no response comes until then.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let doubt = self.doubts.front().map(|sent| later(*sent, DOUBT));
-        let sent = |at: usize| self.requests.get(at).copied().flatten();
-        let hangs = sent(self.hanging.index(self.first)).map(|sent| later(sent, HANGS_AFTER));
-        let lost = sent(0).map(|sent| later(sent, LOST_AFTER));
+        let doubt = self.doubts.oldest().map(|sent| later(sent, DOUBT));
+        let hangs = self.unanswered.buckets.get(self.hanging.buckets);
+        let hangs = hangs.map(|bucket| later(bucket.last, HANGS_AFTER));
+        let lost = self.unanswered.oldest().map(|sent| later(sent, LOST_AFTER));
         doubt.into_iter().chain(hangs).chain(lost).min()
-    }
-
-    /// Adds the requests that hang at `time` to `oldest`.
-    fn advance(
-        oldest: &mut Oldest,
-        requests: &VecDeque<Option<Instant>>,
-        first: u64,
-        time: Instant,
-    ) {
-        while let Some(request) = requests.get(oldest.index(first)) {
-            match request {
-                Some(sent) if later(*sent, HANGS_AFTER) > time => break,
-                request => oldest.count += u64::from(request.is_some()),
-            }
-            oldest.end = oldest.end.max(first).wrapping_add(1);
-        }
     }
 
     /// Returns whether the request was in flight until now.
     #[inline]
-    fn remove(&mut self, number: u64) -> bool {
-        let at = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-        let was_in_flight = self.requests.get_mut(at).and_then(Option::take).is_some();
-        if was_in_flight {
-            self.uncount(number);
-        }
-        while let Some(None) = self.requests.front() {
-            self.requests.pop_front();
-            self.first = self.first.wrapping_add(1);
-        }
-        was_in_flight
-    }
-
-    fn pop_lost(&mut self) {
-        if let Some(request) = self.requests.pop_front() {
-            if let Some(sent) = request {
-                self.uncount(self.first);
-                self.doubt(sent);
-            }
-            self.first = self.first.wrapping_add(1);
-        }
-    }
-
-    #[inline]
-    fn uncount(&mut self, number: u64) {
-        self.unanswered -= 1;
+    fn remove(&mut self, sent: Instant) -> bool {
+        let Some(at) = self.unanswered.remove(sent) else { return false };
         for oldest in [&mut self.hanging, &mut self.settled] {
-            oldest.count -= u64::from(number < oldest.end);
+            oldest.count -= u64::from(at < oldest.buckets);
         }
+        while self.unanswered.buckets.front().is_some_and(|bucket| bucket.count == 0) {
+            self.pop();
+        }
+        true
+    }
+
+    fn pop(&mut self) -> u32 {
+        let count = self.unanswered.pop();
+        for oldest in [&mut self.hanging, &mut self.settled].into_iter().filter(|it| it.buckets > 0)
+        {
+            oldest.buckets -= 1;
+            oldest.count -= u64::from(count);
+        }
+        count
     }
 
     /// Doubts are sorted by send time, or nearly: an older one waits for those before it.
-    fn doubt(&mut self, sent: Instant) {
-        if self.doubts.len() >= MAX {
-            self.doubts.pop_front();
+    fn doubt(&mut self, sent: Instant, count: u32) {
+        if self.doubts.is_full() {
+            self.doubts.halve();
         }
-        let newest = self.doubts.back().copied().unwrap_or(sent);
-        self.doubts.push_back(sent.max(newest));
+        let sent = self.doubts.newest().map_or(sent, |newest| newest.max(sent));
+        (0..count).for_each(|_| self.doubts.add(sent));
+    }
+}
+
+// === impl Buckets ===
+
+impl Buckets {
+    fn is_full(&self) -> bool {
+        self.buckets.len() >= MAX
+    }
+
+    #[inline]
+    fn add(&mut self, sent: Instant) {
+        self.count += 1;
+        match self.buckets.back_mut() {
+            Some(newest) if newest.last == sent => newest.count += 1,
+            _ => self.buckets.push_back(Bucket { first: sent, last: sent, count: 1 }),
+        }
+    }
+
+    /// Returns the index of the bucket.
+    #[inline]
+    fn remove(&mut self, sent: Instant) -> Option<usize> {
+        // Mostly it is one of the oldest.
+        let at = match self.buckets.front() {
+            Some(oldest) if sent <= oldest.last => 0,
+            _ => self.buckets.partition_point(|bucket| bucket.last < sent),
+        };
+        let bucket = self.buckets.get_mut(at)?;
+        if bucket.first > sent || bucket.count == 0 {
+            return None;
+        }
+        bucket.count -= 1;
+        self.count -= 1;
+        Some(at)
+    }
+
+    fn pop(&mut self) -> u32 {
+        let count = self.buckets.pop_front().map_or(0, |bucket| bucket.count);
+        self.count -= u64::from(count);
+        count
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        self.buckets.front().map(|bucket| bucket.last)
+    }
+
+    fn newest(&self) -> Option<Instant> {
+        self.buckets.back().map(|bucket| bucket.last)
+    }
+
+    fn count_of(&self, buckets: usize) -> u64 {
+        self.buckets.iter().take(buckets).map(|bucket| u64::from(bucket.count)).sum()
+    }
+
+    fn halve(&mut self) {
+        let pairs = self.buckets.make_contiguous().chunks(2).map(|pair| Bucket {
+            first: pair[0].first,
+            last: pair[pair.len() - 1].last,
+            count: pair.iter().map(|bucket| bucket.count).sum(),
+        });
+        self.buckets = pairs.collect();
     }
 }
 
 // === impl Oldest ===
 
 impl Oldest {
-    /// The index of the next request that may join them.
-    fn index(&self, first: u64) -> usize {
-        usize::try_from(self.end.saturating_sub(first)).unwrap_or(usize::MAX)
+    /// Adds the requests that hang at `time`.
+    #[inline]
+    fn advance(&mut self, all: &Buckets, time: Instant) {
+        while let Some(bucket) = all.buckets.get(self.buckets) {
+            if later(bucket.last, HANGS_AFTER) > time {
+                break;
+            }
+            self.count += u64::from(bucket.count);
+            self.buckets += 1;
+        }
     }
 }

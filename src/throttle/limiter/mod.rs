@@ -73,74 +73,73 @@
 //! ([`Quota::max_permits_before`]) are certain only for windows: what is left, plus the limit for each window that begins until then,
 //! each as short as it can be.
 //!
-//! # No headers
+//! # What is not announced: one estimate
+//!
+//! What no header shows is learned by one [estimate], from what was accepted and what was rejected (429, 503, 529). It has one model at
+//! a time, and two questions are put to each rejection: *is the server closed?* and *does it depend on the rate?*
 //!
 //! ```text
-//!          rate limited           accepted           rate limited soon
-//!   Ramp ──────────────▶ Blocked ────────▶ Trial ──────────────────▶ Pace
-//!    ▲                   │   ▲ │              │                       ▲
-//!    └───────────────────┘   │ └──────────────┼───────────────────────┘
-//!     nothing was accepted   │ nothing fits   ▼  three or fewer were accepted
-//!     before it              └───────────── Cycle
+//!           rejected          accepted                      rejected, and closed for long
+//!   Open ─────────────▶ Closed ───────▶ Trial ─────────────▶ Closed ───────▶ Window
+//!    ▲                                    │                        └───────▶ Pace
+//!    └────────────────────────────────────┴── more was accepted than before, or twice the limit ──┘
 //! ```
 //!
-//! * **Blocked**: single probes, 20 ms after the rate-limited response and then with gaps that grow by a half; or one when `Retry-After`
-//!   ends, no sooner. If the very first request was rejected, the wait is all that was learned, and then the ramp begins with one. Three
-//!   or fewer that were accepted say nothing of a window: if the next came too soon after them (a bucket of one), only a pace is right,
-//!   and a window of so few is no slower at a pace.
-//! * **Trial**: a second block, with a quarter of the first in flight at most. The first may have begun in the middle of a window or
-//!   spanned two. This one is whole, so the number it accepts is the limit.
-//! * **Cycle**: at most the limit in any period. The usual lengths are tried (100 ms, 500 ms, 1 s, 2 s, 5 s ...), one probe each, the
-//!   shortest first that is not ruled out. A rejection near the end of a block lowers the limit to what was accepted. One with
-//!   `Retry-After` lengthens the period, twice at most: the block began where a wait in whole seconds ended, somewhere in a window, and the
-//!   next window was mistaken for the next period. Every eight periods one more request is tried, since limits change. After four
-//!   surprises in a row everything is learned anew. A server without a limit that was down, and rejected everything for a minute with a
-//!   bare 429, is mistaken for a window of a minute, and bursts are delayed until the limit has grown, which takes many minutes.
-//! * **Pace**: a leaky bucket lets single requests through. It is empty at each rejection, so what was accepted from one rejection to
-//!   another, over the time between, is its rate. A bucket of one loses what is not used at once; there it is no more than the rate. So
-//!   the higher of two measurements holds, since the first rejection and since the last. The pace quickens until the next rejection: by
-//!   half of the difference of the last two measurements each second (1 % to 30 %), and faster the longer nothing is rejected.
+//! * **Open**: slow start, as above.
+//! * **Closed**: single probes, 20 ms after the rejection and then with gaps that grow by a half, up to four seconds; or one when
+//!   `Retry-After` ends, no sooner. So a server that is closed to all gets less than two attempts a second, whatever the number of
+//!   callers.
+//! * **Trial**: a second block, with a quarter of the first in flight at most. The first may have begun in the middle of a window, or
+//!   the server was closed for reasons of its own: a limit is only learned if the second block ends too.
+//! * **Window**: at most the limit in any period. The usual lengths are tried (100 ms, 500 ms, 1 s, 2 s, 5 s ...), one probe each.
+//!   A closed time of more than 15 seconds is a lock-out rather than a window, and is answered by a pace.
+//! * **Pace**: a bucket that lets single requests through is empty at each rejection. So what was accepted from one rejection to the
+//!   next, over the time between, is its rate.
 //!
-//! # Other processes on the same quota
+//! A limit is tried to be higher along the curve of CUBIC: just below it at first, about it for a time, then more and more, by successes
+//! and by time. What accepts twice a window's limit, or more than a pace is asked for, has no such limit, and all is forgotten. So
+//! whatever was learned, a server that accepts everything is at full speed within a minute.
 //!
-//! A thousand processes on one tenant's quota do not know of each other. A process concludes from [`evidence`] that there are others when
+//! *Does it depend on the rate?* The server has shown what it accepts: the highest rate over ten seconds, of the last two minutes
+//! ([delivered](estimate)). A rejection below nine tenths of that, or just after slowing down to what was accepted, is not explained by
+//! the rate. After four of these the estimate stops slowing down for ten seconds, and longer each time:
 //!
-//! * a counter has nothing left and the process took less than half of it,
-//! * it was rejected although it had sent nothing for longer than this server was ever closed,
-//! * it waited as asked and was asked to wait as long again,
-//! * an even pace was rejected twice in a row, limit and period repeatedly fit nothing, or more than one in fifteen is rejected.
+//! ```text
+//!   at a slower pace │ not slowed down      │ slower │ not slowed down
+//!   ····x···x··x··x  │ ··x····x·x·····x···  │ ··x··x │ ...              x  rejected
+//! ```
 //!
-//! From then on it sends at a pace of its own with jitter ([`contention`]), and no more than the counters allow. The pace begins at the
-//! rate accepted so far. Each rejection takes 30 % off; each success that waited for the pace adds a little, and more after many in a row.
-//! The share of rejections at which these balance depends on the pace: 3 % at a request per ten seconds, less the faster it is, 8 % at
-//! most. So the faster of two processes gives way, and they converge to the same pace. A process that waits for a reset with others sends
-//! at a random moment after it. At 20 requests a second it is not one of many, and learns the limit anew.
+//! If then many more are rejected than at the slower pace, they did depend on the rate, and what was accepted is the rate. If not, the
+//! server sheds load at random, which no pace makes better, and no caller waits for it. Six rejections in a row are no such thing: the
+//! server is closed. And no pace falls below a quarter of the highest rate that was accepted, unless the server is closed at it again
+//! and again.
 //!
-//! A server that is closed to all for a while looks the same from inside. Five rejections without a success in between are treated as
-//! that. The first success ends it, and from there the pace doubles with each success up to what it was before, like TCP's slow start
-//! after a time-out. After 50 successes in a row two rejections are enough, since a pace that was too fast would have been rejected
-//! before.
+//! Processes that share a quota and do not know of each other see each other's requests as such rejections at random. One from which the
+//! server accepts less than 0.8 requests a second slows down all the same, so that a fleet without a store is safe: a quarter rejected,
+//! not most.
 //!
 //! # Bounds
 //!
-//! Unpredicted rejections in a row are spaced out from 10 ms to a second, whatever the counters say ([`streak`]), and double the proof
-//! that is required before a period is relied on again. No wait is longer than [`max_block`](Quota::max_block): after it, one request
-//! probes. A request without a response is given up after two minutes. The first four counters of a response are used, and memory does
-//! not grow with what a server says.
+//! A rejection that a counter explains does not reach the estimate, the second in a row closes the key like any other. No wait is longer
+//! than [`max_block`](Quota::max_block): since when there was no permit for anybody, that long after one request goes, whatever is known
+//! ([`Quota::acquire`]). After a wait that the server has named, one request goes first. A counter that eight responses in a row do not
+//! show is dropped, and one whose limit is zero is none: some servers say so of a limit on concurrency. A request without a response is
+//! given up after two minutes.
+//!
+//! Memory does not grow with what a server says or how long it runs: accepted requests and those in flight are kept in at most 128 and
+//! 256 entries ([`ledger`], [`in_flight`]), of which each two become one when there are more.
 
 #![allow(clippy::exhaustive_enums, reason = "only the crate's own tests see them")]
 
-mod contention;
 mod counter;
-mod evidence;
-mod headerless;
+mod estimate;
 mod in_flight;
+mod ledger;
 mod level;
 mod observation;
 mod period;
 mod quota;
 mod snapshot;
-mod streak;
 mod view;
 
 use tokio::time::Instant;

@@ -6,15 +6,13 @@ use tokio::time::Instant;
 
 use super::{
     Availability, LimiterKind, Observation, Permit, Reading, Reset, Snapshot, Verdict, View,
-    contention::Contention,
     counter::{Counter, Report},
-    headerless::{Headerless, RoundTrip},
+    estimate::{Estimate, RoundTrip},
     in_flight::InFlight,
     later,
     observation::MAX_READINGS,
-    streak::Streak,
 };
-use crate::headers::ServerClock;
+use crate::{extensions::ambient::Paced, headers::ServerClock};
 
 /// The longest round trip that counts for the average.
 const SLOW: Duration = Duration::from_secs(1);
@@ -25,14 +23,16 @@ pub struct Quota {
     max_block: Duration,
     in_flight: InFlight,
     clock: ServerClock,
-    /// The moving average of the round trips.
-    rtt: Option<Duration>,
+    /// The moving average of the round trips, in nanoseconds.
+    rtt: Option<u64>,
     /// No request is sent before this moment, by the server.
     blocked_until: Option<Instant>,
     counters: Vec<Counter>,
-    headerless: Headerless,
-    streak: Streak,
-    contention: Contention,
+    estimate: Estimate,
+    /// Whether the last response may have been the limit.
+    was_ambiguous: bool,
+    /// Since when there was no permit for anybody.
+    stopped: Option<Instant>,
 }
 
 // === impl Quota ===
@@ -54,9 +54,9 @@ impl Quota {
             rtt: None,
             blocked_until: None,
             counters: Vec::new(),
-            headerless: Headerless::default(),
-            streak: Streak::default(),
-            contention: Contention::new(0),
+            estimate: Estimate::default(),
+            was_ambiguous: false,
+            stopped: None,
         }
     }
 
@@ -67,81 +67,97 @@ impl Quota {
         self
     }
 
-    /// The seed of the jitter; each process that shares the limit needs another one.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.contention = Contention::new(seed);
-        self
-    }
-
     /// Takes a permit if there is one.
     pub fn acquire(&mut self, now: Instant) -> Availability {
         self.in_flight.expire(now);
         let view = self.view(now);
-        let verdict = match self.blocked_until {
-            Some(until) if now < until => Verdict::At(until),
-            _ => self.check(&view),
-        };
-        match self.contention.check(now, verdict) {
-            Verdict::Go => {
-                self.counters.iter_mut().for_each(|counter| counter.on_sent(now));
-                self.headerless.on_sent(now);
-                self.contention.on_sent(now);
-                Availability::Now(self.in_flight.add(now))
-            }
-            Verdict::At(at) => Availability::At(
-                at.min(later(now, self.max_block)).max(later(now, Duration::from_millis(1))),
-            ),
-            Verdict::AfterResponse => match self.in_flight.next_expiry() {
-                Some(at) => Availability::AfterResponse { or_at: at },
-                None => Availability::At(later(now, Self::MARGIN)),
-            },
+        let verdict = self.check(&view);
+        if verdict == Verdict::Go {
+            return Availability::Now(self.take(now));
+        }
+        // Whatever is known or was said: after the longest wait one request goes.
+        let overdue = later(*self.stopped.get_or_insert(now), self.max_block);
+        if now >= overdue {
+            return Availability::Now(self.take(now));
+        }
+        let soon = later(now, Duration::from_millis(1));
+        match (verdict, self.in_flight.next_expiry()) {
+            (Verdict::At(at), _) => Availability::At(at.min(overdue).max(soon)),
+            (_, Some(at)) => Availability::AfterResponse { or_at: at.min(overdue).max(soon) },
+            (_, None) => Availability::At(later(now, Self::MARGIN)),
         }
     }
 
     /// The response to the request of this permit.
-    #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_response(&mut self, permit: Permit, now: Instant, seen: &Observation) {
+        let took = now.saturating_duration_since(permit.sent());
+        self.on_response_after(took, permit, now, seen);
+    }
+
+    /// The same, where the time since the request was sent is known.
+    #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
+    pub(crate) fn on_response_after(
+        &mut self,
+        took: Duration,
+        permit: Permit,
+        now: Instant,
+        seen: &Observation,
+    ) {
         let sent = permit.sent();
         self.in_flight.on_response(&permit);
-        self.streak.on_response(sent, now, seen.rate_limited);
-        let rtt = now.saturating_duration_since(sent).min(SLOW);
+        let rtt = took.min(SLOW).as_nanos() as u64;
         self.rtt = Some(self.rtt.map_or(rtt, |known| (known * 7 + rtt) / 8));
         if let Some(date) = seen.date {
             self.clock.on_response(sent, now, date);
         }
-        if let Some(wait) = seen.retry_after.filter(|_| seen.rate_limited) {
-            self.block_for(wait, now);
+        if self.blocked_until.is_some_and(|until| sent >= until) {
+            self.blocked_until = None;
         }
         let (mut is_explained, mut is_foreign) = (false, false);
         for reading in seen.readings.iter().flatten() {
             is_explained |= reading.remaining == 0;
             is_foreign |= self.read(now, sent, seen, reading);
         }
-        let retry_after = seen.retry_after.map(|wait| wait.min(self.max_block));
-        let trip = RoundTrip { sent, received: now, retry_after };
-        if !seen.rate_limited {
-            self.contention.on_accepted(sent, now);
-            if !self.contention.is_detected() {
-                self.headerless.on_accepted(&trip);
+        if !seen.withholds {
+            self.forget_unseen(sent, seen);
+        }
+        let wait = seen.retry_after.map(|wait| wait.min(self.max_block));
+        let trip = RoundTrip { sent, received: now, wait };
+        self.was_ambiguous = seen.ambiguous.is_some();
+        if !seen.is_rejection() {
+            if self.was_ambiguous {
+                return;
             }
+            self.stopped = None;
+            self.estimate.on_accepted(&trip);
             return;
         }
-        if !is_explained && !self.contention.is_detected() {
-            // A rejection with units left comes from another limit, one that is not shown.
-            self.headerless.on_rate_limited(&trip);
+        // A rejection with units left comes from another limit, one that is not shown.
+        let is_explained = seen.rate_limited && is_explained && !is_foreign;
+        if let (true, Some(wait)) = (self.estimate.on_rejected(&trip, is_explained), wait) {
+            self.block_for(wait, now);
         }
-        let foreign = if is_foreign { 1.0 } else { self.headerless.contention() };
-        self.contention.on_rate_limited(sent, now, foreign, seen.retry_after);
-        if self.contention.is_detected() {
-            self.headerless = Headerless::default();
-        }
+    }
+
+    /// Whether an ambiguous refusal is the limit: by a counter that is known, or the second in a row.
+    #[must_use]
+    pub fn is_limit(&self, seen: &Observation) -> bool {
+        let Some(reading) = &seen.ambiguous else { return false };
+        self.was_ambiguous || self.counters.iter().any(|counter| counter.is_shown_by(reading))
+    }
+
+    /// How the next attempt of a rejected call is paced here; `None` if it may be sent before a wait that the server has named.
+    pub(crate) fn paces(&self, wait: Option<Duration>, now: Instant) -> Option<Paced> {
+        let wait = wait.unwrap_or_default();
+        let held =
+            wait.is_zero() || self.blocked_until.is_some_and(|until| until >= later(now, wait));
+        let how = if self.estimate.is_closed() { Paced::Closed } else { Paced::Slowed };
+        held.then_some(how)
     }
 
     /// The response to a request with a permit of another quota says that it was counted here.
     pub fn on_response_elsewhere(&mut self, sent: Instant, now: Instant, seen: &Observation) {
-        let permit = self.in_flight.add(sent);
-        self.on_response(permit, now, seen);
+        self.on_response(Permit::of_other(sent), now, seen);
     }
 
     /// The server rejects all requests for this long, whatever the counters say.
@@ -150,6 +166,7 @@ impl Quota {
     }
 
     pub(crate) fn block_until(&mut self, until: Instant) {
+        self.stopped = None;
         self.blocked_until = Some(self.blocked_until.map_or(until, |known| known.max(until)));
     }
 
@@ -160,7 +177,7 @@ impl Quota {
     /// No response will come: it is unknown whether the server counted the request.
     #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_lost(&mut self, permit: Permit, now: Instant) {
-        self.headerless.on_lost(permit.sent(), now);
+        self.estimate.on_lost(permit.sent(), now);
         self.in_flight.on_lost(&permit);
     }
 
@@ -169,7 +186,7 @@ impl Quota {
     pub fn on_unsent(&mut self, permit: Permit, now: Instant) {
         self.in_flight.on_unsent(&permit);
         self.counters.iter_mut().for_each(|counter| counter.on_unsent(permit.sent()));
-        self.headerless.on_unsent(now);
+        self.estimate.on_unsent(now);
     }
 
     /// The most permits that there can be until a moment, if that is certain as long as the server behaves as it has so far.
@@ -186,11 +203,6 @@ impl Quota {
         self.counters.iter().filter_map(permits).min()
     }
 
-    /// The average round trip, at most a second; `None` before the first response.
-    pub(crate) const fn round_trip(&self) -> Option<Duration> {
-        self.rtt
-    }
-
     /// What is known now.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
@@ -200,23 +212,49 @@ impl Quota {
         let blocked_until = self.blocked_until.filter(|until| *until > now);
         let (kind, limit, remaining, at) = match counters.min_by_key(|((_, left, _), _)| *left) {
             Some(((limit, left, at), kind)) => (kind, Some(limit), Some(left), Some(at)),
-            None => (self.headerless.kind(), self.headerless.limit(), None, None),
+            None => (self.estimate.kind(), self.estimate.limit(), None, None),
         };
         let reset = blocked_until.or(at).map(|at| at.saturating_duration_since(now));
         Snapshot { kind, limit, remaining, reset, in_flight: view.in_flight + view.settled }
     }
 
+    /// Forgets what is known of the limit, but not what is in flight.
+    pub(crate) fn forget(&mut self) {
+        self.blocked_until = None;
+        self.stopped = None;
+        self.counters.clear();
+        self.estimate = Estimate::default();
+    }
+
+    /// Whether nothing is known of the limit: no request was rejected, and no response showed a counter.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.counters.is_empty() && self.estimate.kind() == LimiterKind::Unknown
+    }
+
+    /// Takes a permit whatever is known, for a request that cannot wait until more is.
+    pub(crate) fn acquire_anyway(&mut self, now: Instant) -> Permit {
+        self.in_flight.expire(now);
+        self.take(now)
+    }
+
+    fn take(&mut self, now: Instant) -> Permit {
+        self.stopped = None;
+        self.counters.iter_mut().for_each(|counter| counter.on_sent(now));
+        self.estimate.on_sent(now);
+        self.in_flight.add(now)
+    }
+
     fn check(&mut self, view: &View) -> Verdict {
-        let mut verdict = match self.headerless.kind() {
-            // The pace is guard enough.
-            _ if self.contention.is_detected() => Verdict::Go,
-            // Nothing needs a guard while probes are spaced out anyway, or before any request was rejected.
-            LimiterKind::Learning if self.counters.is_empty() => {
-                return self.headerless.check(view);
-            }
-            LimiterKind::Unknown if !self.counters.is_empty() => self.streak.check(view),
-            _ => self.streak.check(view).and(self.headerless.check(view)),
+        let mut verdict = match self.blocked_until {
+            Some(until) if view.now < until => return Verdict::At(until),
+            // After a wait that the server has named, one request goes first.
+            Some(_) => view.probe(),
+            None => Verdict::Go,
         };
+        // Counters that say what is left need no slow start.
+        if self.counters.is_empty() || self.estimate.is_limiting() {
+            verdict = verdict.and(self.estimate.check(view));
+        }
         for counter in &mut self.counters {
             verdict = verdict.and(counter.check(view, &self.clock));
             if counter.has_turned_over() {
@@ -224,6 +262,14 @@ impl Quota {
             }
         }
         verdict
+    }
+
+    /// Drops counters that the responses do not show any more.
+    fn forget_unseen(&mut self, sent: Instant, seen: &Observation) {
+        let is_shown = |counter: &Counter| {
+            seen.readings.iter().flatten().any(|shown| shown.name == counter.name)
+        };
+        self.counters.retain_mut(|counter| is_shown(counter) || !counter.on_unseen(sent));
     }
 
     /// Returns whether the request was rejected, and only other processes explain it.
@@ -255,7 +301,7 @@ impl Quota {
             awaited: self.in_flight.awaited(),
             hanging: self.in_flight.hanging(),
             settled: self.in_flight.settled(),
-            rtt: self.rtt.unwrap_or(SLOW),
+            rtt: self.rtt.map_or(SLOW, Duration::from_nanos),
             margin: Self::MARGIN,
             max_block: self.max_block,
         }

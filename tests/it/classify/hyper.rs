@@ -187,10 +187,16 @@ async fn a_request_body_that_fails_by_itself_says_nothing_about_the_server() {
 #[cfg(feature = "http2")]
 #[tokio::test]
 async fn a_stream_that_the_server_rejects_has_not_been_carried_out() {
+    use tower_heed::{
+        __internals::{Cost, Progress, decide},
+        retry::RetryConfig,
+    };
+
     for (reason, expected) in [
         (h2::Reason::REFUSED_STREAM, ErrorClass::Connect),
         (h2::Reason::INTERNAL_ERROR, ErrorClass::Interrupted),
         (h2::Reason::CANCEL, ErrorClass::Interrupted),
+        (h2::Reason::ENHANCE_YOUR_CALM, ErrorClass::Interrupted),
     ] {
         let (near, far) = tokio::io::duplex(64 * 1024);
         tokio::spawn(async move {
@@ -210,5 +216,12 @@ async fn a_stream_that_the_server_rejects_has_not_been_carried_out() {
         let request = get("http://id.example/");
         let error = send.send_request(request).await.unwrap_err();
         assert_eq!(class(&error), Some(expected), "{error:?}");
+        // The server asked to slow down, and that costs nothing.
+        let found = Classification::of_error(&error).unwrap();
+        let progress =
+            Progress { repeatable: true, retries: 0, remaining: None, jitter: 0.0, paced: false };
+        let is_free = reason == h2::Reason::ENHANCE_YOUR_CALM;
+        let cost = decide(&found, &RetryConfig::default(), &progress).unwrap().cost;
+        assert_eq!(cost == Cost::Free, is_free, "{error:?}");
     }
 }

@@ -650,12 +650,30 @@ fn the_first_name_with_a_valid_delay_counts() {
 fn a_delay_has_its_own_form_and_no_other() {
     for (name, value, expected) in [
         ("retry-after", "2.0", Some(2_000)),
-        ("retry-after", "1772366430", Some(1_772_366_430_000)),
+        ("retry-after", "0.25", Some(250)),
+        // Seconds and milliseconds since 1970, if that is near.
+        ("retry-after", "1772366430", Some(30_000)),
+        ("retry-after", "1772366430.5", Some(30_500)),
+        ("retry-after", "1772366430500", Some(30_500)),
+        ("retry-after", "1772366000", Some(0)),
+        ("retry-after", "1700000060", Some(0)),
+        ("retry-after", "999999999", Some(999_999_999_000)),
+        ("retry-after", "1000000000", Some(1_000_000_000_000)),
+        ("retry-after", "2147483647", Some(2_147_483_647_000)),
         ("retry-after", "9999999999", Some(2_147_483_648_000)),
+        ("retry-after", "1772366430000000", Some(2_147_483_648_000)),
+        ("retry-after", "99999999999999999999999999", Some(2_147_483_648_000)),
         ("retry-after", "Sun, 01 Mar 2026 11:59:00 GMT", Some(0)),
         ("retry-after", "Friday, 01-Mar-77 00:00:00 GMT", Some(0)),
         ("retry-after", "Friday, 01-Mar-76 00:00:00 GMT", Some(1_577_880_000_000)),
-        ("retry-after", "2026-03-01T12:00:30Z", None),
+        ("retry-after", "2026-03-01T12:00:30Z", Some(30_000)),
+        ("retry-after", "2026-03-01T13:00:30.25+01:00", Some(30_250)),
+        ("retry-after", "2026-03-01T11:00:00Z", Some(0)),
+        ("retry-after", "9999-12-31T23:59:59Z", Some(2_147_483_648_000)),
+        ("retry-after", "2026-03-01", None),
+        ("retry-after", "2026-02-30T12:00:00Z", None),
+        ("retry-after", "-30", None),
+        ("retry-after", "-1772366430", None),
         ("retry-after", "30s", None),
         ("retry-after", "10;x=1", None),
         ("retry-after", "", None),
@@ -663,11 +681,24 @@ fn a_delay_has_its_own_form_and_no_other() {
         ("retry-after-ms", "1s", None),
         ("retry-after-ms", "Sun, 01 Mar 2026 12:00:30 GMT", None),
         ("x-amz-retry-after", "1500", Some(1_500)),
-        ("x-ratelimit-retry-after", "Sun, 01 Mar 2026 12:00:30 GMT", None),
+        ("retry-after-ms", "1772366430000", Some(1_772_366_430_000)),
+        ("x-ratelimit-retry-after", "Sun, 01 Mar 2026 12:00:30 GMT", Some(30_000)),
+        ("x-ratelimit-retry-after", "1772366430", Some(30_000)),
+        ("x-rate-limit-retry-after-seconds", "2026-03-01T12:00:30Z", None),
         ("x-retry-in", "521.739ms", Some(522)),
         ("x-retry-in", "5", None),
     ] {
         assert_eq!(wait(RateLimited, &[(name, value)]), expected, "{name}: {value}");
+    }
+}
+
+#[test]
+fn a_moment_in_a_delay_is_by_the_servers_clock() {
+    // The client is an hour behind.
+    let date = ("date", "Sun, 01 Mar 2026 13:00:00 GMT");
+    for moment in ["1772370030", "1772370030000", "2026-03-01T13:00:30Z"] {
+        assert_eq!(wait(RateLimited, &[date, ("retry-after", moment)]), Some(30_000), "{moment}");
+        assert_eq!(wait(RateLimited, &[("retry-after", moment)]), Some(3_630_000), "{moment}");
     }
 }
 

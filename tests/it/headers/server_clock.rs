@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use proptest::{collection::vec, prelude::*};
 use tokio::time::Instant;
 use tower_heed::__internals::ServerClock;
 
@@ -74,5 +75,36 @@ fn absurd_dates_do_no_harm() {
         clock.reached(at(253_370_764_800.0), start);
         clock.not_reached(SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 40), start);
         assert!(clock.when(at(1.0)).is_some());
+    }
+}
+
+proptest! {
+    /// What is remembered from one call to the next changes no answer: a clock is asked again after each step, and so is one that went
+    /// the same way without being asked.
+    #[test]
+    fn a_moment_that_is_asked_for_again_has_the_same_answer(
+        steps in vec((0..4_u8, 0..5_u64, 0..4_u64, 1..3_000_u64), 1..40),
+    ) {
+        let start = Instant::now();
+        let mut clock = ServerClock::new();
+        let mut now = start;
+        for (kind, second, moment, passed) in steps {
+            let sent = now;
+            now += Duration::from_millis(passed);
+            let moment = at(1_000.0 + 2.0 * moment as f64);
+            match kind {
+                0 => clock.on_response(sent, now, at(1_000.0 + second as f64)),
+                1 => clock.not_reached(moment, sent),
+                2 => clock.reached(moment, now),
+                _ => {}
+            }
+            // Moments are as far apart as their dates are, whichever of them was asked for before.
+            for seconds in 0..4_u32 {
+                let answer = clock.when(at(1_000.0 + 2.0 * f64::from(seconds)));
+                let far = clock.when(at(5_000.0));
+                let apart = Duration::from_secs(4_000 - 2 * u64::from(seconds));
+                prop_assert_eq!(answer.map(|(from, to)| (from + apart, to + apart)), far);
+            }
+        }
     }
 }

@@ -13,7 +13,8 @@ use tower_heed::{
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The first failure of a repeatable request without a deadline, and no jitter.
-const FIRST: Progress = Progress { repeatable: true, retries: 0, remaining: None, jitter: 0.0 };
+const FIRST: Progress =
+    Progress { repeatable: true, paced: false, retries: 0, remaining: None, jitter: 0.0 };
 
 fn response(status: u16, headers: &[(&'static str, &str)]) -> Classification {
     let mut fields = HeaderMap::new();
@@ -26,6 +27,16 @@ fn response(status: u16, headers: &[(&'static str, &str)]) -> Classification {
 
 fn hinted(status: u16) -> Classification {
     response(status, &[("retry-after", "7")])
+}
+
+/// Okta's: 0 of 0 units, and a reset in ten minutes.
+fn concurrency_limit(more: &[(&'static str, &str)]) -> Classification {
+    let none = [
+        ("x-rate-limit-limit", "0"),
+        ("x-rate-limit-remaining", "0"),
+        ("x-rate-limit-reset", "600"),
+    ];
+    response(429, &[&none, more].concat())
 }
 
 fn error(class: ErrorClass) -> Classification {
@@ -52,7 +63,13 @@ fn each_class_of_failure_has_its_row() {
         (hinted(429), retry(7, Free), retry(7, Free)),
         (hinted(403), retry(7, Free), retry(7, Free)),
         (response(503, &[]), retry(1, One), Err(NotRepeatable)),
-        (hinted(503), retry(7, One), retry(7, One)),
+        // The server asks to slow down, and that is obeyed.
+        (hinted(503), retry(7, Free), retry(7, Free)),
+        (hinted(529), retry(7, Free), retry(7, Free)),
+        (response(529, &[]), retry(1, One), Err(NotRepeatable)),
+        // A concurrency limit, whose reset says nothing.
+        (concurrency_limit(&[]), retry(1, Free), retry(1, Free)),
+        (concurrency_limit(&[("retry-after", "7")]), retry(7, Free), retry(7, Free)),
         (response(500, &[]), retry(1, One), Err(NotRepeatable)),
         (hinted(500), retry(7, One), Err(NotRepeatable)),
         (hinted(502), retry(7, One), Err(NotRepeatable)),

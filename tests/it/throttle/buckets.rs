@@ -181,7 +181,7 @@ async fn several_policies_of_a_response_are_counters_of_one_quota() {
     let (mut client, watch, handle) = client();
     watch.respond(200, &[("ratelimit", "\"second\";r=9;t=1, \"day\";r=0;t=60")]);
     send(&mut client, get("/one")).await.unwrap();
-    assert_eq!(waits(&client, "/two").await, None);
+    assert_eq!(waits(&client, "/one").await, None);
     assert_eq!(names(&handle), ["https://id.example"]);
 }
 

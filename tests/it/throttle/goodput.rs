@@ -26,13 +26,32 @@ where
     S: Clone + Send + 'static,
     S::Future: Send,
 {
+    work_on(&["/job"], client, jobs, workers).await
+}
+
+async fn work_on<S>(
+    paths: &'static [&'static str],
+    client: S,
+    jobs: usize,
+    workers: usize,
+) -> Duration
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = BoxError>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
     let (start, begun) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
     let mut tasks = JoinSet::new();
     for _ in 0..workers {
         let (mut client, begun) = (client.clone(), Arc::clone(&begun));
         tasks.spawn(async move {
-            while begun.fetch_add(1, Ordering::Relaxed) < jobs {
-                while send(&mut client, get("/job")).await.unwrap().status() != 200 {}
+            loop {
+                let job = begun.fetch_add(1, Ordering::Relaxed);
+                if job >= jobs {
+                    break;
+                }
+                let path = paths[job % paths.len()];
+                while send(&mut client, get(path)).await.unwrap().status() != 200 {}
             }
         });
     }
@@ -54,6 +73,20 @@ async fn an_announced_fixed_window_is_used_to_the_full_and_hardly_ever_exceeded(
         assert!(server.counted().rate_limited <= 5, "{workers} workers: {:?}", server.counted());
         assert_eq!(server.counted().accepted, 480);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn routes_that_share_an_announced_window_have_one_quota() {
+    let server = Server::new(Rule::Fixed { limit: 50, period: SECOND }, Headers::Epoch);
+    let client = ThrottleLayer::new().layer(server.clone());
+    let paths = &["/users", "/roles", "/groups"];
+    let took = work_on(paths, client.clone(), 480, 64).await;
+    assert!(took < Duration::from_millis(9_100), "{took:?}");
+    let cold = server.counted().rate_limited;
+    assert!(cold <= 5, "{cold} rejected");
+    let took = work_on(paths, client, 480, 64).await;
+    assert!(took < Duration::from_secs(11), "{took:?}");
+    assert_eq!(server.counted().rate_limited, cold);
 }
 
 #[tokio::test(start_paused = true)]

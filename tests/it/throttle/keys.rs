@@ -109,8 +109,11 @@ async fn an_endpoint_can_undo_the_quota_of_a_wider_one() {
             })
             .endpoint("/search/users".parse().unwrap(), |config| config.common_quota());
         let mut client = layer.layer(probe);
-        watch.respond(429, &[("retry-after", "10")]);
-        send(&mut client, get("/users")).await.unwrap();
+        // Rejections on two routes show that the quota is of all that count in it.
+        for path in ["/users", "/roles"] {
+            watch.respond(429, &[("retry-after", "10")]);
+            send(&mut client, get(path)).await.unwrap();
+        }
         assert!(is_queued(&client, &watch, get("/search/users")).await);
         assert!(!is_queued(&client, &watch, get("/search/roles")).await);
     }

@@ -44,7 +44,8 @@ async fn call_all(client: &Throttle<Server>) -> (usize, usize, usize) {
             (Ok(()), _) => served += 1,
             (Err(error), 0) => {
                 let wait = throttled(&error).retry_after().unwrap();
-                assert!((26 * SECOND..28 * SECOND).contains(&wait), "{wait:?}");
+                // As long as the requests ahead of it take, and its own.
+                assert!((26 * SECOND..45 * SECOND).contains(&wait), "{wait:?}");
                 failed += 1;
             }
             (Err(_), _) => vain += 1,

@@ -10,11 +10,14 @@ mod limiter;
 mod liveness;
 mod long_queue;
 mod outage;
+mod overload;
 mod queue;
 mod random;
 mod readiness;
 mod retries;
+mod scope;
 mod server;
+mod slow_down;
 mod too_late;
 mod unsent;
 
@@ -38,7 +41,7 @@ type Called = Result<http::Response<Body>, BoxError>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A client whose server has rate limited one request and asked for ten seconds.
+/// A client whose server has rate limited one request and asked for ten seconds, for all routes.
 async fn rate_limited() -> (Throttle<Probe>, Watch) {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
@@ -47,7 +50,7 @@ async fn rate_limited() -> (Throttle<Probe>, Watch) {
 }
 
 async fn rate_limit(client: &mut Throttle<Probe>, watch: &Watch) {
-    watch.respond(429, &[("retry-after", "10")]);
+    watch.respond(429, &[("retry-after", "10"), ("x-ratelimit-scope", "global")]);
     assert_eq!(send(client, get("/rate-limited")).await.unwrap().status(), 429);
     drop(watch.take_requests());
 }

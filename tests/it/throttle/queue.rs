@@ -221,8 +221,31 @@ async fn a_snapshot_shows_the_queue_and_what_is_known() {
     let shown = only(handle.snapshot());
     assert_eq!((shown.queued(), shown.in_flight()), (2, 0));
     assert!(shown.reset() > Some(9 * SECOND), "{shown:?}");
+    sleep(SECOND).await;
+    let shown = only(handle.snapshot());
+    assert_eq!(shown.queued_of(Priority::Normal), (2, Some(SECOND)));
+    assert_eq!(shown.queued_of(Priority::High), (0, None));
+    assert!(shown.blocked() > Some(8 * SECOND), "{shown:?}");
     waiting.iter().for_each(|task| task.abort());
     yield_now().await;
     drop(waiting);
     assert_eq!(only(handle.snapshot()).queued(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_forgotten_is_served_as_a_new_one() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new();
+    let handle = layer.handle();
+    let mut client = layer.layer(probe);
+    rate_limit(&mut client, &watch).await;
+    let waiting = [spawn(&client, get("/a")).await, spawn(&client, get("/b")).await];
+    let start = Instant::now();
+    assert!(!handle.forget("https://other.example"));
+    assert!(handle.forget("https://id.example"));
+    for task in waiting {
+        assert_eq!(task.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(millis(start), 0);
+    assert_eq!(only(handle.snapshot()).blocked(), None);
 }

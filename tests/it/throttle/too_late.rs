@@ -108,19 +108,22 @@ async fn a_permit_that_comes_after_max_wait_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_of_unknown_length_ends_at_max_wait_and_at_the_deadline() {
     let (probe, watch) = probe(4);
-    let client = ThrottleLayer::new().max_wait(SECOND * 9 / 10).layer(probe);
+    let mut client = ThrottleLayer::new().max_wait(SECOND * 9 / 10).layer(probe);
+    watch.respond(429, &[]);
+    send(&mut client, get("/")).await.unwrap();
     watch.push(ScriptedResponse::never());
-    let hangs = spawn(&client, get("/hangs")).await;
+    let hangs = spawn(&client, get("/")).await;
+    sleep(SECOND / 20).await;
     let start = Instant::now();
-    let longest = spawn(&client, get("/longest")).await;
-    let shorter = spawn(&client, within("/shorter", SECOND / 2)).await;
+    let longest = spawn(&client, get("/")).await;
+    let shorter = spawn(&client, within("/", SECOND / 2)).await;
     let error = rejected(shorter.await.unwrap());
     assert!((500..510).contains(&millis(start)), "{} ms", millis(start));
     assert_eq!(error.retry_after(), None);
     let error = rejected(longest.await.unwrap());
     assert!((900..910).contains(&millis(start)), "{} ms", millis(start));
     assert!(waited(&error) >= SECOND * 9 / 10);
-    assert_eq!(watch.attempts(), 1);
+    assert_eq!(watch.attempts(), 2);
     hangs.abort();
 }
 
@@ -129,9 +132,9 @@ async fn a_429_ends_the_waits_that_have_become_hopeless() {
     let (probe, watch) = probe(4);
     let mut client = ThrottleLayer::new().layer(probe);
     watch.push(ScriptedResponse::never());
-    let hangs = spawn(&client, get("/hangs")).await;
-    let hopeless = spawn(&client, within("/hopeless", 5 * SECOND)).await;
-    let patient = spawn(&client, within("/patient", 15 * SECOND)).await;
+    let hangs = spawn(&client, get("/")).await;
+    let hopeless = spawn(&client, within("/", 5 * SECOND)).await;
+    let patient = spawn(&client, within("/", 15 * SECOND)).await;
     sleep(SECOND).await;
     watch.respond(429, &[("retry-after", "10")]);
     let start = Instant::now();
@@ -142,11 +145,12 @@ async fn a_429_ends_the_waits_that_have_become_hopeless() {
     assert_eq!(patient.unwrap().status(), 200);
     assert!((10_000..11_000).contains(&millis(start)), "{} ms", millis(start));
 
-    rate_limit(&mut client, &watch).await;
-    let waits = spawn(&client, within("/waits", 12 * SECOND)).await;
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/")).await.unwrap();
+    let waits = spawn(&client, within("/", 12 * SECOND)).await;
     sleep(10 * SECOND).await;
     watch.respond(429, &[("retry-after", "60")]);
-    let probe = spawn(&client, get("/probe")).await;
+    let probe = spawn(&client, get("/")).await;
     assert_eq!(waits.await.unwrap().unwrap().status(), 429);
     probe.abort();
 }

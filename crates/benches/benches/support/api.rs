@@ -1,9 +1,12 @@
 //! The bare service: what a call costs that goes through no layer at all.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -24,13 +27,40 @@ pub(crate) enum Timing {
     AfterOnePending,
 }
 
+/// What the response says of a rate limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    Unsaid,
+    /// `x-ratelimit-limit`, `-remaining` and `-reset`, as most servers that have a limit say with each response.
+    Shown,
+}
+
 /// Responds in the process, without a runtime.
 #[derive(Clone, Debug)]
-pub(crate) struct Api(pub(crate) Timing);
+pub(crate) struct Api(pub(crate) Timing, pub(crate) Limit);
 
 /// The response of [`Api`].
 #[derive(Debug)]
-pub(crate) struct ResponseFuture(Timing);
+pub(crate) struct ResponseFuture(Timing, Limit);
+
+/// The units of the window, more than any bench uses.
+const UNITS: u64 = 9_000_000;
+
+/// The length of the window, longer than any bench.
+const WINDOW: Duration = Duration::from_secs(3_600);
+
+static USED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
+}
+
+/// The header fields that a server does not compose anew for each response.
+struct Server {
+    second: u64,
+    date: HeaderValue,
+    reset: HeaderValue,
+}
 
 /// Builds the request of every call from parts that are shared, as a client does that sends many of them.
 #[derive(Clone, Debug)]
@@ -78,7 +108,7 @@ impl Service<Request<Body>> for Api {
 
     fn call(&mut self, request: Request<Body>) -> ResponseFuture {
         drop(divan::black_box(request));
-        ResponseFuture(self.0)
+        ResponseFuture(self.0, self.1)
     }
 }
 
@@ -93,13 +123,52 @@ impl Future for ResponseFuture {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let response = Response::builder()
+        let mut response = Response::builder()
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-            .header(DATE, HeaderValue::from_static("Fri, 21 Nov 2025 10:00:00 GMT"))
             .header(ETAG, HeaderValue::from_static("\"33a64df5\""))
-            .header(VARY, HeaderValue::from_static("Accept"))
-            .body(Full::default());
-        Poll::Ready(Ok(response.unwrap()))
+            .header(VARY, HeaderValue::from_static("Accept"));
+        response = match self.1 {
+            Limit::Unsaid => {
+                response.header(DATE, HeaderValue::from_static("Fri, 21 Nov 2025 10:00:00 GMT"))
+            }
+            Limit::Shown => {
+                let (date, reset) = Server::now();
+                let left = UNITS - USED.fetch_add(1, Ordering::Relaxed);
+                response
+                    .header(DATE, date)
+                    .header(&LIMIT, HeaderValue::from_static("9000000"))
+                    .header(&REMAINING, HeaderValue::from(left))
+                    .header(&RESET, reset)
+            }
+        };
+        Poll::Ready(Ok(response.body(Full::default()).unwrap()))
+    }
+}
+
+static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+// === impl Server ===
+
+impl Server {
+    /// `Date` and the end of the window.
+    fn now() -> (HeaderValue, HeaderValue) {
+        #[allow(clippy::disallowed_methods, reason = "the server's clock")]
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        SERVER.with_borrow_mut(|server| {
+            let date = || HeaderValue::try_from(httpdate::fmt_http_date(now)).unwrap();
+            let server = server.get_or_insert_with(|| Self {
+                second,
+                date: date(),
+                reset: HeaderValue::from(second + WINDOW.as_secs()),
+            });
+            if server.second != second {
+                (server.second, server.date) = (second, date());
+            }
+            (server.date.clone(), server.reset.clone())
+        })
     }
 }

@@ -20,7 +20,7 @@ use tower_heed::{
 };
 
 use self::api::{Api, Requests};
-pub(crate) use self::api::{Body, Timing};
+pub(crate) use self::api::{Body, Limit, Timing};
 
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl";
 
@@ -104,8 +104,8 @@ impl Subject {
     }
 
     /// Makes it, calls it a few times, so that its token is available, and hands it over. In the context of a runtime.
-    pub(crate) async fn visit(self, response: Timing, visit: impl Visit) {
-        let api = Api(response);
+    pub(crate) async fn visit(self, timing: Timing, limit: Limit, visit: impl Visit) {
+        let api = Api(timing, limit);
         match self {
             Self::Bare => start(api, visit).await,
             Self::TowerTimeout => start(towers::timeout().layer(api), visit).await,

@@ -16,7 +16,7 @@ use tower::{
 };
 use tower_http::{auth::AddAuthorizationLayer, timeout::TimeoutLayer as HttpTimeoutLayer};
 
-use super::{TOKEN, api::Body};
+use super::{Body, TOKEN};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -56,6 +56,7 @@ pub(crate) fn timeout() -> tower::timeout::TimeoutLayer {
     tower::timeout::TimeoutLayer::new(LIMIT)
 }
 
+#[allow(dead_code, reason = "not all benches measure it")]
 pub(crate) fn http_timeout() -> HttpTimeoutLayer {
     HttpTimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LIMIT)
 }
@@ -68,11 +69,11 @@ pub(crate) fn bearer() -> AddAuthorizationLayer {
     AddAuthorizationLayer::bearer(TOKEN)
 }
 
-pub(crate) fn classify() -> MapResponseLayer<fn(Response<Body>) -> Response<Body>> {
+pub(crate) fn classify<B>() -> MapResponseLayer<fn(Response<B>) -> Response<B>> {
     MapResponseLayer::new(annotate)
 }
 
-fn annotate(mut response: Response<Body>) -> Response<Body> {
+fn annotate<B>(mut response: Response<B>) -> Response<B> {
     if failed(response.status()) {
         response.extensions_mut().insert(Failed);
     }

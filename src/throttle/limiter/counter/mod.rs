@@ -1,22 +1,14 @@
 //! One counter in the responses' headers, and the kind of limiter behind it.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use self::{
-    bucket::Bucket,
-    fixed::Fixed,
-    gain::Gain,
-    scouts::Scouts,
-    shift::Shift,
-    usage::Usage,
-    window::{Entry, Window},
+    bucket::Bucket, fixed::Fixed, gain::Gain, scouts::Scouts, shift::Shift, usage::Usage,
+    window::Window,
 };
-use super::{LimiterKind, Observation, Reading, Reset, Verdict, View, later};
+use super::{LimiterKind, Observation, Reading, Reset, Verdict, View, later, ledger::Ledger};
 use crate::headers::ServerClock;
 
 mod bucket;
@@ -30,8 +22,8 @@ mod window;
 /// A limiter is a bucket if it shows itself as one within this time.
 const YOUTH: Duration = Duration::from_secs(10);
 
-/// The most accepted requests that are kept for a change of the model.
-const MAX_ENTRIES: usize = 1_024;
+/// A counter that so many responses in a row do not show is no longer there.
+const FORGOTTEN_AFTER: u32 = 8;
 
 /// Whether the server's limiter fits the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +66,18 @@ pub(super) struct Counter {
     model: Model,
     scouts: Scouts,
     /// Requests that were accepted lately, for a change of the model.
-    entries: VecDeque<Entry>,
+    entries: Ledger,
     shift: Shift,
     gain: Gain,
     /// The limiter was treated as a bucket and rejected too often to be one.
     no_bucket: bool,
     begun: Instant,
     received: Instant,
+    /// Responses in a row that did not show it.
+    unseen: u32,
     usage: Usage,
+    /// The last reset and `Date` from which the usage has learned how long a window is: mostly the next ones are the same.
+    measured: Option<(SystemTime, SystemTime)>,
 }
 
 /// The kind of limiter behind a counter, as far as its responses show.
@@ -98,20 +94,22 @@ impl Counter {
     pub(super) fn new(reading: &Reading, view: &View) -> Self {
         let model = match reading.reset {
             Some(Reset::At(reset)) => Model::Fixed(Fixed::new(reset)),
-            Some(Reset::In(_)) | None => Model::Window(Window::new(VecDeque::new())),
+            Some(Reset::In(_)) | None => Model::Window(Window::new(Ledger::default())),
         };
         Self {
             name: reading.name,
             limit: reading.limit.unwrap_or(reading.remaining.saturating_add(1)),
             model,
             scouts: Scouts::default(),
-            entries: VecDeque::new(),
+            entries: Ledger::default(),
             shift: Shift::default(),
             gain: Gain::default(),
             no_bucket: false,
             begun: view.now,
             received: view.now,
+            unseen: 0,
             usage: Usage::new(view.now),
+            measured: None,
         }
     }
 
@@ -171,6 +169,18 @@ impl Counter {
         }
     }
 
+    /// A response to a request that was sent after the last one with this counter did not show it. Returns whether it is no longer
+    /// there.
+    pub(super) fn on_unseen(&mut self, sent: Instant) -> bool {
+        self.unseen += u32::from(sent >= self.received);
+        self.unseen >= FORGOTTEN_AFTER
+    }
+
+    /// Whether the reading is one of this counter.
+    pub(super) fn is_shown_by(&self, reading: &Reading) -> bool {
+        self.name == reading.name && reading.limit.is_none_or(|limit| limit == self.limit)
+    }
+
     /// When the last response with this counter came.
     pub(super) const fn received(&self) -> Instant {
         self.received
@@ -186,10 +196,7 @@ impl Counter {
         let sample = self.sample(view, report);
         let is_foreign = sample.rate_limited && self.usage.is_less_than_half(self.limit);
         if !sample.rate_limited && matches!(self.model, Model::Fixed(_)) {
-            if self.entries.len() >= MAX_ENTRIES {
-                self.entries.pop_front();
-            }
-            self.entries.push_back(Entry { earliest: sample.sent, latest: sample.received });
+            self.entries.add(sample.sent, sample.received, 1);
         }
         if !self.no_bucket && self.is_young(view.now) {
             let line = self.gain.read(&sample);
@@ -206,14 +213,20 @@ impl Counter {
         let Report { sent, observation, reading } = *report;
         let alone = view.in_flight == 0 && self.received <= sent;
         self.received = view.now;
-        if let Some(limit) = reading.limit {
-            self.limit = limit;
-        }
+        self.unseen = 0;
+        self.limit = match reading.limit {
+            Some(limit) => limit,
+            // It is at least what is left, and this request.
+            None => self.limit.max(reading.remaining.saturating_add(1)),
+        };
         let left = reading.remaining.min(self.limit);
         let rate_limited = observation.rate_limited && left == 0;
         let back_in = match (reading.reset, observation.date) {
             (Some(Reset::In(wait)), _) => Some(wait),
-            (Some(Reset::At(at)), Some(date)) => at.duration_since(date).ok(),
+            (Some(Reset::At(at)), Some(date)) if self.measured != Some((at, date)) => {
+                self.measured = Some((at, date));
+                at.duration_since(date).ok()
+            }
             _ => None,
         };
         self.usage.read(view.now, !rate_limited, back_in.map(|wait| wait.min(view.max_block)));
@@ -259,7 +272,7 @@ impl Counter {
             (Model::Bucket(bucket), _) => {
                 if bucket.read(sample) == Fits::No {
                     self.no_bucket = true;
-                    self.model = Model::Window(Window::new(VecDeque::new()));
+                    self.model = Model::Window(Window::new(Ledger::default()));
                 }
             }
         }

@@ -60,13 +60,17 @@ impl Scouts {
         limit: u64,
         (earliest, latest): (Instant, Instant),
     ) -> Verdict {
+        let most = (limit / 6).min(MOST);
+        if left > most {
+            return Verdict::Go;
+        }
         let width = latest.saturating_duration_since(earliest.max(view.now));
         // A unit that finds nothing is lost, which costs the time that a unit takes to come back.
         let wait = latest.saturating_duration_since(view.now);
         let unit = wait / u32::try_from(limit).unwrap_or(u32::MAX).max(1);
         let is_uncertain = width > EXACT.max(view.rtt).max(unit);
         let worth = (width.as_millis() / APART.as_millis()) as u64 + 1;
-        let held_back = (limit / 6).min(MOST).min(worth);
+        let held_back = most.min(worth);
         if left > held_back || !is_uncertain || latest > later(view.now, PATIENCE) {
             return Verdict::Go;
         }

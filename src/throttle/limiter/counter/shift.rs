@@ -41,6 +41,7 @@ impl Shift {
             return None;
         }
         let (moved, is_coarse) = match (earlier.reset, reset) {
+            (Reset::At(was), Reset::At(is)) if is == was => return None,
             (Reset::At(was), Reset::At(is)) => (
                 is.duration_since(was).ok()?,
                 is_whole(since_epoch(is)) && is_whole(since_epoch(was)),

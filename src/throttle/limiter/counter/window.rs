@@ -1,11 +1,15 @@
 //! At most a limit in any span of a length that must be learned.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
-    super::{Verdict, View, later, period::Period},
+    super::{
+        Verdict, View, later,
+        ledger::{Entry, Ledger},
+        period::Period,
+    },
     Sample, Scouts,
 };
 
@@ -18,19 +22,6 @@ const MAX_SETBACKS: u32 = 6;
 /// A moment that came too early was rounded down by at most this.
 const ROUNDED: Duration = Duration::from_secs(1);
 
-/// The most accepted requests that are remembered one by one.
-const MAX_ENTRIES: usize = 2_048;
-
-/// The most requests of others that are remembered one by one from one response to the next.
-const MAX_OTHERS: u64 = 64;
-
-/// An accepted request, counted by the server between two moments.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) earliest: Instant,
-    pub(super) latest: Instant,
-}
-
 /// A window whose end the server names badly or not at all: each accepted request comes back a period after it was counted.
 ///
 /// That is how a sliding window works. A window that begins with the first request, or at any moment, keeps to it too: at most the
@@ -40,9 +31,7 @@ pub(super) struct Entry {
 /// come back, which bounds the period; if it counts more, other processes send too.
 #[derive(Debug)]
 pub(super) struct Window {
-    entries: VecDeque<Entry>,
-    /// Requests that the server counts, and that are too many to be remembered.
-    unlisted: u64,
+    entries: Ledger,
     period: Period,
     /// The latest moment at which everything is back, by the server.
     stated: Option<Instant>,
@@ -66,10 +55,9 @@ pub(super) struct Window {
 // === impl Window ===
 
 impl Window {
-    pub(super) fn new(entries: VecDeque<Entry>) -> Self {
+    pub(super) fn new(entries: Ledger) -> Self {
         Self {
             entries,
-            unlisted: 0,
             period: Period::default(),
             stated: None,
             proven: 0,
@@ -85,7 +73,7 @@ impl Window {
     }
 
     pub(super) fn check(&mut self, view: &View, limit: u64, scouts: &Scouts) -> Verdict {
-        let counted = self.counted();
+        let counted = self.entries.count();
         let usable = limit.saturating_sub(self.headroom).max(1);
         let left = usable.saturating_sub(counted).saturating_sub(view.in_flight);
         let back = self.back(view);
@@ -93,7 +81,7 @@ impl Window {
             let Some(back) = back else { return Verdict::Go };
             let from = self
                 .entries
-                .front()
+                .oldest()
                 .map_or(view.now, |entry| later(entry.latest, self.period.longer_than()));
             if self.is_proven() {
                 return Verdict::Go;
@@ -132,7 +120,7 @@ impl Window {
     }
 
     pub(super) fn left(&self, view: &View, limit: u64) -> (u64, Instant) {
-        let left = limit.saturating_sub(self.counted()).saturating_sub(view.in_flight);
+        let left = limit.saturating_sub(self.entries.count()).saturating_sub(view.in_flight);
         (left, self.back(view).unwrap_or(view.now))
     }
 
@@ -174,7 +162,7 @@ impl Window {
 
     /// When the oldest should be back.
     fn back(&self, view: &View) -> Option<Instant> {
-        let oldest = self.entries.front()?;
+        let oldest = self.entries.oldest()?;
         let own = self
             .period
             .length()
@@ -190,25 +178,18 @@ impl Window {
 
     /// Drops entries that must be back. Returns whether there were any.
     fn release(&mut self, view: &View) -> bool {
-        let before = self.entries.len();
-        let Some(length) = self.period.length() else {
-            self.entries.clear();
-            return before > 0;
-        };
-        while self.entries.front().is_some_and(|entry| {
-            later(entry.latest, length.saturating_add(view.margin)) <= view.now
-        }) {
-            self.entries.pop_front();
+        let before = self.entries.count();
+        let length = self.period.length().map(|length| length.saturating_add(view.margin));
+        let is_back = |entry: &Entry| length.is_none_or(|it| later(entry.latest, it) <= view.now);
+        while self.entries.oldest().as_ref().is_some_and(is_back) {
+            self.entries.remove_oldest();
         }
-        self.entries.len() < before
+        self.entries.count() < before
     }
 
     pub(super) fn read(&mut self, sample: &Sample, resets: Option<Instant>) {
         if !sample.rate_limited {
-            if self.entries.len() >= MAX_ENTRIES {
-                self.entries.pop_front();
-            }
-            self.entries.push_back(Entry { earliest: sample.sent, latest: sample.received });
+            self.entries.add(sample.sent, sample.received, 1);
         }
         self.reconcile(sample, resets);
     }
@@ -220,9 +201,9 @@ impl Window {
         }
         let counted = sample.limit.saturating_sub(sample.left);
         // Requests whose response had come when this one was sent were counted before it.
-        let before = self.entries.partition_point(|entry| entry.latest <= sample.sent) as u64;
-        let surely = before + u64::from(!sample.rate_limited);
-        if let Some(oldest) = self.entries.front().copied() {
+        let before = self.entries.before(sample.sent);
+        let surely = before.saturating_add(u64::from(!sample.rate_limited));
+        if let Some(oldest) = self.entries.oldest() {
             if surely > counted {
                 self.on_return(oldest, sample);
             } else if surely == counted && before > 0 {
@@ -234,8 +215,7 @@ impl Window {
         let is_repeated = sample.rounds_anew && surely <= counted && !self.early;
         let known = self.stated.filter(|_| is_repeated);
         self.stated = resets.map(|resets| known.map_or(resets, |known| known.min(resets)));
-        let returned = usize::try_from(surely.saturating_sub(counted)).unwrap_or(usize::MAX);
-        self.entries.drain(..returned.min(self.entries.len()));
+        self.entries.remove(surely.saturating_sub(counted));
         self.add_others(sample, counted);
     }
 
@@ -265,22 +245,12 @@ impl Window {
 
     /// Adds requests that the server counts and this process did not send.
     fn add_others(&mut self, sample: &Sample, counted: u64) {
-        let perhaps = (self.entries.len() as u64).saturating_add(sample.in_flight);
-        let others = counted.saturating_sub(perhaps).min(MAX_OTHERS);
+        let perhaps = self.entries.count().saturating_add(sample.in_flight);
+        let others = counted.saturating_sub(perhaps);
         if others > 0 && sample.rate_limited && self.is_exact() {
             self.headroom = (self.headroom + 1).min(sample.limit / 4);
             self.eased = Some(sample.received);
         }
-        for _ in 0..others {
-            if self.entries.len() < MAX_ENTRIES {
-                self.entries.push_back(Entry { earliest: sample.sent, latest: sample.received });
-            }
-        }
-        let listed = (self.entries.len() as u64).saturating_add(sample.in_flight);
-        self.unlisted = counted.saturating_sub(listed);
-    }
-
-    fn counted(&self) -> u64 {
-        self.unlisted.saturating_add(self.entries.len() as u64)
+        self.entries.add(sample.sent, sample.received, others);
     }
 }

@@ -64,8 +64,8 @@ pub fn run_fleet(fleet: &Fleet, seed: u64) -> FleetOutcome {
     let mut server = Server { limiter: Limiter::new(fleet.rule), headers: fleet.headers, clock };
     let base = Instant::now() + Duration::from_secs(10_000);
     let instant = |at: Nanos| base + Duration::from_nanos(at);
-    let process = |number| Process {
-        quota: Quota::new().seed(seed << 32 | number),
+    let process = |_| Process {
+        quota: Quota::new(),
         jobs: VecDeque::new(),
         accepted: 0,
         fed: 0,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_heed::__internals::{Availability, Observation, Quota};
+use tower_heed::__internals::{Availability, Observation, Permit, Quota, Reading, Reset};
 
 use crate::support::sim::{Chance, Driver, Headers, Rule, SECOND};
 
@@ -85,4 +85,61 @@ fn there_are_never_more_permits_than_the_bound() {
         println!("{rule:?} {headers:?}: {said} times");
         assert!(said > 20 || headers != Headers::Epoch, "{rule:?} {headers:?}: {said} times");
     }
+}
+
+fn take(quota: &mut Quota, now: Instant) -> Permit {
+    let Availability::Now(permit) = quota.acquire(now) else { panic!("no permit") };
+    permit
+}
+
+fn shown(limit: Option<u64>, remaining: u64) -> Observation {
+    let reset = Some(Reset::In(Duration::from_secs(60)));
+    let reading = Reading { name: 1, limit, remaining, reset };
+    Observation { readings: [Some(reading), None, None, None], ..Observation::default() }
+}
+
+#[test]
+fn a_limit_that_only_the_units_left_show_rises_with_them() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    let permit = take(&mut quota, now);
+    quota.on_response(permit, now, &shown(None, 3));
+    assert_eq!(quota.snapshot(now).limit, Some(4));
+    let permit = take(&mut quota, now);
+    quota.on_response(permit, now, &shown(None, 99));
+    assert_eq!(quota.snapshot(now).limit, Some(100));
+}
+
+#[test]
+fn a_named_wait_is_not_cut_short_by_an_earlier_one() {
+    let (mut quota, now) = (Quota::new().max_block(Duration::from_secs(10)), Instant::now());
+    let slow = take(&mut quota, now);
+    assert!(!matches!(quota.acquire(now), Availability::Now(_)));
+    let now = now + Duration::from_secs(11);
+    let wait = Some(Duration::from_secs(5));
+    let rejected = Observation { rate_limited: true, retry_after: wait, ..Observation::default() };
+    quota.on_response(slow, now, &rejected);
+    assert!(matches!(quota.acquire(now), Availability::At(_)));
+}
+
+#[test]
+fn a_response_to_a_request_of_another_quota_ends_none_of_this_one() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    let permit = take(&mut quota, now);
+    quota.on_response_elsewhere(permit.sent(), now, &shown(Some(10), 9));
+    assert_eq!(quota.snapshot(now).in_flight, 1);
+    quota.on_response(permit, now, &shown(Some(10), 8));
+    assert_eq!(quota.snapshot(now).in_flight, 0);
+}
+
+#[test]
+fn responses_that_withhold_a_counter_do_not_forget_it() {
+    let (mut quota, now) = (Quota::new(), Instant::now());
+    let permit = take(&mut quota, now);
+    quota.on_response(permit, now, &shown(Some(50), 40));
+    for _ in 0..20 {
+        let permit = take(&mut quota, now);
+        let denied = Observation { withholds: true, ..Observation::default() };
+        quota.on_response(permit, now, &denied);
+    }
+    assert_eq!(quota.snapshot(now).limit, Some(50));
 }

@@ -37,8 +37,8 @@ fn paced(now: &mut Instant) -> Quota {
         *now += MILLI;
         quota.on_response(permit, *now, &Observation::default());
     }
-    // Rate limited again soon after it was open: so it is no window.
-    for accepted in [false, true, false] {
+    // Rate limited again soon after it was open, and open again soon after that: so it is no window.
+    for accepted in [false, true, false, true] {
         let permit = wait(&mut quota, now);
         *now += MILLI;
         quota.on_response(
