@@ -31,7 +31,7 @@ struct Ambient {
 /// How a layer inside paces the next attempt of a call that was rate limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paced {
-    /// It waits for its turn.
+    /// It waits for its permit.
     Slowed,
     /// It is a probe: nothing was accepted since the request before it was rejected.
     Closed,

@@ -21,8 +21,8 @@ use crate::{
     ready::NotReady,
 };
 
-/// The most attempts within one backoff step that count as one retry, where a throttle inside paces them: those that wait for their
-/// turn, and probes of a server that rejects everything, as many as its growing gaps leave in the first second.
+/// The most attempts within one backoff step that count as one retry, where a throttle inside paces them: those that wait for a
+/// permit, and probes of a server that rejects everything, as many as its growing gaps leave in the first second.
 const MOST_SLOWED: u32 = 2;
 const MOST_PROBES: u32 = 8;
 

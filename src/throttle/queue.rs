@@ -1,7 +1,7 @@
 //! The requests that wait for a permit of one quota, and their order.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     mem,
     task::Waker,
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    lane::Lane,
     latency::{Latencies, Outlook},
     limiter::Permit,
 };
@@ -41,15 +42,6 @@ pub(super) struct Queue {
     timer: Option<(u64, Instant)>,
     /// The beginning of the ticks.
     epoch: Option<Instant>,
-}
-
-/// The requests of one priority, by the moment after which a permit comes too late.
-#[derive(Debug, Default)]
-struct Lane {
-    on_time: BTreeSet<(Instant, u64)>,
-    late: BTreeSet<(Instant, u64)>,
-    /// How many give up in each tick.
-    ticks: BTreeMap<u64, u64>,
 }
 
 /// A position in the queue.
@@ -136,8 +128,8 @@ impl Queue {
         let cold = is_cold.then(|| now + patience.end().saturating_duration_since(now) / 2);
         self.cold.extend(cold.map(|at| (at, number)));
         self.epoch.get_or_insert(now);
-        *self.lanes[lane].ticks.entry(self.tick(latest)).or_default() += 1;
-        self.lanes[lane].on_time.insert((latest, number));
+        let tick = self.tick(latest);
+        self.lanes[lane].insert((latest, number), tick, false);
         let waiter = Waiter { waker, since: now, patience, lane, latest, is_late: false, cold };
         self.waiters.insert(number, waiter);
         Position(number)
@@ -170,15 +162,7 @@ impl Queue {
     pub(super) fn leave(&mut self, at: Position) -> Option<Waker> {
         let waiter = self.waiters.remove(&at.0)?;
         let tick = self.tick(waiter.latest);
-        let lane = &mut self.lanes[waiter.lane];
-        let set = if waiter.is_late { &mut lane.late } else { &mut lane.on_time };
-        set.remove(&(waiter.latest, at.0));
-        if let Some(count) = lane.ticks.get_mut(&tick) {
-            *count -= 1;
-            if *count == 0 {
-                lane.ticks.remove(&tick);
-            }
-        }
+        self.lanes[waiter.lane].remove((waiter.latest, at.0), tick, waiter.is_late);
         if let Some(cold) = waiter.cold {
             self.cold.remove(&(cold, at.0));
         }
@@ -340,7 +324,7 @@ impl Queue {
             let is_for_oldest = self.permits == 0;
             return Some(Next::Ready(if is_for_oldest { oldest.min(highest) } else { highest }));
         }
-        // Of those who may be gone before the response comes, the one with the most time left.
+        // Of the callers that may be gone before the response comes, the one with the most time left.
         let last = |lane: &Lane| lane.late.last().map(|(_, number)| *number);
         let number = lanes.iter().find_map(last)?;
         let patience = self.waiters.get(&number)?.patience;
@@ -359,8 +343,7 @@ impl Queue {
                     break;
                 }
                 waiter.is_late = true;
-                lane.on_time.remove(&(latest, number));
-                lane.late.insert((latest, number));
+                lane.set_aside((latest, number));
             }
         }
     }
@@ -369,24 +352,15 @@ impl Queue {
         let Some(mut waiter) = self.waiters.remove(&number) else { return };
         let (old, new) = (self.tick(waiter.latest), self.tick(latest));
         let lane = &mut self.lanes[waiter.lane];
-        let set = if waiter.is_late { &mut lane.late } else { &mut lane.on_time };
-        set.remove(&(waiter.latest, number));
-        set.insert((latest, number));
-        if let Some(count) = lane.ticks.get_mut(&old) {
-            *count -= 1;
-            if *count == 0 {
-                lane.ticks.remove(&old);
-            }
-        }
-        *lane.ticks.entry(new).or_default() += 1;
+        lane.remove((waiter.latest, number), old, waiter.is_late);
+        lane.insert((latest, number), new, waiter.is_late);
         waiter.latest = latest;
         self.waiters.insert(number, waiter);
     }
 
     /// The request that gives up first.
     fn first(&self) -> Option<(Instant, u64)> {
-        let firsts = |lane: &Lane| [lane.on_time.first().copied(), lane.late.first().copied()];
-        self.lanes.iter().flat_map(firsts).flatten().min()
+        self.lanes.iter().filter_map(Lane::first).min()
     }
 
     fn tick(&self, moment: Instant) -> u64 {

@@ -15,8 +15,9 @@ use super::{
     events::Event,
     key::KeyName,
     latency::Latencies,
-    limiter::{Availability, Observation, Permit, Quota, Snapshot},
+    limiter::{Availability, Observation, Permit, Quota},
     queue::{Notified, Patience, Position, Queue, TooLate, later},
+    reserve::Reserve,
     routes::Routes,
     scope::Scope,
 };
@@ -25,15 +26,6 @@ use crate::extensions::Priority;
 /// The most requests that go until the next response although nothing is known of the limit.
 const MAX_COLD: u32 = 16;
 
-/// One in so many of a window's permits is kept for high-priority requests.
-const RESERVE: u64 = 10;
-
-/// The last of them is released in the last part of the window.
-const RELEASED: f64 = 0.05;
-
-/// Nothing is kept after this time without a high-priority request, or four windows.
-const FORGET_HIGH_AFTER: Duration = Duration::from_secs(60);
-
 /// What all callers of one key share: its quota, and the queue for it.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -41,8 +33,7 @@ pub(super) struct Slot {
     pub(super) quota: Quota,
     pub(super) queue: Queue,
     pub(super) latencies: Latencies,
-    /// When a high-priority request last came.
-    high: Option<Instant>,
+    reserve: Reserve,
     /// The requests since the last response that went although nothing was known of the limit.
     cold: u32,
     /// The limit and the end of the block for which the queue was last checked, and whether the permits to come were certain.
@@ -87,7 +78,7 @@ impl Slot {
             quota,
             queue: Queue::default(),
             latencies: Latencies::default(),
-            high: None,
+            reserve: Reserve::default(),
             cold: 0,
             checked: (None, None, false),
             users: 0,
@@ -103,9 +94,7 @@ impl Slot {
     /// Takes a permit if nothing is queued and there is one.
     #[inline]
     pub(super) fn acquire(&mut self, priority: Priority, now: Instant) -> Option<Permit> {
-        if priority == Priority::High {
-            self.high = Some(now);
-        }
+        self.reserve.on_request(priority, now);
         if !self.queue.is_empty() {
             return None;
         }
@@ -118,25 +107,9 @@ impl Slot {
         }
     }
 
-    /// Until when what is left of a window is kept for high-priority requests. It is released bit by bit, so that none of it is lost.
+    /// Until when what is left of a window is kept for high-priority requests.
     fn reserved_until(&self, now: Instant) -> Option<Instant> {
-        let high = self.high?;
-        let Snapshot { kind, limit, remaining, reset, .. } = self.quota.snapshot(now);
-        let (limit, left) =
-            (limit.filter(|limit| *limit > 1)?, remaining.filter(|left| *left > 0)?);
-        let reserve = (limit / RESERVE).max(1);
-        if left > reserve {
-            return None;
-        }
-        // Of any other limiter, permits come back all the time, and the next one is for the highest priority.
-        let LimiterKind::FixedWindow { length } = kind else { return None };
-        let window = length.or(reset)?;
-        if now.saturating_duration_since(high) > (4 * window).max(FORGET_HIGH_AFTER) {
-            return None;
-        }
-        let part = RELEASED + (left - 1) as f64 / reserve as f64;
-        let wait = reset?.checked_sub(window.mul_f64(part))?;
-        (!wait.is_zero()).then(|| later(now, wait))
+        self.reserve.until(now, || self.quota.snapshot(now))
     }
 }
 
@@ -145,9 +118,7 @@ impl Slot {
 impl SlotMut<'_> {
     pub(super) fn join(&mut self, patience: Patience, waker: &Waker) -> Position {
         let slot = &mut *self.slot;
-        if patience.priority == Priority::High {
-            slot.high = Some(self.now);
-        }
+        slot.reserve.on_request(patience.priority, self.now);
         let is_cold = slot.quota.is_unknown();
         let waker = waker.clone();
         let at = slot.queue.join(patience, self.now, is_cold, &slot.latencies, waker);

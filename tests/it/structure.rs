@@ -39,7 +39,10 @@ const PURE: &[&str] = &[
     "response_cache/store_policy.rs",
     "retry/backoff.rs",
     "retry/decision.rs",
+    "throttle/lane.rs",
+    "throttle/latency.rs",
     "throttle/limiter",
+    "throttle/reserve.rs",
     "token_cache/freshness.rs",
 ];
 

@@ -11,7 +11,7 @@ const LOST_AFTER: Duration = Duration::from_secs(120);
 
 /// A request without a response for this long *hangs*: other requests no longer wait for it.
 ///
-/// Few responses take longer, a 429 comes at once, and a caller who waits in vain hardly notices less. The time does not grow
+/// Few responses take longer, a 429 comes at once, and a caller that waits in vain hardly notices less. The time does not grow
 /// with slow responses, so that an endpoint which takes three seconds for each reaches its full concurrency too.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
 

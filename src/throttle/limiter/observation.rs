@@ -31,7 +31,7 @@ pub struct Observation {
     pub rate_limited: bool,
     /// Whether it rejected the request for another reason that may pass: it is overloaded, or closed for a time (503, 529).
     pub unavailable: bool,
-    /// Whether a refusal with an exhausted counter (403) may be the limit, or the caller's missing right. The counter is not in the
+    /// Whether a 403 with an exhausted counter may be the limit, or the caller's missing right. The counter is not in the
     /// readings unless it [is](super::Quota::is_limit) the limit.
     pub ambiguous: Option<Reading>,
     /// Whether the response has shown counters that are not in the readings.

@@ -139,7 +139,7 @@ impl Quota {
         }
     }
 
-    /// Whether an ambiguous refusal is the limit: by a counter that is known, or the second in a row.
+    /// Whether an ambiguous 403 is the limit: by a counter that is known, or the second in a row.
     #[must_use]
     pub fn is_limit(&self, seen: &Observation) -> bool {
         let Some(reading) = &seen.ambiguous else { return false };

@@ -33,7 +33,7 @@ impl Delivered {
     pub(super) fn add(&mut self, now: Instant) {
         let since = *self.since.get_or_insert(now);
         if later(since, SPAN) <= now {
-            self.turn(now);
+            self.end_span(now);
         }
         self.count = self.count.saturating_add(1);
     }
@@ -67,7 +67,7 @@ impl Delivered {
         self.next = 1;
     }
 
-    fn turn(&mut self, now: Instant) {
+    fn end_span(&mut self, now: Instant) {
         let Some(since) = self.since else { return };
         let passed = now.saturating_duration_since(since).as_secs_f32();
         let empty = (passed / SPAN.as_secs_f32()) as usize - 1;

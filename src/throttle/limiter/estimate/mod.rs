@@ -37,7 +37,7 @@ const EDGE: u64 = 16;
 /// requests are as many.
 const RUN: u32 = 6;
 
-/// A window that is longer than this is not filled at once: what is taken for one may be a lock-out, and an even pace shows it.
+/// A window that is longer than this is not filled at once: it may be a lock-out instead, and an even pace shows it.
 const LONGEST_BURST: Duration = Duration::from_secs(15);
 
 /// A rejection below this part of what the server has accepted lately is not explained by the rate.
@@ -198,7 +198,7 @@ impl Estimate {
             Model::Pace(pace) => pace.on_accepted(trip),
         };
         if is_over {
-            // It accepts much more than the limit was thought to be, or nobody waits for it any more.
+            // It accepts much more than the limit was thought to be, or no caller waits for it any more.
             self.model = Model::Open { accepted: DOUBLED_TO * 4 };
             self.noise.forget();
         }
