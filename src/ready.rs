@@ -40,7 +40,7 @@ where
     S::Error: Into<BoxError>,
 {
     let mut wait = ReadyWait::default();
-    poll_fn(|cx| wait.poll(service, deadline, cx)).await
+    poll_fn(|cx| wait.poll(&mut None, service, deadline, cx)).await
 }
 
 // === impl ReadyWait ===
@@ -51,22 +51,8 @@ impl ReadyWait {
         self.0.is_some()
     }
 
-    /// Polls the readiness of `service`.
+    /// Polls the readiness of `service`. Waits with the same `shared` have one limit together.
     pub(crate) fn poll<S, R>(
-        &mut self,
-        service: &mut S,
-        deadline: Option<Deadline>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Result<(), BoxError>, NotReady>>
-    where
-        S: Service<R>,
-        S::Error: Into<BoxError>,
-    {
-        self.poll_within(&mut None, service, deadline, cx)
-    }
-
-    /// The same, within a limit that several waits share.
-    pub(crate) fn poll_within<S, R>(
         &mut self,
         shared: &mut Option<ReadyLimit>,
         service: &mut S,

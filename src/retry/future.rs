@@ -156,7 +156,7 @@ impl<B, RB: Body> Resend<B, RB> {
     {
         let this = self.project();
         ready!(this.wait.poll(cx));
-        let readied = ready!(this.readiness.poll(service, call.deadline(), cx));
+        let readied = ready!(this.readiness.poll(&mut None, service, call.deadline(), cx));
         readied.map_err(|not_ready| call.not_ready(not_ready))??;
         #[allow(clippy::expect_used, reason = "this state ends when the request is sent")]
         let request = this.request.take().expect("a request is sent once");

@@ -183,7 +183,7 @@ where
             Self::Readying { token, pending, readiness } => {
                 let mut ready = pending.take().expect(POLLED_AGAIN);
                 let (limit, deadline) = (&mut ready.ready_limit, ready.deadline);
-                let readied = readiness.poll_within(limit, &mut ready.service, deadline, cx);
+                let readied = readiness.poll(limit, &mut ready.service, deadline, cx);
                 let Poll::Ready(readied) = held_back(readied) else {
                     *pending = Some(ready);
                     return Poll::Pending;
