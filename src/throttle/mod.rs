@@ -77,15 +77,16 @@
 //!   [`shared`](ThrottleConfig::shared).
 //!
 //! A request on a route that never showed the limit is sent, and its response shows whether it counts there. An exhausted counter
-//! on a 401, a 403, a 404 or another response that denies the caller holds nothing.
+//! on a 401, a 404 or another response that denies the caller holds nothing; one on a 403 that names no wait holds its route if
+//! successes have shown the same counter, or at the second in a row.
 //!
 //! # The queue
 //!
 //! Without a permit a request is queued: the highest [`Priority`](crate::extensions::Priority) first, and within a priority the earliest
 //! deadline that can still be met. **While several priorities are queued, three of four permits go to the highest, and the fourth to the
 //! request that has waited longest**: a login passes a bulk job, and the bulk job still proceeds. Once a request of
-//! [`Priority::High`](crate::extensions::Priority::High) was seen, the last tenth of each window is kept for others like it, and
-//! released bit by bit until the window ends.
+//! [`Priority::High`](crate::extensions::Priority::High) was seen, the last tenth of each fixed window is kept for others like it,
+//! and released bit by bit until the window ends.
 //!
 //! ```text
 //!   call ──── a permit is available, and the queue is empty ─────────────────────┐
