@@ -194,8 +194,9 @@
 //!   [`Throttled`](crate::ErrorKind::Throttled) if a queued request gets no permit, at once where that is known, else at its deadline.
 //!   The queue is bounded in time and not in length: see [readiness](super::readiness#what-each-layer-does).
 //! * **Retries are queued like any request.** One after a 429 takes nothing from the [budget](crate::retry::RetryBudget): only
-//!   `max_retries`, `max_wait`, the deadline and the throttle bound it. A call is sent six times at most, and once more if its token
-//!   is replaced.
+//!   `max_retries`, `max_wait`, the deadline and the throttle bound it. The throttle spaces the attempts, and up to eight probes of a
+//!   closed server within one backoff step count as one retry: a call makes 1 + 8 × `max_retries` attempts at most, 41 by default, and
+//!   usually few. One more follows if its token is replaced.
 //! * **Who goes first**: `e.priority(Priority::High)` for logins, `Priority::Low` and a short `max_wait` for bulk jobs, by
 //!   [`Stack::endpoint`](crate::Stack::endpoint). A path that is not counted with the others gets its own quota.
 //! * **Recovery** needs nobody: when the block is over, requests go out at the pace that is known or probed for.
