@@ -38,6 +38,7 @@ pub struct TokenError {
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
     outdated: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    is_final: bool,
 }
 
 // === impl TokenError ===
@@ -54,6 +55,7 @@ impl TokenError {
             retry_after: None,
             source: None,
             outdated: None,
+            is_final: false,
         }
     }
 
@@ -125,6 +127,19 @@ impl TokenError {
     #[must_use]
     pub fn is_outdated(&self) -> bool {
         self.outdated.as_ref().is_some_and(|outdated| outdated())
+    }
+
+    /// Marks the failure as final: no later fetch succeeds unless someone signs in anew, as after `invalid_grant` for a refresh
+    /// token. Until it is [outdated](Self::outdated_when) the session is signed out.
+    #[must_use]
+    pub fn into_final(self) -> Self {
+        Self { is_final: true, ..self }
+    }
+
+    /// Whether the failure is [final](Self::into_final), and not outdated.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.is_final && !self.is_outdated()
     }
 
     /// The kind of failure.
@@ -211,6 +226,7 @@ impl fmt::Debug for TokenError {
             .field("status", &self.status)
             .field("code", &self.code)
             .field("retry_after", &self.retry_after)
+            .field("is_final", &self.is_final)
             .field("source", &self.source.as_deref().map(|source| Causes(source)))
             .finish_non_exhaustive()
     }

@@ -1,6 +1,6 @@
 mod parts;
 
-use http::{HeaderMap, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, header::WWW_AUTHENTICATE};
 
 use self::parts::{Part, Parts};
 
@@ -131,6 +131,18 @@ impl Seen {
             None => BearerChallenge::TokenRejected,
         }
     }
+}
+
+/// The first parameter of that name in the challenges, of whatever scheme.
+pub(crate) fn challenge_parameter(fields: &[HeaderValue], wanted: &str) -> Option<String> {
+    let fields = fields.iter().take(MAX_FIELDS).map(HeaderValue::as_bytes);
+    let mut parts = fields.flat_map(|field| Parts::new(&field[..field.len().min(MAX_FIELD_LEN)]));
+    parts.find_map(|part| match part {
+        Part::Parameter { name, value } if name.eq_ignore_ascii_case(wanted.as_bytes()) => {
+            String::from_utf8(value.to_vec()).ok()
+        }
+        Part::Parameter { .. } | Part::Scheme(_) => None,
+    })
 }
 
 #[cfg(test)]

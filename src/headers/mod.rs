@@ -11,6 +11,7 @@ pub(crate) mod server_clock;
 mod wait;
 
 pub use challenge::BearerChallenge;
+pub(crate) use challenge::challenge_parameter;
 pub(crate) use rate_limit::aws::is_aws_throttling;
 pub(crate) use rate_limit::{Bucket, MAX_WINDOWS, Repeat, Repeats};
 pub use rate_limit::{Outcome, RateLimit, Window};

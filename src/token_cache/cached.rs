@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::HeaderValue;
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::{
@@ -19,7 +19,8 @@ pub(super) const MIN_LIFETIME: Duration = Duration::from_secs(1);
 /// A token that requests get.
 #[derive(Debug)]
 pub(super) struct Cached {
-    header: HeaderValue,
+    /// Without its lifetime.
+    token: Token,
     /// The number of the token within its slot.
     generation: u64,
     /// The time *before* it was requested: its lifetime had begun by the time it arrived.
@@ -58,8 +59,7 @@ impl Cached {
             let instant = requested_at.instant().checked_add(age)?;
             Some((instant, requested_at.system_time().checked_add(age)?))
         });
-        let header = token.into_header_value();
-        Ok(Arc::new(Self { header, generation, requested_at, freshness, fresh_until, replaceable }))
+        Ok(Arc::new(Self { token, generation, requested_at, freshness, fresh_until, replaceable }))
     }
 
     /// Whether it is [`TokenState::Fresh`], with as little work as possible.
@@ -91,9 +91,16 @@ impl Cached {
         self.requested_at.instant() <= requested_at.instant()
     }
 
-    /// The finished value of `Authorization`.
-    pub(super) const fn header(&self) -> &HeaderValue {
-        &self.header
+    /// Whether a request has the token's header field already.
+    #[inline]
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        // Comparing each of the few names that a request has is faster than finding one in the map.
+        headers.keys().any(|name| name == self.token.header_name())
+    }
+
+    #[inline]
+    pub(super) fn attach(&self, headers: &mut HeaderMap) {
+        headers.insert(self.token.header_name().clone(), self.token.header_value().clone());
     }
 
     /// The generation to name if a server rejects it; none if no other token can be had.
@@ -112,7 +119,7 @@ impl Cached {
             Some(left) => Lifetime::Lasts(left),
             None => Lifetime::Endless,
         };
-        Token::of(self.header.clone(), lifetime)
+        self.token.clone().with_lifetime(lifetime)
     }
 
     /// Its remaining lifetime, zero once it has expired; none if it does not expire.

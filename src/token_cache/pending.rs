@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, header::AUTHORIZATION};
+use http::Request;
 use tower_service::Service;
 
 use super::{
@@ -129,7 +129,10 @@ where
             let guard = ReplayGuard::new(cache, token, self.deadline, service, &self.request);
             guard.map(|guard| guard.with_wait_budget(self.wait_budget))
         };
-        self.request.headers_mut().insert(AUTHORIZATION, token.header().clone());
+        // A field of the caller's own, which was not known to be the token's before there was one.
+        if !token.is_in(self.request.headers()) {
+            token.attach(self.request.headers_mut());
+        }
         (self.service.call(self.request), guard)
     }
 }

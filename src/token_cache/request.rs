@@ -1,14 +1,20 @@
 //! The request that a source of tokens gets.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use super::TokenKey;
+use http::{Extensions, HeaderMap, HeaderValue, header::WWW_AUTHENTICATE};
+
+use super::{Token, TokenKey};
+use crate::headers::challenge_parameter;
 
 /// The request for one token, as a [source](super::TokenCacheLayer::new) gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct TokenRequest {
     key: Arc<TokenKey>,
     reason: FetchReason,
+    rejected: Option<Token>,
+    challenges: Vec<HeaderValue>,
+    extensions: Extensions,
 }
 
 /// Why a token is requested.
@@ -29,6 +35,9 @@ pub enum FetchReason {
     Rejected,
 }
 
+/// The number of challenges that are kept: real responses have one to four.
+const MAX_CHALLENGES: usize = 16;
+
 // === impl TokenRequest ===
 
 impl TokenRequest {
@@ -38,8 +47,22 @@ impl TokenRequest {
         Self::shared(Arc::new(key), reason)
     }
 
-    pub(super) const fn shared(key: Arc<TokenKey>, reason: FetchReason) -> Self {
-        Self { key, reason }
+    pub(super) fn shared(key: Arc<TokenKey>, reason: FetchReason) -> Self {
+        let extensions = Extensions::new();
+        Self { key, reason, rejected: None, challenges: Vec::new(), extensions }
+    }
+
+    /// Sets the token that a server rejected, and takes the challenges from the headers of its response.
+    #[must_use]
+    pub fn with_rejected(self, token: Token, headers: &HeaderMap) -> Self {
+        let challenges = headers.get_all(WWW_AUTHENTICATE).iter().take(MAX_CHALLENGES).cloned();
+        Self { rejected: Some(token), challenges: challenges.collect(), ..self }
+    }
+
+    /// Sets the extensions of the HTTP request that needs the token.
+    #[must_use]
+    pub fn with_extensions(self, extensions: Extensions) -> Self {
+        Self { extensions, ..self }
     }
 
     /// What the token is for. With no parts, a source gives its own token.
@@ -52,6 +75,43 @@ impl TokenRequest {
     #[must_use]
     pub const fn reason(&self) -> FetchReason {
         self.reason
+    }
+
+    /// The token that a server rejected; none for another [reason](FetchReason). A source that reads its tokens from somewhere
+    /// compares: `request.rejected_token() == Some(&token)`.
+    #[must_use]
+    pub const fn rejected_token(&self) -> Option<&Token> {
+        self.rejected.as_ref()
+    }
+
+    /// The `WWW-Authenticate` fields of the response that rejected the token, sixteen at most.
+    #[must_use]
+    pub fn challenges(&self) -> &[HeaderValue] {
+        &self.challenges
+    }
+
+    /// The `claims` parameter of those challenges as it was sent: what the server wants the next token to hold. Microsoft Entra
+    /// encodes it in Base64.
+    #[must_use]
+    pub fn claims(&self) -> Option<String> {
+        challenge_parameter(&self.challenges, "claims")
+    }
+
+    /// The extensions of the HTTP request that needs the token: of the first one, if several wait for it. Empty for a fetch that
+    /// a [handle](super::TokenCacheHandle) begins.
+    #[must_use]
+    pub const fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+}
+
+impl fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither the challenges, which a server may fill with what it got, nor the extensions.
+        f.debug_struct("TokenRequest")
+            .field("key", &self.key)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 

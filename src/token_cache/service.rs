@@ -96,7 +96,11 @@ impl<S> TokenCache<S> {
         S: Service<Request<B>> + Clone,
         B: ReplayableBody,
     {
-        if request.headers().contains_key(AUTHORIZATION) {
+        let is_own = match cache.slot().current() {
+            Some(token) => token.is_in(request.headers()),
+            None => request.headers().contains_key(AUTHORIZATION),
+        };
+        if is_own {
             let future = self.inner.call(request);
             return ResponseFuture { guard: None, state: State::Sending { future } };
         }
@@ -138,12 +142,11 @@ where
     S: Clone,
     B: ReplayableBody,
 {
-    // Comparing each of the few names that a request has is faster than finding one in the map.
-    if request.headers().keys().any(|name| name == AUTHORIZATION) {
+    if token.is_in(request.headers()) {
         return None;
     }
     // Before the token is in the request: the copy carries none.
     let guard = ReplayGuard::new(cache, token, Deadline::of(request), service, request);
-    request.headers_mut().insert(AUTHORIZATION, token.header().clone());
+    token.attach(request.headers_mut());
     guard
 }

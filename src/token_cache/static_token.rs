@@ -13,6 +13,8 @@ use crate::error::InvalidConfig;
 
 /// A source that always returns the same token, for APIs with a fixed key such as Clerk's `sk_live_…`.
 ///
+/// `StaticToken::from(token)` takes a [`Token`] with another scheme or header field.
+///
 /// The token is never refreshed, and after a 401 there is no other: the caller gets the 401.
 ///
 /// ```
@@ -42,6 +44,13 @@ impl StaticToken {
                 "expected one or more visible ASCII characters, and no line break at the end",
             )),
         }
+    }
+}
+
+/// With another scheme or header field: see [`Token`].
+impl From<Token> for StaticToken {
+    fn from(token: Token) -> Self {
+        Self(token.fixed())
     }
 }
 

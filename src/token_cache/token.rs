@@ -1,18 +1,18 @@
-//! A bearer token, ready to be attached.
+//! A token, ready to be attached.
 
 use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use zeroize::Zeroize;
 
 use super::TokenError;
 use crate::error::TokenErrorKind;
 
-/// A bearer token, as a source gives it.
+/// A token, as a source gives it.
 ///
-/// It is held as the finished, sensitive `Authorization` value, which all requests share. Its bytes are wiped when the
-/// last copy is dropped. `Debug` shows none of it.
+/// It is held as the finished, sensitive header value, which all requests share. Its bytes are wiped when the
+/// last copy is dropped. `Debug` shows none of it. Two tokens are equal if they are sent alike.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,9 +22,32 @@ use crate::error::TokenErrorKind;
 /// assert!(!format!("{token:?}").contains("eyJ"));
 /// # Ok::<(), tower_heed::error::TokenError>(())
 /// ```
+///
+/// For APIs that want another scheme than `Bearer`, or another header field:
+///
+/// ```
+/// # use http::HeaderName;
+/// # use tower_heed::token_cache::{StaticToken, Token};
+/// // Okta's API tokens, Discord's bots, GitHub's older scheme: `Authorization: SSWS …`.
+/// let token = Token::bearer("00aBcDeF")?.with_scheme("SSWS")?;
+/// assert_eq!(token.header_value(), "SSWS 00aBcDeF");
+/// let source = StaticToken::from(token);
+///
+/// // OpenStack, GitLab (`private-token`), and many others: the token alone in a field of its own.
+/// let token = Token::bearer("gAAAAAB")?.in_header(HeaderName::from_static("x-auth-token"));
+/// assert_eq!(token.header_value(), "gAAAAAB");
+/// # drop(source);
+/// # Ok::<(), tower_heed::error::TokenError>(())
+/// ```
+///
+/// A token of another source is changed on its way: `source.map_response(|token: Token| token.in_header(...))`, with
+/// [`tower::ServiceExt::map_response`].
 #[derive(Clone)]
 pub struct Token {
+    name: HeaderName,
     header: HeaderValue,
+    /// Where the token begins within the value, after its scheme.
+    begins: usize,
     lifetime: Lifetime,
 }
 
@@ -42,6 +65,9 @@ pub(super) enum Lifetime {
 
 #[derive(Debug)]
 struct UnsendableToken;
+
+#[derive(Debug)]
+struct UnsendableScheme;
 
 // === impl Token ===
 
@@ -72,7 +98,36 @@ impl Token {
         Self { lifetime: Lifetime::Endless, ..self }
     }
 
-    /// The value of the `Authorization` header, marked sensitive.
+    /// Sends it as `Authorization: {scheme} …`, or with this scheme in the field that [`in_header`](Self::in_header) names.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenErrorKind::Malformed`] if the scheme is not one word of visible ASCII characters.
+    pub fn with_scheme(self, scheme: &str) -> Result<Self, TokenError> {
+        let is_word = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_graphic());
+        let header = sensitive(&[scheme.as_bytes(), b" ", self.bare()]).filter(|_| is_word);
+        let unsendable =
+            || TokenError::new(TokenErrorKind::Malformed).with_source(UnsendableScheme);
+        Ok(Self { header: header.ok_or_else(unsendable)?, begins: scheme.len() + 1, ..self })
+    }
+
+    /// Sends it in this header field, without a scheme. A request that has the field already passes unchanged.
+    #[must_use]
+    pub fn in_header(self, name: HeaderName) -> Self {
+        match sensitive(&[self.bare()]) {
+            Some(header) => Self { name, header, begins: 0, ..self },
+            // A part of a header value is one as well.
+            None => Self { name, ..self },
+        }
+    }
+
+    /// The name of the header field that it is sent in: `Authorization`, unless [set](Self::in_header).
+    #[must_use]
+    pub const fn header_name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    /// The value of that header field, marked sensitive.
     #[must_use]
     pub fn header_value(&self) -> &HeaderValue {
         &self.header
@@ -83,11 +138,17 @@ impl Token {
             return None;
         }
         let header = sensitive(&[b"Bearer ", access_token])?;
-        Some(Self { header, lifetime: Lifetime::Unknown })
+        let (name, begins) = (AUTHORIZATION, b"Bearer ".len());
+        Some(Self { name, header, begins, lifetime: Lifetime::Unknown })
     }
 
-    pub(super) const fn of(header: HeaderValue, lifetime: Lifetime) -> Self {
-        Self { header, lifetime }
+    /// The token without its scheme.
+    pub(crate) fn bare(&self) -> &[u8] {
+        self.header.as_bytes().get(self.begins..).unwrap_or_default()
+    }
+
+    pub(super) fn with_lifetime(self, lifetime: Lifetime) -> Self {
+        Self { lifetime, ..self }
     }
 
     pub(super) fn fixed(self) -> Self {
@@ -97,15 +158,20 @@ impl Token {
     pub(super) fn lifetime(&self) -> Lifetime {
         self.lifetime
     }
+}
 
-    pub(super) fn into_header_value(self) -> HeaderValue {
-        self.header
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.header == other.header
     }
 }
+
+impl Eq for Token {}
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
+            .field("header", &self.name)
             .field("token", &"[censored]")
             .field("lifetime", &self.lifetime)
             .finish()
@@ -121,6 +187,16 @@ impl fmt::Display for UnsendableToken {
 }
 
 impl Error for UnsendableToken {}
+
+// === impl UnsendableScheme ===
+
+impl fmt::Display for UnsendableScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token's scheme is not one word of visible ASCII characters")
+    }
+}
+
+impl Error for UnsendableScheme {}
 
 /// Bytes that are overwritten when they are dropped.
 struct Wiped(Vec<u8>);
@@ -201,6 +277,9 @@ mod tests {
 
     #[test]
     fn rule_15_what_cannot_be_sent_is_malformed() {
+        assert!(Token::bearer("a").unwrap().with_scheme("").is_err());
+        assert!(Token::bearer("a").unwrap().with_scheme("B c").is_err());
+        assert!(Token::bearer("a").unwrap().with_scheme("B\n").is_err());
         for token in ["", "a\nb", "a\r\nX-Evil: 1", "a b", "\u{7f}", "é", "a\0"] {
             let error = Token::bearer(token).unwrap_err();
             assert_eq!(error.kind(), TokenErrorKind::Malformed, "{token:?}");

@@ -1,5 +1,6 @@
 //! Sources of tokens over HTTP.
 
+mod attach;
 mod clerk;
 mod credentials;
 #[cfg(feature = "private-key-jwt")]
