@@ -1,6 +1,6 @@
 use std::{fmt, num::NonZeroUsize, sync::Arc};
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use tower_layer::Layer;
 
 use super::{
@@ -26,6 +26,8 @@ pub struct DetachLayer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DetachConfig {
     is_detached: bool,
+    /// Whether the pattern names the method.
+    names_method: bool,
 }
 
 /// Settings that a layer and its services share.
@@ -56,7 +58,7 @@ impl DetachLayer {
             max_concurrent: Self::DEFAULT_MAX_CONCURRENT.get(),
         };
         let settings = Settings {
-            endpoints: Endpoints::new(DetachConfig { is_detached: false }),
+            endpoints: Endpoints::new(DetachConfig { is_detached: false, names_method: false }),
             limits,
             classifier: Arc::new(Preset::Standard),
             callbacks: Callbacks::default(),
@@ -75,6 +77,9 @@ impl DetachLayer {
     /// Detaches the requests that match `pattern`, unless the closure attaches them. It starts from a detached endpoint, whatever
     /// the settings so far.
     ///
+    /// A safe method, such as `GET`, is detached only if the pattern names it: the caller of `GET /logs/7` wants to read the response.
+    /// A request that [could be](EndpointPattern#other-spellings) for an endpoint that is not detached is not, either.
+    ///
     /// ```
     /// use tower_heed::DetachLayer;
     ///
@@ -88,7 +93,8 @@ impl DetachLayer {
     where
         F: FnOnce(DetachConfig) -> DetachConfig,
     {
-        let config = configure(DetachConfig { is_detached: true });
+        let names_method = pattern.method().is_some();
+        let config = configure(DetachConfig { is_detached: true, names_method });
         self.set(|settings| settings.endpoints.insert(pattern, config))
     }
 
@@ -175,15 +181,23 @@ impl DetachConfig {
     /// Passes the requests through: an exception from a wider pattern.
     #[must_use]
     pub const fn attached(self) -> Self {
-        Self { is_detached: false }
-    }
-
-    pub(super) const fn is_detached(self) -> bool {
-        self.is_detached
+        Self { is_detached: false, ..self }
     }
 }
 
 // === impl Settings ===
+
+impl Settings {
+    /// The pattern of a request that is detached: it is so in every reading, and its method may change something or is named.
+    pub(super) fn endpoint_of<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
+        let endpoint = self.endpoints.candidates(request);
+        let is_safe = request.method().is_safe() || request.method().as_str() == "QUERY";
+        let mut configs = endpoint.configured().iter().copied().chain(endpoint.base());
+        let is_detached =
+            configs.all(|config| config.is_detached && (config.names_method || !is_safe));
+        is_detached.then(|| endpoint.shared_pattern()).flatten()
+    }
+}
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,6 +64,8 @@
 //!     └─ at the limit of a shutdown              └─ Interrupted
 //! ```
 //!
+//! * **A request is detached only if no reading of its path makes it another endpoint's**, and a safe method (`GET`, `HEAD`, `OPTIONS`,
+//!   `TRACE`, `QUERY`) only if the pattern names it. See [other spellings](crate::EndpointPattern#other-spellings).
 //! * **A 202 says only that the request was queued.** Each such request ends once: in [`on_success`](DetachLayer::on_success), or in
 //!   [`on_failure`](DetachLayer::on_failure) with a [`Failure`].
 //! * A failure is *final*: this layer makes one attempt. The layers inside retry, throttle and attach tokens as for any request.

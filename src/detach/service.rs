@@ -84,9 +84,7 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let endpoint = self.settings.endpoints.of(&request);
-        let is_detached = endpoint.config().is_detached();
-        let Some(pattern) = is_detached.then(|| endpoint.shared_pattern()).flatten() else {
+        let Some(pattern) = self.settings.endpoint_of(&request) else {
             return ResponseFuture::in_flight(self.inner.call(request));
         };
         // Drops the ready instance with its permits: this call sends nothing.

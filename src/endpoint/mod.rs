@@ -1,13 +1,17 @@
 //! Endpoint patterns, and settings by endpoint.
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 use http::{Method, Request};
+use smallvec::SmallVec;
 
 mod pattern;
 mod segment;
+mod spelling;
 
 pub use pattern::EndpointPattern;
+use pattern::Match;
+use spelling::Spelling;
 
 /// Settings for all requests, and others for chosen endpoints.
 #[derive(Clone)]
@@ -26,6 +30,15 @@ pub struct Endpoints<T> {
 pub struct EndpointIndex {
     named: Option<u32>,
     configured: Option<u32>,
+}
+
+/// All settings that a request may be for, by the reading of its path: for decisions that no other spelling may evade.
+#[derive(Debug)]
+pub(crate) struct Candidates<'a, T> {
+    pattern: Option<&'a Arc<str>>,
+    /// The most specific first.
+    configured: SmallVec<[&'a T; 2]>,
+    base: Option<&'a T>,
 }
 
 /// The settings for a request.
@@ -87,7 +100,7 @@ impl<T> Endpoints<T> {
             return;
         }
         self.entries.push((pattern, config));
-        self.entries.sort_by(|(one, _), (other, _)| other.rank().cmp(&one.rank()));
+        self.entries.sort_by(|(one, _), (other, _)| other.compare(one));
     }
 
     /// Names the stack that the layer belongs to.
@@ -160,6 +173,52 @@ impl<T> Endpoints<T> {
         index
     }
 
+    /// All settings that `request` may be for.
+    ///
+    /// Those are the settings of each pattern that could match, however a server reads the path, down to the first one that matches
+    /// in any case; without one also the base's. In an axum app the path that the app's caller sent counts beside the request's own,
+    /// from which a `Router::nest` has taken its prefix.
+    pub(crate) fn candidates<B>(&self, request: &Request<B>) -> Candidates<'_, T> {
+        let mut found = Candidates { pattern: None, configured: SmallVec::new(), base: None };
+        if self.entries.is_empty() {
+            found.base = Some(&self.base);
+            return found;
+        }
+        let mut is_sure = self.find_all(request.method(), request.uri().path(), &mut found);
+        #[cfg(feature = "axum")]
+        if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
+            is_sure |= self.find_all(request.method(), original.path(), &mut found);
+        }
+        if !is_sure {
+            found.base = Some(&self.base);
+        }
+        found
+    }
+
+    /// Adds what a request could match, and returns whether it is certain to match one of them.
+    fn find_all<'a>(&'a self, method: &Method, path: &str, found: &mut Candidates<'a, T>) -> bool {
+        let spelling = Spelling::of(path);
+        let mut sure: Option<&EndpointPattern> = None;
+        for (pattern, config) in &self.entries {
+            // Patterns of equal rank may differ in their spelling alone.
+            if sure.is_some_and(|sure| sure.compare(pattern) != Ordering::Equal) {
+                break;
+            }
+            let matched = pattern.could_match(method, path, &spelling);
+            if matched == Match::No {
+                continue;
+            }
+            found.pattern.get_or_insert(pattern.shared_text());
+            if let Some(config) = config {
+                found.configured.push(config);
+                if matched == Match::Sure {
+                    sure.get_or_insert(pattern);
+                }
+            }
+        }
+        sure.is_some()
+    }
+
     /// The same endpoints, with what `map` makes of their settings.
     pub fn map<U>(&self, mut map: impl FnMut(&T) -> U) -> Endpoints<U> {
         let base = map(&self.base);
@@ -187,6 +246,25 @@ impl<T: fmt::Debug> fmt::Debug for Endpoints<T> {
             .field("base", &self.base)
             .field("endpoints", &self.entries)
             .finish()
+    }
+}
+
+// === impl Candidates ===
+
+impl<'a, T> Candidates<'a, T> {
+    /// The pattern of the most specific of them; none if only the base is.
+    pub(crate) fn shared_pattern(&self) -> Option<Arc<str>> {
+        self.pattern.cloned()
+    }
+
+    /// The settings of patterns, the most specific first.
+    pub(crate) fn configured(&self) -> &[&'a T] {
+        &self.configured
+    }
+
+    /// The settings of requests that match no pattern, if this may be one.
+    pub(crate) const fn base(&self) -> Option<&'a T> {
+        self.base
     }
 }
 

@@ -1,17 +1,34 @@
 //! Endpoint patterns.
 
-use std::{fmt, hash, str::FromStr, sync::Arc};
+use std::{cmp::Ordering, fmt, hash, str::FromStr, sync::Arc};
 
 use http::{Method, uri::PathAndQuery};
 
-use super::segment::{self, Kind, Segment};
+use super::{
+    segment::{self, Kind, Segment},
+    spelling::Spelling,
+};
 use crate::error::InvalidConfig;
 
 /// Which requests an endpoint's settings are for: a path pattern in axum's syntax, for one method or for every method.
 ///
 /// `GET /api/v2/users/{id}`, `/files/{*path}`, `/v1/{file}.json`. `{name}` matches one segment or the rest of one,
 /// `{*name}` one or more segments at the end, and `{{` and `}}` are literal braces. A pattern is compared with the path as
-/// it is sent: percent-encoded, without the query, so `/x` does not match `/x/`. It holds for every host. Its text is also the endpoint's name in events and metrics.
+/// it is sent: percent-encoded, without the query, so `/x` does not match `/x/`. It holds for every host. Its text is also the
+/// endpoint's name in events and metrics.
+///
+/// # Other spellings
+///
+/// Servers take `//users/1`, `/%75sers/1`, `/Users/1`, `/users/1/`, `/users;x=1/1` or `/a/../users/1` for `/users/1`, some of them or
+/// all. [`FallbackLayer`](crate::FallbackLayer) and [`DetachLayer`](crate::DetachLayer) decide something that no other spelling may
+/// evade. They compare the path in every such reading, and `HEAD` as `GET` too. If a request could be for several endpoints, the
+/// strictest of their settings apply: it fails closed if one of them does, and is detached if all of them are. The layer's own
+/// settings count among them unless a pattern matches in every reading. Parameters may be spelled in any way: `/users/{id}` matches
+/// `/users/auth0%7C7`. With dot segments, backslashes, control characters or double encoding a path could be for every endpoint.
+///
+/// With the feature `axum` these two layers also compare the path of the request's
+/// [`OriginalUri`](https://docs.rs/axum/0.8/axum/extract/struct.OriginalUri.html), if it has one. Inside of a `Router::nest` it is the
+/// path with the prefix. The other layers see the request's own URI only, in which a pattern with the prefix never matches.
 ///
 /// Where several patterns match a request, the most specific path wins, compared segment by segment (literal before
 /// `{name}` before `{*name}`), and between equal paths the one that names the method.
@@ -48,6 +65,18 @@ struct Shape {
     literal: String,
     parameters: Vec<Parameter>,
     segments: Vec<Segment>,
+    /// The segments in normal form, as [`Spelling`] has it. `None` if servers may read the pattern's own text as anything.
+    normal: Option<Vec<Segment>>,
+}
+
+/// Whether a request is one of a pattern's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// However a server reads it.
+    Sure,
+    /// As some servers read it.
+    Possible,
+    No,
 }
 
 struct Parameter {
@@ -95,6 +124,40 @@ impl EndpointPattern {
             && self.shape.walk(path, |_, _| {})
     }
 
+    /// Whether servers may take a request for one that matches. `spelling` is the path's.
+    pub(super) fn could_match(
+        &self,
+        method: &Method,
+        path: &str,
+        spelling: &Spelling<'_>,
+    ) -> Match {
+        let of_method = match self.method() {
+            Some(own) if own != method => {
+                // A `HEAD` is answered as the `GET` is (RFC 9110 section 9.3.2).
+                let is_close = own.as_str().eq_ignore_ascii_case(method.as_str())
+                    || (own == Method::GET && method == Method::HEAD);
+                if !is_close {
+                    return Match::No;
+                }
+                Match::Possible
+            }
+            Some(_) | None => Match::Sure,
+        };
+        let as_sent = self.shape.walk(path, |_, _| {});
+        let readings = match (&self.shape.normal, spelling) {
+            (Some(normal), Spelling::Normal(path)) => [segment::matches(normal, path); 2],
+            (Some(normal), Spelling::EncodedSlash(separated, kept)) => {
+                [segment::matches(normal, separated), segment::matches(normal, kept)]
+            }
+            (None, _) | (_, Spelling::Any) => [true, false],
+        };
+        match (as_sent, readings) {
+            (false, [false, false]) => Match::No,
+            (true, [true, true]) => of_method,
+            _ => Match::Possible,
+        }
+    }
+
     /// Whether every request that matches `other` matches this pattern too.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let method = self.shape.method.as_ref();
@@ -103,9 +166,11 @@ impl EndpointPattern {
     }
 
     /// Orders patterns: the greater one is the more specific. A pattern is never more specific than one that it covers.
-    pub(crate) fn rank(&self) -> impl Ord {
-        let segments: Vec<_> = self.shape.segments.iter().map(Segment::rank).collect();
-        (segments, self.shape.method.is_some())
+    pub(crate) fn compare(&self, other: &Self) -> Ordering {
+        let (one, other) = (&*self.shape, &*other.shape);
+        let by_segments =
+            one.segments.iter().map(Segment::rank).cmp(other.segments.iter().map(Segment::rank));
+        by_segments.then_with(|| one.method.is_some().cmp(&other.method.is_some()))
     }
 }
 
@@ -174,6 +239,7 @@ impl Shape {
             literal: String::new(),
             parameters: Vec::new(),
             segments: Vec::new(),
+            normal: None,
         };
         for segment in segments.split('/') {
             if shape.parameters.last().is_some_and(|last| last.is_rest) {
@@ -181,6 +247,7 @@ impl Shape {
             }
             shape.push(segment)?;
         }
+        shape.normal = segment::normal(&shape.segments);
         Ok(shape)
     }
 

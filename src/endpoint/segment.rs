@@ -1,5 +1,7 @@
 //! One segment of a pattern's path: how specific it is, and which other segments it covers.
 
+use super::spelling::normal_literal;
+
 /// A segment: a literal, or a parameter between two literals.
 #[derive(PartialEq, Eq)]
 pub(super) struct Segment {
@@ -29,6 +31,44 @@ pub(super) fn cover(wide: &[Segment], narrow: &[Segment]) -> bool {
         ([one, wide @ ..], [other, narrow @ ..]) => one.covers(other) && cover(wide, narrow),
         _ => false,
     }
+}
+
+/// The segments in normal form. `None` if servers may read them as anything.
+pub(super) fn normal(segments: &[Segment]) -> Option<Vec<Segment>> {
+    let mut normal = Vec::with_capacity(segments.len());
+    for Segment { kind, prefix, suffix } in segments {
+        let (prefix, is_cut) = normal_literal(prefix)?;
+        let (suffix, _) = normal_literal(suffix)?;
+        // What follows a `;` is not part of the name.
+        let (kind, suffix) = if is_cut { (Kind::Literal, String::new()) } else { (*kind, suffix) };
+        match (kind, &*prefix) {
+            (Kind::Literal, "." | "..") => return None,
+            (Kind::Literal, "") => {}
+            _ => normal.push(Segment { kind, prefix, suffix }),
+        }
+    }
+    Some(normal)
+}
+
+/// Whether a path in normal form matches.
+pub(super) fn matches(segments: &[Segment], path: &str) -> bool {
+    let mut rest = path.strip_prefix('/').filter(|rest| !rest.is_empty());
+    for Segment { kind, prefix, suffix } in segments {
+        let Some(path) = rest else { return false };
+        if *kind == Kind::Rest {
+            return true;
+        }
+        let (segment, after) = match path.split_once('/') {
+            Some((segment, after)) => (segment, Some(after)),
+            None => (path, None),
+        };
+        let value = segment.strip_prefix(&**prefix).and_then(|end| end.strip_suffix(&**suffix));
+        if value.is_none_or(|value| value.is_empty() != (*kind == Kind::Literal)) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_none()
 }
 
 // === impl Segment ===

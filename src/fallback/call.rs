@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{
-    FailedRequest,
+    FailedRequest, OnFailure,
     config::{Action, FallbackConfig},
     denial,
     layer::Settings,
 };
 use crate::{
     classify::{Classification, Classifier, ErrorClass, Preset},
+    endpoint::Candidates,
     error::{Error, as_a, chain},
     extensions::Deadline,
     metrics::Meter,
@@ -36,22 +37,51 @@ pub(super) struct Failed {
     pub(super) is_denied: bool,
 }
 
+/// The strictest of the settings that a request may be for, and what the request itself asks for.
+fn config_of(
+    endpoint: &Candidates<'_, Arc<FallbackConfig>>,
+    asked: Option<&OnFailure>,
+) -> Option<Arc<FallbackConfig>> {
+    let stricter = |one: Arc<FallbackConfig>, other: &Arc<FallbackConfig>| {
+        if Arc::ptr_eq(&one, other) { one } else { Arc::new(one.stricter(other)) }
+    };
+    let mut configured = endpoint.configured().iter().copied();
+    let configured = configured.next().map(|first| configured.fold(Arc::clone(first), stricter));
+    let base = endpoint.base().cloned();
+    let (configured, base) = match asked {
+        None => (configured, base),
+        Some(OnFailure(None)) => {
+            let closed =
+                |config: Arc<FallbackConfig>| Arc::new(config.stricter(&FallbackConfig::CLOSED));
+            (configured.map(closed), base.map(closed))
+        }
+        Some(OnFailure(Some(open))) => (
+            configured.map(|config| Arc::new(open.stricter(&config))),
+            base.map(|base| Arc::new(base.opened_by(open))),
+        ),
+    };
+    match (configured, base) {
+        (Some(configured), Some(base)) => Some(stricter(configured, &base)),
+        (configured, base) => configured.or(base),
+    }
+}
+
 // === impl Call ===
 
 impl Call {
     /// None if all failures of the call pass through.
     pub(super) fn of<B>(request: &Request<B>, settings: &Arc<Settings>) -> Option<Self> {
-        let endpoint = settings.endpoints.of(request);
-        let config = endpoint.config();
+        let endpoint = settings.endpoints.candidates(request);
+        let config = config_of(&endpoint, request.extensions().get())?;
         if config.does_nothing() {
             return None;
         }
         Some(Self {
             settings: Arc::clone(settings),
-            config: Arc::clone(config),
             endpoint: endpoint.shared_pattern(),
             head: config.may_open().then(|| (request.method().clone(), request.uri().clone())),
             deadline: Deadline::of(request),
+            config,
         })
     }
 

@@ -23,6 +23,8 @@ const CLOSED: Classes = UPSTREAM_DOWN.with(ErrorClass::Unauthenticated);
 pub struct FallbackConfig {
     open: Classes,
     closed: Classes,
+    /// Those of the closed ones that were named one by one.
+    named: Classes,
     pub(super) respond: Option<Respond>,
 }
 
@@ -37,10 +39,31 @@ pub(super) enum Action {
 // === impl FallbackConfig ===
 
 impl FallbackConfig {
-    pub(super) const CLOSED: Self = Self { open: Classes::NONE, closed: CLOSED, respond: None };
+    pub(super) const CLOSED: Self =
+        Self { open: Classes::NONE, closed: CLOSED, named: Classes::NONE, respond: None };
 
     pub(super) fn open(respond: Respond) -> Self {
-        Self { open: UPSTREAM_DOWN, closed: Classes::NONE, respond: Some(respond) }
+        let (closed, named) = (Classes::NONE, Classes::NONE);
+        Self { open: UPSTREAM_DOWN, closed, named, respond: Some(respond) }
+    }
+
+    /// Each class as the stricter of the two handles it: an error before the failure itself, and that before a response in its place.
+    pub(super) fn stricter(&self, other: &Self) -> Self {
+        let open = self.open.and(other.open);
+        let closed = self.closed.or(other.closed);
+        let named = self.named.or(other.named);
+        let responds = |config: &Self| config.may_open().then(|| config.respond.clone()).flatten();
+        Self { open, closed, named, respond: responds(self).or_else(|| responds(other)) }
+    }
+
+    /// The layer's own settings, for a request whose caller has asked to fail open: the classes of `open`, but for those that were
+    /// named to fail closed or that say something about credentials.
+    pub(super) fn opened_by(&self, open: &Self) -> Self {
+        if self.may_open() {
+            return Self { respond: open.respond.clone(), ..self.stricter(open) };
+        }
+        let closed = self.closed.except(open.open).or(self.named);
+        Self { open: open.open.except(self.named), closed, ..open.clone() }
     }
 
     /// Fails open with the response of `respond`, as [`FallbackLayer::fail_open`](super::FallbackLayer::fail_open) does. Resets
@@ -74,6 +97,7 @@ impl FallbackConfig {
     pub fn fail_closed(mut self) -> Self {
         self.open = Classes::NONE;
         self.closed = CLOSED;
+        self.named = Classes::NONE;
         self
     }
 
@@ -82,6 +106,7 @@ impl FallbackConfig {
     pub fn pass_through(mut self) -> Self {
         self.open = Classes::NONE;
         self.closed = Classes::NONE;
+        self.named = Classes::NONE;
         self
     }
 
@@ -107,6 +132,7 @@ impl FallbackConfig {
     pub fn fail_closed_on(mut self, class: ErrorClass) -> Self {
         self.open = self.open.without(class);
         self.closed = self.closed.with(class);
+        self.named = self.named.with(class);
         self
     }
 
@@ -115,6 +141,7 @@ impl FallbackConfig {
     pub fn pass_through_on(mut self, class: ErrorClass) -> Self {
         self.open = self.open.without(class);
         self.closed = self.closed.without(class);
+        self.named = self.named.without(class);
         self
     }
 
@@ -144,6 +171,7 @@ impl FallbackConfig {
         }
         self.open = self.open.with(class);
         self.closed = self.closed.without(class);
+        self.named = self.named.without(class);
         self
     }
 

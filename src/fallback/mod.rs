@@ -43,6 +43,11 @@
 //! # }
 //! ```
 //!
+//! # Who decides
+//!
+//! The layer by default, its [`endpoint`](FallbackLayer::endpoint)s by the upstream's path, and each request by an [`OnFailure`] in
+//! its extensions. Closed wins over open.
+//!
 //! # Which failures are handled
 //!
 //! | class | [`fail_open`](FallbackLayer::fail_open) | [`fail_closed`](FallbackLayer::fail_closed) |
@@ -106,6 +111,9 @@
 //!
 //! A rejection before HTTP looks like a failed connection: a client certificate that the server does not accept, or a proxy's 407 to
 //! `CONNECT`, is `Connect` or `Interrupted`. If certificates identify your callers, add `fail_closed_on` for both.
+//!
+//! Nor does another spelling of its path open a request: `//permissions/1`, `/%70ermissions/1` and `HEAD /permissions/1` fail closed
+//! where `GET /permissions/{id}` does. See [other spellings](crate::EndpointPattern#other-spellings).
 //!
 //! To fail open on credentials too, use the methods that name the risk:
 //! [`dangerously_let_in_unauthenticated`](FallbackConfig::dangerously_let_in_unauthenticated) and
@@ -208,6 +216,7 @@ mod events;
 mod failed_request;
 mod future;
 mod layer;
+mod on_failure;
 mod resolve;
 mod respond;
 mod service;
@@ -217,4 +226,5 @@ pub use config::FallbackConfig;
 pub use failed_request::FailedRequest;
 pub use future::ResponseFuture;
 pub use layer::FallbackLayer;
+pub use on_failure::OnFailure;
 pub use service::Fallback;

@@ -71,7 +71,7 @@ impl Stack {
     pub(super) fn with_endpoints(&self) -> Self {
         let mut endpoints: Vec<_> = self.endpoints.iter().collect();
         // A narrow pattern starts from a wide one, and not the other way round.
-        endpoints.sort_by(|(one, _), (other, _)| one.rank().cmp(&other.rank()));
+        endpoints.sort_by(|(one, _), (other, _)| one.compare(other));
         let with = |stack: Self, (pattern, config): &(_, _)| stack.with_endpoint(pattern, config);
         endpoints.into_iter().fold(self.clone().with_name().with_clock(), with)
     }

@@ -10,6 +10,7 @@ mod readiness;
 mod responses;
 mod runtimes;
 mod shutdown;
+mod spelling;
 
 use std::{
     fmt::Write,

@@ -4,8 +4,10 @@ mod closed;
 mod config;
 mod events;
 mod never_open;
+mod on_failure;
 mod open;
 mod release;
+mod spelling;
 mod stack;
 mod table;
 

@@ -6,3 +6,4 @@ pub mod log;
 pub mod probe;
 pub mod scripted;
 pub mod sim;
+pub mod spelling;
