@@ -24,6 +24,12 @@ pub(crate) struct Cooldown {
 // === impl Cooldown ===
 
 impl Cooldown {
+    /// As after so many failures of the kinds whose waits are long.
+    #[cfg(feature = "shared")]
+    pub(crate) const fn after_long_failures(failures: u32) -> Self {
+        Self { short: 0, long: failures }
+    }
+
     /// Counts a failure, and returns how long no fetch begins after it. Jitter lengthens a wait and never shortens it.
     ///
     /// `jitter` is drawn evenly from 0.0..1.0, anew for each failure.

@@ -75,6 +75,7 @@
 //! | `response-cache` | | `ResponseCacheLayer`: stores the responses to chosen `GET`s |
 //! | `http2` | | recognises an HTTP/2 stream that was refused unprocessed |
 //! | `private-key-jwt` | | client authentication by a signature in place of a secret |
+//! | `shared` | | `store`: one token for all processes of a fleet, through Redis or Memcached |
 //! | `test-util` | | a scripted service and a clock to set, for the tests of your own stack |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -111,6 +112,9 @@ pub mod oauth;
 pub mod response_cache;
 pub mod retry;
 pub mod stack;
+#[cfg(feature = "shared")]
+#[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+pub mod store;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod test_util;

@@ -108,7 +108,7 @@ impl TokenKey {
     }
 
     /// This key, and where it leaves a part open that part of `base`. Scopes and parameters are taken whole from one.
-    #[cfg(feature = "client-credentials")]
+    #[cfg(any(feature = "client-credentials", feature = "shared"))]
     pub(crate) fn or(&self, base: &Self) -> Self {
         fn either<T: Clone>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
             if one.is_empty() { other.clone() } else { one.clone() }
@@ -120,6 +120,29 @@ impl TokenKey {
             organization: self.organization.clone().or_else(|| base.organization.clone()),
             parameters: either(&self.parameters, &base.parameters),
         }
+    }
+
+    /// The key in one form that no other key has: each part with its length before it, and each list with its number of parts.
+    #[cfg(feature = "shared")]
+    pub(crate) fn canonical(&self) -> Vec<u8> {
+        fn list<'a>(canonical: &mut Vec<u8>, parts: impl Iterator<Item = &'a String> + Clone) {
+            canonical.extend_from_slice(&(parts.clone().count() as u64).to_be_bytes());
+            for part in parts {
+                canonical.extend_from_slice(&(part.len() as u64).to_be_bytes());
+                canonical.extend_from_slice(part.as_bytes());
+            }
+        }
+        let mut canonical = Vec::new();
+        let client = self.client.iter();
+        list(
+            &mut canonical,
+            client.flat_map(|client| [&client.token_endpoint, &client.id, &client.auth_method]),
+        );
+        list(&mut canonical, self.audience.iter());
+        list(&mut canonical, self.scopes.iter());
+        list(&mut canonical, self.organization.iter());
+        list(&mut canonical, self.parameters.iter().flat_map(|(name, value)| [name, value]));
+        canonical
     }
 }
 
@@ -140,6 +163,31 @@ impl fmt::Debug for TokenKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "shared")]
+    #[test]
+    fn rule_1_no_two_keys_have_one_canonical_form() {
+        let key = TokenKey::new;
+        let keys = [
+            key(),
+            key().with_audience(""),
+            key().with_audience("a"),
+            key().with_organization("a"),
+            key().with_scopes("a"),
+            key().with_scopes("a b"),
+            key().with_scopes("ab"),
+            key().with_parameter("a", "b"),
+            key().with_parameter("ab", ""),
+            key().with_client("a", "b", "c"),
+            key().with_client("ab", "", "c"),
+            key().with_parameter("a", "b").with_parameter("c", "d"),
+            key().with_parameter("a", "b").with_scopes("c d"),
+        ];
+        let forms: BTreeSet<_> = keys.iter().map(TokenKey::canonical).collect();
+        assert_eq!(forms.len(), keys.len());
+        let reordered = key().with_scopes("b a");
+        assert_eq!(reordered.canonical(), key().with_scopes("a b").canonical());
+    }
 
     #[test]
     fn rule_1_keys_differ_in_every_part() {

@@ -14,6 +14,9 @@
 //! | `tower_heed_detached_completed_total` | counter | `endpoint`, `outcome` | ends of these requests: `ok`, or the [failure](crate::detach::Failure::as_str) |
 //! | `tower_heed_detached_rejected_total` | counter | `endpoint`, `reason` | requests that were not queued: `full`, `shut_down` or `no_runtime` |
 //! | `tower_heed_detached_pending` | gauge | `endpoint` | requests that got a 202 and have not ended |
+//! | `tower_heed_store_calls_total` | counter | `contract`, `outcome` | calls of a store that processes share: `ok`, `error`, `timeout`, or `not_called` while it is down |
+//! | `tower_heed_store_call_seconds` | histogram | `contract` | time that such a call took |
+//! | `tower_heed_shared_tokens_total` | counter | `outcome` | fetches of a token that processes share: see [`Shared`](crate::token_cache#a-fleet) |
 //!
 //! [`ThrottleLayer`](crate::ThrottleLayer) records the first four. They leave out requests that the throttle does not handle: those
 //! to exempt endpoints, and those of new keys beyond `max_keys`. The others come from
@@ -41,6 +44,8 @@ mod recording;
 mod response_cache;
 #[cfg(not(feature = "metrics"))]
 mod silent;
+#[cfg(feature = "shared")]
+mod store;
 
 #[cfg(feature = "metrics")]
 pub use names::describe;
@@ -52,3 +57,5 @@ pub(crate) use recording::*;
 pub(crate) use response_cache::CacheMeter;
 #[cfg(not(feature = "metrics"))]
 pub(crate) use silent::*;
+#[cfg(feature = "shared")]
+pub(crate) use store::*;

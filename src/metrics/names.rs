@@ -12,6 +12,12 @@ pub(super) const DETACHED: &str = "tower_heed_detached_total";
 pub(super) const DETACHED_COMPLETED: &str = "tower_heed_detached_completed_total";
 pub(super) const DETACHED_REJECTED: &str = "tower_heed_detached_rejected_total";
 pub(super) const DETACHED_PENDING: &str = "tower_heed_detached_pending";
+#[cfg(feature = "shared")]
+pub(super) const STORE_CALLS: &str = "tower_heed_store_calls_total";
+#[cfg(feature = "shared")]
+pub(super) const STORE_CALL: &str = "tower_heed_store_call_seconds";
+#[cfg(feature = "shared")]
+pub(super) const SHARED_TOKENS: &str = "tower_heed_shared_tokens_total";
 
 /// The `endpoint` of requests that match no pattern.
 pub(super) const OTHER: &str = "other";
@@ -32,4 +38,10 @@ pub fn describe() {
     describe_counter!(DETACHED_COMPLETED, Unit::Count, "Background requests that ended.");
     describe_counter!(DETACHED_REJECTED, Unit::Count, "Requests not queued for the background.");
     describe_gauge!(DETACHED_PENDING, Unit::Count, "Background requests that have not ended.");
+    #[cfg(feature = "shared")]
+    {
+        describe_counter!(STORE_CALLS, Unit::Count, "Calls of a store that processes share.");
+        describe_histogram!(STORE_CALL, Unit::Seconds, "Time that a call of a store took.");
+        describe_counter!(SHARED_TOKENS, Unit::Count, "Fetches of a token that processes share.");
+    }
 }

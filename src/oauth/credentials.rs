@@ -108,8 +108,18 @@ impl Credentials {
         self.0.proof.load_full()
     }
 
+    /// What tells these credentials from others. It is a secret, as they are.
+    #[cfg(feature = "shared")]
+    pub(crate) fn with_identity<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        match &*self.proof() {
+            Proof::Secret(secret) => take(secret.as_bytes()),
+            #[cfg(feature = "private-key-jwt")]
+            Proof::Key(key) => take(key.public_key()),
+        }
+    }
+
     /// The error of an exchange that began with `version`: a rejection is outdated once that is replaced.
-    pub(super) fn outdate(&self, version: u64, error: TokenError) -> TokenError {
+    pub(crate) fn outdate(&self, version: u64, error: TokenError) -> TokenError {
         if error.kind() != TokenErrorKind::Rejected {
             return error;
         }

@@ -96,6 +96,16 @@ impl PrivateKey {
         Self { key_id: Some(key_id.into()), ..self }
     }
 
+    #[cfg(feature = "shared")]
+    pub(super) fn public_key(&self) -> &[u8] {
+        use aws_lc_rs::signature::KeyPair;
+
+        match &*self.pair {
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::Ec(pair) => pair.public_key().as_ref(),
+        }
+    }
+
     /// A new assertion of `client_id` for `audience`; none if the signature fails.
     pub(super) fn assertion(
         &self,

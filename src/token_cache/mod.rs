@@ -205,6 +205,16 @@
 //!   `TokenError::new(TokenErrorKind::Rejected)`: the token stays in use, and the file is read again after the cooldown.
 //! * One source serves all keys: [`TokenRequest::key`] says for which one a token is fetched.
 //!
+//! # A fleet
+//!
+//! Each process has a token of its own. With the feature `shared`, `Shared` around the source has one fetched for all of them, through
+//! Redis or Memcached.
+//!
+//! The metric `tower_heed_shared_tokens_total` counts its fetches: those whose token another process had fetched (`taken`), those that
+//! called the source for all (`led`) or for this process (`alone`, as the store did not reply or another process took too long;
+//! `not_ours`, as the record is of another version or key), those in the `cooldown` of another process, and those that `kept` a
+//! rejected token, as the budget is spent. A record that does not open counts as `broken` besides.
+//!
 //! # Defaults
 //!
 //! | setting | default | when it is reached |
@@ -295,6 +305,8 @@ mod rejection;
 mod rejection_limit;
 mod request;
 mod service;
+#[cfg(feature = "shared")]
+mod shared;
 mod slot;
 mod slots;
 mod static_token;
@@ -313,6 +325,9 @@ pub use handle::TokenCacheHandle;
 pub use layer::TokenCacheLayer;
 pub use request::{FetchReason, TokenRequest};
 pub use service::TokenCache;
+#[cfg(feature = "shared")]
+#[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+pub use shared::Shared;
 pub use static_token::StaticToken;
 pub use token::Token;
 pub use token_snapshot::TokenSnapshot;

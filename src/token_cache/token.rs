@@ -142,6 +142,23 @@ impl Token {
         Some(Self { name, header, begins, lifetime: Lifetime::Unknown })
     }
 
+    /// What it is sent as, and where the token begins within the value.
+    #[cfg(feature = "shared")]
+    pub(super) fn parts(&self) -> (&HeaderName, &HeaderValue, usize) {
+        (&self.name, &self.header, self.begins)
+    }
+
+    /// A token of these [parts](Self::parts), of unknown lifetime; none if it cannot be sent.
+    #[cfg(feature = "shared")]
+    pub(super) fn of_parts(name: &[u8], value: &[u8], begins: usize) -> Option<Self> {
+        let name = HeaderName::from_bytes(name).ok()?;
+        if value.get(begins..).is_none_or(<[u8]>::is_empty) {
+            return None;
+        }
+        let header = sensitive(&[value])?;
+        Some(Self { name, header, begins, lifetime: Lifetime::Unknown })
+    }
+
     /// The token without its scheme.
     pub(crate) fn bare(&self) -> &[u8] {
         self.header.as_bytes().get(self.begins..).unwrap_or_default()

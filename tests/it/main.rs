@@ -20,7 +20,7 @@ mod end_to_end;
 mod endpoint;
 mod error;
 mod fallback;
-#[cfg(feature = "response-cache")]
+#[cfg(all(feature = "response-cache", feature = "shared"))]
 mod guide;
 mod headers;
 mod house;
@@ -36,6 +36,8 @@ mod retry;
 #[cfg(feature = "client-credentials")]
 mod secrets;
 mod stack;
+#[cfg(feature = "shared")]
+mod store;
 mod structure;
 mod support;
 mod test_util;

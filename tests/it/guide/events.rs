@@ -21,7 +21,8 @@ use tower_heed::{
     classify::ErrorClass,
     error::{TokenError, TokenErrorKind},
     retry::Backoff,
-    token_cache::{Token, TokenRequest},
+    store::{InMemory, SealingKeys, SlotRequest},
+    token_cache::{FetchReason, Shared, Token, TokenKey, TokenRequest},
 };
 use tracing::{
     Dispatch, Event, Metadata, Subscriber,
@@ -37,8 +38,16 @@ use crate::support::{
 };
 
 const PAGE: &str = include_str!("../../../docs/events.md");
-const LAYERS: [&str; 7] =
-    ["classify", "retry", "throttle", "token_cache", "fallback", "response_cache", "detach"];
+const LAYERS: [&str; 8] = [
+    "classify",
+    "retry",
+    "throttle",
+    "token_cache",
+    "fallback",
+    "response_cache",
+    "detach",
+    "store",
+];
 
 /// Logged while settings are made, before there is a layer with a name.
 const NAMELESS: [&str; 3] = [
@@ -202,6 +211,44 @@ async fn token_cache() {
     ask(&client, get("/200")).await;
 }
 
+/// A store of one record, which the first process cannot open, and which then fails and comes back.
+async fn store() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let (store, fails) = (InMemory::new(), Arc::clone(&is_down));
+    let store = service_fn(move |request: SlotRequest| {
+        let reply = store.clone().oneshot(request);
+        let fails = fails.load(Ordering::Relaxed);
+        async move { if fails { Err("refused") } else { Ok(reply.await.unwrap()) } }
+    });
+    let limit = Duration::from_secs(60);
+    let source = service_fn(|_: TokenRequest| async move {
+        Token::bearer("t").map(|token| token.expires_in(Duration::from_secs(3600)))
+    });
+    let limited = service_fn(move |_: TokenRequest| async move {
+        Err::<Token, _>(TokenError::new(TokenErrorKind::RateLimited).with_retry_after(limit))
+    });
+    let keys = |id| SealingKeys::new(&[0; 32], id, &[1; 32]);
+    let missing = || TokenRequest::new(TokenKey::new(), FetchReason::Missing);
+    let shared = |id| Shared::new(TokenKey::new(), source, store.clone(), keys(id));
+    let other_key = TokenKey::new().with_audience("other");
+    let limited = Shared::new(other_key.clone(), limited, store.clone(), keys(1));
+    for _ in 0..2 {
+        drop(limited.clone().oneshot(missing()).await);
+    }
+    for id in [1, 1, 2] {
+        drop(shared(id).oneshot(missing()).await);
+    }
+    let process = shared(1);
+    for reason in [FetchReason::Missing, FetchReason::Rejected, FetchReason::Rejected] {
+        drop(process.clone().oneshot(TokenRequest::new(TokenKey::new(), reason)).await);
+    }
+    for is_failing in [true, true, false] {
+        is_down.store(is_failing, Ordering::Relaxed);
+        drop(process.clone().oneshot(missing()).await);
+        sleep(Duration::from_secs(31)).await;
+    }
+}
+
 async fn fallback() {
     let without_effect = FallbackLayer::fail_closed()
         .fail_open_on(ErrorClass::Forbidden)
@@ -271,6 +318,7 @@ fn run_all() {
         retry().await;
         throttle().await;
         token_cache().await;
+        store().await;
         fallback().await;
         response_cache().await;
         detach().await;
@@ -295,7 +343,7 @@ fn each_event_is_in_the_table_with_its_target_its_levels_and_its_fields() {
         .map(|row| {
             let levels = names(row[1]).into_iter().filter(|name| level(name)).collect();
             let mut fields = names(row[3]);
-            if !NAMELESS.contains(&name(row[2]).as_str()) {
+            if !NAMELESS.contains(&name(row[2]).as_str()) && name(row[0]) != "store" {
                 fields.insert("stack".to_owned());
             }
             ((name(row[0]), name(row[2])), (levels, fields))

@@ -1,0 +1,118 @@
+//! The store: a connection, and the scripts.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use redis::{ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, aio::ConnectionLike};
+use tower_heed::store::{SlotReply, SlotRequest};
+use tower_service::Service;
+
+use crate::slot;
+
+/// The reply of a [`Store`], on its way.
+pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, RedisError>> + Send>>;
+
+type Connect<C> = dyn Fn() -> Reply<C> + Send + Sync;
+
+/// What processes share, in a Redis or Valkey server.
+///
+/// Clones share the connection. See the [front page](crate) for an example.
+pub struct Store<C> {
+    shared: Arc<Shared<C>>,
+}
+
+struct Shared<C> {
+    connection: Mutex<C>,
+    connect: Option<Box<Connect<C>>>,
+    slots: Script,
+}
+
+// === impl Store ===
+
+impl<C> Store<C> {
+    /// Shares by this connection: a `ConnectionManager`, a `MultiplexedConnection`, a `ClusterConnection` or any other. It must
+    /// reconnect by itself, as the first and the last of these do.
+    pub fn new(connection: C) -> Self {
+        Self::of(connection, None)
+    }
+
+    /// The same, and when the server turns out to be a replica, which does not take writes, `connect` makes a new connection: after a
+    /// failover the address may lead to another server. A `ClusterConnection` finds it by itself.
+    pub fn reconnecting<F, R>(connection: C, connect: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = RedisResult<C>> + Send + 'static,
+    {
+        Self::of(connection, Some(Box::new(move || Box::pin(connect()))))
+    }
+
+    fn of(connection: C, connect: Option<Box<Connect<C>>>) -> Self {
+        let slots = Script::new(include_str!("slot.lua"));
+        let connection = Mutex::new(connection);
+        Self { shared: Arc::new(Shared { connection, connect, slots }) }
+    }
+}
+
+impl<C> Service<SlotRequest> for Store<C>
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+{
+    type Response = SlotReply;
+    type Error = RedisError;
+    type Future = Reply<SlotReply>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<RedisResult<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: SlotRequest) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let mut connection = shared.connection();
+            let replied = slot::call(&shared.slots, &mut connection, request).await;
+            if let (Err(error), Some(connect)) = (&replied, &shared.connect) {
+                if is_read_only(error) {
+                    *shared.lock() = connect().await?;
+                }
+            }
+            replied
+        })
+    }
+}
+
+impl<C> Clone for Store<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<C> fmt::Debug for Store<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+// === impl Shared ===
+
+impl<C: Clone> Shared<C> {
+    fn connection(&self) -> C {
+        self.lock().clone()
+    }
+}
+
+impl<C> Shared<C> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, C> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The server takes no writes. Within a script the error is the script's.
+fn is_read_only(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        || error.to_string().contains("READONLY")
+}

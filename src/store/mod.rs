@@ -1,0 +1,67 @@
+//! What the processes of a fleet share through Redis, Valkey or Memcached.
+//!
+//! One tenant has one quota and one machine identity, however many processes call its API. With a store,
+//! [`token_cache::Shared`](crate::token_cache::Shared) has one token fetched for all of them.
+//!
+//! **The store is never needed.** Down, slow, full, read-only or emptied: no request fails that could have been served without it, and
+//! a fetch waits for it for about a second. Then the store is not called for 30 s. It is not on the path of a request that finds its
+//! token in the process.
+//!
+//! [`docs/fleet.md`](https://docs.rs/crate/tower-heed/latest/source/docs/fleet.md) is the manual: what a store costs, which
+//! database to use, how keys are rotated, and what happens when something fails.
+//!
+//! # Which store
+//!
+//! A store is a tower [`Service`](tower_service::Service) from [`SlotRequest`] to [`SlotReply`]:
+//!
+//! | store | crate |
+//! |---|---|
+//! | Redis, Valkey and what speaks their protocol | `tower-heed-redis` |
+//! | Memcached | `tower-heed-memcached` |
+//! | memory, for tests | [`InMemory`] |
+//!
+//! Each request is one atomic step, so that no two steps of two processes can interleave. A layer around a store, a concurrency limit or
+//! a span for example, is any tower layer.
+//!
+//! # What is in it
+//!
+//! Names are keyed hashes, and records are sealed ([`SealingKeys`]): neither shows a token, a client or an audience.
+//!
+//! # Events
+//!
+//! | level | message | fields |
+//! |---|---|---|
+//! | `WARN` | `store is down, not called` | `contract`, `failures`, `pause_ms`, `error` |
+//! | `INFO` | `store replies again` | `contract` |
+//! | `WARN` | `record is not ours, left alone` | `kind`, `version`, `key_id` |
+//! | `DEBUG` | `token taken from the store` | `left_ms` |
+//! | `DEBUG` | `fetching for all processes` | `reason` |
+//! | `DEBUG` | `fetching without the store` | `reason` |
+//!
+//! # Your own store
+//!
+//! [`SlotRequest`] says what each step does. `tests/contract` of the two crates has the suite that both pass.
+
+use std::time::Duration;
+
+mod caller;
+mod memory;
+mod name;
+mod sealing;
+mod slot;
+
+pub(crate) use caller::{Caller, NoReply, TARGET};
+pub use memory::InMemory;
+pub use name::StoreName;
+pub(crate) use sealing::Opened;
+pub use sealing::SealingKeys;
+pub use slot::{FetchId, Intent, SlotReply, SlotRequest};
+
+/// The longest record: as long as Memcached takes them by default.
+pub const MAX_RECORD_LEN: usize = 1024 * 1024 - 1024;
+
+/// The longest note of a failure.
+pub const MAX_NOTE_LEN: usize = 64;
+
+/// How long the note of a failure is kept after its cooldown, so that the next failure counts as one more.
+pub const NOTE_KEPT_FOR: Duration = Duration::from_secs(10 * 60);
