@@ -13,7 +13,14 @@ pub struct ResponseCacheConfig {
     pub(super) policy: StorePolicy,
     pub(super) stale_wait: Duration,
     pub(super) max_body_bytes: usize,
-    pub(super) headers: Vec<HeaderName>,
+    pub(super) fields: CountedFields,
+}
+
+/// Which header fields count, where that differs from the rule for all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CountedFields {
+    pub(super) chosen: Vec<HeaderName>,
+    pub(super) ignored: Vec<HeaderName>,
 }
 
 // === impl ResponseCacheConfig ===
@@ -47,18 +54,23 @@ impl ResponseCacheConfig {
         self
     }
 
-    /// Requests that differ in this header field get different responses: `accept-language`, `x-tenant`.
-    ///
-    /// Choose each field that selects a tenant or a user, unless its name shows that it carries a credential or the server
-    /// names it in `Vary`.
+    /// Requests that differ in this header field get different responses, although it is one of the
+    /// [few](super#which-requests-share-a-response) that do not count, such as `user-agent`. It also undoes
+    /// [`without_header`](Self::without_header).
     pub fn header(mut self, name: HeaderName) -> Self {
-        self.headers.push(name);
+        self.fields.ignored.retain(|ignored| *ignored != name);
+        self.fields.chosen.push(name);
         self
     }
 
-    /// Undoes [`header`](Self::header): an exception from a wider pattern or from the layer.
+    /// Requests that differ in this header field alone share responses.
+    ///
+    /// For a field that differs from request to request and that the server does not look at, such as a client's own sequence
+    /// number. **Never for one that tells users or tenants apart**: they would get each other's responses. What a response's
+    /// `Vary` names counts all the same. It also undoes [`header`](Self::header).
     pub fn without_header(mut self, name: &HeaderName) -> Self {
-        self.headers.retain(|chosen| chosen != name);
+        self.fields.chosen.retain(|chosen| chosen != name);
+        self.fields.ignored.push(name.clone());
         self
     }
 
@@ -99,6 +111,18 @@ impl ResponseCacheConfig {
     }
 }
 
+// === impl CountedFields ===
+
+impl CountedFields {
+    /// Whether a field counts; `None` by the rule for all.
+    pub(super) fn counts(&self, name: &HeaderName) -> Option<bool> {
+        if self.chosen.contains(name) {
+            return Some(true);
+        }
+        self.ignored.contains(name).then_some(false)
+    }
+}
+
 impl Default for ResponseCacheConfig {
     fn default() -> Self {
         Self {
@@ -110,7 +134,7 @@ impl Default for ResponseCacheConfig {
             },
             stale_wait: ResponseCacheLayer::DEFAULT_STALE_WAIT,
             max_body_bytes: ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES,
-            headers: Vec::new(),
+            fields: CountedFields::default(),
         }
     }
 }

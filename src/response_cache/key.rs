@@ -6,16 +6,18 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{HOST, InvalidHeaderName, VARY},
+    HeaderMap, HeaderName, Uri,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, InvalidHeaderName, VARY},
     request::Parts,
 };
 use percent_encoding::percent_decode_str;
 use siphasher::sip128::{Hasher128, SipHasher24};
+use smallvec::SmallVec;
 
 use super::{
-    credential::names_credential,
+    config::CountedFields,
     memory::{NAME, names},
+    neutral::{is_credential, is_neutral},
 };
 use crate::{extensions::token_scope::TokenScope, origin::usual_port};
 
@@ -35,7 +37,8 @@ pub(super) struct KeyHasher(u64);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag(pub(super) u64);
 
-/// The requests with the same lookup key that may get a response: those with the same values in the fields that `Vary` names.
+/// The requests with the same lookup key that may get a response: those with the same values in the fields that `Vary` names, and
+/// for an encoded response in `Accept-Encoding`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variant {
     names: Box<[HeaderName]>,
@@ -57,11 +60,11 @@ impl HashKey {
         Self(key)
     }
 
-    /// The lookup key of a `GET`. Without an `owner`, the header fields that carry credentials are hashed in its place.
+    /// The lookup key of a `GET`: all of its head but the fields that do not count, and those that an `owner` stands for.
     pub(super) fn lookup_key(
         &self,
         head: &Parts,
-        chosen: &[HeaderName],
+        fields: &CountedFields,
         owner: Option<&[u8]>,
     ) -> LookupKey {
         let mut hash = self.fingerprint(0);
@@ -71,25 +74,17 @@ impl HashKey {
         let (user, server) = authority.rsplit_once('@').unwrap_or(("", authority));
         hash.field(user.as_bytes());
         hash.lowercase(server.as_bytes());
-        hash.values(&head.headers, &HOST);
         let path = uri.path_and_query().map_or("", |path| path.as_str());
         hash.field(path.as_bytes());
-        // Clones of a layer share one store and may have chosen other fields.
-        hash.0.write_usize(chosen.len());
-        for name in chosen {
-            hash.field(name.as_str().as_bytes());
-            hash.values(&head.headers, name);
-        }
-        match owner {
-            Some(owner) => {
-                hash.0.write_u8(1);
-                hash.field(owner);
-            }
-            None => {
-                hash.0.write_u8(0);
-                hash.credentials(&head.headers);
-            }
-        }
+        // Clones of a layer share one store, and may count other fields.
+        hash.names(&fields.chosen);
+        hash.names(&fields.ignored);
+        hash.0.write_u8(u8::from(owner.is_some()));
+        hash.field(owner.unwrap_or_default());
+        hash.fields(&head.headers, |name| {
+            let counts = fields.counts(name).unwrap_or_else(|| !is_neutral(name, &head.headers));
+            counts && !(owner.is_some() && is_credential(name))
+        });
         // The token that an inner layer will attach.
         head.extensions.get::<TokenScope>().hash(&mut hash.0);
         LookupKey(hash.finish())
@@ -173,7 +168,12 @@ impl Variant {
         response: &HeaderMap,
         request: &HeaderMap,
     ) -> Result<Self, InvalidHeaderName> {
-        let names: Box<[HeaderName]> = names(response, &VARY).collect::<Result<_, _>>()?;
+        let mut names: Vec<_> = names(response, &VARY).collect::<Result<_, _>>()?;
+        // A server that forgets to say so must not give a caller an encoding that it does not accept.
+        if response.contains_key(CONTENT_ENCODING) && !names.contains(&ACCEPT_ENCODING) {
+            names.push(ACCEPT_ENCODING);
+        }
+        let names = names.into_boxed_slice();
         let fingerprint = Self::fingerprint(key, &names, request);
         Ok(Self { names, fingerprint })
     }
@@ -221,16 +221,21 @@ impl Fingerprint {
         values.iter().for_each(|value| self.field(value.as_bytes()));
     }
 
-    fn credentials(&mut self, headers: &HeaderMap) {
-        for name in headers.keys() {
-            let mut values = headers.get_all(name).iter();
-            if names_credential(name) || values.any(HeaderValue::is_sensitive) {
-                self.field(name.as_str().as_bytes());
-                self.values(headers, name);
-            }
+    /// All fields that count, in an order that does not depend on that of the request.
+    fn fields(&mut self, headers: &HeaderMap, counts: impl Fn(&HeaderName) -> bool) {
+        let mut names: SmallVec<[&HeaderName; 24]> =
+            headers.keys().filter(|name| counts(name)).collect();
+        names.sort_unstable_by_key(|name| name.as_str());
+        self.0.write_usize(names.len());
+        for name in names {
+            self.field(name.as_str().as_bytes());
+            self.values(headers, name);
         }
-        // No name is empty, so this marks the end.
-        self.field(b"");
+    }
+
+    fn names(&mut self, names: &[HeaderName]) {
+        self.0.write_usize(names.len());
+        names.iter().for_each(|name| self.field(name.as_str().as_bytes()));
     }
 
     fn finish(self) -> u128 {

@@ -17,7 +17,7 @@ use crate::{
     metrics as meter,
 };
 
-/// Caches the responses of chosen `GET` endpoints, per credential.
+/// Caches the responses of chosen `GET` endpoints.
 ///
 /// The [module page](super) is its manual, with the defaults.
 #[derive(Clone, Debug)]
@@ -80,13 +80,15 @@ impl ResponseCacheLayer {
         self.base(|base| base.max_body_bytes(max_body_bytes))
     }
 
-    /// Requests that differ in this header field get different responses: see [`ResponseCacheConfig::header`].
+    /// Requests that differ in this header field get different responses, although it is one of the few that do not count: see
+    /// [`ResponseCacheConfig::header`].
     pub fn header(self, name: HeaderName) -> Self {
         self.base(|base| base.header(name))
     }
 
-    /// Tells whose a request's response is, in place of the header fields that carry credentials. With the user's id, a user
-    /// whose access token has changed still finds the stored responses. Where it returns `None`, the header fields count.
+    /// Tells whose a request's response is, in place of its `Authorization`, `Proxy-Authorization`, `Cookie` and `DPoP`. With the
+    /// user's id, a user whose access token has changed still finds the stored responses. Where it returns `None`, these fields
+    /// count. All other fields count in any case.
     ///
     /// **Requests with the same value share responses.** The function gets the request's head as this layer sees it, with its
     /// extensions. A 401 or 403 for one token is not passed to a caller with another token, but it removes the stored response

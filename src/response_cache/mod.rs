@@ -48,26 +48,32 @@
 //!
 //! # Which requests share a response
 //!
-//! Requests share a response if they have the same method (`GET`), the same URI including the query, the same **credential**, and
-//! the same values in the header fields that you [choose](ResponseCacheConfig::header) and that the response's `Vary` names.
-//! By default, the credential is
+//! Requests share a response if they are the same in **everything that the server can see**: the URI with its user, port and query,
+//! every header field with all its values, and the [`TokenScope`](crate::token_cache::TokenScope) that selects the token of an inner
+//! layer. A list of the fields that carry a credential would never be complete: one proxy names the user in `x-forwarded-email`,
+//! another in `ssl-client-s-dn`. These fields alone do not count, as they can neither tell users apart nor change what is returned:
 //!
-//! * each header field whose name contains `assertion`, `auth`, `bearer`, `cert`, `cookie`, `credential`, `hmac`, `identity`,
-//!   `impersonat`, `jwt`, `key`, `login`, `oidc`, `pass`, `principal`, `pwd`, `saml`, `secret`, `session`, `signature`, `sudo`,
-//!   `ticket`, `token` or `user`, except `user-agent` and `idempotency-key`; and each value that is marked
-//!   [sensitive](http::HeaderValue::set_sensitive);
-//! * the user and password in the URI;
-//! * the [`TokenScope`](crate::token_cache::TokenScope) that selects the token of an inner layer.
+//! * `user-agent`, `date`, `accept-encoding` (a response with a `Content-Encoding` is only for requests with the same one);
+//! * the numbers of requests and traces: `x-request-id`, `request-id`, `x-correlation-id`, `correlation-id`, `idempotency-key`,
+//!   `traceparent`, `tracestate`, `b3`, `x-b3-*`, `uber-trace-id`, `sentry-trace`, `grpc-trace-bin`, `x-cloud-trace-context`,
+//!   `x-amzn-trace-id`, and `x-datadog-` with `trace-id`, `parent-id` or `sampling-priority`. Not `baggage`, which may carry a user;
+//! * the connection's: `connection` unless it names other fields, `keep-alive`, `proxy-connection`, `te`;
+//! * `cache-control` and `pragma: no-cache`, which this layer obeys.
 //!
-//! A function given to [`credential`](ResponseCacheLayer::credential) replaces the header fields. You need it if they differ in
-//! each request, as a signature or a one-time token does: such requests would never share a response. Requests without a
-//! credential share responses: an inner layer gives them the same token.
+//! One of them counts if a value is marked [sensitive](http::HeaderValue::set_sensitive), if you
+//! [choose](ResponseCacheConfig::header) it, or if the response's `Vary` names it; of responses that differ by `Vary`, only the last
+//! is stored. The order of different fields does not count.
 //!
-//! **Choose the header field that selects a tenant or a user** (`x-tenant`), unless the server names it in `Vary`. Of responses
-//! that differ by `Vary`, only the last is stored; of responses that differ by a chosen field, all are.
+//! **A field that differs in each request makes each request another one.** If the server does not look at it,
+//! [`without_header`](ResponseCacheConfig::without_header) leaves it out. For credentials that change, such as a user's access token,
+//! a function given to [`credential`](ResponseCacheLayer::credential) tells the user in place of `authorization`,
+//! `proxy-authorization`, `cookie` and `dpop`.
 //!
-//! The body of a `GET` is ignored, as it has no semantics
-//! ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)). Do not name an endpoint that reads one.
+//! **The extensions of a request do not count**, except for `TokenScope`. If an inner layer of yours takes the user from one, let the
+//! `credential` function do the same.
+//!
+//! A `GET` with a body passes through: it may be a search whose body is the query. So does one with `x-http-method-override`,
+//! `x-http-method` or `x-method-override`, which counts as a [write](#invalidation).
 //!
 //! The lookup key is a SipHash-2-4 of 128 bits, with a random key for each cache, so that no credential is stored.
 //!
@@ -91,10 +97,10 @@
 //!
 //! | the request | effect |
 //! |---|---|
-//! | has `no-cache` or `max-age=0` | sent; its response is stored |
+//! | has `no-cache`, `max-age=0` or `Pragma: no-cache` | sent; its response is stored |
 //! | has `max-age` or `min-fresh` | gets a fresh response that satisfies them, or is sent |
 //! | has `only-if-cached` | gets what can be served without the server, or 504; never sent |
-//! | has `no-store`, `Range`, `Upgrade` or a condition (`If-None-Match`) | passes through |
+//! | has `no-store`, `Range`, `Upgrade`, a condition (`If-None-Match`) or a body | passes through |
 //! | is made outside of a tokio runtime, and has no stored response | passes through |
 //!
 //! A stored response has an `Age`, the header fields of the server except those of the connection, and no extension but
@@ -156,8 +162,8 @@
 //! | [`stale_wait`](ResponseCacheConfig::stale_wait) | [1 s](ResponseCacheLayer::DEFAULT_STALE_WAIT), or half of the time until the deadline | the stale response is served, the fetch continues |
 //! | [`max_body_bytes`](ResponseCacheConfig::max_body_bytes) | [256 KiB](ResponseCacheLayer::DEFAULT_MAX_BODY_BYTES) | the response passes through |
 //! | [`fetch_timeout`](ResponseCacheLayer::fetch_timeout) | [30 s](ResponseCacheLayer::DEFAULT_FETCH_TIMEOUT), or the deadline of the call that begins the fetch | the fetch fails as `Timeout` |
-//! | [`credential`](ResponseCacheLayer::credential) | the header fields that may carry one | |
-//! | [`header`](ResponseCacheLayer::header) | none | |
+//! | [`credential`](ResponseCacheLayer::credential) | `authorization`, `proxy-authorization`, `cookie`, `dpop` | |
+//! | [`header`](ResponseCacheLayer::header) | all [but a few](#which-requests-share-a-response) | |
 //! | [`classifier`](ResponseCacheLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`clock`](ResponseCacheLayer::clock) | the system's | |
 //!
@@ -234,7 +240,7 @@
 //
 //   cache_control                directives of requests and responses
 //   store_policy                 whether a response is stored, and for how long it is used
-//   key, credential              hashes that identify responses
+//   neutral, key                 hashes that identify responses
 //   generations                  invalidation
 //   memory, stored, store        stored responses
 //   in_flight, shared, request   fetches in flight; what services share; a request whose response may be stored
@@ -245,7 +251,6 @@
 mod body;
 mod cache_control;
 mod config;
-mod credential;
 mod events;
 mod fetch;
 mod future;
@@ -256,6 +261,7 @@ mod key;
 mod layer;
 mod lookup;
 mod memory;
+mod neutral;
 mod request;
 mod service;
 mod shared;

@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::{
     CacheBody, ResponseFuture,
     lookup::Lookup,
-    request::CacheableRequest,
+    request::{CacheableRequest, overrides_method},
     shared::{CachedEndpoint, Shared},
     sharing::Sharing,
     waiting::{CallResult, Joined, WaitingCall},
@@ -55,7 +55,7 @@ where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    RequestBody: Send + 'static,
+    RequestBody: Body + Send + 'static,
     ResponseBody: Body + Send + 'static,
     ResponseBody::Error: Into<BoxError>,
 {
@@ -98,11 +98,15 @@ impl<S> ResponseCache<S> {
     where
         S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone,
     {
-        if request.method() != Method::GET {
+        if request.method() != Method::GET || overrides_method(request.headers()) {
             let write = Write::new(shared, &request);
             return ResponseFuture::passing(self.inner.call(request), write);
         }
-        let (cacheable, mut request) = CacheableRequest::new(shared, request);
+        let has_body = (sharing.has_body)(request.body());
+        let (cacheable, mut request) = match has_body {
+            true => (None, request),
+            false => CacheableRequest::new(shared, request),
+        };
         let Some(cacheable) = cacheable else {
             return ResponseFuture::passing(self.inner.call(request), None);
         };
@@ -141,7 +145,7 @@ impl<S> ResponseCache<S> {
             + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
-        RequestBody: Send + 'static,
+        RequestBody: Body + Send + 'static,
         ResponseBody: Body + Send + 'static,
         ResponseBody::Error: Into<BoxError>,
     {

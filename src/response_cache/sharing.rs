@@ -24,6 +24,8 @@ where
     pub(super) lead: fn(S::Future, Running<Fetch>, WaitingCall) -> WaitingFuture<RB>,
     /// Waits for the fetch of another call.
     pub(super) join: fn(ResponseCache<S>, WaitingCall, Request<B>) -> WaitingFuture<RB>,
+    /// Whether a request has a body, as far as can be known before it is read.
+    pub(super) has_body: fn(&B) -> bool,
 }
 
 // === impl Sharing ===
@@ -33,7 +35,7 @@ where
     S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: Send + 'static,
+    B: Body + Send + 'static,
     RB: Body + Send + 'static,
     RB::Error: Into<BoxError>,
 {
@@ -45,6 +47,7 @@ where
                 Box::pin(call.lead(not_shared))
             },
             join: |cache, call, request| Box::pin(cache.join(call, request)),
+            has_body: |body| !body.is_end_stream() && body.size_hint().exact() != Some(0),
         }
     }
 }

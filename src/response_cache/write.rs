@@ -7,6 +7,7 @@ use http::{Method, Request, Response};
 use super::{
     events,
     key::Tag,
+    request::overrides_method,
     shared::{CachedEndpoint, Shared},
 };
 use crate::{
@@ -28,7 +29,7 @@ pub(super) struct Write {
 impl Write {
     /// `None` unless the request may change a resource whose responses are stored.
     pub(super) fn new<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Self> {
-        if request.method().is_safe() {
+        if request.method().is_safe() && !overrides_method(request.headers()) {
             return None;
         }
         let uri = request.uri();

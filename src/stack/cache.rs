@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::client::HttpClient;
 use crate::{
     BoxError,
+    body::ReplayableBody,
     response_cache::{CacheBody, ResponseCache, ResponseFuture, Sharing},
 };
 
@@ -35,7 +36,7 @@ where
         S: Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
-        B: Send + 'static,
+        B: Body + ReplayableBody + Send + 'static,
         S::ResponseBody: Send + 'static,
         <S::ResponseBody as Body>::Error: Into<BoxError>,
     {

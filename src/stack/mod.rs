@@ -385,7 +385,7 @@ impl Stack {
         S::Future: Send + 'static,
         S::ResponseBody: Send + 'static,
         <S::ResponseBody as HttpBody>::Error: Into<BoxError>,
-        B: ReplayableBody + Send + 'static,
+        B: ReplayableBody + HttpBody + Send + 'static,
     {
         self.warn_of_ignored_settings();
         StackService::new(&self.with_endpoints(), client)

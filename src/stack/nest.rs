@@ -93,7 +93,7 @@ where
     S::Future: Send + 'static,
     S::ResponseBody: Send + 'static,
     <S::ResponseBody as Body>::Error: Into<BoxError>,
-    B: ReplayableBody + Send + 'static,
+    B: Body + ReplayableBody + Send + 'static,
 {
     pub(super) fn new(stack: &Stack, client: S) -> Self {
         let attempt = stack.attempt_timeout.layer(Client::new(client));

@@ -47,7 +47,7 @@ where
         S::Future: Send + 'static,
         S::ResponseBody: Send + 'static,
         <S::ResponseBody as HttpBody>::Error: Into<BoxError>,
-        B: Send + 'static,
+        B: HttpBody + Send + 'static,
     {
         Self { nest: Nest::new(stack, client) }
     }

@@ -5,20 +5,22 @@ use std::{convert::Infallible, time::Duration};
 use allocation_counter::measure;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header::AUTHORIZATION};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::ResponseCacheLayer;
 
 use crate::{api, counted};
 
+type NoBody = Empty<Bytes>;
+
 /// A server that responds with a body of this length, a slice of a longer buffer, and this many more fields than usual.
 fn server(
     bytes: usize,
     fields: usize,
-) -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
+) -> impl Service<Request<NoBody>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send {
-    api(move |_: Request<()>| {
+    api(move |_: Request<NoBody>| {
         if bytes == 0 {
             return Response::new(Full::default());
         }
@@ -52,7 +54,7 @@ fn a_request_that_passes_through_allocates_nothing() {
         ("HEAD", "https://id.example/users/1"),
     ] {
         let request = || {
-            let mut request = Request::new(());
+            let mut request = Request::new(NoBody::new());
             *request.method_mut() = method.parse().unwrap();
             *request.uri_mut() = Uri::from_static(uri);
             request
@@ -67,7 +69,7 @@ fn a_request_that_passes_through_allocates_nothing() {
 async fn a_hit_allocates_no_more_than_five_times() {
     let mut client = layer(1 << 20).layer(server(1_000, 0));
     let request = || {
-        let mut request = Request::get("https://id.example/users/1").body(()).unwrap();
+        let mut request = Request::get("https://id.example/users/1").body(NoBody::new()).unwrap();
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer token"));
         request
     };
@@ -91,7 +93,7 @@ fn the_counted_bytes_are_the_allocated_bytes() {
                 // Copying a stored response may change its representation.
                 for user in (0..profiles).chain(0..profiles) {
                     let uri = format!("https://id.example/users/{user}");
-                    let request = Request::get(uri).body(()).unwrap();
+                    let request = Request::get(uri).body(NoBody::new()).unwrap();
                     client.ready().await.unwrap().call(request).await.unwrap();
                 }
             });

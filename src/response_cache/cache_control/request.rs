@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::{
     HeaderMap,
     header::{
-        IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE,
+        CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+        PRAGMA, RANGE, UPGRADE,
     },
 };
 
@@ -46,8 +47,12 @@ impl RequestDirectives {
         if bypasses && !only_if_cached {
             return None;
         }
+        // `Pragma: no-cache` is from before there was a `Cache-Control`.
+        let no_cache = directives.no_cache
+            || (!headers.contains_key(CACHE_CONTROL)
+                && headers.get(PRAGMA).is_some_and(|pragma| pragma == "no-cache"));
         let accepts = match (directives.max_age, directives.min_fresh) {
-            _ if bypasses || directives.no_cache => Accepts::Nothing,
+            _ if bypasses || no_cache => Accepts::Nothing,
             (Some(Duration::ZERO), _) => Accepts::Nothing,
             (None, None) => Accepts::Anything,
             (max_age, min_fresh) => {

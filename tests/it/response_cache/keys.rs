@@ -28,65 +28,133 @@ async fn assert_apart(layer: &ResponseCacheLayer, requests: &[Request<Body>]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_never_reaches_another_credential() {
+async fn a_response_never_reaches_another_user() {
     let mut requests = vec![get("/users/me")];
     for name in [
         "authorization",
         "proxy-authorization",
         "cookie",
         "x-api-key",
-        "apikey",
-        "x-auth-token",
-        "private-token",
-        "x-session-id",
+        "dpop",
         "x-amz-signature",
-        "x-amz-security-token",
+        "x-amz-date",
+        "x-forwarded-email",
+        "x-forwarded-groups",
+        "x-forwarded-preferred-username",
         "x-auth-request-email",
-        "x-goog-authenticated-user-email",
-        "x-amzn-oidc-data",
-        "api_key",
-        "x-jwt",
-        "x-bearer",
-        "x-ticket",
+        "x-goog-iap-jwt-assertion",
+        "x-ms-client-principal-id",
         "x-forwarded-client-cert",
-        "x-ms-client-principal",
-        "x-api-passwd",
-        "x-hmac",
-        "saml-response",
-        "x-forwarded-user",
+        "ssl-client-s-dn",
+        "x-ssl-client-dn",
         "remote-user",
-        "x-user-id",
-        "x-login",
-        "impersonate-user",
-        "x-identity",
-        "sudo",
+        "from",
+        "x-email",
+        "x-tenant",
+        "x-account",
+        "x-org-id",
+        "x-subject",
+        "x-sub",
+        "x-uid",
+        "x-customer",
+        "x-device-id",
+        "x-consumer-custom-id",
+        "x-roles",
+        "x-scopes",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-original-url",
+        "baggage",
+        "x-datadog-tags",
+        "accept",
+        "accept-language",
+        "content-type",
+        "prefer",
+        "origin",
+        "referer",
+        "x-github-api-version",
+        "anything",
     ] {
         for user in ["one", "other"] {
             requests.push(with_headers("/users/me", &[(name, user)]));
         }
     }
-    let mut marked = with_headers("/users/me", &[("x-who", "one")]);
-    marked.headers_mut().get_mut("x-who").unwrap().set_sensitive(true);
-    let mut other = with_headers("/users/me", &[("x-who", "other")]);
-    other.headers_mut().get_mut("x-who").unwrap().set_sensitive(true);
-    requests.extend([marked, other]);
-    // The same bytes in other fields.
-    requests.push(with_headers("/users/me", &[("cookie", "a"), ("cookie", "b")]));
-    requests.push(with_headers("/users/me", &[("cookie", "ab")]));
-    requests.push(with_headers("/users/me", &[("authorization", "x"), ("cookie", "y")]));
-    requests.push(with_headers("/users/me", &[("authorization", "y"), ("cookie", "x")]));
+    // The same bytes in other fields, in another number of values, and in another order.
+    for fields in [
+        &[("cookie", "a"), ("cookie", "b")] as &[_],
+        &[("cookie", "b"), ("cookie", "a")],
+        &[("cookie", "ab")],
+        &[("cookie", "a, b")],
+        &[("cookie", "ab"), ("cookie", "")],
+        &[("x-a", "x"), ("x-b", "y")],
+        &[("x-a", "y"), ("x-b", "x")],
+        &[("x-a", "xx-by")],
+    ] {
+        requests.push(with_headers("/users/me", fields));
+    }
     let mut with_password = get("/users/me");
     *with_password.uri_mut() = "https://me:secret@id.example/users/me".parse().unwrap();
     requests.push(with_password);
+    for bytes in [b"\xff\xfe".as_slice(), b"\xff\xff", b"\xc3\xa4", b"\xc3\x84"] {
+        let mut request = get("/users/me");
+        let value = http::HeaderValue::from_bytes(bytes).unwrap();
+        request.headers_mut().insert("x-name", value);
+        requests.push(request);
+    }
     assert_apart(&layer(), &requests).await;
 }
 
-/// A proof of possession differs in each request; the token beside it is the credential.
+/// Whoever marks a value says that it is a secret.
 #[tokio::test(start_paused = true)]
-async fn fields_that_differ_in_each_request_without_carrying_a_credential_are_ignored() {
+async fn a_sensitive_value_counts_in_any_field() {
+    let marked = |name: &'static str, value: &'static str| {
+        let mut request = get("/users/me");
+        let mut value = http::HeaderValue::from_static(value);
+        value.set_sensitive(true);
+        request.headers_mut().insert(name, value);
+        request
+    };
+    let fields = ["user-agent", "x-request-id", "x-who"];
+    let requests = fields.map(|name| [marked(name, "one"), marked(name, "other")]).concat();
+    assert_apart(&layer(), &requests).await;
+}
+
+/// The next hop removes what `Connection` names, so the server sees another request.
+#[tokio::test(start_paused = true)]
+async fn a_field_that_connection_names_is_another_field() {
+    let of = |connection| {
+        with_headers("/users/me", &[("x-tenant", "1"), ("cookie", "a"), ("connection", connection)])
+    };
+    let others = ["x-tenant", "cookie", "close, X-Tenant", "(", "x-tenant, cookie", "close"];
+    assert_apart(&layer(), &others.map(of)).await;
+
     let api = echo();
     let mut client = client(&layer(), &api);
-    for name in ["user-agent", "dpop", "idempotency-key", "x-request-id", "traceparent"] {
+    for usual in ["close", "keep-alive", "Keep-Alive, TE", ""] {
+        send(&mut client, of(usual)).await.unwrap();
+    }
+    assert_eq!(api.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_tell_nobody_apart_and_change_no_response_are_ignored() {
+    let api = echo();
+    let mut client = client(&layer(), &api);
+    for name in [
+        "user-agent",
+        "accept-encoding",
+        "date",
+        "idempotency-key",
+        "x-request-id",
+        "x-correlation-id",
+        "traceparent",
+        "tracestate",
+        "b3",
+        "x-b3-traceid",
+        "x-amzn-trace-id",
+        "keep-alive",
+    ] {
         let sent = api.requests();
         for value in ["one", "other"] {
             let all = [("authorization", name), (name, value)];
@@ -94,24 +162,72 @@ async fn fields_that_differ_in_each_request_without_carrying_a_credential_are_ig
         }
         assert_eq!(api.requests(), sent + 1, "{name}");
     }
+    // Nor does the order of different fields.
+    let fields = [("x-a", "1"), ("x-b", "2"), ("authorization", "3")];
+    let sent = api.requests();
+    send(&mut client, with_headers("/users/me", &fields)).await.unwrap();
+    let reversed = [fields[2], fields[1], fields[0]];
+    send(&mut client, with_headers("/users/me", &reversed)).await.unwrap();
+    assert_eq!(api.requests(), sent + 1);
 }
 
-/// Clones of a layer share a store, and may choose different fields.
+/// A server that compresses, and forgets to say that this depends on the request.
 #[tokio::test(start_paused = true)]
-async fn a_chosen_field_counts_by_its_name() {
-    let api = echo();
-    let of = |name| {
-        let named = ResponseCacheLayer::clone(&BASE).header(HeaderName::from_static(name));
-        named.endpoint(user(), |config| config.ttl(60 * SECOND))
-    };
-    static BASE: std::sync::LazyLock<ResponseCacheLayer> =
-        std::sync::LazyLock::new(ResponseCacheLayer::new);
-    for name in ["x-tenant", "x-team"] {
-        let request = with_headers("/users/1", &[(name, "1")]);
-        let got = send(&mut client(&of(name), &api), request).await.unwrap();
-        assert!(got.body.contains(name), "{}", got.body);
+async fn an_encoded_response_is_for_requests_that_accept_the_same_encodings() {
+    let api = Api::scripted(|request| {
+        let accepted = request.headers().get("accept-encoding").cloned();
+        let mut response = Response::new(full("plain"));
+        if let Some(encoding) = accepted {
+            *response.body_mut() = full("encoded");
+            response.headers_mut().insert("content-encoding", encoding);
+        }
+        Ok(response)
+    });
+    let mut client = client(&layer(), &api);
+    let accepting = |encoding| with_headers("/users/1", &[("accept-encoding", encoding)]);
+    for _ in 0..2 {
+        assert_eq!(send(&mut client, accepting("br")).await.unwrap().body, "encoded");
     }
+    assert_eq!(api.requests(), 1);
+    assert_eq!(text(&mut client, "/users/1").await, "plain");
+    // What is not encoded is for all.
+    assert_eq!(send(&mut client, accepting("br")).await.unwrap().body, "plain");
     assert_eq!(api.requests(), 2);
+}
+
+/// A server that takes a `GET` for a `DELETE` must see each of them, and its resource has changed.
+#[tokio::test(start_paused = true)]
+async fn a_get_with_another_method_in_its_fields_is_a_write() {
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        let api = Api::new();
+        let mut client = client(&layer(), &api);
+        text(&mut client, "/users/1").await;
+        for requests in 2..=3 {
+            send(&mut client, with_headers("/users/1", &[(name, "DELETE")])).await.unwrap();
+            assert_eq!(api.requests(), requests);
+        }
+        assert_eq!(text(&mut client, "/users/1").await, "/users/1 4");
+    }
+}
+
+/// Clones of a layer share a store, and may count different fields.
+#[tokio::test(start_paused = true)]
+async fn a_clone_that_counts_other_fields_finds_other_responses() {
+    let api = echo();
+    let base = ResponseCacheLayer::new();
+    let agent = http::header::USER_AGENT;
+    let tenant = HeaderName::from_static("x-tenant");
+    let usual = base.clone().endpoint(user(), |config| config.ttl(60 * SECOND));
+    let counts = base.clone().endpoint(user(), |config| config.ttl(60 * SECOND).header(agent));
+    let ignores = base.endpoint(user(), |config| config.ttl(60 * SECOND).without_header(&tenant));
+    send(&mut client(&ignores, &api), with_headers("/users/1", &[("x-tenant", "1")]))
+        .await
+        .unwrap();
+    for layer in [&usual, &counts] {
+        let got = send(&mut client(layer, &api), get("/users/1")).await.unwrap();
+        assert!(!got.body.contains("x-tenant"), "{}", got.body);
+    }
+    assert_eq!(api.requests(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,20 +279,28 @@ async fn requests_for_different_uris_do_not_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chosen_field_separates_requests_and_another_does_not() {
-    let tenants = ["one", "other"].map(|tenant| with_headers("/users/1", &[("x-tenant", tenant)]));
-    let chosen = ResponseCacheLayer::new().header(HeaderName::from_static("x-tenant"));
+async fn a_field_can_be_counted_and_ignored_by_choice() {
+    let agents = ["one", "other"].map(|agent| with_headers("/users/1", &[("user-agent", agent)]));
+    let chosen = ResponseCacheLayer::new().header(http::header::USER_AGENT);
     let chosen = chosen.endpoint(user(), |config| config.ttl(60 * SECOND));
-    assert_apart(&chosen, &tenants).await;
-    let config = with(|config| config.header(HeaderName::from_static("x-tenant")));
-    assert_apart(&config, &tenants).await;
+    assert_apart(&chosen, &agents).await;
+    assert_apart(&with(|config| config.header(http::header::USER_AGENT)), &agents).await;
 
-    let api = echo();
-    let mut client = client(&layer(), &api);
-    for tenant in tenants {
-        send(&mut client, tenant).await.unwrap();
+    let number = HeaderName::from_static("x-sequence");
+    let numbers = ["1", "2"].map(|value| with_headers("/users/1", &[("x-sequence", value)]));
+    for (layer, requests) in [
+        (layer(), 2),
+        (with(|config| config.without_header(&number)), 1),
+        (with(|config| config.header(number.clone()).without_header(&number)), 1),
+        (with(|config| config.without_header(&number).header(number.clone())), 2),
+    ] {
+        let api = echo();
+        let mut client = client(&layer, &api);
+        for request in &numbers {
+            send(&mut client, request.clone()).await.unwrap();
+        }
+        assert_eq!(api.requests(), requests);
     }
-    assert_eq!(api.requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,6 +318,10 @@ async fn a_credential_function_separates_requests() {
     // Where it returns nothing, the header fields separate requests.
     let unknown = ["t1", "t2"].map(|token| with_headers("/users/me", &[("authorization", token)]));
     assert_apart(&by_user(), &[unknown[0].clone(), unknown[1].clone(), of("t1", "t1")]).await;
+    // It stands for the credential and for nothing else.
+    let mut german = of("one", "t1");
+    german.headers_mut().insert("accept-language", "de".parse().unwrap());
+    assert_apart(&by_user(), &[of("one", "t1"), german]).await;
 
     let api = echo();
     let mut client = client(&by_user(), &api);
@@ -258,15 +386,17 @@ async fn a_panic_of_the_credential_function_fails_its_own_call_alone() {
     assert_eq!(text(&mut client.clone(), "/users/1").await, "/users/1 1");
 }
 
-/// The body of a `GET` has no meaning (RFC 9110 section 9.3.1).
+/// It has no defined meaning (RFC 9110 section 9.3.1), and search APIs give it one.
 #[tokio::test(start_paused = true)]
-async fn the_body_of_a_request_is_ignored() {
+async fn a_get_with_a_body_passes_through() {
     let api = Api::new();
     let mut client = client(&layer(), &api);
-    for body in ["one", "other"] {
+    for (requests, body) in [(1, "one"), (2, "other"), (3, "one")] {
         let request = get("/users/1").map(|_| full(body));
-        assert_eq!(send(&mut client, request).await.unwrap().body, "/users/1 1");
+        let got = send(&mut client, request).await.unwrap();
+        assert_eq!((got.body, got.age), (format!("/users/1 {requests}"), None));
     }
+    assert_eq!(text(&mut client, "/users/1").await, "/users/1 4");
 }
 
 /// An inner layer attaches the token, so nothing else in the request differs.
@@ -284,24 +414,23 @@ async fn requests_with_different_token_scopes_do_not_share() {
 #[tokio::test(start_paused = true)]
 async fn vary_is_obeyed() {
     let api = Api::scripted(|request| {
-        let language = request.headers().get("accept-language").cloned();
-        let text = language.map_or_else(String::new, |value| value.to_str().unwrap().to_owned());
+        let agent = request.headers().get("user-agent").cloned();
+        let text = agent.map_or_else(String::new, |value| value.to_str().unwrap().to_owned());
         let mut response = Response::new(full(&text));
-        response.headers_mut().insert("vary", "Accept-Encoding, accept-language".parse().unwrap());
+        response.headers_mut().insert("vary", "Accept-Encoding, user-agent".parse().unwrap());
         Ok(response)
     })
     .taking(SECOND);
     let client = client(&layer(), &api);
-    let asking = |language| with_headers("/users/1", &[("accept-language", language)]);
+    let asking = |agent| with_headers("/users/1", &[("user-agent", agent)]);
     // Concurrently, so that one waits for the fetch of the other.
-    let (german, english) =
-        (spawn(&client, asking("de")).await, spawn(&client, asking("en")).await);
-    assert_eq!(german.await.unwrap().unwrap().body, "de");
-    assert_eq!(english.await.unwrap().unwrap().body, "en");
+    let (one, other) = (spawn(&client, asking("de")).await, spawn(&client, asking("en")).await);
+    assert_eq!(one.await.unwrap().unwrap().body, "de");
+    assert_eq!(other.await.unwrap().unwrap().body, "en");
     assert_eq!(api.requests(), 2);
     let mut client = client.clone();
-    for language in ["de", "de", "en", "en", "de"] {
-        assert_eq!(send(&mut client, asking(language)).await.unwrap().body, language);
+    for agent in ["de", "de", "en", "en", "de"] {
+        assert_eq!(send(&mut client, asking(agent)).await.unwrap().body, agent);
     }
     // Only the last variant is stored.
     assert_eq!(api.requests(), 4);

@@ -9,6 +9,7 @@ mod fetches;
 mod freshness;
 mod invalidation;
 mod keys;
+mod pairs;
 mod pass_through;
 mod stacked;
 mod stale;
