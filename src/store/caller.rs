@@ -26,6 +26,9 @@ const TRIES: u32 = 3;
 /// The shortest pause before the next try, and how much jitter is added to it.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(120));
 
+/// How long all tries of one operation take at most.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
 /// How long a store that is down is not called.
 const NOT_CALLED_FOR: Duration = Duration::from_secs(30);
 
@@ -48,13 +51,6 @@ struct Breaker {
     until: Option<Instant>,
 }
 
-/// What a breaker allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admission {
-    Calls(u32),
-    NotCalled,
-}
-
 // === impl Caller ===
 
 impl<Request, Reply> Caller<Request, Reply>
@@ -74,11 +70,11 @@ where
 
     /// Calls the store until it replies, up to three times within a second.
     pub(crate) async fn call(&self, request: Request) -> Result<Reply, NoReply> {
-        let admission = self.lock().admit(Instant::now());
-        let Admission::Calls(tries) = admission else {
+        if !self.lock().admit(Instant::now()) {
             metrics::store_not_called(self.contract);
             return Err(NoReply);
-        };
+        }
+        let is_probe = self.lock().until.is_some();
         let mut tried = 1;
         loop {
             let error = match self.try_once(request.clone()).await {
@@ -90,13 +86,13 @@ where
                 }
                 Err(error) => error,
             };
-            if tried == tries {
+            if tried == TRIES {
                 self.give_up(tried, &*error);
                 return Err(NoReply);
             }
             let (least, jitter) = PAUSE;
             sleep(least + jitter::share(jitter, jitter::draw())).await;
-            if self.lock().is_open(Instant::now()) {
+            if !is_probe && self.lock().until.is_some() {
                 // Another operation has found it down meanwhile.
                 return Err(NoReply);
             }
@@ -156,20 +152,17 @@ impl<Request, Reply> fmt::Debug for Caller<Request, Reply> {
 // === impl Breaker ===
 
 impl Breaker {
-    /// When the pause is over, one operation tries once, and the others are not called for a second.
-    fn admit(&mut self, now: Instant) -> Admission {
-        match self.until {
-            None => Admission::Calls(TRIES),
-            Some(until) if now < until => Admission::NotCalled,
-            Some(_) => {
-                self.until = Some(now + 4 * CALL_LIMIT);
-                Admission::Calls(1)
+    /// Whether an operation may begin. When the pause is over one tries, and for the time that it takes no other one. It tries as
+    /// often as ever: a connection may notice only by a failure that it has to be made anew.
+    fn admit(&mut self, now: Instant) -> bool {
+        match &mut self.until {
+            None => true,
+            Some(until) if now < *until => false,
+            Some(until) => {
+                *until = now + PROBE_LIMIT;
+                true
             }
         }
-    }
-
-    fn is_open(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now < until)
     }
 
     /// Whether this ends a pause.
@@ -216,10 +209,10 @@ mod tests {
         assert_eq!(calls.load(Ordering::Relaxed), 3);
         sleep(NOT_CALLED_FOR).await;
         assert_eq!(caller.call(()).await, Err(NoReply));
-        assert_eq!(calls.load(Ordering::Relaxed), 4, "one try");
+        assert_eq!(calls.load(Ordering::Relaxed), 6);
         sleep(NOT_CALLED_FOR / 2).await;
         assert_eq!(caller.call(()).await, Err(NoReply));
-        assert_eq!(calls.load(Ordering::Relaxed), 4);
+        assert_eq!(calls.load(Ordering::Relaxed), 6);
     }
 
     #[tokio::test(start_paused = true)]
@@ -262,9 +255,7 @@ mod tests {
         let mut breaker = Breaker::default();
         assert!(breaker.failed(now) && !breaker.failed(now));
         let later = now + NOT_CALLED_FOR;
-        assert_eq!(breaker.admit(later), Admission::Calls(1));
-        assert_eq!(breaker.admit(later), Admission::NotCalled);
-        let never_ended = later + Duration::from_secs(1);
-        assert_eq!(breaker.admit(never_ended), Admission::Calls(1), "the first was dropped");
+        assert!(breaker.admit(later) && !breaker.admit(later));
+        assert!(breaker.admit(later + PROBE_LIMIT), "the first was dropped");
     }
 }

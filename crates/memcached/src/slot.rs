@@ -104,9 +104,14 @@ async fn begin(
     }
     let leased = slot.part("l");
     if intent == Intent::Reject {
-        let [present] = ask(client, Commands::new().get(&leased)).await?;
-        if Lease::of(&present).is_none() && !take_budget(client, slot).await? {
-            return Ok(SlotReply::Keep);
+        // Whoever takes of the budget has the lease, and then stores a record: what comes later is read later.
+        let commands = budget(slot).get(&leased).get(name);
+        let [spaced, count, lease, record] = ask(client, commands).await?;
+        let is_spent = spaced.is_done() || count.number() >= BURST;
+        match (Lease::of(&lease), wanted(record, unlike)) {
+            (_, Some(reply)) => return Ok(reply),
+            (None, None) if is_spent => return Ok(SlotReply::Keep),
+            (_, None) => {}
         }
     }
     let commands = Commands::new()
@@ -121,9 +126,16 @@ async fn begin(
     if lease.id != id {
         return Ok(SlotReply::Wait { left: lease.left });
     }
-    if let (true, Some(reply)) = (set.is_done(), wanted(record, unlike)) {
-        let [_] = ask(client, Commands::new().delete(&leased, lease.cas)).await?;
-        return Ok(reply);
+    // One that has the lease already asks again, as the reply was lost.
+    if set.is_done() {
+        let mut reply = wanted(record, unlike);
+        if reply.is_none() && intent == Intent::Reject && !take_budget(client, slot).await? {
+            reply = Some(SlotReply::Keep);
+        }
+        if let Some(reply) = reply {
+            let [_] = ask(client, Commands::new().delete(&leased, lease.cas)).await?;
+            return Ok(reply);
+        }
     }
     Ok(SlotReply::Lead { fence: lease.fence, failure: note })
 }
@@ -139,14 +151,20 @@ fn wanted(present: Reply, unlike: Option<FetchId>) -> Option<SlotReply> {
     }
 }
 
+/// Reads what is left of the budget.
+fn budget(slot: &StoreName) -> Commands {
+    Commands::new().get(&slot.part("s")).get(&slot.part("b"))
+}
+
 async fn take_budget(client: &Client, slot: &StoreName) -> Result<bool> {
-    let spaced = Commands::new().set(&slot.part("s"), SPACING, "ME", b"");
-    let [spaced] = ask(client, spaced).await?;
-    if !spaced.is_done() {
+    let [spaced, count] = ask(client, budget(slot)).await?;
+    if spaced.is_done() || count.number() >= BURST {
         return Ok(false);
     }
-    let [count] = ask(client, Commands::new().count(&slot.part("b"), REFILL)).await?;
-    Ok(count.number() <= BURST)
+    let take =
+        Commands::new().set(&slot.part("s"), SPACING, "", b"").count(&slot.part("b"), REFILL);
+    let [_, _] = ask(client, take).await?;
+    Ok(true)
 }
 
 async fn renew(

@@ -245,7 +245,7 @@ pub async fn rate_limited<S: Store>(engine: &str, stores: &[S]) {
         fetched.iter().all(|(_, token)| {
             let error = token.as_ref().unwrap_err();
             error.kind() == TokenErrorKind::RateLimited
-                && error.retry_after().is_some_and(|wait| wait <= Duration::from_millis(3300))
+                && error.retry_after().is_some_and(|wait| wait <= Duration::from_millis(4300))
         })
     };
     assert!(refused(&fetched), "{fetched:?}");
@@ -255,7 +255,8 @@ pub async fn rate_limited<S: Store>(engine: &str, stores: &[S]) {
     assert!(refused(&fetched), "{fetched:?}");
     let second = issuer.begun() - first;
     issuer.fails(None);
-    sleep(Duration::from_millis(2700)).await;
+    // A store of whole seconds adds up to two.
+    sleep(Duration::from_millis(3700)).await;
     let fetched = all(&mut fleet, FetchReason::Missing).await;
     let third = issuer.begun() - first - second;
     println!(
@@ -390,12 +391,14 @@ pub async fn one_process<S: Store>(engine: &str, store: &S) {
     assert_eq!(issuer.begun(), 1);
 }
 
-/// A fleet whose store fails after `after`, in the midst of what it does: nobody fails, and nobody waits longer than it may.
+/// A fleet whose store fails after `after`, in the midst of what it does: nobody fails, and nobody waits longer than it may. If the
+/// store can still be read, the others wait for the lease of a leader that cannot end it.
 pub async fn outage<S: Store>(
     engine: &str,
     what: &str,
     stores: &[S],
     after: Duration,
+    is_read: bool,
     fail: impl AsyncFnOnce(),
 ) -> usize {
     let exchange = Duration::from_millis(1300);
@@ -416,7 +419,8 @@ pub async fn outage<S: Store>(
     assert_eq!(failed, 0, "{what}");
     // Until the failure; three tries with a pause in progress; an exchange alone; or the leader's exchange, and its completion.
     let tries = Duration::from_millis(400 + 3 * 250 + 2 * 150);
-    let bound = after + tries + exchange + Duration::from_millis(1500);
+    let lease = if is_read { Duration::from_secs(3) } else { Duration::ZERO };
+    let bound = after + lease + tries + exchange + Duration::from_millis(1500);
     assert!(longest < bound, "{what}: {longest:?} of {bound:?}");
     issuer.begun()
 }

@@ -1,0 +1,38 @@
+//! The contract of slots.
+
+use std::time::Duration;
+
+use store_contract::{
+    server::Server,
+    slots::{self, Slot, fence, id},
+};
+use tokio::time::{sleep, timeout};
+use tower_heed::store::SlotReply;
+
+use crate::store;
+
+#[tokio::test]
+async fn memcached_passes_the_suite_of_slots() {
+    let server = Server::memcached(&[]);
+    let store = store(&server);
+    tokio::join!(slots::suite(&store), slots::rejections_are_ten_seconds_apart(&store));
+}
+
+/// What was sent to a server that stood still is executed when it goes on.
+#[tokio::test]
+async fn rule_34_a_record_that_is_stored_late_lives_no_longer() {
+    let server = Server::memcached(&[]);
+    let slot = Slot::new(&store(&server), "late");
+    let leader = id();
+    let fence = fence(slot.begin(leader).await);
+    server.freeze();
+    let lifetime = Duration::from_secs(60);
+    let complete = slot.complete_with(leader, fence, b"x", lifetime, Duration::ZERO);
+    assert!(timeout(Duration::from_millis(250), complete).await.is_err());
+    sleep(Duration::from_secs(8)).await;
+    server.thaw();
+    sleep(Duration::from_secs(2)).await;
+    if let SlotReply::Record { left, .. } = slot.begin(id()).await {
+        assert!(left <= lifetime - Duration::from_secs(10), "{left:?}");
+    }
+}
