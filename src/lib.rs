@@ -13,6 +13,7 @@
 //! | `ResponseCacheLayer` | stores chosen responses, and serves them while the server is down (feature `response-cache`) |
 //! | [`TimeoutLayer`] | bounds a call from its start to the end of the body |
 //! | [`FallbackLayer`] | responds in place of an upstream that is down, or fails closed |
+//! | [`CircuitBreakerLayer`] | fails at once while the upstream is down, and probes |
 //! | [`DetachLayer`] | responds 202 for named endpoints and sends in the background |
 //! | [`ReplayBodyLayer`](body::ReplayBodyLayer) | records a streaming request body, so that it can be sent again |
 //! | [`AttemptSpanLayer`] | makes a span for each attempt, by OpenTelemetry's conventions |
@@ -90,6 +91,7 @@ mod macros;
 
 pub mod attempt_span;
 pub mod body;
+pub mod circuit_breaker;
 pub mod classify;
 pub mod clock;
 pub mod detach;
@@ -135,6 +137,7 @@ mod single_flight;
 pub mod __internals;
 
 pub use attempt_span::AttemptSpanLayer;
+pub use circuit_breaker::CircuitBreakerLayer;
 pub use classify::ErrorClassifyLayer;
 pub use detach::DetachLayer;
 pub use endpoint::EndpointPattern;

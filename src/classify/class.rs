@@ -27,7 +27,8 @@ pub enum ErrorClass {
     Interrupted,
     /// The server does not accept this request: every other 4xx.
     Rejected,
-    /// Not sent: no permit would come in time, the service was not ready in time, or the background queue is full.
+    /// Not sent: no permit would come in time, the service was not ready in time, the background queue is full, or the circuit is
+    /// open.
     Throttled,
     /// Not sent: no token was available.
     TokenUnavailable,

@@ -107,6 +107,12 @@ impl Classification {
         }
     }
 
+    /// That of a request that was not sent, because those before it failed as `cause` says.
+    pub(crate) fn of_open_circuit(cause: ErrorClass, retry_after: Duration) -> Self {
+        let throttled = Self::of_class(ErrorClass::Throttled);
+        Self { cause: Some(cause), retry_after: Some(retry_after), ..throttled }
+    }
+
     pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
     }
@@ -123,7 +129,8 @@ impl Classification {
         self.class
     }
 
-    /// The cause of [`TokenUnavailable`](ErrorClass::TokenUnavailable): the class of the token endpoint's failure.
+    /// The cause of [`TokenUnavailable`](ErrorClass::TokenUnavailable): the class of the token endpoint's failure. That of
+    /// [`Throttled`](ErrorClass::Throttled) by an open circuit: the class of the upstream's last failure.
     #[must_use]
     pub const fn cause(&self) -> Option<ErrorClass> {
         self.cause

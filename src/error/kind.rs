@@ -27,6 +27,13 @@ pub enum ErrorKind {
         /// Whether the limit is known. If not, it waited for the first response of the server, which would show it.
         is_limit_known: bool,
     },
+    /// The request was not sent, because those before it failed: [`CircuitBreakerLayer`](crate::CircuitBreakerLayer). The error has
+    /// the time to the [next probe](super::Error::retry_after).
+    #[non_exhaustive]
+    CircuitOpen {
+        /// The origin, and the pattern of the endpoint if that has a circuit of its own.
+        key: Arc<str>,
+    },
     /// The request was not sent, because no token was available: [`TokenCacheLayer`](crate::TokenCacheLayer). The source is
     /// the [`TokenError`](super::TokenError).
     TokenUnavailable,
@@ -108,6 +115,7 @@ impl fmt::Display for ErrorKind {
             Self::Throttled { key, .. } => {
                 write!(f, "not sent: no permit in time within the limit of `{key}`")
             }
+            Self::CircuitOpen { key } => write!(f, "not sent: the circuit of `{key}` is open"),
             Self::TokenUnavailable => f.write_str("not sent: no token available"),
             Self::OriginNotAllowed { origin: None, reason } => {
                 write!(f, "token not sent: {reason}")

@@ -73,6 +73,19 @@ pub(crate) fn held_back<T>(polled: Poll<T>) -> Poll<T> {
     polled
 }
 
+/// Polls, and tells what the layers inside were doing.
+#[inline]
+pub(crate) fn activity_of<T>(poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, Activity) {
+    CURRENT.with(|current| {
+        let outer = current.waiting.replace(false);
+        let polled = poll();
+        let is_waiting = current.waiting.get();
+        // It holds for the layers outside as well.
+        current.waiting.set(outer || is_waiting);
+        (polled, if is_waiting { Activity::Waiting } else { Activity::Sending })
+    })
+}
+
 /// Notes that the response or error which is about to be returned was rate limited, and that a layer inside paces the next attempt.
 pub(crate) fn will_pace(how: Paced) {
     CURRENT.with(|current| current.paced.set(Some(how)));

@@ -17,6 +17,7 @@
 //! | it responds **5xx** | a repeatable request is sent again with backoff, from the budget; a `POST` only after a 503 or 529 with `Retry-After`, which `ThrottleLayer` obeys as it does that of a 429 | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
 //! | it **hangs** | the attempt's `TimeoutLayer` ends it; a repeatable request is sent again | [`Timeout`](crate::ErrorKind::Timeout), class `Timeout`, within the call's limit |
 //! | it hangs **in the body** | the same limit, in the body | an error of the body: `Timeout` with `Phase::Body` |
+//! | it hangs or fails, and there is a `CircuitBreakerLayer` | after five failures in a row no request is sent but single probes | [`CircuitOpen`](crate::ErrorKind::CircuitOpen) with `retry_after`, at once |
 //! | the **connection is refused**, or there is no route | any request is sent again, since it never left | the client's error, class `Connect` |
 //! | the connection **breaks half way** | a repeatable request is sent again; a `POST` may have been processed | the client's error, class `Interrupted` |
 //! | it is **down for an hour** | the [budget](crate::retry::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first attempt, once the budget is spent |
@@ -40,6 +41,7 @@
 //!   with `Retry-After`, are retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another
 //!   token; it is a failure
 //!   only if that is rejected too.
+//!   `Throttled` by an open circuit is not sent again.
 //! * *Session*: the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` never replaces
 //!   `Unauthenticated`.
 //! * *Stored response*: in `ResponseCacheLayer`. It is served with the mark `Stale`, or removed and the failure is returned.
@@ -214,6 +216,7 @@
 //! |---|---|
 //! | `WARN` `auth status changed` with `to` `unauthenticated`, target `tower_heed::classify` | the API does not accept us, and fresh tokens did not help |
 //! | `WARN` `no token, in cooldown`, target `tower_heed::token_cache`, with a `code` such as `invalid_client` | the secret was rotated or the client deleted: it does not recover by itself |
+//! | `tower_heed_circuits_open`, for longer than a few minutes | an upstream is down |
 //! | `tower_heed_fallbacks_total` with `outcome` `fail_closed`, at a rate that users notice | calls fail closed |
 //!
 //! | look at during the day | because |

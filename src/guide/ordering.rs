@@ -15,20 +15,22 @@
 //!   │ │ │ ┌──────────────────────────────────────────┴┐
 //!   │ │ │ │  ResponseCacheLayer                       │  a shared fetch is retried once for all its waiters
 //!   │ │ │ │ ┌─────────────────────────────────────────┴┐
-//!   │ │ │ │ │  RetryOnRateLimit                        │  each attempt takes its own permit
+//!   │ │ │ │ │  RetryOnRateLimit                        │  each attempt is evidence, and none is made while it is open
 //!   │ │ │ │ │ ┌────────────────────────────────────────┴┐
-//!   │ │ │ │ │ │  ThrottleLayer                          │  it learns from each response and its class
+//!   │ │ │ │ │ │  CircuitBreakerLayer                    │  nobody waits for a permit to a server that is down
 //!   │ │ │ │ │ │ ┌───────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │  ErrorClassifyLayer                    │  a 401 that a fresh token resolves is no sign-out
+//!   │ │ │ │ │ │ │  ThrottleLayer                         │  it learns from each response and its class
 //!   │ │ │ │ │ │ │ ┌──────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │  TokenCacheLayer                      │  waiting for a token is not a slow attempt
+//!   │ │ │ │ │ │ │ │  ErrorClassifyLayer                   │  a 401 that a fresh token resolves is no sign-out
 //!   │ │ │ │ │ │ │ │ ┌─────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │  AttemptSpanLayer                    │  an attempt that timed out is a timeout in its span
+//!   │ │ │ │ │ │ │ │ │  TokenCacheLayer                     │  waiting for a token is not a slow attempt
 //!   │ │ │ │ │ │ │ │ │ ┌────────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │ │  TimeoutLayer of each attempt       │
+//!   │ │ │ │ │ │ │ │ │ │  AttemptSpanLayer                   │  an attempt that timed out is a timeout in its span
 //!   │ │ │ │ │ │ │ │ │ │ ┌───────────────────────────────────┴┐
-//!   │ │ │ │ │ │ │ │ │ │ │  the client                        │
-//!   └─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴────────────────────────────────────┘
+//!   │ │ │ │ │ │ │ │ │ │ │  TimeoutLayer of each attempt      │
+//!   │ │ │ │ │ │ │ │ │ │ │ ┌──────────────────────────────────┴┐
+//!   │ │ │ │ │ │ │ │ │ │ │ │  the client                       │
+//!   └─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴───────────────────────────────────┘
 //! ```
 //!
 //! With [`ServiceBuilder`](tower::ServiceBuilder) the first `.layer(..)` is the outermost. Layers leave facts for each other on
@@ -42,7 +44,7 @@
 //! use http::Request;
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_heed::{DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TimeoutLayer};
+//! use tower_heed::{CircuitBreakerLayer, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, ThrottleLayer, TimeoutLayer};
 //! # use tower::service_fn;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -55,6 +57,7 @@
 //!     .layer(FallbackLayer::fail_closed())
 //!     .layer(TimeoutLayer::new(Duration::from_secs(30)))
 //!     .layer(RetryOnRateLimit::new())
+//!     .layer(CircuitBreakerLayer::new())
 //!     .layer(ThrottleLayer::new())
 //!     .layer(ErrorClassifyLayer::new())
 //!     .layer(TimeoutLayer::new(Duration::from_secs(10)))

@@ -18,6 +18,7 @@
 //! | layer | what may wait | how it is sent then |
 //! |---|---|---|
 //! | [`DetachLayer`](crate::DetachLayer) | a detached request, in its queue | by a clone that a worker makes ready |
+//! | [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) | nothing: a rejected call drops the ready instance | |
 //! | [`FallbackLayer`](crate::FallbackLayer) | nothing | |
 //! | [`TimeoutLayer`](crate::TimeoutLayer) | nothing; time in `poll_ready` is not counted | |
 //! | `ResponseCacheLayer` | a request that shares a fetch | releases the ready instance; if it must be sent after all, by a clone made ready then |

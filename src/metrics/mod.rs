@@ -10,6 +10,9 @@
 //! | `tower_heed_token_fetches_total` | counter | `outcome` | fetches of a token: `ok`, or the kind of the failure |
 //! | `tower_heed_fallbacks_total` | counter | `endpoint`, `class`, `outcome` | failed calls that the fallback layer handled: `fail_open` or `fail_closed` |
 //! | `tower_heed_response_cache_requests_total` | counter | `endpoint`, `outcome` | requests to the response cache: `hit`, `miss`, `shared`, and also `stale` |
+//! | `tower_heed_circuits_open` | gauge | `endpoint` | circuits that are not closed |
+//! | `tower_heed_circuit_opened_total` | counter | `endpoint`, `class` | times that a circuit opened or a probe failed, by the class of the last failure |
+//! | `tower_heed_circuit_rejected_total` | counter | `endpoint` | requests that an open circuit rejected |
 //! | `tower_heed_detached_total` | counter | `endpoint` | requests that got a 202 |
 //! | `tower_heed_detached_completed_total` | counter | `endpoint`, `outcome` | ends of these requests: `ok`, or the [failure](crate::detach::Failure::as_str) |
 //! | `tower_heed_detached_rejected_total` | counter | `endpoint`, `reason` | requests that were not queued: `full`, `shut_down` or `no_runtime` |
@@ -21,7 +24,7 @@
 //! [`ThrottleLayer`](crate::ThrottleLayer) records the first four. They leave out requests that the throttle does not handle: those
 //! to exempt endpoints, and those of new keys beyond `max_keys`. The others come from
 //! [`RetryOnRateLimit`](crate::RetryOnRateLimit), [`TokenCacheLayer`](crate::TokenCacheLayer),
-//! [`FallbackLayer`](crate::FallbackLayer), `ResponseCacheLayer` and [`DetachLayer`](crate::DetachLayer).
+//! [`CircuitBreakerLayer`](crate::CircuitBreakerLayer), [`FallbackLayer`](crate::FallbackLayer), `ResponseCacheLayer` and [`DetachLayer`](crate::DetachLayer).
 //!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so a caller cannot
 //! create time series. Requests that match no pattern have the label `other`. The metrics of a layer that has a

@@ -8,6 +8,9 @@ pub(super) const RETRIES: &str = "tower_heed_retries_total";
 pub(super) const TOKEN_FETCHES: &str = "tower_heed_token_fetches_total";
 pub(super) const FALLBACKS: &str = "tower_heed_fallbacks_total";
 pub(super) const RESPONSE_CACHE_REQUESTS: &str = "tower_heed_response_cache_requests_total";
+pub(super) const CIRCUITS_OPEN: &str = "tower_heed_circuits_open";
+pub(super) const CIRCUIT_OPENED: &str = "tower_heed_circuit_opened_total";
+pub(super) const CIRCUIT_REJECTED: &str = "tower_heed_circuit_rejected_total";
 pub(super) const DETACHED: &str = "tower_heed_detached_total";
 pub(super) const DETACHED_COMPLETED: &str = "tower_heed_detached_completed_total";
 pub(super) const DETACHED_REJECTED: &str = "tower_heed_detached_rejected_total";
@@ -34,6 +37,13 @@ pub fn describe() {
     describe_counter!(TOKEN_FETCHES, Unit::Count, "Fetches of a token.");
     describe_counter!(FALLBACKS, Unit::Count, "Calls that failed open or closed.");
     describe_counter!(RESPONSE_CACHE_REQUESTS, Unit::Count, "Requests to the response cache.");
+    describe_gauge!(CIRCUITS_OPEN, Unit::Count, "Circuits that are not closed.");
+    describe_counter!(
+        CIRCUIT_OPENED,
+        Unit::Count,
+        "Times that a circuit opened or a probe failed."
+    );
+    describe_counter!(CIRCUIT_REJECTED, Unit::Count, "Requests that an open circuit rejected.");
     describe_counter!(DETACHED, Unit::Count, "Requests queued for the background.");
     describe_counter!(DETACHED_COMPLETED, Unit::Count, "Background requests that ended.");
     describe_counter!(DETACHED_REJECTED, Unit::Count, "Requests not queued for the background.");

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, SharedString, with_recorder};
 
 use super::{
-    ATTEMPTS, DETACHED, DETACHED_COMPLETED, DETACHED_PENDING, DETACHED_REJECTED, FALLBACKS, OTHER,
-    QUEUE_LENGTH, QUEUE_WAIT, RATE_LIMITED, RETRIES, TOKEN_FETCHES, describe,
+    ATTEMPTS, CIRCUIT_OPENED, CIRCUIT_REJECTED, CIRCUITS_OPEN, DETACHED, DETACHED_COMPLETED,
+    DETACHED_PENDING, DETACHED_REJECTED, FALLBACKS, OTHER, QUEUE_LENGTH, QUEUE_WAIT, RATE_LIMITED,
+    RETRIES, TOKEN_FETCHES, describe,
 };
 use crate::{endpoint::Endpoint, error::NotQueuedReason};
 
@@ -26,6 +27,10 @@ pub(crate) struct InQueue(Meter);
 /// A pending detached request, until dropped.
 #[derive(Debug)]
 pub(crate) struct Pending(Meter);
+
+/// A circuit that is not closed, until dropped.
+#[derive(Debug)]
+pub(crate) struct OpenCircuit(Meter);
 
 /// Describes the metrics when a layer wraps a service.
 pub(crate) fn layered() {
@@ -93,6 +98,14 @@ impl Meter {
         self.count(FALLBACKS, labels.map(|(key, value)| Label::from_static_parts(key, value)));
     }
 
+    pub(crate) fn circuit_opened(&self, class: &'static str) {
+        self.count(CIRCUIT_OPENED, [Label::from_static_parts("class", class)]);
+    }
+
+    pub(crate) fn circuit_rejected(&self) {
+        self.counter(CIRCUIT_REJECTED).increment(1);
+    }
+
     pub(crate) fn pend(&self) -> Pending {
         self.gauge(DETACHED_PENDING).increment(1.0);
         Pending(self.clone())
@@ -150,6 +163,21 @@ impl Meter {
 impl Drop for InQueue {
     fn drop(&mut self) {
         self.0.gauge(QUEUE_LENGTH).decrement(1.0);
+    }
+}
+
+// === impl OpenCircuit ===
+
+impl OpenCircuit {
+    pub(crate) fn new(meter: Meter) -> Self {
+        meter.gauge(CIRCUITS_OPEN).increment(1.0);
+        Self(meter)
+    }
+}
+
+impl Drop for OpenCircuit {
+    fn drop(&mut self) {
+        self.0.gauge(CIRCUITS_OPEN).decrement(1.0);
     }
 }
 

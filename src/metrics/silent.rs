@@ -13,6 +13,9 @@ pub(crate) struct InQueue;
 #[derive(Debug)]
 pub(crate) struct Pending;
 
+#[derive(Debug)]
+pub(crate) struct OpenCircuit;
+
 pub(crate) const fn layered() {}
 
 pub(crate) const fn token_fetched(_: Option<&'static str>, _: Option<&Arc<str>>) {}
@@ -42,6 +45,10 @@ impl Meter {
 
     pub(crate) const fn fell_back(self, _class: &'static str, _outcome: &'static str) {}
 
+    pub(crate) const fn circuit_opened(self, _class: &'static str) {}
+
+    pub(crate) const fn circuit_rejected(self) {}
+
     pub(crate) const fn pend(self) -> Pending {
         Pending
     }
@@ -49,6 +56,14 @@ impl Meter {
     pub(crate) const fn detached(self) {}
 
     pub(crate) const fn not_queued(self, _reason: NotQueuedReason) {}
+}
+
+// === impl OpenCircuit ===
+
+impl OpenCircuit {
+    pub(crate) const fn new(_meter: Meter) -> Self {
+        Self
+    }
 }
 
 // === impl Pending ===

@@ -3,9 +3,9 @@ use std::{fmt, sync::Arc, time::Duration};
 #[cfg(feature = "response-cache")]
 use crate::response_cache::ResponseCacheConfig;
 use crate::{
-    attempt_span::SpanConfig, classify::ClassifyConfig, extensions::Priority,
-    fallback::FallbackConfig, retry::RetryConfig, throttle::ThrottleConfig, timeout::TimeoutConfig,
-    token_cache::TokenConfig,
+    attempt_span::SpanConfig, circuit_breaker::CircuitBreakerConfig, classify::ClassifyConfig,
+    extensions::Priority, fallback::FallbackConfig, retry::RetryConfig, throttle::ThrottleConfig,
+    timeout::TimeoutConfig, token_cache::TokenConfig,
 };
 
 /// The settings of all layers for one endpoint, as [`Stack::endpoint`](super::Stack::endpoint) hands them to its closure.
@@ -30,6 +30,7 @@ pub struct EndpointConfig {
     #[cfg(feature = "response-cache")]
     pub(super) response_cache: Changes<ResponseCacheConfig>,
     pub(super) retry: Changes<RetryConfig>,
+    pub(super) circuit_breaker: Changes<CircuitBreakerConfig>,
     pub(super) throttle: Changes<ThrottleConfig>,
     pub(super) classify: Changes<ClassifyConfig>,
     pub(super) token_cache: Changes<TokenConfig>,
@@ -70,6 +71,8 @@ impl EndpointConfig {
         response_cache: ResponseCacheConfig,
         /// As [`RetryOnRateLimit::endpoint`](crate::RetryOnRateLimit::endpoint).
         retry: RetryConfig,
+        /// As [`CircuitBreakerLayer::endpoint`](crate::CircuitBreakerLayer::endpoint).
+        circuit_breaker: CircuitBreakerConfig,
         /// As [`ThrottleLayer::endpoint`](crate::ThrottleLayer::endpoint).
         throttle: ThrottleConfig,
         /// As [`ErrorClassifyLayer::endpoint`](crate::ErrorClassifyLayer::endpoint).

@@ -22,10 +22,12 @@
 //!           └─┴─┴─┴─┴─┴─┴─┴─────────────────────┘
 //! ```
 //!
-//! Three layers are optional, and there is a fourth with the feature `response-cache`:
+//! Four layers are optional, and there is a fifth with the feature `response-cache`:
 //!
 //! * `TokenCacheLayer`, by [`token_cache`](Stack::token_cache);
 //! * `FallbackLayer`, by [`fallback`](Stack::fallback): no default can know whether to fail open or closed;
+//! * [`CircuitBreakerLayer`], by [`circuit_breaker`](Stack::circuit_breaker): between `RetryOnRateLimit` and `ThrottleLayer`, so that each
+//!   attempt counts, and an open circuit ends the retries and the queue of all callers;
 //! * [`AttemptSpanLayer`], by [`attempt_span`](Stack::attempt_span): between the token layer and the attempt's `TimeoutLayer`;
 //! * `ResponseCacheLayer`, by `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that a stored
 //!   response needs neither a permit nor a token, and a shared fetch is retried once for all its waiters.
@@ -79,6 +81,9 @@
 //! | `ErrorClassifyLayer` is outside `RetryOnRateLimit` | it sees the last response only: a 429 that was retried with success is in neither its status nor its log |
 //! | `ErrorClassifyLayer` is inside `TokenCacheLayer` | each 401 to an expired token is a sign-out, even where a fresh token resolves it; a failed token fetch is not seen |
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as a response, so that a revoked token is not replaced |
+//! | `CircuitBreakerLayer` is outside `RetryOnRateLimit` | it counts calls and not attempts: with an upstream that hangs, every caller waits for all of its attempts, where the first would have been enough for all |
+//! | `CircuitBreakerLayer` is inside `ThrottleLayer` | requests wait for their permit before they are rejected |
+//! | `CircuitBreakerLayer` is inside the attempt's `TimeoutLayer` | it sees that its future is dropped, and not the timeout |
 //! | `AttemptSpanLayer` is inside the attempt's `TimeoutLayer` | the span of an attempt that timed out says `cancelled` and not `timeout` |
 //! | `AttemptSpanLayer` is outside `RetryOnRateLimit` | one span covers the whole call and its waits, with the status of the last response |
 //! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy removes it; put it around the stack |
@@ -162,7 +167,8 @@
 //! # Defaults
 //!
 //! [`Stack::CALL_TIMEOUT`], [`Stack::ATTEMPT_TIMEOUT`], [`RetryOnRateLimit::new`], [`ThrottleLayer::new`],
-//! [`ErrorClassifyLayer::new`], no token, no fallback, no spans.
+//! [`ErrorClassifyLayer::new`], no token, no fallback, no
+//! circuit breaker, no spans.
 
 mod body;
 #[cfg(feature = "response-cache")]
@@ -181,8 +187,9 @@ use http_body::Body as HttpBody;
 #[cfg(feature = "response-cache")]
 use crate::response_cache::ResponseCacheLayer;
 use crate::{
-    BoxError, attempt_span::AttemptSpanLayer, body::ReplayableBody, classify::ErrorClassifyLayer,
-    clock::Clock, endpoint::EndpointPattern, fallback::FallbackLayer, retry::RetryOnRateLimit,
+    BoxError, attempt_span::AttemptSpanLayer, body::ReplayableBody,
+    circuit_breaker::CircuitBreakerLayer, classify::ErrorClassifyLayer, clock::Clock,
+    endpoint::EndpointPattern, fallback::FallbackLayer, retry::RetryOnRateLimit,
     throttle::ThrottleLayer, timeout::TimeoutLayer, token_cache::TokenCacheLayer,
 };
 
@@ -218,6 +225,7 @@ pub struct Stack {
     #[cfg(feature = "response-cache")]
     cache: Option<ResponseCacheLayer>,
     retry: RetryOnRateLimit,
+    breaker: Option<CircuitBreakerLayer>,
     throttle: ThrottleLayer,
     classify: ErrorClassifyLayer,
     token: Option<TokenCacheLayer>,
@@ -246,6 +254,7 @@ impl Stack {
             #[cfg(feature = "response-cache")]
             cache: None,
             retry: RetryOnRateLimit::new(),
+            breaker: None,
             throttle: ThrottleLayer::new(),
             token: None,
             attempt_span: None,
@@ -299,6 +308,12 @@ impl Stack {
     /// Decides which requests are sent again, and when.
     pub fn retry(mut self, layer: RetryOnRateLimit) -> Self {
         self.retry = layer;
+        self
+    }
+
+    /// Fails at once while the upstream is down, with [`CircuitOpen`](crate::ErrorKind::CircuitOpen): neither retried nor queued.
+    pub fn circuit_breaker(mut self, layer: CircuitBreakerLayer) -> Self {
+        self.breaker = Some(layer);
         self
     }
 

@@ -26,6 +26,7 @@ use crate::{
     BoxError,
     attempt_span::AttemptSpan,
     body::ReplayableBody,
+    circuit_breaker::CircuitBreaker,
     classify::ErrorClassify,
     fallback::{Fallback, FallbackBody},
     retry::RetryOnRateLimitService,
@@ -42,7 +43,9 @@ type Attempts<S> = RetryOnRateLimitService<Throttle<ErrorClassify<S>>>;
 
 type Bare<S, B> = Timeout<Attempts<Attempt<S, B>>>;
 type Token<S, B> = Timeout<Attempts<TokenCache<Attempt<S, B>>>>;
-type FullAttempts<S, B> = Attempts<TokenCache<AttemptSpan<Attempt<S, B>>>>;
+type FullAttempts<S, B> = RetryOnRateLimitService<
+    CircuitBreaker<Throttle<ErrorClassify<TokenCache<AttemptSpan<Attempt<S, B>>>>>>,
+>;
 #[cfg(feature = "response-cache")]
 type Full<S, B> = Fallback<Timeout<Cache<FullAttempts<S, B>, B>>>;
 #[cfg(not(feature = "response-cache"))]
@@ -106,7 +109,11 @@ where
                 Some(layer) => layer.layer(spanned),
                 None => TokenCache::off(spanned),
             };
-            let attempts = stack.attempts(with_token);
+            let throttled = stack.throttle.layer(stack.classify.layer(with_token));
+            let attempts = stack.retry.layer(match &stack.breaker {
+                Some(layer) => layer.layer(throttled),
+                None => CircuitBreaker::off(throttled),
+            });
             #[cfg(feature = "response-cache")]
             let attempts = Cache::new(match &stack.cache {
                 Some(layer) => layer.layer(attempts),
@@ -140,7 +147,8 @@ where
                 let call = call.get_ref().get_ref();
                 #[cfg(feature = "response-cache")]
                 let call = call.get_ref().get_ref();
-                attempt_ref(call).get_ref().get_ref().get_ref().get_ref()
+                let throttled = call.get_ref().get_ref();
+                throttled.get_ref().get_ref().get_ref().get_ref().get_ref().get_ref()
             }
         }
     }
@@ -153,7 +161,8 @@ where
                 let call = call.get_mut().get_mut();
                 #[cfg(feature = "response-cache")]
                 let call = call.get_mut().get_mut();
-                attempt_mut(call).get_mut().get_mut().get_mut().get_mut()
+                let throttled = call.get_mut().get_mut();
+                throttled.get_mut().get_mut().get_mut().get_mut().get_mut().get_mut()
             }
         }
     }
@@ -168,7 +177,8 @@ where
                 let call = call.into_inner().into_inner();
                 #[cfg(feature = "response-cache")]
                 let call = call.into_inner().into_inner();
-                into_attempt(call).into_inner().into_inner().into_inner().into_inner()
+                let with_token = call.into_inner().into_inner().into_inner().into_inner();
+                with_token.into_inner().into_inner().into_inner().into_inner()
             }
         }
     }
@@ -192,7 +202,7 @@ impl Stack {
         if self.cache.is_some() {
             return true;
         }
-        self.attempt_span.is_some() || self.fallback.is_some()
+        self.attempt_span.is_some() || self.fallback.is_some() || self.breaker.is_some()
     }
 
     fn attempts<S>(&self, attempt: S) -> Attempts<S> {

@@ -18,6 +18,7 @@ impl Stack {
             #[cfg(feature = "response-cache")]
             cache: self.cache.map(|layer| layer.name(name())),
             retry: self.retry.name(name()),
+            breaker: self.breaker.map(|layer| layer.name(name())),
             throttle: self.throttle.name(name()),
             classify: self.classify.name(name()),
             token: self.token.map(|layer| layer.name(name())),
@@ -35,6 +36,7 @@ impl Stack {
             #[cfg(feature = "response-cache")]
             cache: self.cache.map(|layer| layer.clock(clock())),
             retry: self.retry.clock(clock()),
+            breaker: self.breaker.map(|layer| layer.clock(clock())),
             throttle: self.throttle.clock(clock()),
             classify: self.classify.clock(clock()),
             token: self.token.map(|layer| layer.clock(clock())),
@@ -50,6 +52,7 @@ impl Stack {
                 ("fallback", self.fallback.is_none() && !config.fallback.is_empty()),
                 #[cfg(feature = "response-cache")]
                 ("response_cache", self.cache.is_none() && !config.response_cache.is_empty()),
+                ("circuit_breaker", self.breaker.is_none() && !config.circuit_breaker.is_empty()),
                 ("token_cache", self.token.is_none() && !config.token_cache.is_empty()),
                 ("attempt_span", self.attempt_span.is_none() && !config.attempt_span.is_empty()),
             ];
@@ -90,6 +93,7 @@ impl Stack {
             #[cfg(feature = "response-cache")]
             cache: self.cache.map(|layer| set!(layer, response_cache)),
             retry: set!(self.retry, retry),
+            breaker: self.breaker.map(|layer| set!(layer, circuit_breaker)),
             throttle: set!(self.throttle, throttle),
             classify: set!(self.classify, classify),
             token: self.token.map(|layer| set!(layer, token_cache)),

@@ -12,6 +12,7 @@
 
 mod attempt_span;
 mod body;
+mod circuit_breaker;
 mod classify;
 mod contract;
 mod detach;

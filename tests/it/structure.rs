@@ -6,7 +6,8 @@ use std::{
 };
 
 /// Folders that hold a layer each.
-const LAYERS: [&str; 9] = [
+const LAYERS: [&str; 10] = [
+    "circuit_breaker",
     "classify",
     "detach",
     "fallback",
@@ -24,6 +25,9 @@ const MEANING: [&str; 6] =
 
 /// Files, and folders with all that is in them, that decide and do nothing else.
 const PURE: &[&str] = &[
+    "circuit_breaker/circuit.rs",
+    "circuit_breaker/config.rs",
+    "circuit_breaker/key.rs",
     "classify/class.rs",
     "classify/classification.rs",
     "classify/classifier.rs",

@@ -11,7 +11,7 @@
 //! | error | status | `Retry-After` |
 //! |---|---|---|
 //! | [`UpstreamUnavailable`], of any class | 503 | the error's, else [5 s](UpstreamError::DEFAULT_RETRY_AFTER) |
-//! | [`Throttled`], `RateLimited`, `Unavailable` | 503 | the same |
+//! | [`CircuitOpen`], [`Throttled`], `RateLimited`, `Unavailable` | 503 | the same |
 //! | [`NotQueued`]: the queue is full or shut down | 503 | the same |
 //! | [`TokenError`]: the token endpoint is down or limits us | 503 | the same |
 //! | [`Timeout`], unless its class is `Throttled` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
@@ -86,6 +86,7 @@
 //! # }
 //! ```
 //!
+//! [`CircuitOpen`]: crate::ErrorKind::CircuitOpen
 //! [`ErrorClass`]: crate::classify::ErrorClass
 //! [`InvalidConfig`]: crate::error::InvalidConfig
 //! [`NotQueued`]: crate::ErrorKind::NotQueued

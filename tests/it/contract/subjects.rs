@@ -10,8 +10,8 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 use tower_heed::{
-    AttemptSpanLayer, BoxError, DetachLayer, ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit,
-    Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
+    AttemptSpanLayer, BoxError, CircuitBreakerLayer, DetachLayer, ErrorClassifyLayer,
+    FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
     token_cache::{Token, TokenRequest},
 };
@@ -49,6 +49,16 @@ pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "Stack with a response cache",
         wrap: |probe| boxed(Stack::new().response_cache(kept()).service(probe)),
+    },
+    Subject {
+        name: "CircuitBreakerLayer",
+        wrap: |probe| layered(&CircuitBreakerLayer::new(), probe),
+    },
+    Subject {
+        name: "Stack with a circuit breaker",
+        wrap: |probe| {
+            boxed(Stack::new().circuit_breaker(CircuitBreakerLayer::new()).service(probe))
+        },
     },
     Subject { name: "ThrottleLayer", wrap: |probe| layered(&ThrottleLayer::new(), probe) },
     Subject {

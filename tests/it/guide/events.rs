@@ -16,8 +16,8 @@ use tokio::{runtime, task::yield_now, time::sleep};
 use tokio_test::{assert_ready, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    AttemptSpanLayer, DetachLayer, ErrorClassifyLayer, FallbackLayer, ResponseCacheLayer,
-    RetryOnRateLimit, Stack, ThrottleLayer, TokenCacheLayer,
+    AttemptSpanLayer, CircuitBreakerLayer, DetachLayer, ErrorClassifyLayer, FallbackLayer,
+    ResponseCacheLayer, RetryOnRateLimit, Stack, ThrottleLayer, TokenCacheLayer,
     classify::ErrorClass,
     error::{TokenError, TokenErrorKind},
     retry::Backoff,
@@ -38,7 +38,8 @@ use crate::support::{
 };
 
 const PAGE: &str = include_str!("../../../docs/events.md");
-const LAYERS: [&str; 8] = [
+const LAYERS: [&str; 9] = [
+    "circuit_breaker",
     "classify",
     "retry",
     "throttle",
@@ -172,6 +173,18 @@ async fn retry() {
     let client = RetryOnRateLimit::new().backoff(backoff).max_retries(1).layer(as_asked());
     ask(&client, get("/429")).await;
     ask(&client, get("/404")).await;
+}
+
+async fn circuit_breaker() {
+    let (probe, watch) = probe(8);
+    let client = CircuitBreakerLayer::new().layer(probe);
+    for _ in 0..5 {
+        watch.respond(503, &[]);
+        ask(&client, get("/")).await;
+    }
+    ask(&client, get("/")).await;
+    sleep(Duration::from_secs(6)).await;
+    ask(&client, get("/")).await;
 }
 
 async fn throttle() {
@@ -316,6 +329,7 @@ fn run_all() {
     runtime.unwrap().block_on(async {
         classify().await;
         retry().await;
+        circuit_breaker().await;
         throttle().await;
         token_cache().await;
         store().await;
