@@ -60,8 +60,9 @@
 //! facts that travel with a request; [`error`] is the one error that all layers make.
 //!
 //! The [`guide`] is the manual: the [order](guide::ordering) of the layers, tower's [readiness](guide::readiness) contract,
-//! the known [providers](guide::providers), [what happens when](guide::failure_modes) something fails, how to
-//! [test](guide::testing) a stack, what it [costs](guide::performance), and what [others](guide::comparison) do.
+//! the known [providers](guide::providers), the token [sources](guide::sources) by provider,
+//! [what happens when](guide::failure_modes) something fails, how to [test](guide::testing) a stack, what it
+//! [costs](guide::performance), and what [others](guide::comparison) do.
 //!
 //! # Features
 //!

@@ -2,14 +2,14 @@
 
 #![no_main]
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
-use tower_heed::__internals::TokenResponse;
+use tower_heed::oauth::TokenResponse;
 
 fuzz_target!(|data: &[u8]| {
-    match TokenResponse::from_slice(data) {
+    match TokenResponse::from_slice(data, SystemTime::UNIX_EPOCH) {
         Ok(response) => {
             let token = response.access_token();
             assert!(!token.is_empty() && HeaderValue::from_str(token).is_ok());

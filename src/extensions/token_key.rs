@@ -23,6 +23,7 @@ pub struct TokenKey {
     scopes: BTreeSet<String>,
     organization: Option<String>,
     parameters: BTreeSet<(String, String)>,
+    subject: Option<String>,
 }
 
 /// Who asks for the token, and where.
@@ -83,6 +84,18 @@ impl TokenKey {
         self
     }
 
+    /// Names the user in whose name the token is used, by an id that is no secret. It is not sent: it keeps the tokens of users apart.
+    #[must_use]
+    pub fn with_subject(self, subject: impl Into<String>) -> Self {
+        Self { subject: Some(subject.into()), ..self }
+    }
+
+    /// The user in whose name the token is used.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
     /// The API that the token is for.
     #[must_use]
     pub fn audience(&self) -> Option<&str> {
@@ -119,6 +132,7 @@ impl TokenKey {
             scopes: either(&self.scopes, &base.scopes),
             organization: self.organization.clone().or_else(|| base.organization.clone()),
             parameters: either(&self.parameters, &base.parameters),
+            subject: self.subject.clone().or_else(|| base.subject.clone()),
         }
     }
 
@@ -142,6 +156,7 @@ impl TokenKey {
         list(&mut canonical, self.scopes.iter());
         list(&mut canonical, self.organization.iter());
         list(&mut canonical, self.parameters.iter().flat_map(|(name, value)| [name, value]));
+        list(&mut canonical, self.subject.iter());
         canonical
     }
 }
@@ -156,6 +171,7 @@ impl fmt::Debug for TokenKey {
             .field("scopes", &self.scopes)
             .field("organization", &self.organization)
             .field("parameters", &parameters)
+            .field("subject", &self.subject)
             .finish()
     }
 }
@@ -173,6 +189,7 @@ mod tests {
             key().with_audience(""),
             key().with_audience("a"),
             key().with_organization("a"),
+            key().with_subject("a"),
             key().with_scopes("a"),
             key().with_scopes("a b"),
             key().with_scopes("ab"),
@@ -217,6 +234,7 @@ mod tests {
             base.clone().with_scopes("c"),
             base.clone().with_organization("org2"),
             base.clone().with_parameter("resource", "r2"),
+            base.clone().with_subject("ann"),
         ];
         let distinct: BTreeSet<_> = others.iter().chain([&base]).collect();
         assert_eq!(distinct.len(), others.len() + 1);

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`ordering`] | which layer goes outside of which, and why |
 //! | [`readiness`] | what tower's contract demands, and how each layer meets it |
+//! | [`sources`] | which token source a provider needs |
 //! | [`providers`] | which rate-limit headers, status codes and token endpoints are known |
 //! | [`failure_modes`] | what happens when the API rate limits, hangs, fails or signs us out, how to handle it, and what to alert on |
 //! | [`events`] | every event, span and metric |
@@ -35,4 +36,5 @@ pub mod ordering;
 pub mod performance;
 pub mod providers;
 pub mod readiness;
+pub mod sources;
 pub mod testing;

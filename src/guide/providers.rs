@@ -12,11 +12,11 @@
 //! | Keycloak | [`Preset::Standard`](crate::classify::Preset::Standard) | `ClientCredentials::keycloak` | `{base}/realms/{realm}/protocol/openid-connect/token`; the secret in `Authorization`, or a key |
 //! | Clerk, its Backend API | [`Preset::Clerk`](crate::classify::Preset::Clerk) | [`StaticToken`](crate::token_cache::StaticToken) | none: the secret key is the token |
 //! | Clerk, machine to machine | [`Preset::Clerk`](crate::classify::Preset::Clerk) | `ClerkM2m` | Clerk's own call, which is not an OAuth grant |
-//! | GitHub | [`Preset::GitHub`](crate::classify::Preset::GitHub) | your own source, from the app's signed request | |
+//! | GitHub | [`Preset::GitHub`](crate::classify::Preset::GitHub) | `GitHubApp`, with `private-key-jwt` | the app's own, for an installation; a key only |
 //! | another OAuth 2.0 server ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)) | [`Preset::Standard`](crate::classify::Preset::Standard) | `ClientCredentials::new` | as configured |
 //! | anything else | your own [`Classifier`](crate::classify::Classifier) | any `Service<TokenRequest>` | |
 //!
-//! `ClientCredentials` and `ClerkM2m` are in the module `oauth`, with the feature `client-credentials`, which is on by default. The
+//! [`sources`](super::sources) has them by what they are for. `ClientCredentials`, `GitHubApp` and `ClerkM2m` are in the module `oauth`, with the feature `client-credentials`, which is on by default. The
 //! presets differ in what a 403 and a 422 mean.
 //!
 #![doc = include_str!("../../docs/providers.md")]

@@ -106,7 +106,7 @@ fn asctime(text: &[u8]) -> Option<i64> {
 /// Parses a `date-time` of [RFC 3339 section 5.6] to nanoseconds since 1970, rounded up. Seconds are optional, as in Jira's.
 ///
 /// [RFC 3339 section 5.6]: https://www.rfc-editor.org/rfc/rfc3339#section-5.6
-pub(super) fn rfc3339(text: &[u8]) -> Option<i128> {
+pub(crate) fn rfc3339(text: &[u8]) -> Option<i128> {
     let (date, text) = text.split_at_checked(10)?;
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else { return None };
     let days = days(decimal(&[y1, y2, y3, y4])?, decimal(&[m1, m2])?, decimal(&[d1, d2])?)?;

@@ -8,6 +8,9 @@ pub enum AuthMethod {
     ClientSecretPost,
     /// Id and secret, each form-encoded first, in an `Authorization: Basic` header.
     ClientSecretBasic,
+    /// The same without the form encoding, for issuers that do not decode it. It differs only if the id or the secret has
+    /// other characters than letters, digits and `-._~`.
+    ClientSecretBasicRaw,
 }
 
 // === impl AuthMethod ===
@@ -18,7 +21,7 @@ impl AuthMethod {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientSecretPost => "client_secret_post",
-            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretBasic | Self::ClientSecretBasicRaw => "client_secret_basic",
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -12,24 +11,24 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderValue, Method, Request, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
-use http_body::Body;
 use serde::{Deserialize, Deserializer};
 use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{
-    Credentials, client,
+    Credentials, HttpService, client,
     credentials::Proof,
-    exchange::{self, Dialect, Terms},
+    echo::Secrets,
+    exchange::{self, Content, Terms, Transport},
+    oauth_error::is_shown,
     token_response::MalformedToken,
 };
 use crate::{
-    BoxError,
     clock::Clock,
-    error::{InvalidConfig, TokenError, TokenErrorKind},
+    error::{InvalidConfig, TokenError},
     token_cache::{Token, TokenRequest, token::sensitive},
 };
 
@@ -53,10 +52,10 @@ use crate::{
 /// let layer = TokenCacheLayer::new(source).allow_origin("https://orders.acme.com".parse()?);
 /// # Ok::<(), tower_heed::error::InvalidConfig>(())
 /// ```
-pub struct ClerkM2m<S, B> {
-    service: S,
+#[derive(Clone)]
+pub struct ClerkM2m {
+    transport: Transport,
     machine: Arc<Machine>,
-    body: PhantomData<fn() -> B>,
 }
 
 /// A machine as Clerk knows it.
@@ -86,16 +85,17 @@ const ENDPOINT: &str = "https://api.clerk.com/v1/m2m_tokens";
 
 // === impl ClerkM2m ===
 
-impl<S, B> ClerkM2m<S, B> {
+impl ClerkM2m {
     /// The machine with this secret key, reached through `service`. The key can be replaced at run time: see [`Credentials`].
     ///
     /// # Errors
     ///
     /// The key is empty or has a control character.
-    pub fn new<C>(service: S, machine_secret_key: C) -> Result<Self, InvalidConfig>
+    pub fn new<B, C>(
+        service: impl HttpService<B>,
+        machine_secret_key: C,
+    ) -> Result<Self, InvalidConfig>
     where
-        S: Service<Request<B>>,
-        B: From<Bytes>,
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
@@ -107,14 +107,12 @@ impl<S, B> ClerkM2m<S, B> {
     /// # Errors
     ///
     /// As [`new`](Self::new); or it is no `https` address (or `http` on a loopback address), or has a user name.
-    pub fn with_endpoint<C>(
-        service: S,
+    pub fn with_endpoint<B, C>(
+        service: impl HttpService<B>,
         endpoint: &str,
         machine_secret_key: C,
     ) -> Result<Self, InvalidConfig>
     where
-        S: Service<Request<B>>,
-        B: From<Bytes>,
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
@@ -126,7 +124,7 @@ impl<S, B> ClerkM2m<S, B> {
             seconds: None,
             terms: Terms::default(),
         };
-        Ok(Self { service, machine: Arc::new(machine), body: PhantomData })
+        Ok(Self { transport: service.into_transport(), machine: Arc::new(machine) })
     }
 
     /// Requests tokens of this lifetime, in whole seconds; at least one.
@@ -154,44 +152,27 @@ impl<S, B> ClerkM2m<S, B> {
     }
 }
 
-impl<S, B, ResponseBody> Service<TokenRequest> for ClerkM2m<S, B>
-where
-    S: Service<Request<B>, Response = Response<ResponseBody>>,
-    S::Error: Into<BoxError> + 'static,
-    S::Future: Send + 'static,
-    B: From<Bytes>,
-    ResponseBody: Body + Send + 'static,
-    ResponseBody::Data: Send,
-    ResponseBody::Error: Into<BoxError>,
-{
+impl Service<TokenRequest> for ClerkM2m {
     type Response = Token;
     type Error = TokenError;
     type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        self.service.poll_ready(cx).map_err(TokenError::of_source)
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _request: TokenRequest) -> Self::Future {
-        // Before the credentials are read: see `Credentials::replace`.
-        let version = self.machine.credentials.version();
-        let sent = self.machine.request().map(|request| self.service.call(request));
-        let machine = Arc::clone(&self.machine);
+        let Self { transport, machine } = self.clone();
         Box::pin(async move {
-            let exchanged = exchange::exchange(&machine.terms, CLERK, sent).await;
-            exchanged.map_err(|error| machine.credentials.outdate(version, error))
+            // Before the credentials are read: see `Credentials::replace`.
+            let version = machine.credentials.version();
+            let obtained = machine.obtain(&transport).await;
+            obtained.map_err(|error| machine.credentials.outdate(version, error))
         })
     }
 }
 
-impl<S: Clone, B> Clone for ClerkM2m<S, B> {
-    fn clone(&self) -> Self {
-        let (service, machine) = (self.service.clone(), Arc::clone(&self.machine));
-        Self { service, machine, body: PhantomData }
-    }
-}
-
-impl<S, B> fmt::Debug for ClerkM2m<S, B> {
+impl fmt::Debug for ClerkM2m {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClerkM2m").field("machine", &self.machine).finish_non_exhaustive()
     }
@@ -200,28 +181,37 @@ impl<S, B> fmt::Debug for ClerkM2m<S, B> {
 // === impl Machine ===
 
 impl Machine {
-    fn request<B: From<Bytes>>(&self) -> Result<Request<B>, TokenError> {
-        let unsent = || TokenError::new(TokenErrorKind::Rejected);
-        let bearer = match &*self.credentials.proof() {
-            Proof::Secret(secret) => sensitive(&[b"Bearer ", secret.as_bytes()]),
-            #[cfg(feature = "private-key-jwt")]
-            Proof::Key(_) => None,
-        };
+    async fn obtain(&self, transport: &Transport) -> Result<Token, TokenError> {
+        let proof = self.credentials.proof();
+        let Proof::Secret(key) = &*proof else { return Err(client::unsent()) };
+        let mut secrets = Secrets::default();
+        secrets.add(key);
+        let request = self.request(key).ok_or_else(client::unsent)?;
+        let reply = transport.exchange(&self.terms, request, self.terms.until()).await?;
+        match reply.content {
+            Content::Success(body) => token(reply.status, &body),
+            Content::Failure(error, body) => Err(match body {
+                Some(body) => described(error, &body, &secrets),
+                None => error,
+            }),
+        }
+    }
+
+    fn request(&self, key: &str) -> Option<Request<Bytes>> {
+        let bearer = sensitive(&[b"Bearer ", key.as_bytes()])?;
         let body = match self.seconds {
             Some(seconds) => Bytes::from(format!("{{\"seconds_until_expiration\":{seconds}}}")),
             None => Bytes::from_static(b"{}"),
         };
-        let mut request = Request::new(B::from(body));
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.clone();
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer.ok_or_else(unsent)?);
+        headers.insert(AUTHORIZATION, bearer);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(request)
+        Some(request)
     }
 }
-
-const CLERK: Dialect = Dialect { token, described };
 
 fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
     let not_json = || exchange::malformed(status, MalformedToken::NotJson);
@@ -243,7 +233,7 @@ fn token(status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
 }
 
 /// The error with the code of Clerk's own error body.
-fn described(error: TokenError, body: &[u8]) -> TokenError {
+fn described(error: TokenError, body: &[u8], secrets: &Secrets) -> TokenError {
     #[derive(Deserialize)]
     struct Body {
         errors: Vec<Entry>,
@@ -252,12 +242,9 @@ fn described(error: TokenError, body: &[u8]) -> TokenError {
     struct Entry {
         code: String,
     }
-    let plain = |code: &str| {
-        code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
     match serde_json::from_slice(body) {
         Ok(Body { errors }) => match errors.first() {
-            Some(entry) if plain(&entry.code) => error.with_code(&entry.code),
+            Some(entry) if is_shown(&entry.code, secrets) => error.with_code(&entry.code),
             _ => error,
         },
         Err(_) => error,

@@ -3,22 +3,25 @@
 use std::{
     fmt,
     future::Future,
-    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use tower_service::Service;
 
-use super::{AuthMethod, Credentials, RequestFormat, client::Client, encode, exchange};
-use crate::{BoxError, clock::Clock, error::InvalidConfig};
+#[cfg(feature = "private-key-jwt")]
+use super::{Assertion, DpopKey};
+use super::{
+    AuthMethod, Credentials, HttpService, RequestFormat,
+    client::{Client, Grant},
+    encode, exchange,
+    exchange::Transport,
+};
 use crate::{
-    error::TokenError,
+    clock::Clock,
+    error::{InvalidConfig, TokenError},
     token_cache::{Token, TokenKey, TokenRequest},
 };
 
@@ -97,15 +100,15 @@ use crate::{
 ///
 /// A response is read up to 64 KiB. It must be a JSON object with an `access_token` of visible ASCII characters and the
 /// `token_type` `Bearer`. Its `expires_in`, a number of seconds or a string of one, is cut to 30 days.
-pub struct ClientCredentials<S, B> {
-    service: S,
+#[derive(Clone)]
+pub struct ClientCredentials {
+    pub(super) transport: Transport,
     pub(super) client: Arc<Client>,
-    body: PhantomData<fn() -> B>,
 }
 
 // === impl ClientCredentials ===
 
-impl<S, B> ClientCredentials<S, B> {
+impl ClientCredentials {
     /// Ten seconds, as long as the cache waits for a source.
     pub const DEFAULT_TIMEOUT: Duration = exchange::DEFAULT_TIMEOUT;
 
@@ -115,15 +118,13 @@ impl<S, B> ClientCredentials<S, B> {
     ///
     /// The endpoint is no `https` address (or `http` on a loopback address), or has a user name; the id or the secret is
     /// empty or has a control character, a line break at the end for example. The error shows neither of the two.
-    pub fn new<C>(
-        service: S,
+    pub fn new<B, C>(
+        service: impl HttpService<B>,
         token_endpoint: &str,
         client_id: impl Into<String>,
         credentials: C,
     ) -> Result<Self, InvalidConfig>
     where
-        S: Service<Request<B>>,
-        B: From<Bytes>,
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
@@ -138,21 +139,19 @@ impl<S, B> ClientCredentials<S, B> {
     /// # Errors
     ///
     /// As [`new`](Self::new), clear text excepted.
-    pub fn over_clear_text<C>(
-        service: S,
+    pub fn over_clear_text<B, C>(
+        service: impl HttpService<B>,
         token_endpoint: &str,
         client_id: impl Into<String>,
         credentials: C,
     ) -> Result<Self, InvalidConfig>
     where
-        S: Service<Request<B>>,
-        B: From<Bytes>,
         C: TryInto<Credentials>,
         C::Error: Into<InvalidConfig>,
     {
         let credentials = credentials.try_into().map_err(Into::into)?;
         let client = Client::new(token_endpoint, client_id.into(), credentials)?;
-        Ok(Self { service, client: Arc::new(client), body: PhantomData })
+        Ok(Self { transport: service.into_transport(), client: Arc::new(client) })
     }
 
     /// Asks for a token for this API. Auth0 requires it; its Management API is `https://{domain}/api/v2/`.
@@ -206,6 +205,65 @@ impl<S, B> ClientCredentials<S, B> {
         self
     }
 
+    /// Changes the assertions that a key signs: their life, `typ` and further claims. It starts from `iss`, `sub` and `aud` as the
+    /// issuer expects them.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # use bytes::Bytes;
+    /// # use tower_heed::oauth::{ClientCredentials, PrivateKey};
+    /// # fn source(key: PrivateKey) -> Result<(), tower_heed::error::InvalidConfig> {
+    /// # let http = tower::service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+    /// let source = ClientCredentials::new(http, "https://id.acme.com/token", "my-client", key)?
+    ///     .assertion(|assertion| assertion.lifetime(Duration::from_secs(300)).claim("tenant", "t1"));
+    /// # drop(source);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "private-key-jwt")]
+    #[must_use]
+    pub fn assertion(
+        mut self,
+        change: impl Fn(Assertion) -> Assertion + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.client).assertion = Some(Arc::new(change));
+        self
+    }
+
+    /// Asks for tokens that are bound to `key` ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)): they are of use only with a
+    /// proof for each request, which a [`DpopLayer`](super::DpopLayer) with the same key makes.
+    #[cfg(feature = "private-key-jwt")]
+    #[must_use]
+    pub fn dpop(mut self, key: DpopKey) -> Self {
+        let client = Arc::make_mut(&mut self.client);
+        client.leniency.dpop = true;
+        client.dpop = Some(key);
+        self
+    }
+
+    /// Takes a token whatever its `token_type`, or without one: it is sent as `Bearer`.
+    #[must_use]
+    pub fn any_token_type(mut self) -> Self {
+        Arc::make_mut(&mut self.client).leniency.any_token_type = true;
+        self
+    }
+
+    /// Reads `expires_in` as milliseconds.
+    #[must_use]
+    pub fn lifetime_in_millis(mut self) -> Self {
+        Arc::make_mut(&mut self.client).leniency.lifetime_in_millis = true;
+        self
+    }
+
+    /// Reads the token from another member than `access_token`: `id_token`, or `authed_user.access_token` for one within an object.
+    #[must_use]
+    pub fn token_member(mut self, path: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.client).leniency.token = path.into().into();
+        self
+    }
+
     /// Sets how the request is written.
     #[must_use]
     pub fn format(mut self, format: RequestFormat) -> Self {
@@ -240,44 +298,26 @@ impl<S, B> ClientCredentials<S, B> {
     }
 }
 
-impl<S, B, ResponseBody> Service<TokenRequest> for ClientCredentials<S, B>
-where
-    S: Service<Request<B>, Response = Response<ResponseBody>>,
-    S::Error: Into<BoxError> + 'static,
-    S::Future: Send + 'static,
-    B: From<Bytes>,
-    ResponseBody: Body + Send + 'static,
-    ResponseBody::Data: Send,
-    ResponseBody::Error: Into<BoxError>,
-{
+impl Service<TokenRequest> for ClientCredentials {
     type Response = Token;
     type Error = TokenError;
     type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        self.service.poll_ready(cx).map_err(TokenError::of_source)
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: TokenRequest) -> Self::Future {
-        // Before the credentials are read: see `Credentials::replace`.
-        let version = self.client.credentials.version();
-        let sent = self.client.request(&request).map(|request| self.service.call(request));
-        let client = Arc::clone(&self.client);
+        let Self { transport, client } = self.clone();
         Box::pin(async move {
-            let exchanged = exchange::exchange(&client.terms, exchange::OAUTH, sent).await;
-            exchanged.map_err(|error| client.credentials.outdate(version, error))
+            let grant = Grant::new("client_credentials").with_key(&request.key().or(&client.key));
+            let until = client.terms.until();
+            client.token(&client.obtain(&transport, grant, until).await?)
         })
     }
 }
 
-impl<S: Clone, B> Clone for ClientCredentials<S, B> {
-    fn clone(&self) -> Self {
-        let (service, client) = (self.service.clone(), Arc::clone(&self.client));
-        Self { service, client, body: PhantomData }
-    }
-}
-
-impl<S, B> fmt::Debug for ClientCredentials<S, B> {
+impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials").field("client", &self.client).finish_non_exhaustive()
     }

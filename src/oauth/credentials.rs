@@ -2,6 +2,10 @@
 
 use std::{
     fmt,
+    future::Future,
+    io::Read,
+    path::{Path, PathBuf},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,9 +17,21 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "private-key-jwt")]
 use super::PrivateKey;
-use crate::error::{InvalidConfig, TokenError, TokenErrorKind};
+use crate::{
+    BoxError,
+    error::{InvalidConfig, TokenError, TokenErrorKind},
+};
 
-/// The credentials of a client: a secret, or a private key. They can be replaced while the program runs.
+/// The credentials of a client: a secret, a private key, an assertion that a platform writes, or none. They can be replaced while
+/// the program runs.
+///
+/// | the client has | constructor |
+/// |---|---|
+/// | a secret | [`secret`](Self::secret), or a `&str` or `String` in its place |
+/// | a private key | `key`, or a `PrivateKey` in its place (feature `private-key-jwt`) |
+/// | a file that the platform rotates: workload identity of Kubernetes, Azure, GitHub Actions | [`assertion_file`](Self::assertion_file) |
+/// | a service that signs for it: a KMS, a SPIFFE agent | [`assertion`](Self::assertion) |
+/// | nothing: a public client, a command-line tool for example | [`public`](Self::public) |
 ///
 /// Clones share one value, so keep one and give another to the source: every exchange uses the value of that time. If a secret
 /// comes from outside (a mounted file, a vault), call [`replace`](Self::replace) when it changes; reading it within an exchange
@@ -48,7 +64,17 @@ pub(super) enum Proof {
     Secret(Zeroizing<String>),
     #[cfg(feature = "private-key-jwt")]
     Key(PrivateKey),
+    Assertion(WrittenAssertion),
+    Public,
 }
+
+/// An assertion that is written elsewhere, anew for each exchange.
+pub(super) type WrittenAssertion = Box<dyn Fn() -> AssertionFuture + Send + Sync>;
+
+type AssertionFuture = Pin<Box<dyn Future<Output = Result<Zeroizing<String>, BoxError>> + Send>>;
+
+/// An assertion is a token, and no token is longer.
+const MAX_FILE_LEN: u64 = 64 * 1024;
 
 // === impl Credentials ===
 
@@ -69,6 +95,48 @@ impl Credentials {
     #[must_use]
     pub fn key(key: PrivateKey) -> Self {
         Self::of(Proof::Key(key))
+    }
+
+    /// An assertion that the platform writes into a file and replaces before it expires: the file is read for each exchange. White
+    /// space around it is ignored.
+    ///
+    /// ```
+    /// use tower_heed::oauth::Credentials;
+    ///
+    /// // Kubernetes: a projected service account token. Azure sets AZURE_FEDERATED_TOKEN_FILE.
+    /// let credentials = Credentials::assertion_file("/var/run/secrets/tokens/issuer");
+    /// # drop(credentials);
+    /// ```
+    #[must_use]
+    pub fn assertion_file(path: impl AsRef<Path>) -> Self {
+        let path: Arc<Path> = path.as_ref().into();
+        Self::assertion(move || {
+            let path = path.to_path_buf();
+            async move { tokio::task::spawn_blocking(move || read(path)).await? }
+        })
+    }
+
+    /// An assertion that `write` makes for each exchange: from a KMS, or an agent on the machine. It is sent as `client_assertion`
+    /// of the type `jwt-bearer` ([RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)), within the exchange's time
+    /// limit.
+    #[must_use]
+    pub fn assertion<F, Fut, T>(write: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, BoxError>> + Send + 'static,
+        T: Into<String>,
+    {
+        Self::of(Proof::Assertion(Box::new(move || {
+            let written = write();
+            Box::pin(async move { Ok(Zeroizing::new(written.await?.into())) })
+        })))
+    }
+
+    /// No credentials: only the client's id is sent
+    /// ([RFC 6749 §2.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.1)).
+    #[must_use]
+    pub fn public() -> Self {
+        Self::of(Proof::Public)
     }
 
     /// Replaces the value, for all clones, by the present value of `other`.
@@ -101,6 +169,8 @@ impl Credentials {
             Proof::Secret(_) => secret,
             #[cfg(feature = "private-key-jwt")]
             Proof::Key(_) => "private_key_jwt",
+            Proof::Assertion(_) => "private_key_jwt",
+            Proof::Public => "none",
         }
     }
 
@@ -115,6 +185,8 @@ impl Credentials {
             Proof::Secret(secret) => take(secret.as_bytes()),
             #[cfg(feature = "private-key-jwt")]
             Proof::Key(key) => take(key.public_key()),
+            // They hold nothing that stays the same: the client's id tells them apart.
+            Proof::Assertion(_) | Proof::Public => take(b""),
         }
     }
 
@@ -162,6 +234,13 @@ impl fmt::Debug for Credentials {
             .field("version", &self.version())
             .finish_non_exhaustive()
     }
+}
+
+fn read(path: PathBuf) -> Result<String, BoxError> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_FILE_LEN).read_to_string(&mut text)?;
+    let text = Zeroizing::new(text);
+    Ok(text.trim().to_owned())
 }
 
 /// Secrets and ids are `*VSCHAR` (RFC 6749, appendices A.1 and A.2). Other characters beyond ASCII are sent as UTF-8, since issuers

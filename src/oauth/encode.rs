@@ -7,13 +7,10 @@ use http::HeaderValue;
 use serde::Serializer as _;
 use zeroize::Zeroizing;
 
-use crate::{
-    error::InvalidConfig,
-    token_cache::{TokenKey, token::sensitive},
-};
+use crate::{error::InvalidConfig, token_cache::token::sensitive};
 
 /// The parameters that have setters, and those of other authentication methods.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 14] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -23,6 +20,11 @@ const RESERVED: [&str; 9] = [
     "organization",
     "scope",
     "redirect_uri",
+    "refresh_token",
+    "assertion",
+    "subject_token",
+    "actor_token",
+    "password",
 ];
 
 pub(super) fn reject_reserved(name: &str) -> Result<(), InvalidConfig> {
@@ -36,24 +38,20 @@ pub(super) fn reject_reserved(name: &str) -> Result<(), InvalidConfig> {
     Ok(())
 }
 
-/// The body as a form. `proof` are the fields that authenticate the client, if they are part of the body.
-pub(super) fn form(proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>> {
-    let scopes = scopes(key);
-    let fields = fields(proof, key, &scopes);
+/// The body as a form.
+pub(super) fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     // A byte becomes three at most, and a pair has two separators.
-    let mut form = Serializer::new(String::with_capacity(3 * len(&fields)));
+    let mut form = Serializer::new(String::with_capacity(3 * len(fields)));
     form.extend_pairs(fields);
     Zeroizing::new(form.finish().into_bytes())
 }
 
 /// The body as a JSON object.
-pub(super) fn json(proof: &[(&str, &str)], key: &TokenKey) -> Zeroizing<Vec<u8>> {
-    let scopes = scopes(key);
-    let fields = fields(proof, key, &scopes);
+pub(super) fn json(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     // A byte becomes six at most, and a pair has six separators, the braces counted in.
-    let mut json = Zeroizing::new(Vec::with_capacity(6 * len(&fields)));
+    let mut json = Zeroizing::new(Vec::with_capacity(6 * len(fields)));
     // Strings written into memory cannot fail.
-    drop(serde_json::Serializer::new(&mut *json).collect_map(fields));
+    drop(serde_json::Serializer::new(&mut *json).collect_map(fields.iter().copied()));
     json
 }
 
@@ -63,29 +61,20 @@ pub(super) fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
     pair.extend(byte_serialize(id.as_bytes()));
     pair.push(':');
     pair.extend(byte_serialize(secret.as_bytes()));
+    basic_value(&pair)
+}
+
+/// `Basic` of the id and the secret as they are, as some issuers read it.
+pub(super) fn basic_raw(id: &str, secret: &str) -> Option<HeaderValue> {
+    let mut pair = Zeroizing::new(String::with_capacity(id.len() + secret.len() + 1));
+    pair.extend([id, ":", secret]);
+    basic_value(&pair)
+}
+
+fn basic_value(pair: &str) -> Option<HeaderValue> {
     let mut encoded = Zeroizing::new(vec![0; 4 * pair.len().div_ceil(3)]);
     let written = BASE64_STANDARD.encode_slice(pair.as_bytes(), &mut encoded).ok()?;
     sensitive(&[b"Basic ", encoded.get(..written)?])
-}
-
-fn scopes(key: &TokenKey) -> String {
-    key.scopes().collect::<Vec<_>>().join(" ")
-}
-
-fn fields<'a>(
-    proof: &[(&'a str, &'a str)],
-    key: &'a TokenKey,
-    scopes: &'a str,
-) -> Vec<(&'a str, &'a str)> {
-    let mut fields = vec![("grant_type", "client_credentials")];
-    fields.extend(proof);
-    fields.extend(key.audience().map(|audience| ("audience", audience)));
-    fields.extend(key.organization().map(|organization| ("organization", organization)));
-    if !scopes.is_empty() {
-        fields.push(("scope", scopes));
-    }
-    fields.extend(key.parameters());
-    fields
 }
 
 fn len(fields: &[(&str, &str)]) -> usize {
@@ -96,7 +85,8 @@ fn len(fields: &[(&str, &str)]) -> usize {
 mod tests {
     use super::*;
 
-    const PROOF: [(&str, &str); 2] = [("client_id", "id"), ("client_secret", "s=\"1\"")];
+    const FIELDS: [(&str, &str); 3] =
+        [("client_id", "id"), ("client_secret", "s=\"1\""), ("scope", "a b")];
 
     fn text(bytes: &[u8]) -> &str {
         std::str::from_utf8(bytes).unwrap()
@@ -112,20 +102,17 @@ mod tests {
     }
 
     #[test]
+    fn raw_basic_credentials_are_not_encoded() {
+        let value = basic_raw("a:b", "c&d").unwrap();
+        let decoded = BASE64_STANDARD.decode(&value.as_bytes()[b"Basic ".len()..]).unwrap();
+        assert_eq!(text(&decoded), "a:b:c&d");
+    }
+
+    #[test]
     fn a_form_and_an_object_hold_the_same_fields() {
-        let key = TokenKey::new()
-            .with_audience("https://id.example/api/v2/")
-            .with_organization("org_1")
-            .with_scopes("read:users read:keys")
-            .with_parameter("resource", "r&1");
-        let form = form(&PROOF, &key);
-        assert_eq!(
-            text(&form),
-            "grant_type=client_credentials&client_id=id&client_secret=s%3D%221%22\
-             &audience=https%3A%2F%2Fid.example%2Fapi%2Fv2%2F&organization=org_1\
-             &scope=read%3Akeys+read%3Ausers&resource=r%261"
-        );
-        let json: serde_json::Value = serde_json::from_slice(&json(&PROOF, &key)).unwrap();
+        let form = form(&FIELDS);
+        assert_eq!(text(&form), "client_id=id&client_secret=s%3D%221%22&scope=a+b");
+        let json: serde_json::Value = serde_json::from_slice(&json(&FIELDS)).unwrap();
         let fields: Vec<(String, String)> = form_urlencoded::parse(&form).into_owned().collect();
         assert_eq!(json.as_object().unwrap().len(), fields.len());
         for (name, value) in fields {
@@ -135,9 +122,9 @@ mod tests {
 
     #[test]
     fn rule_28_no_buffer_grows() {
-        let (worst, key) = ("\u{1}".repeat(1000), TokenKey::new());
-        let proof = [("client_id", worst.as_str()), ("client_secret", &worst)];
-        for encoded in [form(&proof, &key), json(&proof, &key)] {
+        let worst = "\u{1}".repeat(1000);
+        let fields = [("client_id", worst.as_str()), ("client_secret", &worst)];
+        for encoded in [form(&fields), json(&fields)] {
             let least = 3 * 2 * worst.len();
             assert!(encoded.len() >= least && encoded.capacity() < 2 * 6 * 2 * worst.len());
         }

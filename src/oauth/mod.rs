@@ -1,34 +1,62 @@
 //! Sources of tokens: OAuth 2.0 grants over any HTTP service.
 //!
 //! A source is the service that a [`TokenCacheLayer`](crate::TokenCacheLayer) takes its tokens from. It keeps none itself: each call
-//! is one exchange with the token endpoint.
+//! is one exchange with the token endpoint. [Which source do I need?](crate::guide::sources) goes by provider.
 //!
 //! | source | for |
 //! |---|---|
-//! | [`ClientCredentials`] | Auth0, Okta, Keycloak, Entra and any other OAuth 2.0 token endpoint |
+//! | [`ClientCredentials`] | a machine in its own name: Auth0, Okta, Keycloak, Entra and any other OAuth 2.0 token endpoint |
+//! | [`RefreshToken`] | a user who signed in once |
+//! | [`TokenExchange`] | a user who calls right now, by their token (RFC 8693) |
+//! | [`JwtBearer`] | the same by an assertion (RFC 7523): Entra's *on behalf of*; Google's service accounts |
+//! | `GitHubApp` | an installation of a GitHub App |
 //! | [`ClerkM2m`] | Clerk's machine-to-machine tokens, which are no OAuth grant |
+//! | [`StaticToken`](crate::token_cache::StaticToken) | a fixed API key, in any scheme and header field |
 //!
-//! [`Credentials`] can be replaced while the program runs. With the feature `private-key-jwt` they are a private key, which is never
-//! sent.
+//! [`Credentials`] can be replaced while the program runs. `GitHubApp`, private keys, signed [assertions](Credentials::assertion) and
+//! tokens that are bound to a key (`DpopKey`) need the feature `private-key-jwt`.
 
+#[cfg(feature = "private-key-jwt")]
+mod assertion;
 mod auth_method;
 mod clerk;
 mod client;
 mod client_credentials;
 mod credentials;
+#[cfg(feature = "private-key-jwt")]
+mod dpop;
+mod echo;
 mod encode;
 mod exchange;
+#[cfg(feature = "private-key-jwt")]
+mod github_app;
+mod issuer_clock;
+mod jwt_bearer;
+mod members;
 mod oauth_error;
 mod presets;
 #[cfg(feature = "private-key-jwt")]
 mod private_key;
+mod refresh_token;
 mod request_format;
+mod token_exchange;
 pub(crate) mod token_response;
 
+#[cfg(feature = "private-key-jwt")]
+pub use assertion::Assertion;
 pub use auth_method::AuthMethod;
 pub use clerk::ClerkM2m;
 pub use client_credentials::ClientCredentials;
 pub use credentials::Credentials;
 #[cfg(feature = "private-key-jwt")]
+pub use dpop::{DpopKey, DpopLayer, DpopService};
+pub use exchange::HttpService;
+#[cfg(feature = "private-key-jwt")]
+pub use github_app::GitHubApp;
+pub use jwt_bearer::JwtBearer;
+#[cfg(feature = "private-key-jwt")]
 pub use private_key::{PrivateKey, SigningAlgorithm};
+pub use refresh_token::RefreshToken;
 pub use request_format::RequestFormat;
+pub use token_exchange::{SubjectToken, TokenExchange};
+pub use token_response::{MalformedToken, TokenResponse};

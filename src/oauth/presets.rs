@@ -1,19 +1,11 @@
 //! Where well-known issuers have their endpoint, and what they expect there.
 
-use bytes::Bytes;
-use http::Request;
-use tower_service::Service;
-
-use super::{AuthMethod, ClientCredentials, Credentials};
+use super::{AuthMethod, ClientCredentials, Credentials, HttpService};
 use crate::error::InvalidConfig;
 
 // === impl ClientCredentials ===
 
-impl<S, B> ClientCredentials<S, B>
-where
-    S: Service<Request<B>>,
-    B: From<Bytes>,
-{
+impl ClientCredentials {
     /// A client of the Auth0 tenant at `domain`, for example `acme.eu.auth0.com`, that asks for tokens of its
     /// [Management API](https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens). For an API of your
     /// own set its [`audience`](Self::audience).
@@ -26,8 +18,8 @@ where
     ///
     /// As [`new`](Self::new); `domain` is no host name; or an assertion would be longer than the 2048 bytes that Auth0
     /// [takes](https://auth0.com/docs/get-started/authentication-and-authorization-flow/authenticate-with-private-key-jwt).
-    pub fn auth0<C>(
-        service: S,
+    pub fn auth0<B, C>(
+        service: impl HttpService<B>,
         domain: &str,
         client_id: impl Into<String>,
         credentials: C,
@@ -56,8 +48,8 @@ where
     ///
     /// As [`new`](Self::new), or `domain` is no host name.
     #[cfg(feature = "private-key-jwt")]
-    pub fn okta_org(
-        service: S,
+    pub fn okta_org<B>(
+        service: impl HttpService<B>,
         domain: &str,
         client_id: impl Into<String>,
         key: super::PrivateKey,
@@ -75,8 +67,8 @@ where
     /// # Errors
     ///
     /// As [`new`](Self::new); `domain` is no host name, or `server` none that fits into a path.
-    pub fn okta<C>(
-        service: S,
+    pub fn okta<B, C>(
+        service: impl HttpService<B>,
         domain: &str,
         server: &str,
         client_id: impl Into<String>,
@@ -103,8 +95,8 @@ where
     /// # Errors
     ///
     /// As [`new`](Self::new); `base` has a query; or `realm` does not fit into a path.
-    pub fn keycloak<C>(
-        service: S,
+    pub fn keycloak<B, C>(
+        service: impl HttpService<B>,
         base: &str,
         realm: &str,
         client_id: impl Into<String>,

@@ -1,21 +1,18 @@
 //! A client's private key, and the assertions that it signs.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
-    rand::{SecureRandom, SystemRandom},
+    digest::{SHA256, digest},
+    rand::SystemRandom,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
         RsaEncoding, RsaKeyPair,
     },
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
-use serde_json::{Value, json};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::error::InvalidConfig;
@@ -23,8 +20,8 @@ use crate::error::InvalidConfig;
 /// The private key of a client that proves itself by a signature (`private_key_jwt`,
 /// [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)): nothing secret is sent.
 ///
-/// Each attempt to get a token has its own assertion, since an issuer accepts each only once: a fresh `jti`, an `iat` of
-/// now and an `exp` one minute later. `Debug` does not show the key; its memory is wiped when the last copy goes.
+/// Each attempt to get a token has its own [`Assertion`](super::Assertion), since an issuer accepts each only once: a fresh `jti`, an
+/// `iat` of ten seconds ago and an `exp` in one minute, by the issuer's clock as its `Date` headers tell it. `Debug` does not show the key; its memory is wiped when the last copy goes.
 ///
 /// ```no_run
 /// use tower_heed::oauth::{PrivateKey, SigningAlgorithm};
@@ -40,6 +37,7 @@ use crate::error::InvalidConfig;
 pub struct PrivateKey {
     algorithm: SigningAlgorithm,
     key_id: Option<String>,
+    thumbprint: Option<String>,
     pair: Arc<Pair>,
 }
 
@@ -59,9 +57,6 @@ enum Pair {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
 }
-
-/// The life of an assertion: Auth0 advises at most a minute, and takes five.
-const LIFE: Duration = Duration::from_secs(60);
 
 // === impl PrivateKey ===
 
@@ -87,7 +82,7 @@ impl PrivateKey {
         };
         let why = format!("it is no {}, which {} needs", algorithm.needs(), algorithm.as_str());
         let pair = pair.ok_or_else(|| InvalidConfig::new("private key", why))?;
-        Ok(Self { algorithm, key_id: None, pair: Arc::new(pair) })
+        Ok(Self::of(algorithm, pair))
     }
 
     /// Sets the `kid` by which the issuer finds the public key. Needed where it knows several of this client.
@@ -98,41 +93,61 @@ impl PrivateKey {
 
     #[cfg(feature = "shared")]
     pub(super) fn public_key(&self) -> &[u8] {
-        use aws_lc_rs::signature::KeyPair;
-
         match &*self.pair {
             Pair::Rsa(pair) => pair.public_key().as_ref(),
             Pair::Ec(pair) => pair.public_key().as_ref(),
         }
     }
 
-    /// A new assertion of `client_id` for `audience`; none if the signature fails.
-    pub(super) fn assertion(
-        &self,
-        client_id: &str,
-        audience: &str,
-        now: SystemTime,
-    ) -> Option<Zeroizing<String>> {
-        let mut header = json!({ "alg": self.algorithm.as_str(), "typ": "JWT" });
-        if let Some(key_id) = &self.key_id {
-            header["kid"] = key_id.as_str().into();
+    /// Names the certificate of the public key by its thumbprint, `x5t#S256`: Microsoft Entra finds the key by it.
+    ///
+    /// # Errors
+    ///
+    /// There is no certificate in the PEM text.
+    pub fn certificate(self, pem: impl AsRef<[u8]>) -> Result<Self, InvalidConfig> {
+        let der = CertificateDer::from_pem_slice(pem.as_ref())
+            .map_err(|_| InvalidConfig::new("certificate", "there is none in the PEM text"))?;
+        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &der));
+        Ok(Self { thumbprint: Some(thumbprint), ..self })
+    }
+
+    /// A new key on the curve P-256.
+    pub(super) fn generate() -> Option<Self> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok()?;
+        Some(Self::of(SigningAlgorithm::Es256, Pair::Ec(pair)))
+    }
+
+    /// The public key of one on a curve, as an uncompressed point.
+    pub(super) fn public_point(&self) -> Option<&[u8]> {
+        match &*self.pair {
+            Pair::Ec(pair) => Some(pair.public_key().as_ref()),
+            Pair::Rsa(_) => None,
         }
-        let mut id = [0; 16];
-        SystemRandom::new().fill(&mut id).ok()?;
-        let issued = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let claims = json!({
-            "iss": client_id, "sub": client_id, "aud": audience,
-            "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
-            "iat": issued, "exp": issued + LIFE.as_secs(),
-        });
-        let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
-        let signed = format!("{}.{}", encode(&header), encode(&claims));
+    }
+
+    /// A JWT with these headers and claims; none if the signature fails.
+    pub(super) fn jwt(
+        &self,
+        mut header: Map<String, Value>,
+        claims: Map<String, Value>,
+    ) -> Option<Zeroizing<String>> {
+        header.insert("alg".to_owned(), self.algorithm.as_str().into());
+        for (name, value) in [("kid", &self.key_id), ("x5t#S256", &self.thumbprint)] {
+            if let Some(value) = value {
+                header.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        let encode = |part| BASE64_URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
+        let signed = Zeroizing::new(format!("{}.{}", encode(header), encode(claims)));
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes())?);
         // An assertion is a credential for its minute, so it is wiped; a buffer that grows would leave copies behind.
-        let mut assertion =
-            Zeroizing::new(String::with_capacity(signed.len() + 1 + signature.len()));
-        assertion.extend([signed.as_str(), ".", signature.as_str()]);
-        Some(assertion)
+        let mut jwt = Zeroizing::new(String::with_capacity(signed.len() + 1 + signature.len()));
+        jwt.extend([signed.as_str(), ".", signature.as_str()]);
+        Some(jwt)
+    }
+
+    fn of(algorithm: SigningAlgorithm, pair: Pair) -> Self {
+        Self { algorithm, key_id: None, thumbprint: None, pair: Arc::new(pair) }
     }
 
     fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {

@@ -18,6 +18,8 @@ pub enum Denied {
     Audience(String),
     Organization(String),
     Scope,
+    /// A refresh token that is unknown, was used, or belongs to a family that was revoked.
+    RefreshToken,
 }
 
 // === impl Denied ===
@@ -70,6 +72,11 @@ impl Denied {
                 403,
                 "access_denied",
                 &format!("Client is not authorized for organization \"{name}\"."),
+            ),
+            Self::RefreshToken => error(
+                if okta { 400 } else { 403 },
+                "invalid_grant",
+                "Unknown or invalid refresh token.",
             ),
             Self::Scope => {
                 let why =

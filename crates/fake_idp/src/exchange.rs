@@ -65,6 +65,11 @@ impl Exchange {
         }
         match self.field("grant_type") {
             Some("client_credentials") => {}
+            // No audience: it was named at the sign-in.
+            Some("refresh_token") => {
+                let lifetime = settings.lifetime.or(settings.flavour.token_lifetime());
+                return Ok(Grant { scopes: self.scopes(settings)?, organization: None, lifetime });
+            }
             Some(other) => return Err(Denied::GrantType(other.to_owned())),
             None => return Err(Denied::Request("Missing required parameter: grant_type")),
         }
@@ -83,6 +88,12 @@ impl Exchange {
         }
         let lifetime = settings.lifetime.or(settings.flavour.token_lifetime());
         Ok(Grant { scopes: self.scopes(settings)?, organization, lifetime })
+    }
+
+    /// The refresh token of a request for that grant.
+    pub fn refresh_token(&self) -> Option<&str> {
+        (self.field("grant_type") == Some("refresh_token"))
+            .then(|| self.field("refresh_token").unwrap_or_default())
     }
 
     fn client(&self) -> Result<(&str, &str), Denied> {

@@ -18,6 +18,8 @@ pub enum Fault {
     Pass,
     /// Served as always, later.
     Delay(Duration),
+    /// Served as always and at once, but the response is held back that long: a client that leaves meanwhile never sees it.
+    Late(Duration),
     /// A failing status with the provider's own body, and its challenge where it has one; a 429 has
     /// no hint.
     Status(u16),

@@ -146,6 +146,21 @@ impl Idp {
         mint::issue(&self.tenant, &mut self.tenant.state(), grant).text
     }
 
+    /// The first refresh token of a user who signed in. Each use gives the next one, and one that is used twice revokes all of them.
+    pub fn sign_in(&self) -> String {
+        self.tenant.state().families.begin()
+    }
+
+    /// Ends what every user signed in for.
+    pub fn sign_out(&self) {
+        self.tenant.state().families.revoke();
+    }
+
+    /// The number of sign-ins whose refresh tokens were revoked.
+    pub fn revoked_families(&self) -> usize {
+        self.tenant.state().families.revoked()
+    }
+
     /// Every token that was given out, in order. Clerk's static key is the first of them.
     pub fn issued(&self) -> Vec<Issued> {
         self.tenant.state().tokens.all().to_vec()

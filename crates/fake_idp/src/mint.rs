@@ -7,6 +7,7 @@ use http::{HeaderValue, header::CACHE_CONTROL};
 use serde_json::{Value, json};
 
 use super::{
+    denied::Denied,
     exchange::Exchange,
     flavour::Flavour,
     responses::{self, BufferedResponse},
@@ -19,20 +20,27 @@ use super::{
 /// Responds for the token endpoint of Auth0 and Okta.
 pub fn token(tenant: &Tenant, state: &mut State, call: &Call) -> BufferedResponse {
     let settings = &tenant.settings;
-    let grant = Exchange::read(&call.head.headers, &call.body)
-        .and_then(|exchange| exchange.check(settings, &state.client_secret));
-    match grant {
+    let granted = Exchange::read(&call.head.headers, &call.body).and_then(|exchange| {
+        let grant = exchange.check(settings, &state.client_secret)?;
+        let Some(used) = exchange.refresh_token() else { return Ok((grant, None)) };
+        let next = state.families.rotate(used).ok_or(Denied::RefreshToken)?;
+        Ok((grant, Some(next)))
+    });
+    match granted {
         Err(denied) => denied.response(settings.flavour),
-        Ok(grant) => {
+        Ok((grant, refresh_token)) => {
             let expires_in = settings.expires_in.or(grant.lifetime);
             let issued = issue(tenant, state, grant);
             state.seen.tokens_granted += 1;
-            let body = json!({
+            let mut body = json!({
                 "access_token": issued.text,
                 "expires_in": expires_in.map(seconds),
                 "scope": issued.scopes.join(" "),
                 "token_type": "Bearer",
             });
+            if let Some(refresh_token) = refresh_token {
+                body["refresh_token"] = refresh_token.into();
+            }
             unstored(responses::json(200, &body))
         }
     }

@@ -96,6 +96,11 @@ async fn enact(
             time::sleep(time).await;
             None
         }
+        Fault::Late(time) => {
+            let response = tenant.response(call);
+            time::sleep(time).await;
+            Some(response)
+        }
         Fault::Status(status) => Some(tenant.failure(call.endpoint, status)),
         Fault::StatusWith(status, headers) => {
             let mut response = tenant.failure(call.endpoint, status);

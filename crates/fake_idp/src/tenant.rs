@@ -21,7 +21,7 @@ use super::{
     responses::{self, BufferedResponse},
     routes::{Action, Endpoint, Routes},
     seen::Seen,
-    tokens::{Grant, Invalid, Tokens},
+    tokens::{Families, Grant, Invalid, Tokens},
     users,
     wall::Wall,
 };
@@ -42,6 +42,7 @@ pub struct Tenant {
 pub struct State {
     pub client_secret: String,
     pub tokens: Tokens,
+    pub families: Families,
     pub seen: Seen,
     /// Taken from one request after the other.
     pub scripts: HashMap<&'static str, VecDeque<Fault>>,

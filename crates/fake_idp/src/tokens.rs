@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 /// One token that was given out. Times are since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
@@ -32,6 +34,48 @@ pub struct Grant {
     pub scopes: Vec<String>,
     pub organization: Option<String>,
     pub lifetime: Option<Duration>,
+}
+
+/// The refresh tokens of one sign-in. A used one that comes again is taken for stolen, and ends them all.
+#[derive(Debug, Default)]
+pub struct Families {
+    /// The family of each refresh token, and whether it was used.
+    tokens: HashMap<String, (usize, bool)>,
+    revoked: Vec<bool>,
+}
+
+// === impl Families ===
+
+impl Families {
+    /// A first refresh token.
+    pub fn begin(&mut self) -> String {
+        self.revoked.push(false);
+        self.next(self.revoked.len() - 1)
+    }
+
+    fn next(&mut self, family: usize) -> String {
+        let text = format!("rt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>()));
+        self.tokens.insert(text.clone(), (family, false));
+        text
+    }
+
+    /// Uses a refresh token, and gives the next one.
+    pub fn rotate(&mut self, text: &str) -> Option<String> {
+        let (family, used) = self.tokens.get_mut(text)?;
+        let family = *family;
+        if std::mem::replace(used, true) {
+            self.revoked[family] = true;
+        }
+        (!self.revoked[family]).then(|| self.next(family))
+    }
+
+    pub fn revoke(&mut self) {
+        self.revoked.fill(true);
+    }
+
+    pub fn revoked(&self) -> usize {
+        self.revoked.iter().filter(|revoked| **revoked).count()
+    }
 }
 
 /// All tokens, in the order of their issue.

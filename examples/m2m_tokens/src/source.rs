@@ -15,10 +15,8 @@ use super::{
     options::{Key, Options, Proof},
 };
 
-type Source = ClientCredentials<Http, Body>;
-
 /// The source that the options describe.
-pub fn of(options: &Options, http: Http) -> Result<Source, BoxError> {
+pub fn of(options: &Options, http: Http) -> Result<ClientCredentials, BoxError> {
     let (url, id) = (options.token_url.as_str(), options.client_id.as_str());
     let mut source = match &options.proof {
         Proof::Post(secret) => ClientCredentials::new(http, url, id, secret.as_str())?,
@@ -35,7 +33,7 @@ pub fn of(options: &Options, http: Http) -> Result<Source, BoxError> {
     Ok(source)
 }
 
-fn signing(key: &Key, http: Http, url: &str, id: &str) -> Result<Source, BoxError> {
+fn signing(key: &Key, http: Http, url: &str, id: &str) -> Result<ClientCredentials, BoxError> {
     let Key { file, algorithm, id: key_id, audience } = key;
     let algorithm = match algorithm.as_str() {
         "RS256" => SigningAlgorithm::Rs256,

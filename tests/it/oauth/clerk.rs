@@ -5,10 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fake_idp::{Fault, Flavour, Idp};
 use http_body_util::Full;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::ServiceExt;
 use tower_heed::{
     error::TokenErrorKind,
@@ -16,14 +13,12 @@ use tower_heed::{
     token_cache::{FetchReason, Token, TokenKey, TokenRequest},
 };
 
-type Source = ClerkM2m<Client<HttpConnector, Full<Bytes>>, Full<Bytes>>;
-
 async fn clerk() -> Idp {
     Idp::builder().flavour(Flavour::Clerk).api_key("ak_fake").start().await
 }
 
-fn source(idp: &Idp, key: impl TryInto<Credentials, Error: std::fmt::Debug>) -> Source {
-    let http = Client::builder(TokioExecutor::new()).build_http();
+fn source(idp: &Idp, key: impl TryInto<Credentials, Error: std::fmt::Debug>) -> ClerkM2m {
+    let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let key = key.try_into().unwrap();
     ClerkM2m::with_endpoint(http, &idp.token_url(), key).unwrap()
 }

@@ -4,5 +4,9 @@ mod attach;
 mod clerk;
 mod credentials;
 #[cfg(feature = "private-key-jwt")]
+mod dpop;
+mod grants;
+#[cfg(feature = "private-key-jwt")]
 mod private_key;
+mod refresh_token;
 mod rotation;

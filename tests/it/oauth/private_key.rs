@@ -41,8 +41,8 @@ type Fields = Vec<(String, String)>;
 type Seen = Arc<Mutex<Vec<Fields>>>;
 
 /// A key, and how its signatures are verified.
-struct Keys {
-    pem: String,
+pub struct Keys {
+    pub pem: String,
     public: Vec<u8>,
     verification: &'static dyn VerificationAlgorithm,
 }
@@ -58,7 +58,12 @@ fn rsa(size: KeySize, verification: &'static dyn VerificationAlgorithm) -> Keys 
     Keys { pem, public: pair.public_key().as_ref().to_vec(), verification }
 }
 
-fn ec() -> Keys {
+/// One that signs with RS256.
+pub fn rsa_pem() -> Keys {
+    rsa(KeySize::Rsa2048, &RSA_PKCS1_2048_8192_SHA256)
+}
+
+pub fn ec() -> Keys {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let pem = pem(pair.to_pkcs8v1().unwrap().as_ref());
     let public = pair.public_key().as_ref().to_vec();
@@ -100,7 +105,7 @@ fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
 }
 
 /// Header and claims, after the signature has been verified.
-fn verified(assertion: &str, keys: &Keys) -> (Value, Value) {
+pub fn verified(assertion: &str, keys: &Keys) -> (Value, Value) {
     let (signed, signature) = assertion.rsplit_once('.').unwrap();
     let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
     UnparsedPublicKey::new(keys.verification, &keys.public)
@@ -149,7 +154,7 @@ async fn each_algorithm_signs_what_auth0_asks_for() {
         assert_eq!(header, expected);
         assert_eq!((&claims["iss"], &claims["sub"]), (&"app".into(), &"app".into()));
         assert_eq!(claims["aud"], "https://acme.eu.auth0.com/");
-        assert_eq!(claims["iat"], 1_700_000_000_u64);
+        assert_eq!(claims["iat"], 1_699_999_990_u64);
         assert_eq!(claims["exp"], 1_700_000_060_u64);
         assert_eq!(claims["jti"].as_str().unwrap().len(), 22);
     }
@@ -177,7 +182,7 @@ async fn each_attempt_has_an_assertion_of_its_own() {
     let ids: HashSet<_> = claims.iter().map(|claims| claims["jti"].to_string()).collect();
     assert_eq!(ids.len(), 3);
     let issued: Vec<_> = claims.iter().map(|claims| claims["iat"].as_u64().unwrap()).collect();
-    assert_eq!(issued, [1_000_000, 1_000_030, 1_000_060]);
+    assert_eq!(issued, [999_990, 1_000_020, 1_000_050]);
     assert!(claims.iter().all(|claims| claims["aud"] == "https://id.example/token"));
 }
 

@@ -88,16 +88,10 @@ async fn rule_22_a_failure_that_is_no_rejection_does_not_become_outdated() {
 
 #[tokio::test]
 async fn presets_know_address_audience_and_where_the_secret_goes() {
-    async fn got<S>(
-        source: ClientCredentials<S, Form>,
+    async fn got(
+        source: ClientCredentials,
         seen: &Mutex<Vec<Got>>,
-    ) -> (String, Option<String>, String)
-    where
-        S: Service<Request<Form>, Response = Response<Form>, Error = BoxError, Future: Send>
-            + Clone
-            + 'static,
-        S::Future: 'static,
-    {
+    ) -> (String, Option<String>, String) {
         ask(source).await.unwrap();
         seen.lock().unwrap().remove(0)
     }

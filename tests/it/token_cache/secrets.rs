@@ -11,9 +11,8 @@ use http_body_util::{BodyExt, Full};
 use tokio::time::advance;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
-    __internals::TokenResponse,
     BoxError, TokenCacheLayer,
-    oauth::{AuthMethod, ClientCredentials},
+    oauth::{AuthMethod, ClientCredentials, TokenResponse},
     token_cache::{FetchReason, StaticToken, Token, TokenKey, TokenRequest},
 };
 
@@ -110,7 +109,9 @@ async fn rule_28_a_whole_run_shows_neither_token_nor_secret() {
     log.note(&StaticToken::new(TOKEN).unwrap());
     log.error(&StaticToken::new(format!("{TOKEN}\n")).unwrap_err());
     let body = format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer"}}"#);
-    log.note(&TokenResponse::from_slice(body.as_bytes()).unwrap());
+    log.note(
+        &TokenResponse::from_slice(body.as_bytes(), std::time::SystemTime::UNIX_EPOCH).unwrap(),
+    );
     let key = TokenKey::new().with_parameter("resource", "r");
     log.note(&TokenRequest::new(key, FetchReason::Missing));
 
