@@ -67,6 +67,23 @@
 //! | the machine **slept** | the token's age is the larger of two clocks, so it is refreshed | nothing |
 //! | a **URL from outside** names another server | the token is not sent there | [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed) |
 //!
+//! # The store of a fleet
+//!
+//! With [`token_cache::Shared`](crate::token_cache::Shared), feature `shared`. No request fails that would have been served without the
+//! store; `docs/fleet.md` has figures.
+//!
+//! | when | what is done | the caller sees |
+//! |---|---|---|
+//! | the store is **down, slow or hangs** | three tries within a second, then each process fetches by itself; the store is not called for 30 s | nothing; the first call without a token takes a second longer |
+//! | it is **read-only or full** | tokens in it are used; one that expires is fetched by each process by itself | nothing; a call without a token may wait for the lease of a fetch that cannot be stored, 3 s |
+//! | it was **emptied**, or a token evicted | the next fetch is for all again | nothing |
+//! | it **fails over** and loses what was last written | two processes may fetch; the later token stays | nothing |
+//! | a process **dies while it fetches** | its lease ends after 3 s, and another one fetches | nothing |
+//! | an **issuer hangs** for one process | after 6 s another one fetches as well, after 8 s each by itself | nothing |
+//! | the **issuer rate limits or rejects** one process | the cooldown is that of all processes | [`TokenUnavailable`](crate::ErrorKind::TokenUnavailable) with `retry_after`; nothing was sent |
+//! | a **record is changed or copied** | it does not open, and the next token replaces it | nothing |
+//! | a record is of **another version or key** | it is left alone, and the process fetches by itself | nothing; `record is not ours` is logged |
+//!
 //! # This process
 //!
 //! | when | what is done, by which layer | the caller sees |
@@ -75,7 +92,7 @@
 //! | the clock **jumps** | spans are measured on the monotonic clock; a token is never treated as younger than it is | nothing, or one early refresh |
 //! | it **restarts** | learned limits, tokens and stored responses are gone: one request goes first to learn the limit, one token is fetched; detached requests that were not [drained](crate::detach::DetachHandle::shutdown) are lost | the first responses take a little longer |
 //! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate | an occasional 429, retried |
-//! | many processes need one token | each process fetches its own | one fetch per process and token life |
+//! | many processes need one token | each process fetches its own; with `token_cache::Shared` one of them fetches for all | one fetch per process and token life; or one for all |
 //! | the **queue is too long** for its deadline | requests that cannot make it fail at once | [`Throttled`](crate::ErrorKind::Throttled) |
 //! | the **detach queue is full** | the request is not queued | [`NotQueued`](crate::ErrorKind::NotQueued), class `Throttled` |
 //! | a **caller gives up** (a dropped future) | its queue position and its attempt end; fetches continue for the others | |
@@ -225,6 +242,7 @@
 //! | `tower_heed_queue_wait_seconds`, its upper quantiles | the load exceeds the limit: make fewer calls, or have it raised |
 //! | `tower_heed_queue_length`, growing | the same, and deadlines will be missed next |
 //! | `tower_heed_retries_total` by `class`, other than `rate_limited` | the upstream is unhealthy |
+//! | `tower_heed_shared_tokens_total` with the `outcome` `alone` or `not_ours`, for longer than a deployment takes | the store is down, or processes have different keys |
 //! | `tower_heed_token_fetches_total`, more than one per process and token life | an API rejects tokens, or processes restart |
 //! | `tower_heed_fallbacks_total` with `outcome` `fail_open` | users see substituted responses |
 //! | `tower_heed_response_cache_requests_total` with `outcome` `stale`, for longer than the server was down | users see old data |

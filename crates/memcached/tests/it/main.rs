@@ -1,4 +1,4 @@
-//! Real servers. The tests of one server run at the same time as those of the others: they wait most of the time.
+//! The tests that start real servers have a module of their own: `scripts/test` runs them by its name.
 
 #![allow(
     unreachable_pub,
@@ -10,18 +10,4 @@
     reason = "a test binary has no public items, and its helpers fail as a test does"
 )]
 
-mod fleet;
-mod outage;
-mod slots;
-
-use store_contract::server::Server;
-use tower_heed_memcached::Store;
-
-fn store(server: &Server) -> Store {
-    Store::tcp(server.address().to_string())
-}
-
-/// As many processes, each with its connections.
-fn stores(server: &Server, processes: usize) -> Vec<Store> {
-    (0..processes).map(|_| store(server)).collect()
-}
+mod real_servers;

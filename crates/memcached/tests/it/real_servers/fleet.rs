@@ -12,7 +12,7 @@ use store_contract::{
 };
 use tower_heed::token_cache::{FetchReason, TokenKey};
 
-use crate::{store, stores};
+use super::{store, stores};
 
 #[tokio::test]
 async fn thirty_two_processes_share_one_token() {

@@ -2,7 +2,7 @@
 
 use store_contract::{server::Server, slots};
 
-use crate::store;
+use super::store;
 
 #[tokio::test]
 async fn redis_passes_the_suite_of_slots() {
@@ -18,9 +18,9 @@ async fn a_cluster_takes_every_step() {
     std::fs::create_dir_all(&folder).unwrap();
     let dir = folder.to_str().unwrap();
     let server = Server::redis(&["--cluster-enabled", "yes", "--dir", dir]);
-    crate::run(&server, "CLUSTER ADDSLOTSRANGE 0 16383").await;
+    super::run(&server, "CLUSTER ADDSLOTSRANGE 0 16383").await;
     let is_up = async || {
-        let info: redis::Value = crate::run(&server, "CLUSTER INFO").await;
+        let info: redis::Value = super::run(&server, "CLUSTER INFO").await;
         redis::from_redis_value::<String>(info).unwrap().contains("cluster_state:ok")
     };
     while !is_up().await {

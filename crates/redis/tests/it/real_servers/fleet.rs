@@ -9,7 +9,7 @@ use store_contract::{
 };
 use tower_heed::token_cache::FetchReason;
 
-use crate::{run, store, stores};
+use super::{run, store, stores};
 
 #[tokio::test]
 async fn thirty_two_processes_share_one_token() {

@@ -9,7 +9,7 @@ use store_contract::{
 use tokio::time::{sleep, timeout};
 use tower_heed::store::SlotReply;
 
-use crate::store;
+use super::store;
 
 #[tokio::test]
 async fn memcached_passes_the_suite_of_slots() {

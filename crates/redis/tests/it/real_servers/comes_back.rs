@@ -22,7 +22,7 @@ use tower_heed::{
 };
 use tower_heed_redis::Store;
 
-use crate::{connect, run, store};
+use super::{connect, run, store};
 
 /// Whether a fetch gets the lease of this slot.
 async fn leads(store: &Store<ConnectionManager>, name: &str) -> bool {

@@ -1,11 +1,11 @@
 //! Fleets whose server fails in the midst of what they do: at the beginning of a fetch, while the lease is renewed, when it is
 //! completed. Nobody fails, and nobody waits longer than it may.
 
-use std::{io::Write, net::TcpStream, time::Duration};
+use std::time::Duration;
 
 use store_contract::{fleet, server::Server};
 
-use crate::stores;
+use super::{run, stores};
 
 /// Before the first question; while the others wait; just before the lease is renewed; just before the fetch is completed.
 const MOMENTS: [Duration; 4] = [
@@ -22,12 +22,11 @@ async fn at_each_moment(what: &str, is_read: bool, fail: impl AsyncFn(&mut Serve
     let runs = MOMENTS.map(|moment| {
         let fail = &fail;
         async move {
-            let mut server = Server::memcached(&[]);
-            let stores = stores(&server, PROCESSES);
-            let exchanges =
-                fleet::outage("memcached", what, &stores, moment, is_read, async || {
-                    fail(&mut server).await;
-                });
+            let mut server = Server::redis(&[]);
+            let stores = stores(&server, PROCESSES).await;
+            let exchanges = fleet::outage("redis", what, &stores, moment, is_read, async || {
+                fail(&mut server).await;
+            });
             (moment, exchanges.await)
         }
     });
@@ -54,10 +53,41 @@ async fn rule_33_the_server_is_started_anew_and_empty() {
 }
 
 #[tokio::test]
+async fn rule_33_the_server_becomes_a_replica() {
+    at_each_moment("a replica", true, async |server| {
+        run(server, "REPLICAOF 127.0.0.1 1").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_33_the_server_has_no_memory_left() {
+    at_each_moment("no memory", true, async |server| {
+        run(server, "CONFIG SET maxmemory 1").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_33_the_server_forgets_the_scripts() {
+    at_each_moment("scripts flushed", false, async |server| {
+        run(server, "SCRIPT FLUSH").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_33_the_server_closes_all_connections() {
+    at_each_moment("clients killed", false, async |server| {
+        run(server, "CLIENT KILL TYPE normal SKIPME yes").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rule_33_the_server_is_emptied() {
     at_each_moment("emptied", false, async |server| {
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.write_all(b"flush_all\r\n").unwrap();
+        run(server, "FLUSHALL").await;
     })
     .await;
 }
