@@ -11,3 +11,10 @@ pub use crate::retry::decision::{Cost, Progress, Retry, decide};
 pub use crate::throttle::limiter::{
     Availability, LimiterKind, Observation, Permit, Quota, Reading, Reset, Snapshot,
 };
+
+/// The quota of a fleet.
+#[cfg(feature = "shared")]
+pub mod fleet {
+    pub use crate::throttle::fleet::*;
+    pub use crate::throttle::limiter::Knowledge;
+}

@@ -190,6 +190,8 @@ mod buckets;
 mod config;
 mod effects;
 mod events;
+#[cfg(feature = "shared")]
+pub(crate) mod fleet;
 mod future;
 mod key;
 mod keys;

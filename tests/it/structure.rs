@@ -43,6 +43,7 @@ const PURE: &[&str] = &[
     "response_cache/store_policy.rs",
     "retry/backoff.rs",
     "retry/decision.rs",
+    "throttle/fleet",
     "throttle/lane.rs",
     "throttle/latency.rs",
     "throttle/limiter",

@@ -134,6 +134,8 @@
 mod counter;
 mod estimate;
 mod in_flight;
+#[cfg(feature = "shared")]
+mod knowledge;
 mod ledger;
 mod level;
 mod observation;
@@ -144,6 +146,8 @@ mod view;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "shared")]
+pub use self::knowledge::Knowledge;
 use self::view::{Verdict, View, ago, later};
 pub use self::{
     in_flight::Permit,

@@ -218,6 +218,21 @@ impl Quota {
         Snapshot { kind, limit, remaining, reset, in_flight: view.in_flight + view.settled }
     }
 
+    /// What is certain of the limit, for the other processes of a fleet: the counter that lets the fewest through in the long run, else
+    /// what the estimate has found.
+    #[cfg(feature = "shared")]
+    #[must_use]
+    pub fn knowledge(&self, now: Instant) -> Option<super::Knowledge> {
+        if self.blocked_until.is_some_and(|until| until > now) {
+            return None;
+        }
+        let view = self.view(now);
+        let known = |counter: &Counter| counter.knowledge(&view, &self.clock);
+        let known: Vec<_> = self.counters.iter().map(known).collect::<Option<_>>()?;
+        let slowest = known.into_iter().min_by(|one, other| one.rate().total_cmp(&other.rate()));
+        slowest.or_else(|| self.estimate.knowledge())
+    }
+
     /// Forgets what is known of the limit, but not what is in flight.
     pub(crate) fn forget(&mut self) {
         self.blocked_until = None;

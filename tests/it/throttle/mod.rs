@@ -2,6 +2,8 @@
 
 mod buckets;
 mod events;
+#[cfg(feature = "shared")]
+mod fleet;
 mod goodput;
 mod hanging;
 mod hostile;

@@ -240,7 +240,7 @@ impl Fixed {
     }
 
     /// The earliest and the latest moment at which the window ends.
-    fn end(&self, view: &View, clock: &ServerClock) -> (Instant, Instant) {
+    pub(super) fn end(&self, view: &View, clock: &ServerClock) -> (Instant, Instant) {
         let (earliest, latest) = clock.when(self.reset).unwrap_or((view.now, view.now));
         (earliest, self.stated_at.map_or(latest, |at| view.cap(latest, at)))
     }

@@ -8,6 +8,8 @@ use self::{
     bucket::Bucket, fixed::Fixed, gain::Gain, scouts::Scouts, shift::Shift, usage::Usage,
     window::Window,
 };
+#[cfg(feature = "shared")]
+use super::Knowledge;
 use super::{LimiterKind, Observation, Reading, Reset, Verdict, View, later, ledger::Ledger};
 use crate::headers::ServerClock;
 
@@ -167,6 +169,25 @@ impl Counter {
             Model::Window(window) => LimiterKind::SlidingWindow { length: window.length() },
             Model::Bucket(bucket) => LimiterKind::Bucket { per_second: bucket.rate() },
         }
+    }
+
+    /// What is certain of it, for the other processes of a fleet.
+    #[cfg(feature = "shared")]
+    pub(super) fn knowledge(&self, view: &View, clock: &ServerClock) -> Option<Knowledge> {
+        let (limit, left, _) = self.left(view, clock);
+        Some(match &self.model {
+            Model::Fixed(fixed) => {
+                let length = fixed.length().filter(|_| fixed.is_proven());
+                Knowledge::Window { limit, left, length, end: fixed.end(view, clock) }
+            }
+            Model::Window(window) => {
+                let per_second = limit as f64 / window.length()?.as_secs_f64();
+                Knowledge::Rate { limit: None, per_second, left: None }
+            }
+            Model::Bucket(bucket) => {
+                Knowledge::Rate { limit: Some(limit), per_second: bucket.rate(), left: Some(left) }
+            }
+        })
     }
 
     /// A response to a request that was sent after the last one with this counter did not show it. Returns whether it is no longer

@@ -43,6 +43,10 @@ const LONGEST_BURST: Duration = Duration::from_secs(15);
 /// A rejection below this part of what the server has accepted lately is not explained by the rate.
 const PROVEN: f64 = 0.9;
 
+/// After so many accepted requests a fleet is told that there is no limit.
+#[cfg(feature = "shared")]
+const OPEN: u64 = 100;
+
 /// One estimate of what is not announced: a rate, and a window if one fits.
 #[derive(Debug, Default)]
 pub(super) struct Estimate {
@@ -367,6 +371,21 @@ impl Estimate {
             Model::Trial(_) => LimiterKind::Learning,
             Model::Window(window) => LimiterKind::SlidingWindow { length: Some(window.length()) },
             Model::Pace(pace) => LimiterKind::Bucket { per_second: pace.rate() },
+        }
+    }
+
+    /// What is certain, for the other processes of a fleet.
+    #[cfg(feature = "shared")]
+    pub(super) fn knowledge(&self) -> Option<super::Knowledge> {
+        if self.closed.is_some() || self.noise.is_on() {
+            return None;
+        }
+        let rate = |per_second| super::Knowledge::Rate { limit: None, per_second, left: None };
+        match &self.model {
+            Model::Open { accepted } => (*accepted >= OPEN).then_some(super::Knowledge::Open),
+            Model::Trial(_) => None,
+            Model::Window(window) => window.is_proven().then(|| rate(window.rate())),
+            Model::Pace(pace) => Some(rate(pace.rate())),
         }
     }
 

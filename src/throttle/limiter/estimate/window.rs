@@ -178,6 +178,11 @@ impl Window {
         self.growth.unit().max(self.limit.saturating_mul(u64::from(UNIT)) as f64)
     }
 
+    #[cfg(feature = "shared")]
+    pub(super) const fn is_proven(&self) -> bool {
+        self.proven >= PROOF
+    }
+
     pub(super) fn length(&self) -> Duration {
         self.period.next_attempt()
     }
