@@ -24,7 +24,8 @@ use super::{
     token_response::{Leniency, MalformedToken},
 };
 use crate::{
-    error::{InvalidConfig, TokenError, TokenErrorKind},
+    BoxError,
+    error::{InvalidConfig, TokenError, TokenErrorKind, find},
     origin::Origin,
     token_cache::{Token, TokenKey},
 };
@@ -198,7 +199,7 @@ impl Client {
                 fields.extend(asserted(id, &assertion));
             }
             Proof::Assertion(write) => {
-                assertion = write().await.map_err(|error| unsent().with_source(error))?;
+                assertion = write().await.map_err(of_function)?;
                 if assertion.is_empty() {
                     return Err(unsent().with_source("the client assertion is empty"));
                 }
@@ -325,6 +326,14 @@ fn oauth_code(reply: &Reply) -> Option<String> {
 /// A request that could not be written.
 pub(super) fn unsent() -> TokenError {
     TokenError::new(TokenErrorKind::Rejected)
+}
+
+/// The token error of a function of the user's, which says nothing about the issuer: its own, or a rejection.
+pub(super) fn of_function(error: BoxError) -> TokenError {
+    match find::<TokenError>(&*error) {
+        Some(own) => own.clone(),
+        None => unsent().with_source(error),
+    }
 }
 
 /// The error with what the body says about it.

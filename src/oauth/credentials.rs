@@ -118,7 +118,7 @@ impl Credentials {
 
     /// An assertion that `write` makes for each exchange: from a KMS, or an agent on the machine. It is sent as `client_assertion`
     /// of the type `jwt-bearer` ([RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)), within the exchange's time
-    /// limit.
+    /// limit. An error fails the exchange: a [`TokenError`] as it is, and any other as a rejection with this source.
     #[must_use]
     pub fn assertion<F, Fut, T>(write: F) -> Self
     where

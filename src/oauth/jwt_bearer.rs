@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ClientCredentials,
-    client::{Client, Grant},
+    client::{Client, Grant, of_function},
     exchange::Transport,
 };
 use crate::{
@@ -59,7 +59,8 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 ///
 /// # Errors
 ///
-/// [`TokenError`] as of [`ClientCredentials`]; that of the function, as [`TokenError::of_source`] reads it.
+/// [`TokenError`] as of [`ClientCredentials`]; that of the function, or a
+/// [`Rejected`](crate::error::TokenErrorKind::Rejected) with its error as the source.
 #[derive(Clone)]
 pub struct JwtBearer {
     transport: Transport,
@@ -109,9 +110,7 @@ impl JwtBearer {
         let Self { transport, client, assertion } = self;
         let key = request.key().or(&client.key);
         let (assertion, key) = match assertion {
-            Writer::Function(assertion) => {
-                (assertion(request).await.map_err(TokenError::of_source)?, key)
-            }
+            Writer::Function(assertion) => (assertion(request).await.map_err(of_function)?, key),
             #[cfg(feature = "private-key-jwt")]
             Writer::Google(assertion) => {
                 let scopes = key.scopes().collect::<Vec<_>>().join(" ");

@@ -59,7 +59,8 @@ const FINAL: [&str; 5] = [
 /// * `invalid_grant` is [final](TokenError::is_final): the issuer is not asked again until [`replace`](Self::replace) brings another
 ///   refresh token.
 ///
-/// Two processes must not share a rotating refresh token. Let one hold it, or turn rotation off for the client.
+/// Two processes must not share a rotating refresh token. Let one hold it, or turn rotation off for the client. The service to the
+/// issuer needs no time limit of its own and no retries: the one loses a response, and the other uses a refresh token twice.
 ///
 /// ```
 /// # use std::convert::Infallible;

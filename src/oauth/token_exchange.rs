@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ClientCredentials,
-    client::{Client, Grant},
+    client::{Client, Grant, of_function},
     exchange::Transport,
 };
 use crate::{
@@ -68,7 +68,8 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 ///
 /// # Errors
 ///
-/// [`TokenError`] as of [`ClientCredentials`]; that of the function, as [`TokenError::of_source`] reads it.
+/// [`TokenError`] as of [`ClientCredentials`]; that of the function, or a
+/// [`Rejected`](crate::error::TokenErrorKind::Rejected) with its error as the source.
 #[derive(Clone)]
 pub struct TokenExchange {
     transport: Transport,
@@ -122,7 +123,7 @@ impl Service<TokenRequest> for TokenExchange {
         let Self { transport, client, subject, requested_type } = self.clone();
         Box::pin(async move {
             let key = request.key().or(&client.key);
-            let subject = subject(request).await.map_err(TokenError::of_source)?;
+            let subject = subject(request).await.map_err(of_function)?;
             let until = client.terms.until();
             let mut grant = Grant::new(GRANT)
                 .with_secret("subject_token", &subject.token)

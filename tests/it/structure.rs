@@ -36,6 +36,8 @@ const PURE: &[&str] = &[
     "endpoint",
     "fallback/denial.rs",
     "headers",
+    "oauth/echo.rs",
+    "oauth/members.rs",
     "oauth/oauth_error.rs",
     "oauth/token_response.rs",
     "origin.rs",

@@ -156,6 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn a_refresh_token_that_is_used_twice_ends_its_family_and_no_other() {
+        let mut families = Families::default();
+        let (first, other) = (families.begin(), families.begin());
+        let second = families.rotate(&first).unwrap();
+        let third = families.rotate(&second).unwrap();
+        assert_eq!((families.rotate(&first), families.revoked()), (None, 1));
+        assert_eq!((families.rotate(&third), families.rotate("unknown")), (None, None));
+        assert!(families.rotate(&other).is_some());
+        assert_eq!(families.revoked(), 1);
+    }
+
+    #[test]
     fn revoking_counts_the_good_ones_once() {
         let mut tokens = Tokens::default();
         for text in ["a", "b", "c"] {

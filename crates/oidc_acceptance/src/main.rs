@@ -153,10 +153,11 @@ async fn refusals(provider: &Provider) {
     let error = ask(&wrong).await.unwrap_err();
     assert_eq!(error.code(), Some("invalid_client"));
     println!("a wrong secret: {error}");
-    let scope = provider.client("post", provider.secret()).scopes("admin");
-    let error = ask(&scope).await.unwrap_err();
-    assert_eq!(error.code(), Some("invalid_scope"));
-    println!("a scope of nobody: {error}");
+    let grant = provider.client("web", provider.secret());
+    let grant = grant.auth_method(AuthMethod::ClientSecretBasic);
+    let error = ask(&grant).await.unwrap_err();
+    assert_eq!(error.code(), Some("unauthorized_client"));
+    println!("a grant that the client was not given: {error}");
 }
 
 /// The provider asks for a nonce, and binds the token to the key.
