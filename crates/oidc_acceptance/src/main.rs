@@ -156,7 +156,7 @@ async fn refusals(provider: &Provider) {
     let grant = provider.client("web", provider.secret());
     let grant = grant.auth_method(AuthMethod::ClientSecretBasic);
     let error = ask(&grant).await.unwrap_err();
-    assert_eq!(error.code(), Some("unauthorized_client"));
+    assert_eq!(error.code(), Some("invalid_request"));
     println!("a grant that the client was not given: {error}");
 }
 
