@@ -14,6 +14,9 @@ const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The most jitter that is added to a wait that the server asked for.
 const MAX_JITTER: Duration = Duration::from_secs(30);
 
+/// The most failures that count: after as many every wait has reached its cap.
+const MAX_COUNT: u32 = 10;
+
 /// How many fetches have failed since the last success. [`TokenErrorKind`] has the table of the waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cooldown {
@@ -32,6 +35,9 @@ impl Cooldown {
 
     /// Counts a failure, and returns how long no fetch begins after it. Jitter lengthens a wait and never shortens it.
     ///
+    /// A wait that the server asked for is kept; from the second failure on, the own step is kept as well, so that a server that
+    /// says `Retry-After: 1` all day is not called every second.
+    ///
     /// `jitter` is drawn evenly from 0.0..1.0, anew for each failure.
     pub(crate) fn after(
         &mut self,
@@ -48,16 +54,13 @@ impl Cooldown {
             }
         };
         let earlier = *count;
-        *count = earlier.saturating_add(1);
+        *count = earlier.saturating_add(1).min(MAX_COUNT);
+        let step = first.saturating_mul(2_u32.saturating_pow(earlier)).min(cap);
+        let step = step + share(step / 2, jitter);
         match retry_after {
-            Some(wait) if kind == TokenErrorKind::RateLimited => {
-                let wait = wait.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER);
-                wait + share(MAX_JITTER.min(wait / 10), jitter)
-            }
-            _ => {
-                let wait = first.saturating_mul(2_u32.saturating_pow(earlier)).min(cap);
-                wait + share(wait / 2, jitter)
-            }
+            Some(told) if earlier == 0 => asked_for(told, jitter),
+            Some(told) => asked_for(told, jitter).max(step),
+            None => step,
         }
     }
 
@@ -65,6 +68,18 @@ impl Cooldown {
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
+
+    /// Forgets one failure of each kind: after a success among failures, which does not prove that they are over.
+    pub(crate) fn ease(&mut self) {
+        self.short = self.short.saturating_sub(1);
+        self.long = self.long.saturating_sub(1);
+    }
+}
+
+/// A wait that a server asked for, within bounds.
+pub(crate) fn asked_for(told: Duration, jitter: f64) -> Duration {
+    let told = told.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER);
+    told + share(MAX_JITTER.min(told / 10), jitter)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::{error::Error, sync::Arc};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     endpoint::EndpointIndex,
     extensions::{Deadline, Recovery, TokenReplaced},
+    headers::BearerChallenge,
 };
 
 /// What the layer keeps of a request until its response arrives.
@@ -61,17 +62,18 @@ impl Call {
             return None;
         };
         // A rejected token that has been replaced says nothing about the one now in use.
-        let is_replaced = response.extensions().get::<TokenReplaced>().is_some();
-        self.on_failure(&failure, is_replaced);
+        let is_no_sign_out =
+            response.extensions().get::<TokenReplaced>().is_some() || is_denial(&failure, headers);
+        self.on_failure(&failure, is_no_sign_out);
         Some(failure)
     }
 
     #[cold]
-    fn on_failure(&self, failure: &Classification, is_replaced: bool) {
+    fn on_failure(&self, failure: &Classification, is_no_sign_out: bool) {
         if failure.class() == ErrorClass::RateLimited {
             events::rate_limited(failure, &self.settings.endpoints.at(self.endpoint));
         }
-        self.observe(if is_replaced { Evidence::Nothing } else { Evidence::of(failure) });
+        self.observe(if is_no_sign_out { Evidence::Nothing } else { Evidence::of(failure) });
     }
 
     pub(super) fn on_error(&self, error: &(dyn Error + 'static)) {
@@ -103,6 +105,17 @@ impl Call {
         }
         let handler = self.settings.handler.as_ref().filter(|_| !self.is_recovery);
         let stack = self.settings.endpoints.stack();
-        self.settings.session.observe(evidence, self.sent, handler, stack);
+        let clock = &self.settings.clock;
+        self.settings.session.observe(evidence, self.sent, handler, stack, clock);
     }
+}
+
+/// Whether a 401 means what a 403 does: its challenge says that the credentials are good, and do not allow this.
+fn is_denial(failure: &Classification, headers: &HeaderMap) -> bool {
+    failure.class() == ErrorClass::Unauthenticated
+        && failure.status() == Some(StatusCode::UNAUTHORIZED)
+        && !matches!(
+            BearerChallenge::from_headers(headers),
+            BearerChallenge::TokenRejected | BearerChallenge::OtherScheme
+        )
 }

@@ -209,7 +209,11 @@ fn own(error: &(dyn Error + 'static)) -> Option<Classification> {
     }
     let error = as_a::<TokenError>(error)?;
     Some(Classification {
-        cause: Some(error.kind().class()),
+        cause: Some(if error.is_final() {
+            ErrorClass::Unauthenticated
+        } else {
+            error.kind().class()
+        }),
         status: error.status(),
         retry_after: error.retry_after(),
         ..Classification::of_class(ErrorClass::TokenUnavailable)

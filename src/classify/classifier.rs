@@ -77,7 +77,7 @@ pub enum Preset {
 
 impl<'a> ResponseHead<'a> {
     /// `now` reads the client's wall time. It is called at most once, if the headers have to be read.
-    pub(super) const fn new(
+    pub(crate) const fn new(
         status: StatusCode,
         headers: &'a HeaderMap,
         now: &'a dyn Fn() -> SystemTime,

@@ -1,5 +1,9 @@
 //! What responses say about the session, and when a recovery starts.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::AuthStatus;
 use crate::classify::{Classification, ErrorClass};
 
@@ -20,6 +24,20 @@ pub(super) enum Evidence {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Generation(u64);
 
+/// The least time from the start of one run of the handler to the next: a login is a heavy request. It doubles while the runs are in
+/// vain.
+const SPACING: Duration = Duration::from_secs(30);
+
+/// The longest such time: a person who signs in anew waits no longer.
+const MAX_SPACING: Duration = Duration::from_secs(15 * 60);
+
+/// When the handler ran last, and how long it does not run again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spacing {
+    last: Option<Instant>,
+    wait: Duration,
+}
+
 /// The state of one session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -33,6 +51,7 @@ pub(super) struct Session {
     /// Whether the handler has yet to run for the present sign-out.
     is_due: bool,
     is_running: bool,
+    spacing: Spacing,
 }
 
 /// The part of a [`Session`] that is read without its lock.
@@ -89,6 +108,7 @@ impl Session {
         evidence: Evidence,
         sent: Generation,
         may_start: bool,
+        now: Instant,
     ) -> Step {
         use AuthStatus::{Active, Degraded, Unauthenticated, Unknown};
 
@@ -110,7 +130,7 @@ impl Session {
                     self.is_due = true;
                     self.signed_out = self.next_generation();
                 }
-                starts = may_start && self.is_startable();
+                starts = may_start && self.is_startable() && self.spacing.try_take(now);
                 if starts {
                     self.is_due = false;
                     self.is_running = true;
@@ -143,6 +163,23 @@ impl Session {
     fn next_generation(&mut self) -> Generation {
         self.generation = Generation(self.generation.0.saturating_add(1));
         self.generation
+    }
+}
+
+// === impl Spacing ===
+
+impl Spacing {
+    /// Takes a run, if the last one was long enough ago.
+    fn try_take(&mut self, now: Instant) -> bool {
+        let since = self.last.map(|last| now.saturating_duration_since(last));
+        if since.is_some_and(|since| since < self.wait) {
+            return false;
+        }
+        // The last one was in vain if another is needed so soon.
+        let is_vain = since.is_some_and(|since| since < self.wait.saturating_mul(2));
+        self.wait = if is_vain { self.wait.saturating_mul(2).min(MAX_SPACING) } else { SPACING };
+        self.last = Some(now);
+        true
     }
 }
 

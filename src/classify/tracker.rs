@@ -9,12 +9,13 @@ use std::{
     thread,
 };
 
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use super::{
     AuthStatus, events,
     session::{Evidence, Generation, Session, Snapshot, Step},
 };
+use crate::clock::Clock;
 
 /// The closure given to [`on_unauthenticated`](super::ErrorClassifyLayer::on_unauthenticated).
 pub(super) type Handler = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -64,9 +65,10 @@ impl Tracker {
         sent: Generation,
         handler: Option<&Handler>,
         stack: Option<&Arc<str>>,
+        clock: &Clock,
     ) {
         if !self.snapshot().is_settled(evidence, handler.is_some()) {
-            self.apply(evidence, sent, handler, stack);
+            self.apply(evidence, sent, handler, stack, clock);
         }
     }
 
@@ -76,11 +78,12 @@ impl Tracker {
         sent: Generation,
         handler: Option<&Handler>,
         stack: Option<&Arc<str>>,
+        clock: &Clock,
     ) {
         let name = stack.map(|name| &**name);
         let startable = handler.map(|handler| (handler, Handle::try_current()));
         let may_start = matches!(startable, Some((_, Ok(_))));
-        let step = self.step(evidence, sent, may_start);
+        let step = self.step(evidence, sent, may_start, clock.now());
         if let Some((from, to)) = step.change {
             events::status_changed(name, from, to);
             if let (AuthStatus::Unauthenticated, Some((_, Err(_)))) = (to, &startable) {
@@ -100,11 +103,11 @@ impl Tracker {
 
     /// Changes the session inside the watch channel's own lock, so that receivers see the changes in order and are woken when no
     /// lock is held.
-    fn step(&self, evidence: Evidence, sent: Generation, may_start: bool) -> Step {
+    fn step(&self, evidence: Evidence, sent: Generation, may_start: bool, now: Instant) -> Step {
         let mut step = Step::default();
         self.status.send_if_modified(|status| {
             let mut session = self.lock();
-            step = session.observe(evidence, sent, may_start);
+            step = session.observe(evidence, sent, may_start, now);
             self.publish(&session);
             *status = session.snapshot().status();
             step.change.is_some()

@@ -8,10 +8,9 @@ use crate::classify::ErrorClass;
 ///
 /// | kind | cooldown |
 /// |---|---|
-/// | `RateLimited` with `retry_after` | that, from 1 s to 24 h, plus up to a tenth of it and at most 30 s |
-/// | `RateLimited` without | 5 s doubling to 5 min, plus up to a half |
+/// | any, with `retry_after` | that, from 1 s to 24 h, plus up to a tenth of it and at most 30 s; from the second failure on the row below at least |
+/// | `RateLimited`, `Rejected`, `Malformed` | 5 s doubling to 5 min, plus up to a half |
 /// | `Unavailable`, `Timeout` | 0.5 s doubling to 30 s, plus up to a half |
-/// | `Rejected`, `Malformed` | 5 s doubling to 5 min, plus up to a half |
 ///
 /// A success resets all rows. The short row and the long rows are counted separately: a server that alternates between 429 and
 /// 503 still reaches 5 min.

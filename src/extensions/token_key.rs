@@ -1,6 +1,6 @@
 //! What tells one token from another.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, hash::BuildHasher};
 
 /// What a token is for: two requests that differ in any part of it never share one.
 ///
@@ -118,6 +118,11 @@ impl TokenKey {
     #[must_use]
     pub fn parameters(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The same for all keys of one client at one token endpoint.
+    pub(crate) fn client_hash(&self, hasher: &impl BuildHasher) -> u64 {
+        hasher.hash_one(&self.client)
     }
 
     /// This key, and where it leaves a part open that part of `base`. Scopes and parameters are taken whole from one.

@@ -106,7 +106,8 @@ impl Seen {
                     self.other_scheme |= !in_bearer;
                 }
                 Part::Parameter { name, value } => {
-                    if in_bearer && name.eq_ignore_ascii_case(b"error") {
+                    if name.eq_ignore_ascii_case(b"error") {
+                        self.bearer |= in_bearer;
                         self.error(value);
                     }
                 }
@@ -114,8 +115,8 @@ impl Seen {
         }
     }
 
+    /// A code counts under any scheme: frameworks announce their first one only.
     fn error(&mut self, code: &[u8]) {
-        self.bearer = true;
         self.invalid_token |= code.eq_ignore_ascii_case(b"invalid_token");
         let denial = DENIALS.iter().find(|(known, _)| code.eq_ignore_ascii_case(known));
         if let Some((_, denial)) = denial {

@@ -1,21 +1,26 @@
 //! The slot of one key, as a service sees it.
 
-use std::{sync::Arc, time::Duration};
+use std::{hash::BuildHasher, sync::Arc, time::Duration};
 
 use http::Request;
 
 use super::{
-    FetchReason, TokenKey, TokenScope, TokenSnapshot, TokenState,
+    FetchReason, TimePair, TokenError, TokenKey, TokenScope, TokenSnapshot, TokenState,
     cached::{Cached, time_pair},
+    charges::Charges,
     config::Settings,
-    fetch::{Running, TokenFetch, Waiter},
+    fetch::{RejectedToken, Running, TokenFetch, Waiter},
     slot::{Slot, State},
-    slots::{Slots, Source},
+    slots::{OwnSlot, Slots, Source},
+    watch::RejectsToken,
 };
 use crate::endpoint::{Endpoint, Endpoints};
 
 /// The events' target: stable, whatever the modules inside are called.
 pub(super) const TARGET: &str = "tower_heed::token_cache";
+
+/// How many segments of a path tell one endpoint from another.
+const MAX_SEGMENTS: usize = 6;
 
 /// The slot of one key, with the settings of the service that uses it.
 #[derive(Clone, Debug)]
@@ -32,7 +37,7 @@ struct Shared {
     routes: Endpoints<Route>,
     slots: Arc<Slots>,
     /// The slot of the service's own key.
-    slot: Arc<Slot>,
+    slot: OwnSlot,
 }
 
 /// Which token the requests of an endpoint carry.
@@ -40,7 +45,8 @@ struct Shared {
 pub(super) struct Route {
     pub(super) attach: bool,
     /// The slot of the endpoint's key, if that is not the service's own.
-    slot: Option<Arc<Slot>>,
+    slot: Option<OwnSlot>,
+    pub(super) rejects: Option<RejectsToken>,
 }
 
 // === impl Cache ===
@@ -48,13 +54,12 @@ pub(super) struct Route {
 impl Cache {
     /// The cache of the layer's own key.
     pub(super) fn new(settings: Settings, slots: Arc<Slots>) -> Self {
-        let slot_of =
-            |key: &TokenKey| slots.of(key, settings.max_keys, || time_pair(&settings.clock));
         let own = &settings.endpoints.base().key;
-        let slot = slot_of(own);
+        let slot = slots.own(own);
         let routes = settings.endpoints.map(|config| Route {
             attach: config.attach,
-            slot: (config.attach && config.key != *own).then(|| slot_of(&config.key)),
+            slot: (config.attach && config.key != *own).then(|| slots.own(&config.key)),
+            rejects: config.rejects.clone(),
         });
         Self { shared: Arc::new(Shared { settings, routes, slots, slot }), other: None }
     }
@@ -70,14 +75,15 @@ impl Cache {
         match (scope, &route.slot) {
             (None, None) => None,
             (Some(scope), _) => Some(self.of(scope.key())),
-            (None, Some(slot)) => Some(self.with(Arc::clone(slot))),
+            (None, Some(own)) => Some(self.with(Arc::clone(own))),
         }
     }
 
     /// The cache of `key`.
     pub(super) fn of(&self, key: &TokenKey) -> Self {
         let settings = self.settings();
-        self.with(self.shared.slots.of(key, settings.max_keys, || time_pair(&settings.clock)))
+        let now = || time_pair(&settings.clock);
+        self.with(self.shared.slots.of(key, settings.max_keys, self.stack(), now))
     }
 
     /// The cache of `key`, if there is one. This is no use of it.
@@ -112,6 +118,32 @@ impl Cache {
         self.other.as_ref().unwrap_or(&self.shared.slot)
     }
 
+    /// Which endpoints reject all tokens.
+    pub(super) fn charges(&self) -> &Charges {
+        self.shared.slots.charges()
+    }
+
+    /// What tells the endpoint of a request from others: its pattern, or the shape of its address.
+    pub(super) fn endpoint_hash<B>(&self, request: &Request<B>) -> u64 {
+        let hasher = self.shared.slots.hasher();
+        match self.endpoint(request).pattern() {
+            Some(pattern) => hasher.hash_one(pattern),
+            None => {
+                let uri = request.uri();
+                let is_name = |segment: &&str| {
+                    segment.len() <= 24 && !segment.bytes().any(|byte| byte.is_ascii_digit())
+                };
+                // What looks like an id stands for any.
+                let segments = uri
+                    .path()
+                    .split('/')
+                    .take(MAX_SEGMENTS)
+                    .map(|segment| Some(segment).filter(is_name));
+                hasher.hash_one((uri.host(), segments.collect::<Vec<_>>()))
+            }
+        }
+    }
+
     pub(super) fn snapshot(&self) -> TokenSnapshot {
         let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
@@ -121,8 +153,15 @@ impl Cache {
             expires_in: self.slot().current().and_then(|cached| cached.expires_in(&now)),
             obtained: state.generations,
             fetching: state.fetch_in_flight(now.instant()).is_some(),
-            cooldown: state.cooldown(&now),
+            cooldown: self.cooldown(&mut state, &now),
+            rejected: self.slot().current().is_some_and(|cached| cached.is_rejected()),
         }
+    }
+
+    /// The failure because of which no fetch may begin, of this key or of all keys of its client, with the time that is left.
+    pub(super) fn cooldown(&self, state: &mut State, now: &TimePair) -> Option<TokenError> {
+        let (own, shared) = (state.protection.cooldown(now), self.slot().gate().cooldown(now));
+        own.into_iter().chain(shared).max_by_key(TokenError::retry_after)
     }
 
     /// The name of the stack that the layer belongs to.
@@ -153,12 +192,15 @@ impl Cache {
         &self,
         state: &mut State,
         reason: FetchReason,
+        rejected: Option<RejectedToken>,
     ) -> (Waiter, Option<Running>) {
         if let Some(waiter) = state.fetch_in_flight(self.settings().clock.now()) {
             return (waiter, None);
         }
-        let (fetch, waiter) = TokenFetch::begin(self.clone(), reason, state.invalidations);
+        let (fetch, waiter) =
+            TokenFetch::begin(self.clone(), reason, state.invalidations, rejected);
         state.fetch = Some(waiter.clone());
+        state.overdue = TokenFetch::overdue(self.settings());
         (waiter, Some(fetch))
     }
 }

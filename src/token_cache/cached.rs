@@ -1,7 +1,10 @@
 //! A token in its slot.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -30,7 +33,30 @@ pub(super) struct Cached {
     /// It is fresh before this time on both clocks. None if the clocks cannot hold that time.
     fresh_until: Option<(Instant, SystemTime)>,
     replaceable: bool,
+    /// When it arrived.
+    obtained_at: Instant,
+    /// Whether it took the place of a rejected one.
+    is_replacement: bool,
+    /// What is still to be found out about it: of nearly every token nothing.
+    watched: AtomicU8,
+    /// The endpoints that have accepted it while it was watched: one bit for each.
+    accepted_by: AtomicU64,
 }
+
+/// A token this young may not be known to all servers yet: issuers replicate.
+const YOUNG: Duration = Duration::from_secs(5);
+
+/// For as long a rejection of a token that replaced a rejected one is no fault of the token.
+const REPLACED_LATELY: Duration = Duration::from_secs(10);
+
+/// No server has accepted it yet.
+const UNPROVEN: u8 = 1;
+
+/// It matters which endpoints reject it.
+const TRACKED: u8 = 2;
+
+/// A server has rejected it, and none has accepted it since.
+const REJECTED: u8 = 4;
 
 // === impl Cached ===
 
@@ -40,6 +66,7 @@ impl Cached {
         token: Token,
         generation: u64,
         requested_at: TimePair,
+        is_replacement: bool,
         settings: &Settings,
     ) -> Result<Arc<Self>, TokenError> {
         let lifetime = match token.lifetime() {
@@ -59,7 +86,19 @@ impl Cached {
             let instant = requested_at.instant().checked_add(age)?;
             Some((instant, requested_at.system_time().checked_add(age)?))
         });
-        Ok(Arc::new(Self { token, generation, requested_at, freshness, fresh_until, replaceable }))
+        let watched = if is_replacement { UNPROVEN | TRACKED } else { UNPROVEN };
+        Ok(Arc::new(Self {
+            token,
+            generation,
+            requested_at,
+            freshness,
+            fresh_until,
+            replaceable,
+            obtained_at: settings.clock.now(),
+            is_replacement,
+            watched: AtomicU8::new(if replaceable { watched } else { 0 }),
+            accepted_by: AtomicU64::new(0),
+        }))
     }
 
     /// Whether it is [`TokenState::Fresh`], with as little work as possible.
@@ -112,6 +151,58 @@ impl Cached {
         self.generation
     }
 
+    /// Whether anything is to be found out about it.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn is_unproven(&self) -> bool {
+        self.watched.load(Ordering::Relaxed) & UNPROVEN != 0
+    }
+
+    /// From now on it matters which endpoints reject it.
+    pub(super) fn track(&self) {
+        self.watched.fetch_or(TRACKED, Ordering::Relaxed);
+    }
+
+    /// A server has rejected it, and there is no other.
+    pub(super) fn rejected(&self) {
+        self.watched.fetch_or(TRACKED | REJECTED, Ordering::Relaxed);
+    }
+
+    /// Whether a server has rejected it, and none has accepted it since.
+    pub(super) fn is_rejected(&self) -> bool {
+        self.watched.load(Ordering::Relaxed) & REJECTED != 0
+    }
+
+    /// Whether this endpoint has accepted it while it was watched. One of 64 others counts as this one.
+    pub(super) fn was_accepted_by(&self, endpoint: u64) -> bool {
+        self.accepted_by.load(Ordering::Relaxed) & bit(endpoint) != 0
+    }
+
+    /// A server has accepted it.
+    pub(super) fn proven(&self, endpoint: u64, is_tracked: bool) {
+        self.accepted_by.fetch_or(bit(endpoint), Ordering::Relaxed);
+        let left = if is_tracked { TRACKED } else { 0 };
+        self.watched.fetch_and(left, Ordering::Relaxed);
+    }
+
+    /// How long a server may not know it yet; zero if it should.
+    pub(super) fn young_for(&self, now: Instant) -> Duration {
+        YOUNG.saturating_sub(now.saturating_duration_since(self.obtained_at))
+    }
+
+    /// Whether it has just taken the place of a rejected one.
+    pub(super) fn has_just_replaced(&self, now: Instant) -> bool {
+        self.is_replacement && now.saturating_duration_since(self.obtained_at) < REPLACED_LATELY
+    }
+
+    /// The token without its lifetime.
+    pub(super) const fn bare(&self) -> &Token {
+        &self.token
+    }
+
     /// The token, with its remaining lifetime.
     pub(super) fn token(&self, clock: &Clock) -> Token {
         let lifetime = match self.expires_in(&time_pair(clock)) {
@@ -131,6 +222,10 @@ impl Cached {
     pub(super) fn lifetime(&self) -> Option<Duration> {
         self.freshness.map(|freshness| freshness.lifetime())
     }
+}
+
+const fn bit(endpoint: u64) -> u64 {
+    1 << (endpoint % 64)
 }
 
 /// Now, on both clocks.

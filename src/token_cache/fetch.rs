@@ -1,8 +1,9 @@
 //! The fetch of one token, and what it leaves in its slot.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, pin::pin, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use http::HeaderMap;
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::util::ServiceExt;
 use tower_service::Service;
 use tracing::{debug, warn};
@@ -11,15 +12,29 @@ use super::{
     FetchReason, TimePair, Token, TokenError, TokenRequest,
     cache::{Cache, TARGET, millis},
     cached::{Cached, time_pair},
+    config::Settings,
+    gate::Permit,
+    slot::State,
 };
 use crate::{
-    error::TokenErrorKind,
+    error::{Causes, TokenErrorKind},
     jitter, metrics,
     single_flight::{self, Abandoned, Fetch, Interruption},
 };
 
 /// How long after its time limit a fetch without an outcome is given up: its runtime may only be slow.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How many time limits long a token that comes too late is waited for: an issuer that rotates refresh tokens has used the old one
+/// up.
+const LATE: u32 = 6;
+
+/// How long a fetch takes before the log says that it does.
+const SLOW: Duration = Duration::from_secs(3);
+
+const LATE_SOURCE: &str = "the token endpoint did not respond in time";
+
+const CROWDED: &str = "too many other fetches from the token endpoint are in flight";
 
 /// What a fetch brings.
 pub(super) type Fetched = Result<Arc<Cached>, TokenError>;
@@ -33,6 +48,13 @@ pub(super) type Publisher = single_flight::Publisher<Fetched>;
 
 pub(super) type Waiter = single_flight::Waiter<Fetched>;
 
+/// A token that was rejected, and the challenges of the response.
+#[derive(Clone, Debug)]
+pub(super) struct RejectedToken {
+    pub(super) token: Token,
+    pub(super) headers: HeaderMap,
+}
+
 /// One call of the source, for the token of one slot.
 #[derive(Debug)]
 pub(super) struct TokenFetch {
@@ -42,6 +64,10 @@ pub(super) struct TokenFetch {
     invalidations: u64,
     /// The time before the source was called.
     requested_at: TimePair,
+    /// The token that was rejected, and the response that did so.
+    rejected: Option<RejectedToken>,
+    /// Until the source has responded, or its time is over.
+    permit: Option<Permit>,
 }
 
 // === impl TokenFetch ===
@@ -52,11 +78,17 @@ impl TokenFetch {
         cache: Cache,
         reason: FetchReason,
         invalidations: u64,
+        rejected: Option<RejectedToken>,
     ) -> (Running, Waiter) {
-        let settings = cache.settings();
-        let (requested_at, limit) = (time_pair(&settings.clock), settings.fetch_timeout);
-        let overdue = requested_at.instant().checked_add(limit.saturating_add(GRACE.min(limit)));
-        Running::new(Self { cache, reason, invalidations, requested_at }, overdue)
+        let requested_at = time_pair(&cache.settings().clock);
+        let fetch = Self { cache, reason, invalidations, requested_at, rejected, permit: None };
+        Running::new(fetch, None)
+    }
+
+    /// When a fetch is given up that begins its wait, or its call of the source, now.
+    pub(super) fn overdue(settings: &Settings) -> Option<Instant> {
+        let limit = settings.fetch_timeout;
+        settings.clock.now().checked_add(limit.saturating_add(GRACE.min(limit)))
     }
 
     /// Spawns the fetch on its own task. The slot must not be locked.
@@ -72,13 +104,49 @@ impl TokenFetch {
         if !cache.slot().lock().is_current(running.publisher()) {
             return;
         }
-        running.fetch_mut().requested_at = time_pair(&settings.clock);
-        let call = call_source(&cache, running.fetch().reason);
-        let fetched = match timeout(settings.fetch_timeout, call).await {
-            Ok(fetched) => fetched,
-            Err(_) => Err(TokenError::new(TokenErrorKind::Timeout)),
-        };
-        Self::complete(&mut running, time_pair(&settings.clock), fetched);
+        let (limit, is_forced) =
+            (settings.fetch_timeout, running.fetch().reason == FetchReason::Forced);
+        let admitted = timeout(limit, cache.slot().gate().admit(&settings.clock, is_forced)).await;
+        match admitted
+            .unwrap_or_else(|_| Err(TokenError::new(TokenErrorKind::Timeout).with_source(CROWDED)))
+        {
+            Ok(permit) => {
+                let mut state = cache.slot().lock();
+                if !state.is_current(running.publisher()) {
+                    return;
+                }
+                state.overdue = Self::overdue(settings);
+                running.fetch_mut().permit = Some(permit);
+            }
+            Err(error) => {
+                running.end(|fetch, publisher| Ok(fetch.not_begun(publisher, error)));
+                return;
+            }
+        }
+        let requested_at = time_pair(&settings.clock);
+        running.fetch_mut().requested_at = requested_at;
+        let mut call = pin!(call_source(&cache, running.fetch()));
+        let end = |limit: Duration| requested_at.instant().checked_add(limit);
+        let mut fetched = None;
+        if let Some(slow) = end(SLOW).filter(|_| SLOW < limit) {
+            fetched = timeout_at(slow, &mut call).await.ok();
+            if fetched.is_none() {
+                running.fetch().log_slow();
+            }
+        }
+        if fetched.is_none() {
+            fetched = until(end(limit), &mut call).await;
+        }
+        if let Some(fetched) = fetched {
+            Self::complete(&mut running, time_pair(&settings.clock), fetched);
+            return;
+        }
+        let error = TokenError::new(TokenErrorKind::Timeout).with_source(LATE_SOURCE);
+        Self::complete(&mut running, time_pair(&settings.clock), Err(error));
+        // The callers are told, and what comes late is kept all the same.
+        if let Some(Ok(token)) = until(end(limit.saturating_mul(LATE)), &mut call).await {
+            running.fetch_mut().record_late(token);
+        }
     }
 
     /// Records what the source gave, and then publishes it.
@@ -92,34 +160,32 @@ impl TokenFetch {
 
     /// Puts the token into the slot, or begins a cooldown.
     fn record(
-        &self,
+        &mut self,
         publisher: &Publisher,
         now: TimePair,
         fetched: Result<Token, TokenError>,
     ) -> Fetched {
-        let mut state = self.cache.slot().lock();
+        let cache = self.cache.clone();
+        let (slot, settings) = (cache.slot(), cache.settings());
+        let mut state = slot.lock();
         let is_current = state.end(publisher);
-        let generation = state.generations + 1;
-        let settings = self.cache.settings();
-        let recorded = fetched
-            .and_then(|token| Cached::new(token, generation, self.requested_at, settings))
-            .inspect(|cached| {
-                state.generations = generation;
-                state.end_cooldown();
-                // A token requested before an invalidation is for its waiters alone. A fetch that was given up and ends late may
-                // bring an older token than the present one.
-                let present = self.cache.slot().current();
-                let is_newest =
-                    present.is_none_or(|present| present.is_no_newer_than(&self.requested_at));
-                if self.invalidations == state.invalidations && is_newest {
-                    self.cache.slot().replace(&mut state, Some(Arc::clone(cached)));
-                }
-            })
-            .map_err(|error| match is_current {
-                true => state.begin_cooldown(now, error, jitter::draw()),
-                false => error,
-            });
+        let recorded = match fetched.and_then(|token| self.keep(&mut state, token)) {
+            Ok(cached) => Ok(cached),
+            Err(error) if is_current => {
+                let (jitter, permit) = (jitter::draw(), self.permit.as_ref());
+                let shared = slot.gate().failed(permit, slot.hash(), now, &error, jitter);
+                // A token that comes late may be on its way, and another request would spoil it.
+                let took = now.since(&self.requested_at);
+                let is_late =
+                    error.kind() == TokenErrorKind::Timeout && took >= settings.fetch_timeout;
+                let least = if is_late { settings.fetch_timeout } else { Duration::ZERO };
+                let own = state.protection.begin_cooldown(now, &error, least, jitter);
+                Err(error.with_retry_after(own.max(shared)))
+            }
+            Err(error) => Err(error),
+        };
         drop(state);
+        self.permit = None;
         match &recorded {
             Ok(cached) => self.log_token(cached),
             Err(error) if is_current => self.log_failure(error),
@@ -127,8 +193,53 @@ impl TokenFetch {
         }
         let failure = recorded.as_ref().err().map(|error| error.kind().as_str());
         metrics::token_fetched(failure, settings.endpoints.stack());
-        self.cache.slot().sync_point().write();
+        slot.sync_point().write();
         recorded
+    }
+
+    /// Puts the token into the slot, unless there is a newer one or it was invalidated.
+    fn keep(&self, state: &mut State, token: Token) -> Fetched {
+        let (slot, settings) = (self.cache.slot(), self.cache.settings());
+        let generation = state.generations + 1;
+        let is_replacement = self.reason == FetchReason::Rejected;
+        let requested_at = self.requested_at;
+        let cached = Cached::new(token, generation, requested_at, is_replacement, settings)?;
+        let charges = self.cache.charges();
+        charges.purge(settings.clock.now());
+        if charges.has_any() {
+            cached.track();
+        }
+        state.generations = generation;
+        state.protection.end_cooldown();
+        slot.gate().succeeded(self.permit.as_ref());
+        // A token requested before an invalidation is for its waiters alone. A fetch that was given up and ends late may bring an
+        // older token than the present one.
+        let is_newest =
+            slot.current().is_none_or(|present| present.is_no_newer_than(&self.requested_at));
+        if self.invalidations == state.invalidations && is_newest {
+            match self.reason {
+                FetchReason::Due => self.cache.keep_previous(state, &cached),
+                _ => state.spare = None,
+            }
+            slot.replace(state, Some(Arc::clone(&cached)));
+        }
+        Ok(cached)
+    }
+
+    /// A token has come after its waiters were told that there is none.
+    fn record_late(&mut self, token: Token) {
+        let cache = self.cache.clone();
+        let kept = self.keep(&mut cache.slot().lock(), token);
+        if let Ok(cached) = kept {
+            self.log_token(&cached);
+        }
+    }
+
+    /// The source was not called.
+    fn not_begun(&self, publisher: &Publisher, error: TokenError) -> Fetched {
+        self.cache.slot().lock().end(publisher);
+        self.cache.slot().sync_point().write();
+        Err(error)
     }
 
     fn log_token(&self, cached: &Cached) {
@@ -137,6 +248,12 @@ impl TokenFetch {
         let lifetime_ms = cached.lifetime().map(millis);
         let stack = self.cache.stack();
         debug!(target: TARGET, stack, audience, organization, generation, reason, lifetime_ms, "token obtained");
+    }
+
+    fn log_slow(&self) {
+        let (stack, (audience, organization)) = (self.cache.stack(), self.cache.names());
+        let reason = self.reason.as_str();
+        warn!(target: TARGET, stack, audience, organization, reason, "the token endpoint has not responded yet");
     }
 
     fn log_failure(&self, error: &TokenError) {
@@ -151,6 +268,7 @@ impl TokenFetch {
             code = error.code(),
             reason = self.reason.as_str(),
             cooldown_ms = error.retry_after().map(millis),
+            cause = error.source().map(|source| Causes(source).to_string()),
             "no token, in cooldown"
         );
     }
@@ -176,9 +294,26 @@ impl Fetch for TokenFetch {
     }
 }
 
-async fn call_source(cache: &Cache, reason: FetchReason) -> Result<Token, TokenError> {
+/// Awaits `future` until `end`, or for as long as it takes if the clock cannot hold that time.
+async fn until<F: Future>(end: Option<Instant>, future: F) -> Option<F::Output> {
+    match end {
+        Some(end) => timeout_at(end, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+fn call_source(
+    cache: &Cache,
+    fetch: &TokenFetch,
+) -> impl Future<Output = Result<Token, TokenError>> + use<> {
     let mut source = cache.source();
-    let request = TokenRequest::shared(Arc::clone(cache.key()), reason);
-    let source = source.ready().await.map_err(TokenError::of_source)?;
-    source.call(request).await.map_err(TokenError::of_source)
+    let request = TokenRequest::shared(Arc::clone(cache.key()), fetch.reason);
+    let request = match &fetch.rejected {
+        Some(RejectedToken { token, headers }) => request.with_rejected(token.clone(), headers),
+        None => request,
+    };
+    async move {
+        let source = source.ready().await.map_err(TokenError::of_source)?;
+        source.call(request).await.map_err(TokenError::of_source)
+    }
 }

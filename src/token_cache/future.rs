@@ -14,13 +14,13 @@ use tower_service::Service;
 use super::{
     cached::Cached,
     pending::{OnRejection, PendingRequest, ReplayGuard},
+    rejection::Tried,
     wait::{Acquire, Renew},
 };
 use crate::{
     BoxError,
     body::ReplayableBody,
     extensions::{TokenReplaced, ambient::held_back},
-    headers::BearerChallenge,
     ready::ReadyWait,
 };
 
@@ -107,15 +107,18 @@ where
             let next = match this.state.as_mut().project() {
                 StateProject::Sending { future } => {
                     let polled = future.poll(cx);
-                    if !is_unauthorized(&polled) {
+                    let is_watched = this.guard.as_ref().is_some_and(ReplayGuard::is_watched);
+                    if !is_watched && !is_unauthorized(&polled) {
                         if polled.is_ready() {
                             *this.guard = None;
                         }
                         return polled.map_err(Into::into);
                     }
-                    let response = ready!(polled).map_err(Into::into)?;
-                    let guard = this.guard.take().filter(|_| rejects_token(&response));
-                    let Some((token, then)) = guard.and_then(ReplayGuard::rejected) else {
+                    let result = ready!(polled).map_err(Into::into);
+                    let guard = this.guard.take().filter(|guard| guard.rejects(&result));
+                    let response = result?;
+                    let renewal = guard.and_then(|guard| guard.rejected(response.headers()));
+                    let Some((token, then)) = renewal else {
                         return Poll::Ready(Ok(response));
                     };
                     let rejected = Some(Box::new((response, then)));
@@ -214,7 +217,7 @@ where
 
 /// What follows on a rejected token when the wait for another one has ended.
 fn renewed<S, B, ResponseBody>(
-    token: Option<Arc<Cached>>,
+    token: Option<(Arc<Cached>, Tried)>,
     mut response: Response<ResponseBody>,
     then: OnRejection<S, B>,
 ) -> Next<S, B, Response<ResponseBody>>
@@ -222,7 +225,8 @@ where
     S: Service<Request<B>>,
 {
     match (token, then) {
-        (Some(token), OnRejection::Replay(pending)) => {
+        (Some((token, tried)), OnRejection::Replay(mut pending)) => {
+            pending.tried = Some(tried);
             return ControlFlow::Continue(State::readying(token, pending));
         }
         (Some(_), OnRejection::Mark(_)) => {
@@ -235,9 +239,4 @@ where
 
 fn is_unauthorized<B, E>(polled: &Poll<Result<Response<B>, E>>) -> bool {
     matches!(polled, Poll::Ready(Ok(response)) if response.status() == StatusCode::UNAUTHORIZED)
-}
-
-/// Whether a 401 says that the token it was sent with was not accepted.
-fn rejects_token<B>(response: &Response<B>) -> bool {
-    BearerChallenge::from_headers(response.headers()) == BearerChallenge::TokenRejected
 }

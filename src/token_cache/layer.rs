@@ -45,8 +45,8 @@ impl TokenCacheLayer {
     /// Thirty days: the longest that Auth0 grants.
     pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// Sixty-four: the tenants or organizations that one process serves at a time, at a few kilobytes each.
-    pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+    /// Ten thousand: the tenants that one process serves at a time, at about two kilobytes each.
+    pub const DEFAULT_MAX_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
     /// Takes tokens from `source`, a service that is called for one token at a time: `ClientCredentials`,
     /// [`StaticToken`](super::StaticToken), or your own, for example a closure by [`tower::service_fn`].
@@ -72,6 +72,7 @@ impl TokenCacheLayer {
             max_lifetime: Self::DEFAULT_MAX_LIFETIME,
             refresh_buffer: None,
             replay: Replay::Here,
+            elsewhere: false,
         };
         let source: Source = BoxCloneService::new(source.map_err(Into::into));
         Self { settings, slots: Arc::new(Slots::new(source)) }
@@ -98,6 +99,14 @@ impl TokenCacheLayer {
     #[must_use]
     pub fn allow_any_https_origin(mut self) -> Self {
         self.settings.origins.allow_any_https();
+        self
+    }
+
+    /// Sends a request to an origin that is not allowed without the token, in place of failing: for an API that redirects to
+    /// presigned storage, with a layer outside that follows.
+    #[must_use]
+    pub fn elsewhere_without_token(mut self) -> Self {
+        self.settings.elsewhere = true;
         self
     }
 
@@ -143,8 +152,10 @@ impl TokenCacheLayer {
 
     /// The number of tokens that are kept for keys that only requests name ([`TokenScope`](super::TokenScope)).
     ///
-    /// When full, the least recently used key is evicted, keys in cooldown last. A key that a service or one of its endpoints
-    /// names, and a key whose token is being fetched, is neither evicted nor counted.
+    /// When full, a new key evicts one without a token or one that was not used for long; if there is none, one by chance, so that
+    /// one key too many costs about one more fetch each time that all keys are used. The cooldown and the number of rejections of an
+    /// evicted key are remembered. A key that a service or one of its endpoints names is neither evicted nor counted, and a key
+    /// whose token is being fetched is not evicted.
     #[must_use]
     pub fn max_keys(mut self, max_keys: NonZeroUsize) -> Self {
         self.settings.max_keys = max_keys;

@@ -33,7 +33,7 @@ pub(super) enum Join {
 impl Cache {
     /// The path of nearly every request: what `attach` makes of the token, if that is fresh. No lock, and no allocation.
     #[inline]
-    pub(super) fn fresh<T>(&self, attach: impl FnOnce(&Cached) -> T) -> Option<T> {
+    pub(super) fn fresh<T>(&self, attach: impl FnOnce(&Arc<Cached>) -> T) -> Option<T> {
         let current = self.slot().peek();
         let cached = current.as_ref().filter(|cached| cached.is_fresh(&self.settings().clock))?;
         Some(attach(cached))
@@ -45,8 +45,10 @@ impl Cache {
             Some((cached, TokenState::Fresh)) => Lookup::Token(cached),
             Some((cached, TokenState::RefreshDue)) => {
                 // Refreshes in the background, unless a fetch is in flight or the cooldown forbids one.
-                drop(self.join());
-                Lookup::Token(cached)
+                match self.join() {
+                    Join::Token(newest) => Lookup::Token(newest),
+                    Join::Cooldown(_) | Join::Fetch(..) => Lookup::Token(cached),
+                }
             }
             Some((cached, TokenState::Grace)) => self.wait_unless_cooldown(Some(cached)),
             Some((_, TokenState::Expired)) | None => self.wait_unless_cooldown(None),
@@ -57,7 +59,9 @@ impl Cache {
     fn wait_unless_cooldown(&self, usable: Option<Arc<Cached>>) -> Lookup {
         let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
-        match (state.cooldown(&now), usable) {
+        self.uses_previous(&mut state);
+        let usable = usable.or_else(|| self.usable());
+        match (self.cooldown(&mut state, &now), usable) {
             (Some(_), Some(cached)) => Lookup::Token(cached),
             // A forced fetch.
             (Some(_), None) if state.fetch_in_flight(now.instant()).is_some() => Lookup::Wait,
@@ -77,7 +81,12 @@ impl Cache {
     pub(super) fn join_unspawned(&self) -> (Join, Option<Running>) {
         let now = time_pair(&self.settings().clock);
         let mut state = self.slot().lock();
+        let uses_previous = self.uses_previous(&mut state);
         let present = self.present();
+        if let (true, Some((previous, _))) = (uses_previous, &present) {
+            // The next one is there already.
+            return (Join::Token(Arc::clone(previous)), None);
+        }
         let reason = match &present {
             Some((cached, TokenState::Fresh)) => return (Join::Token(Arc::clone(cached)), None),
             Some((_, TokenState::RefreshDue | TokenState::Grace)) => FetchReason::Due,
@@ -85,13 +94,14 @@ impl Cache {
             None => FetchReason::Missing,
         };
         let usable = present.filter(|(_, state)| *state != TokenState::Expired);
-        let cooldown =
-            state.cooldown(&now).filter(|_| state.fetch_in_flight(now.instant()).is_none());
+        let cooldown = self
+            .cooldown(&mut state, &now)
+            .filter(|_| state.fetch_in_flight(now.instant()).is_none());
         if let Some(error) = cooldown {
             let join = usable.map_or(Join::Cooldown(error), |(cached, _)| Join::Token(cached));
             return (join, None);
         }
-        let (waiter, fetch) = self.fetch(&mut state, reason);
+        let (waiter, fetch) = self.fetch(&mut state, reason, None);
         let join = match usable {
             Some((cached, TokenState::RefreshDue)) => Join::Token(cached),
             fallback => Join::Fetch(waiter, fallback.map(|(cached, _)| cached)),

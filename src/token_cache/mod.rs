@@ -50,8 +50,9 @@
 //! 2. its endpoint's [`TokenConfig::key`];
 //! 3. the layer's [`key`](TokenCacheLayer::key), which has no parts by default: the source gives its own token.
 //!
-//! Each key has its own slot, so a stalled issuer, a cooldown or a rejection of one key does not affect another. The quota and the
-//! session are still shared: see [several tenants](crate::stack#several-tenants). The source is
+//! Each key has its own slot, so a stalled fetch, a failure or a rejection of one key does not affect another. What the issuer says to
+//! the client holds for all its keys: see [*Cooldown*](#cooldown). The quota and the
+//! session are shared too: see [several tenants](crate::stack#several-tenants). The source is
 //! cloned for each fetch. The slots of keys that only requests name are bounded: [`max_keys`](TokenCacheLayer::max_keys).
 //!
 //! The [`handle`](TokenCacheLayer::handle) gets a token without a request, fetches some before the first request, invalidates
@@ -97,29 +98,45 @@
 //!
 //! | failure | cooldown |
 //! |---|---|
-//! | rate limited, with a wait | that wait, from 1 s to 24 h, plus up to a tenth and at most 30 s |
-//! | rate limited without one, rejected, malformed | 5 s doubling to 5 min, plus up to a half |
+//! | any, with a wait | that wait, from 1 s to 24 h, plus up to a tenth and at most 30 s; from the second one on the own step at least |
+//! | rate limited, rejected, malformed | 5 s doubling to 5 min, plus up to a half |
 //! | unavailable, timeout | 0.5 s doubling to 30 s, plus up to a half |
+//! | the fetch's own time limit | as a timeout, and [`fetch_timeout`](TokenCacheLayer::fetch_timeout) at least, in which a token that comes late is kept |
+//!
+//! A rate limit holds for all keys of the same client ([`TokenKey::with_client`]; keys without one are of one client), for an hour at
+//! most. An outage does when two keys in a row have met it, and so does a rejected client and a response without a token. When such a
+//! cooldown ends, one fetch goes first. A source that calls another server for each key must name it in the key.
 //!
 //! A success starts over. A cooldown never takes away a usable token. It ends by time, or at once when rejected credentials are
 //! replaced ([`TokenError::outdated_when`]); only [`force_refresh`](TokenCacheHandle::force_refresh) overrides it.
 //!
 //! # When the API responds 401
 //!
-//! A 401 means that *this token* was rejected, unless its challenge says something else
-//! ([`BearerChallenge`](crate::headers::BearerChallenge)). A 403, 407, 422, 429 or 5xx never means that. If another token is there already, it
-//! is used; else all the 401s for one token begin one fetch. The request is then sent once more, with an
-//! [`Attempt`](crate::extensions::Attempt), never a third time, unless its body cannot be sent twice or it carries
-//! [`NoRetry`](crate::extensions::NoRetry). If no other token is available, the caller gets the 401, and the token stays in use until
-//! another one replaces it. An API that responds 401 to everything costs a bounded number of
-//! fetches: two, at least ten seconds apart, then one every five minutes.
+//! A 401 means that *this token* was rejected, unless its challenge says `insufficient_scope`, `invalid_request` or asks for a
+//! step-up ([`BearerChallenge`](crate::headers::BearerChallenge)). A challenge of another scheme says nothing. A 403, 407, 422, 429 or
+//! 5xx never means that, unless the endpoint [says so](TokenConfig::rejects_token). In this order:
+//!
+//! 1. If another token is there already, it is used.
+//! 2. If the token was fetched early and the one before it has not expired, that one is used, and the new one tried again later: the
+//!    API may not know the issuer's new keys yet.
+//! 3. If the token is less than five seconds old, it is sent again after a pause, up to five times: the API may not know it yet.
+//! 4. Else all the 401s for one token begin one fetch, and the request is sent once more with what that brings.
+//!
+//! Each time the request has one more [`Attempt`](crate::extensions::Attempt). None of it happens if its body cannot be sent twice or it
+//! carries [`NoRetry`](crate::extensions::NoRetry). If no other token is available, the caller gets the 401, and the token stays in
+//! use until another one replaces it. A key's 401s begin two fetches at least ten seconds apart, then one every five minutes.
+//!
+//! An endpoint that rejects the next token as well is at fault itself: for a minute, doubling to an hour, its 401s begin no fetch, and
+//! those of other endpoints do. After three keys in a row this holds for all keys, for 30 s doubling to five minutes.
 //!
 //! # Where the token may go
 //!
 //! Only to the origins that are named. A URL may come from outside (a `next` link, a redirect that a layer outside follows), so
 //! the layer must know which servers may see the token:
 //! [`allow_origin`](TokenCacheLayer::allow_origin). **Until one is named, every request fails** with
-//! [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed). A program that builds all URLs itself can use
+//! [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed). With
+//! [`elsewhere_without_token`](TokenCacheLayer::elsewhere_without_token) a request to another origin goes out without the token, for an
+//! API that redirects to presigned storage. A program that builds all URLs itself can use
 //! [`allow_any_https_origin`](TokenCacheLayer::allow_any_https_origin). A request whose URI is a path alone, for
 //! `hyper::client::conn`, names no server and fails as well. Plain http is for loopback, or for an
 //! [`AllowedOrigin::clear_text`].
@@ -225,13 +242,14 @@
 //! | [`default_lifetime`](TokenCacheLayer::default_lifetime) | 5 min | |
 //! | [`max_lifetime`](TokenCacheLayer::max_lifetime) | 30 days | a longer lifetime is cut |
 //! | [`refresh_buffer`](TokenCacheLayer::refresh_buffer) | a share of the lifetime | cut to two fifths of the lifetime |
-//! | [`max_keys`](TokenCacheLayer::max_keys) | 64 besides those that services and endpoints name | the least recently used is evicted |
+//! | [`max_keys`](TokenCacheLayer::max_keys) | 10,000 besides those that services and endpoints name | an idle one is evicted, or else one by chance; its cooldown is remembered |
 //!
 //! # Cost
 //!
 //! With a fresh token: no lock; one clone of the prepared header value; the `Authorization` entry, which may make the header
 //! map grow; and for the replay a clone of the inner service and a copy of the request (three allocations, and one for each
-//! part that was never cloned before, as with every clone of a request). The copy is saved by
+//! part that was never cloned before, as with every clone of a request). Until a server has accepted a new token, and where
+//! [`rejects_token`](TokenConfig::rejects_token) is set, a request costs one allocation more. The copy is saved by
 //! [`leave_replay_to_retry`](TokenCacheLayer::leave_replay_to_retry), for stacks in which
 //! [`RetryOnRateLimit`](crate::RetryOnRateLimit) outside holds one anyway, and by [`StaticToken`]. A call that waits
 //! allocates. A [`TokenScope`] also costs a lookup by its key.
@@ -281,7 +299,9 @@
 //! | `INFO` | `token rejected, fetching another` | `generation` |
 //! | `INFO` | `token refresh forced` | `cooldown_ms`, the rest of the cooldown |
 //! | `INFO` | `token invalidated` | |
-//! | `WARN` | `no token, in cooldown` | `kind`, `status`, `code`, `reason`, `cooldown_ms` |
+//! | `WARN` | `no token, in cooldown` | `kind`, `status`, `code`, `reason`, `cooldown_ms`, `cause` |
+//! | `WARN` | `the token endpoint has not responded yet`, after 3 s | `reason` |
+//! | `WARN` | `too many keys: a token that is still good was evicted`, once a minute at most | `max_keys`, `evicted` (since the last one); neither audience nor organization |
 //!
 //! Each also has the key's `audience` and `organization`, if it has them, and the name of a [named](TokenCacheLayer::name) layer as
 //! `stack`.
@@ -289,11 +309,14 @@
 mod allowed_origin;
 mod cache;
 mod cached;
+mod charges;
 mod config;
 mod error;
+mod eviction;
 mod fetch;
 mod freshness;
 mod future;
+mod gate;
 mod handle;
 mod layer;
 mod lookup;
@@ -301,6 +324,7 @@ mod loom_sync;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
 mod pending;
+mod protection;
 mod rejection;
 mod rejection_limit;
 mod request;
@@ -309,10 +333,12 @@ mod service;
 mod shared;
 mod slot;
 mod slots;
+mod spare;
 mod static_token;
 pub(crate) mod token;
 mod token_snapshot;
 mod wait;
+mod watch;
 #[cfg(test)]
 mod week;
 

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderMap;
 use loom::{future::block_on, model, thread};
+use tokio::time::Instant;
 use tower::service_fn;
 
 use super::{
@@ -18,7 +20,7 @@ use super::{
     cached::time_pair,
     fetch::{Outcome, Running, TokenFetch, Waiter},
     lookup::{Join, Lookup},
-    rejection::Rejection,
+    rejection::{RejectedAttempt, Rejection, SendAgain, Tried},
 };
 use crate::{error::TokenErrorKind, single_flight::Abandoned};
 
@@ -46,6 +48,16 @@ fn cache() -> Cache {
         ready(Token::bearer("never asked"))
     }
     TokenCacheLayer::new(service_fn(source)).cache()
+}
+
+fn rejected() -> RejectedAttempt {
+    RejectedAttempt {
+        generation: 1,
+        endpoint: None,
+        tried: Tried::default(),
+        send_again: SendAgain::Until(Instant::now()),
+        challenges: HeaderMap::new(),
+    }
 }
 
 fn token() -> Result<Token, TokenError> {
@@ -141,7 +153,7 @@ fn rule_18_two_rejections_of_one_token_share_one_fetch_in_every_order() {
         call(&cache, End::Token);
         let reject = |cache: Cache| {
             move || {
-                let (rejection, fetch) = cache.reject_unspawned(1);
+                let (rejection, fetch) = cache.reject_unspawned(&mut rejected());
                 let begun = u32::from(fetch.is_some());
                 if let Some(fetch) = fetch {
                     end(&cache, fetch, End::Token);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{HeaderMap, Request, Response, header::WWW_AUTHENTICATE};
 use tower_service::Service;
 
 use super::{
@@ -11,7 +11,9 @@ use super::{
     cached::Cached,
     config::Replay,
     error,
+    rejection::{RejectedAttempt, SendAgain, Tried},
     wait::{self, Acquire, Renew, WaitBudget},
+    watch::{RejectsToken, Watch, rejects_token},
 };
 use crate::{
     BoxError, Error,
@@ -20,6 +22,9 @@ use crate::{
     extensions::{Attempt, Deadline, NoRetry},
     ready::{NotReady, ReadyLimit},
 };
+
+/// The challenges of a response that a source gets: real ones have one to four.
+const MAX_CHALLENGES: usize = 16;
 
 /// A request that waits to be sent, and the service for it, which is not ready.
 pub(super) struct PendingRequest<S, B> {
@@ -30,14 +35,15 @@ pub(super) struct PendingRequest<S, B> {
     wait_budget: WaitBudget,
     /// One for all waits for readiness, however many tokens expire meanwhile.
     pub(super) ready_limit: Option<ReadyLimit>,
-    /// The request was sent before, with a token that was rejected: it is not sent a third time.
-    is_replay: bool,
+    /// What was tried before, if the request was sent already.
+    pub(super) tried: Option<Tried>,
 }
 
 /// What is kept while a request is in flight, in case its token is rejected.
 pub(super) struct ReplayGuard<S, B> {
     cache: Cache,
     generation: u64,
+    watch: Option<Box<Watch>>,
     deadline: Option<Deadline>,
     on_rejection: OnRejection<S, B>,
 }
@@ -69,7 +75,7 @@ impl<S, B> PendingRequest<S, B> {
             deadline,
             wait_budget,
             ready_limit: None,
-            is_replay: false,
+            tried: None,
         })
     }
 
@@ -93,7 +99,7 @@ impl<S, B> PendingRequest<S, B> {
     /// The call's error if the service is not ready in time.
     pub(super) fn not_ready(&self, NotReady(limit): NotReady) -> BoxError {
         let endpoint = self.cache.endpoint(&self.request).shared_pattern();
-        if self.is_replay {
+        if self.tried.is_some() {
             return Error::timeout(limit, Phase::Waiting, endpoint).into();
         }
         Error::not_ready(limit, endpoint).into()
@@ -120,15 +126,15 @@ where
     }
 
     /// Sends it with `token`. The service is ready.
-    pub(super) fn send(mut self, token: &Cached) -> (S::Future, Option<ReplayGuard<S, B>>) {
-        let guard = if self.is_replay {
+    pub(super) fn send(mut self, token: &Arc<Cached>) -> (S::Future, Option<ReplayGuard<S, B>>) {
+        if self.tried.is_some() {
             Attempt::add(self.request.extensions_mut(), 1);
-            None
-        } else {
-            let (cache, service) = (&self.cache, &self.service);
-            let guard = ReplayGuard::new(cache, token, self.deadline, service, &self.request);
-            guard.map(|guard| guard.with_wait_budget(self.wait_budget))
-        };
+        }
+        let (cache, service, request) = (&self.cache, &self.service, &self.request);
+        let rejects = cache.endpoint(request).config().rejects.as_ref();
+        let tried = self.tried.unwrap_or_default();
+        let guard = ReplayGuard::new(cache, token, rejects, tried, self.deadline, service, request);
+        let guard = guard.map(|guard| guard.with_wait_budget(self.wait_budget));
         // A field of the caller's own, which was not known to be the token's before there was one.
         if !token.is_in(self.request.headers()) {
             token.attach(self.request.headers_mut());
@@ -144,32 +150,66 @@ impl<S: Clone, B: ReplayableBody> ReplayGuard<S, B> {
     #[inline]
     pub(super) fn new(
         cache: &Cache,
-        token: &Cached,
+        token: &Arc<Cached>,
+        rejects: Option<&RejectsToken>,
+        tried: Tried,
         deadline: Option<Deadline>,
         service: &S,
         request: &Request<B>,
     ) -> Option<Self> {
         let generation = token.replaceable()?;
+        let watch = if token.is_watched() || rejects.is_some() {
+            Some(watch(cache, token, rejects, request))
+        } else {
+            None
+        };
         let once = request.extensions().get::<NoRetry>().is_some();
         let on_rejection = match cache.settings().replay {
             _ if once || !request.body().is_replayable() => OnRejection::Nothing,
-            Replay::Outside => OnRejection::Mark(None),
-            Replay::Here => match request.body().try_clone() {
+            // A new token may have to be sent several times, which a layer outside does not do.
+            Replay::Outside if !token.is_unproven() => OnRejection::Mark(None),
+            Replay::Here | Replay::Outside => match request.body().try_clone() {
                 Some(body) => {
                     let copy = with_body(request, body);
                     let service = service.clone();
                     let mut replay = PendingRequest::new(cache.clone(), service, copy, deadline);
-                    replay.is_replay = true;
+                    replay.tried = Some(tried);
                     OnRejection::Replay(replay)
                 }
                 None => OnRejection::Nothing,
             },
         };
-        Some(Self { cache: cache.clone(), generation, deadline, on_rejection })
+        Some(Self { cache: cache.clone(), generation, watch, deadline, on_rejection })
     }
 }
 
+#[cold]
+fn watch<B>(
+    cache: &Cache,
+    token: &Arc<Cached>,
+    rejects: Option<&RejectsToken>,
+    request: &Request<B>,
+) -> Box<Watch> {
+    let (token, endpoint) = (Arc::clone(token), cache.endpoint_hash(request));
+    Box::new(Watch { token, endpoint, rejects: rejects.cloned() })
+}
+
 impl<S, B> ReplayGuard<S, B> {
+    /// Whether the result rejects the token.
+    #[inline]
+    pub(super) fn rejects<R>(&self, result: &Result<Response<R>, BoxError>) -> bool {
+        match &self.watch {
+            None => result.as_ref().is_ok_and(rejects_token),
+            Some(watch) => watch.rejects(&self.cache, result),
+        }
+    }
+
+    /// Whether it has to look at every result, and not only at a 401.
+    #[inline]
+    pub(super) const fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// The same for a call that waited for a token before it was sent.
     fn with_wait_budget(mut self, wait_budget: WaitBudget) -> Self {
         match &mut self.on_rejection {
@@ -182,22 +222,42 @@ impl<S, B> ReplayGuard<S, B> {
 }
 
 impl<S, B: ReplayableBody> ReplayGuard<S, B> {
-    /// The token was rejected: waits for the next one, if this call has a use for it.
-    pub(super) fn rejected(self) -> Option<(Renew, OnRejection<S, B>)> {
+    /// The token was rejected by a response with these headers: waits for the next one, if this call has a use for it.
+    pub(super) fn rejected(self, headers: &HeaderMap) -> Option<(Renew, OnRejection<S, B>)> {
+        let generation = self.generation;
+        let tried = match &self.on_rejection {
+            OnRejection::Replay(replay) => replay.tried.unwrap_or_default(),
+            OnRejection::Mark(_) | OnRejection::Nothing => Tried::default(),
+        };
+        let endpoint = self.watch.as_ref().map(|watch| watch.endpoint);
+        let challenges = challenges(headers);
+        let attempt =
+            |send_again| RejectedAttempt { generation, endpoint, tried, send_again, challenges };
         let Some(mut on_rejection) = self.on_rejection.rewind() else {
-            drop(self.cache.reject(self.generation));
+            drop(self.cache.reject(&mut attempt(SendAgain::No)));
             return None;
         };
         let settings = self.cache.settings();
         let mut fresh = WaitBudget::new(settings);
+        let mut is_here = false;
         let wait_budget = match &mut on_rejection {
-            OnRejection::Replay(replay) => &mut replay.wait_budget,
+            OnRejection::Replay(replay) => {
+                is_here = true;
+                &mut replay.wait_budget
+            }
             OnRejection::Mark(Some(left)) => &mut **left,
             OnRejection::Mark(None) | OnRejection::Nothing => &mut fresh,
         };
         let give_up = wait_budget.begin(settings, self.deadline);
-        Some((wait::renew(self.cache, self.generation, give_up), on_rejection))
+        let again = if is_here { SendAgain::Until(give_up) } else { SendAgain::Once(give_up) };
+        Some((wait::renew(self.cache, attempt(again), give_up), on_rejection))
     }
+}
+
+/// The challenges of a response, for the source.
+fn challenges(headers: &HeaderMap) -> HeaderMap {
+    let fields = headers.get_all(WWW_AUTHENTICATE).iter().take(MAX_CHALLENGES);
+    fields.map(|field| (WWW_AUTHENTICATE, field.clone())).collect()
 }
 
 // === impl OnRejection ===

@@ -17,10 +17,16 @@ const BURST: u32 = 2;
 /// The time after which one more fetch is allowed: twelve calls an hour is what the token endpoint with the narrowest limit takes.
 const REFILL: Duration = Duration::from_secs(5 * 60);
 
+/// The fetches that are given back in quick succession: with more endpoints than that which reject every token, the token is at
+/// fault after all.
+const MAX_GIVEN_BACK: u32 = 3;
+
 /// How many fetches 401s have caused of late.
 #[derive(Debug, Default)]
 pub(super) struct Rejections {
     used: u32,
+    /// How many of late were given back.
+    given_back: u32,
     refilled: Option<Instant>,
     last: Option<Instant>,
 }
@@ -40,12 +46,34 @@ impl Rejections {
         true
     }
 
+    /// Gives back one that was taken: the rejection was not the token's fault.
+    pub(super) fn give_back(&mut self) {
+        if self.given_back < MAX_GIVEN_BACK {
+            self.given_back += 1;
+            self.used = self.used.saturating_sub(1);
+            self.last = None;
+        }
+    }
+
+    /// How long it still matters: zero if none counts any more.
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        let spacing = self.last.map_or(Duration::ZERO, |last| {
+            SPACING.saturating_sub(now.saturating_duration_since(last))
+        });
+        let refill = self.refilled.map_or(Duration::ZERO, |since| {
+            let counted = REFILL.saturating_mul(self.used.max(u32::from(self.given_back > 0)));
+            counted.saturating_sub(now.saturating_duration_since(since))
+        });
+        spacing.max(refill)
+    }
+
     fn refill(&mut self, now: Instant) {
         let since = self.refilled.unwrap_or(now);
         let periods = now.saturating_duration_since(since).as_nanos() / REFILL.as_nanos();
         let grown = u32::try_from(periods).unwrap_or(u32::MAX);
         self.used = self.used.saturating_sub(grown);
-        self.refilled = if self.used == 0 {
+        self.given_back = self.given_back.saturating_sub(grown);
+        self.refilled = if self.used == 0 && self.given_back == 0 {
             // Full: a period begins with the next one that is taken.
             Some(now)
         } else {

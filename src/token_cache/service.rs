@@ -1,5 +1,6 @@
 use std::{
     mem,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,6 +15,8 @@ use super::{
     future::State,
     lookup::Lookup,
     pending::{PendingRequest, ReplayGuard},
+    rejection::Tried,
+    watch::RejectsToken,
 };
 use crate::{BoxError, body::ReplayableBody, extensions::Deadline};
 
@@ -73,8 +76,10 @@ where
                 let selected = cache.selected(request.extensions().get(), route);
                 let cache = selected.as_ref().unwrap_or(cache);
                 let is_allowed = cache.settings().origins.allow_sending_to(request.uri());
-                let mut attach =
-                    |token: &Cached| guard = attach(token, cache, &self.inner, &mut request);
+                let rejects = route.rejects.as_ref();
+                let mut attach = |token: &Arc<Cached>| {
+                    guard = attach(token, cache, rejects, &self.inner, &mut request);
+                };
                 if !is_allowed || cache.fresh(&mut attach).is_none() {
                     let cache = cache.clone();
                     return self.call_without_fresh_token(cache, request);
@@ -105,13 +110,19 @@ impl<S> TokenCache<S> {
             return ResponseFuture { guard: None, state: State::Sending { future } };
         }
         if let Err(kind) = cache.settings().origins.check(request.uri()) {
+            if cache.settings().elsewhere && request.uri().host().is_some() {
+                let future = self.inner.call(request);
+                return ResponseFuture { guard: None, state: State::Sending { future } };
+            }
             let endpoint = cache.endpoint(&request).shared_pattern();
             self.release();
             return ResponseFuture::failed(error::not_allowed(kind, endpoint));
         }
         match cache.lookup() {
             Lookup::Token(token) => {
-                let guard = attach(&token, &cache, &self.inner, &mut request);
+                let route = cache.endpoint(&request).config();
+                let rejects = route.rejects.as_ref();
+                let guard = attach(&token, &cache, rejects, &self.inner, &mut request);
                 let future = self.inner.call(request);
                 ResponseFuture { guard, state: State::Sending { future } }
             }
@@ -133,8 +144,9 @@ impl<S> TokenCache<S> {
 /// Puts the token into a request that has no `Authorization` yet, and keeps what its rejection needs.
 #[inline]
 fn attach<S, B>(
-    token: &Cached,
+    token: &Arc<Cached>,
     cache: &Cache,
+    rejects: Option<&RejectsToken>,
     service: &S,
     request: &mut Request<B>,
 ) -> Option<ReplayGuard<S, B>>
@@ -146,7 +158,15 @@ where
         return None;
     }
     // Before the token is in the request: the copy carries none.
-    let guard = ReplayGuard::new(cache, token, Deadline::of(request), service, request);
+    let guard = ReplayGuard::new(
+        cache,
+        token,
+        rejects,
+        Tried::default(),
+        Deadline::of(request),
+        service,
+        request,
+    );
     token.attach(request.headers_mut());
     guard
 }

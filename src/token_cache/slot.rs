@@ -6,24 +6,26 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use arc_swap::{ArcSwapOption, Guard};
 use tokio::time::Instant;
 
 use super::{
-    TimePair, TokenError, TokenKey,
+    TokenKey,
     cached::Cached,
     fetch::{Publisher, Waiter},
+    gate::Gate,
     loom_sync::{Mutex, MutexGuard, SyncPoint},
-    rejection_limit::Rejections,
+    protection::Protection,
+    spare::Spare,
 };
-use crate::cooldown::Cooldown;
 
 /// The state of one key.
 pub(super) struct Slot {
     key: Arc<TokenKey>,
+    hash: u64,
+    gate: Arc<Gate>,
     /// Read by every request, without a lock. Stored to under the lock of `state`.
     current: ArcSwapOption<Cached>,
     sync_point: SyncPoint,
@@ -31,6 +33,8 @@ pub(super) struct Slot {
     state: Mutex<State>,
     /// When it was last looked up, as a count of look-ups.
     used: AtomicU64,
+    /// The same of the first look-up.
+    first_used: AtomicU64,
 }
 
 /// What the slow path decides by.
@@ -38,37 +42,50 @@ pub(super) struct Slot {
 pub(super) struct State {
     /// The last fetch that was begun, until it ends.
     pub(super) fetch: Option<Waiter>,
+    /// After this no call joins it, because its runtime has evidently stopped polling. None if the clock cannot hold that time.
+    pub(super) overdue: Option<Instant>,
     /// How often the token was invalidated. The token of a fetch from before is for its waiters alone, and is not kept.
     pub(super) invalidations: u64,
     pub(super) generations: u64,
-    pub(super) rejections: Rejections,
-    /// The failures since the last token.
-    failures: Cooldown,
-    in_cooldown: Option<InCooldown>,
-}
-
-/// The time after a failure in which no fetch begins.
-struct InCooldown {
-    since: TimePair,
-    wait: Duration,
-    error: TokenError,
+    pub(super) protection: Protection,
+    /// The token besides the present one.
+    pub(super) spare: Option<Spare>,
+    /// The last generation of which it is known that its rejection was no fault of it.
+    pub(super) cleared: u64,
 }
 
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(key: Arc<TokenKey>) -> Self {
+    pub(super) fn new(
+        key: Arc<TokenKey>,
+        hash: u64,
+        gate: Arc<Gate>,
+        protection: Protection,
+    ) -> Self {
         Self {
             key,
+            hash,
+            gate,
             current: ArcSwapOption::empty(),
             sync_point: SyncPoint::default(),
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State { protection, ..State::default() }),
             used: AtomicU64::new(0),
+            first_used: AtomicU64::new(0),
         }
     }
 
     pub(super) const fn key(&self) -> &Arc<TokenKey> {
         &self.key
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// What holds for all keys of the client.
+    pub(super) const fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// The present token, usable or not, without counting a reference: for the path that every request takes.
@@ -102,9 +119,19 @@ impl Slot {
     /// Notes a look-up. `uses` counts those of another slot than the last, so that one slot that is alone in use is not
     /// written to.
     pub(super) fn touch(&self, uses: &AtomicU64) {
-        if self.used.load(Ordering::Relaxed) != uses.load(Ordering::Relaxed) {
-            self.used.store(uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let last = self.used.load(Ordering::Relaxed);
+        if last != uses.load(Ordering::Relaxed) {
+            let count = uses.fetch_add(1, Ordering::Relaxed) + 1;
+            self.used.store(count, Ordering::Relaxed);
+            if last == 0 {
+                self.first_used.store(count, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Whether it was looked up only once, or several times and no other slot meanwhile.
+    pub(super) fn was_used_once(&self) -> bool {
+        self.used() == self.first_used.load(Ordering::Relaxed)
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -123,7 +150,8 @@ impl fmt::Debug for Slot {
 impl State {
     /// The fetch in flight, unless its runtime has stalled.
     pub(super) fn fetch_in_flight(&self, now: Instant) -> Option<Waiter> {
-        self.fetch.as_ref().filter(|waiter| waiter.is_expected(now)).cloned()
+        let is_overdue = self.overdue.is_some_and(|overdue| now >= overdue);
+        self.fetch.as_ref().filter(|waiter| !is_overdue && waiter.is_expected(now)).cloned()
     }
 
     /// Removes a fetch that has ended. False if it was given up and another one begun: its result is then old.
@@ -140,38 +168,8 @@ impl State {
         self.fetch.as_ref().is_some_and(|waiter| waiter.is_of(publisher))
     }
 
-    /// Ends the cooldown after a success.
-    pub(super) fn end_cooldown(&mut self) {
-        self.in_cooldown = None;
-        self.failures.reset();
-    }
-
-    /// Begins a cooldown after a failure, and gives the error with the wait.
-    pub(super) fn begin_cooldown(
-        &mut self,
-        now: TimePair,
-        error: TokenError,
-        jitter: f64,
-    ) -> TokenError {
-        let wait = self.failures.after(error.kind(), error.retry_after(), jitter);
-        let error = error.with_retry_after(wait);
-        self.in_cooldown = Some(InCooldown { since: now, wait, error: error.clone() });
-        error
-    }
-
-    /// The failure because of which no fetch may begin, with the time that is left.
-    pub(super) fn cooldown(&mut self, now: &TimePair) -> Option<TokenError> {
-        let InCooldown { since, wait, error } = self.in_cooldown.as_ref()?;
-        let left = wait.saturating_sub(now.since(since));
-        if left.is_zero() {
-            self.in_cooldown = None;
-            return None;
-        }
-        if error.is_outdated() {
-            // The rejected credentials were replaced: the next failure counts as the first.
-            self.end_cooldown();
-            return None;
-        }
-        Some(error.clone().with_retry_after(left))
+    /// What limits the fetches, for when the slot is evicted.
+    pub(super) fn take_protection(&mut self) -> Protection {
+        std::mem::take(&mut self.protection)
     }
 }

@@ -1,18 +1,24 @@
 //! The slots of all keys.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
+    hash::{BuildHasher, RandomState},
     num::NonZeroUsize,
-    sync::{Arc, PoisonError, Weak, atomic::AtomicU64},
+    ops::Deref,
+    sync::{Arc, OnceLock, PoisonError, atomic::AtomicU64},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use tower::util::BoxCloneService;
 
 use super::{
     TimePair, Token, TokenKey, TokenRequest,
+    charges::Charges,
+    eviction::{self, Evictions},
+    gate::Gate,
     loom_sync::{Mutex, MutexGuard},
+    protection::{Remembered, random},
     slot::Slot,
 };
 use crate::BoxError;
@@ -20,18 +26,49 @@ use crate::BoxError;
 /// A source of tokens of any type. It is called on the slow path only.
 pub(super) type Source = BoxCloneService<TokenRequest, Token, BoxError>;
 
-type Present = HashMap<Arc<TokenKey>, Arc<Slot>>;
+/// Slots are found by 13 bits of their hash, the first ones for a shard, which is made for its first key.
+const SHARDS: usize = 64;
+const BUCKETS: usize = 128;
+
+/// The slots with one part of the hash: at ten thousand keys one or two. The list is replaced as a whole.
+type Bucket = ArcSwapOption<Vec<Arc<Slot>>>;
+
+/// The number of clients whose gates are remembered without a slot.
+const MAX_GATES: usize = 1024;
+
+/// How many gates are compared when there are too many.
+const SAMPLES: usize = 8;
 
 /// The slots of all keys, and the source of their tokens.
 pub(super) struct Slots {
-    /// Read without a lock. Stored to under the lock of `evicted`.
-    present: ArcSwap<Present>,
-    /// Slots that were evicted. One that is still in use is reinstated for its key: two slots would be two fetches.
-    evicted: Mutex<Vec<Weak<Slot>>>,
+    /// Read without a lock. Stored to under the lock of `writer`.
+    shards: [OnceLock<Box<[Bucket]>>; SHARDS],
+    hasher: RandomState,
+    writer: Mutex<Writer>,
     /// Counts the lookups of another slot than the last.
     uses: AtomicU64,
+    /// Which endpoints reject all tokens.
+    charges: Charges,
     /// Behind a lock because a source need not be `Sync`.
     source: Mutex<Source>,
+}
+
+/// What changes with the keys.
+#[derive(Default)]
+struct Writer {
+    /// The slots of keys that only requests name.
+    evictable: Vec<Arc<Slot>>,
+    /// How many services and endpoints name the key, by its hash. Their slots stay.
+    owners: BTreeMap<u64, usize>,
+    remembered: Remembered,
+    gates: BTreeMap<u64, Arc<Gate>>,
+    evictions: Evictions,
+}
+
+/// The slot of a key that a service or an endpoint names, for as long as that exists.
+pub(super) struct OwnSlot {
+    slot: Arc<Slot>,
+    slots: Arc<Slots>,
 }
 
 // === impl Slots ===
@@ -39,65 +76,151 @@ pub(super) struct Slots {
 impl Slots {
     pub(super) fn new(source: Source) -> Self {
         Self {
-            present: ArcSwap::from_pointee(Present::new()),
-            evicted: Mutex::new(Vec::new()),
+            shards: [const { OnceLock::new() }; SHARDS],
+            hasher: RandomState::new(),
+            writer: Mutex::new(Writer::default()),
             // A slot begins with zero, which is then never the count of the last use.
             uses: AtomicU64::new(1),
+            charges: Charges::default(),
             source: Mutex::new(source),
         }
     }
 
-    /// The slot of `key`, which is made if there is none. `now` and `max_keys` decide which others are evicted for it.
+    /// The slot of `key`, which is made if there is none. Then others may be evicted for it.
     pub(super) fn of(
         &self,
         key: &TokenKey,
         max_keys: NonZeroUsize,
+        stack: Option<&str>,
         now: impl FnOnce() -> TimePair,
     ) -> Arc<Slot> {
-        let found = self.present.load().get(key).map(Arc::clone);
-        let slot = found.unwrap_or_else(|| self.insert(key, max_keys, &now()));
+        let hash = self.hasher.hash_one(key);
+        let slot =
+            self.get(hash, key).unwrap_or_else(|| self.insert(hash, key, max_keys, stack, &now()));
         slot.touch(&self.uses);
         slot
     }
 
+    /// The slot of a key that a service or an endpoint names: it is not evicted, and does not count.
+    pub(super) fn own(self: &Arc<Self>, key: &TokenKey) -> OwnSlot {
+        let hash = self.hasher.hash_one(key);
+        let mut writer = self.lock();
+        let slot = self.get(hash, key).unwrap_or_else(|| self.make(&mut writer, hash, key));
+        *writer.owners.entry(hash).or_default() += 1;
+        writer.evictable.retain(|other| !Arc::ptr_eq(other, &slot));
+        drop(writer);
+        slot.touch(&self.uses);
+        OwnSlot { slot, slots: Arc::clone(self) }
+    }
+
     /// The slot of `key`, if there is one. This is no use of it.
     pub(super) fn find(&self, key: &TokenKey) -> Option<Arc<Slot>> {
-        self.present.load().get(key).map(Arc::clone)
+        self.get(self.hasher.hash_one(key), key)
     }
 
     /// All slots, in the order of their keys.
     pub(super) fn all(&self) -> Vec<Arc<Slot>> {
-        let mut all: Vec<_> = self.present.load().values().map(Arc::clone).collect();
+        let buckets = self.shards.iter().filter_map(OnceLock::get).flat_map(|shard| &**shard);
+        let mut all: Vec<_> = buckets
+            .filter_map(ArcSwapOption::load_full)
+            .flat_map(|bucket| bucket.iter().map(Arc::clone).collect::<Vec<_>>())
+            .collect();
         all.sort_by(|one, other| one.key().cmp(other.key()));
         all
+    }
+
+    pub(super) const fn charges(&self) -> &Charges {
+        &self.charges
+    }
+
+    pub(super) const fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
     pub(super) fn source(&self) -> Source {
         self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    #[inline]
+    fn get(&self, hash: u64, key: &TokenKey) -> Option<Arc<Slot>> {
+        let (shard, bucket) = place(hash);
+        let bucket = self.shards.get(shard)?.get()?.get(bucket)?.load();
+        let slot = bucket.as_ref()?.iter().find(|slot| slot.hash() == hash && **slot.key() == *key);
+        slot.map(Arc::clone)
+    }
+
+    fn bucket(&self, hash: u64) -> Option<&Bucket> {
+        let (shard, bucket) = place(hash);
+        let empty = || (0..BUCKETS).map(|_| Bucket::empty()).collect();
+        self.shards.get(shard)?.get_or_init(empty).get(bucket)
+    }
+
     #[cold]
-    fn insert(&self, key: &TokenKey, max_keys: NonZeroUsize, now: &TimePair) -> Arc<Slot> {
-        let mut evicted = self.lock();
-        let present = self.present.load_full();
-        if let Some(slot) = present.get(key) {
-            return Arc::clone(slot);
+    fn insert(
+        &self,
+        hash: u64,
+        key: &TokenKey,
+        max_keys: NonZeroUsize,
+        stack: Option<&str>,
+        now: &TimePair,
+    ) -> Arc<Slot> {
+        let mut writer = self.lock();
+        if let Some(slot) = self.get(hash, key) {
+            return slot;
         }
-        evicted.retain(|slot| slot.strong_count() > 0);
-        let kept = evicted.iter().filter_map(Weak::upgrade).find(|slot| **slot.key() == *key);
-        let slot = kept.unwrap_or_else(|| Arc::new(Slot::new(Arc::new(key.clone()))));
-        let to_evict = to_evict(&present, max_keys, now);
-        evicted.extend(to_evict.iter().map(|slot| Arc::downgrade(slot)));
-        let mut next = Present::clone(&present);
-        next.retain(|_, slot| !to_evict.iter().any(|other| Arc::ptr_eq(other, slot)));
-        next.insert(Arc::clone(slot.key()), Arc::clone(&slot));
-        self.present.store(Arc::new(next));
+        let slot = self.make(&mut writer, hash, key);
+        let count = self.evict(&mut writer, max_keys, now);
+        writer.evictable.push(Arc::clone(&slot));
+        drop(writer);
+        if let Some(evicted) = count {
+            eviction::log(stack, max_keys, evicted);
+        }
         slot
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
-        self.evicted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn make(&self, writer: &mut Writer, hash: u64, key: &TokenKey) -> Arc<Slot> {
+        let gate = writer.gate(key.client_hash(&self.hasher));
+        let protection = writer.remembered.take(hash);
+        let slot = Arc::new(Slot::new(Arc::new(key.clone()), hash, gate, protection));
+        self.change(hash, |bucket| bucket.push(Arc::clone(&slot)));
+        slot
     }
+
+    /// Makes room for one more slot. The number of good tokens evicted of late, if that is to be logged.
+    fn evict(&self, writer: &mut Writer, max_keys: NonZeroUsize, now: &TimePair) -> Option<u64> {
+        let mut to_log = None;
+        // One, and one more for each call that comes while there are too many, because all were in use.
+        let excess = (writer.evictable.len() + 1).saturating_sub(max_keys.get());
+        for _ in 0..excess.min(2) {
+            let uses = self.uses.load(std::sync::atomic::Ordering::Relaxed);
+            let (place, is_good) = eviction::choose(&writer.evictable, uses, max_keys, now)?;
+            let slot = writer.evictable.swap_remove(place);
+            self.change(slot.hash(), |bucket| bucket.retain(|other| !Arc::ptr_eq(other, &slot)));
+            writer.remembered.keep(slot.hash(), slot.lock().take_protection(), now);
+            if is_good {
+                to_log = writer.evictions.count(now.instant()).or(to_log);
+            }
+        }
+        to_log
+    }
+
+    /// Changes a bucket. The writer is locked.
+    fn change(&self, hash: u64, change: impl FnOnce(&mut Vec<Arc<Slot>>)) {
+        let Some(bucket) = self.bucket(hash) else { return };
+        let mut next = bucket.load_full().map_or_else(Vec::new, |slots| slots.to_vec());
+        change(&mut next);
+        bucket.store((!next.is_empty()).then(|| Arc::new(next)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The shard and the bucket of a hash.
+#[allow(clippy::cast_possible_truncation, reason = "a few bits are meant")]
+const fn place(hash: u64) -> (usize, usize) {
+    (hash as usize % SHARDS, hash as usize / SHARDS % BUCKETS)
 }
 
 impl fmt::Debug for Slots {
@@ -106,18 +229,55 @@ impl fmt::Debug for Slots {
     }
 }
 
-/// The slots to evict for one more, so that at most `max_keys` are left that nothing else holds: no service or endpoint whose
-/// key it is, no fetch and no waiter.
-///
-/// The least recently used go first, those in cooldown last: with the slot the cooldown would be forgotten.
-fn to_evict<'a>(
-    present: &'a Present,
-    max_keys: NonZeroUsize,
-    now: &TimePair,
-) -> Vec<&'a Arc<Slot>> {
-    let mut idle: Vec<_> = present.values().filter(|slot| Arc::strong_count(slot) == 1).collect();
-    let excess = (idle.len() + 1).saturating_sub(max_keys.get());
-    idle.sort_by_cached_key(|slot| (slot.lock().cooldown(now).is_some(), slot.used()));
-    idle.truncate(excess);
-    idle
+// === impl Writer ===
+
+impl Writer {
+    fn gate(&mut self, client: u64) -> Arc<Gate> {
+        if let Some(gate) = self.gates.get(&client) {
+            return Arc::clone(gate);
+        }
+        if self.gates.len() >= MAX_GATES {
+            self.forget_a_gate();
+        }
+        let gate = Arc::new(Gate::new());
+        self.gates.insert(client, Arc::clone(&gate));
+        gate
+    }
+
+    /// Forgets one that no slot uses: those of slots are as many as the slots are.
+    fn forget_a_gate(&mut self) {
+        let from = random();
+        let sample = self.gates.range(from..).chain(self.gates.range(..from)).take(SAMPLES);
+        let unused = sample.filter(|(_, gate)| Arc::strong_count(gate) == 1);
+        let first = unused.min_by_key(|(_, gate)| gate.last_failure()).map(|(client, _)| *client);
+        first.and_then(|client| self.gates.remove(&client));
+    }
+}
+
+// === impl OwnSlot ===
+
+impl Deref for OwnSlot {
+    type Target = Arc<Slot>;
+
+    fn deref(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+}
+
+impl fmt::Debug for OwnSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.slot.fmt(f)
+    }
+}
+
+impl Drop for OwnSlot {
+    fn drop(&mut self) {
+        let mut writer = self.slots.lock();
+        let Some(owners) = writer.owners.get_mut(&self.slot.hash()) else { return };
+        *owners -= 1;
+        if *owners == 0 {
+            writer.owners.remove(&self.slot.hash());
+            writer.evictable.push(Arc::clone(&self.slot));
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub struct TokenSnapshot {
     pub(super) obtained: u64,
     pub(super) fetching: bool,
     pub(super) cooldown: Option<TokenError>,
+    pub(super) rejected: bool,
 }
 
 // === impl TokenSnapshot ===
@@ -46,6 +47,13 @@ impl TokenSnapshot {
     #[must_use]
     pub const fn is_fetching(&self) -> bool {
         self.fetching
+    }
+
+    /// Whether the key's tenant is signed out: a server has rejected the present token, no other one could be had, and none has
+    /// accepted it since; or the source's failure is [final](TokenError::is_final).
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.rejected || self.cooldown.as_ref().is_some_and(TokenError::is_final)
     }
 
     /// The failure behind the present cooldown, with the time that is left as

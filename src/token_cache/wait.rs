@@ -7,10 +7,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
-    TokenError, cache::Cache, cached::Cached, config::Settings, lookup::Join, rejection::Rejection,
+    TokenError,
+    cache::Cache,
+    cached::Cached,
+    config::Settings,
+    lookup::Join,
+    rejection::{RejectedAttempt, Rejection, Tried},
 };
 use crate::{error::TokenErrorKind, extensions::Deadline, single_flight::Abandoned};
 
@@ -20,8 +25,8 @@ const MAX_FETCHES: usize = 2;
 /// A caller that waits for a token.
 pub(super) type Acquire = Pin<Box<dyn Future<Output = Result<Arc<Cached>, TokenError>> + Send>>;
 
-/// A caller that waits for another token than the one that was rejected; none if it has to do with the 401.
-pub(super) type Renew = Pin<Box<dyn Future<Output = Option<Arc<Cached>>> + Send>>;
+/// A caller that waits for the token to send its rejected request with again; none if it has to do with the 401.
+pub(super) type Renew = Pin<Box<dyn Future<Output = Option<(Arc<Cached>, Tried)>> + Send>>;
 
 /// How long a call may yet wait for tokens, however often it waits.
 #[derive(Clone, Copy, Debug)]
@@ -71,17 +76,22 @@ pub(super) fn acquire(cache: Cache, give_up: Instant) -> Acquire {
     })
 }
 
-/// Waits for the token after the one of `generation`, until `give_up`.
-pub(super) fn renew(cache: Cache, generation: u64, give_up: Instant) -> Renew {
+/// Waits for the token after the one that was rejected, or until the same one can be tried again, until `give_up`.
+pub(super) fn renew(cache: Cache, mut attempt: RejectedAttempt, give_up: Instant) -> Renew {
     Box::pin(async move {
         for _ in 0..MAX_FETCHES {
-            let mut waiter = match cache.reject(generation) {
-                Rejection::Replaced(cached) => return Some(cached),
+            let mut waiter = match cache.reject(&mut attempt) {
+                Rejection::Replaced(cached) => return Some((cached, attempt.tried)),
+                Rejection::Again(pause) => {
+                    sleep(pause).await;
+                    return Some((cache.usable()?, attempt.tried));
+                }
                 Rejection::Keep => return None,
                 Rejection::Fetch(waiter) => waiter,
             };
             if let Ok(fetched) = waiter.outcome_until(give_up).await? {
-                return fetched.ok();
+                attempt.tried.next = true;
+                return Some((fetched.ok()?, attempt.tried));
             }
         }
         None

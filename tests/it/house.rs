@@ -103,8 +103,10 @@ fn the_list_of_the_token_rules_names_tests_that_exist_and_one_for_each_rule() {
         }
         rules.push(rule);
     }
-    let all: Vec<u32> = (1..=37).collect();
-    assert_eq!(rules, all);
+    assert!(rules.is_sorted());
+    for rule in (1..=45).chain([50]) {
+        assert!(rules.contains(&rule), "rule {rule} is not in the list");
+    }
 }
 
 /// Git for Windows writes CRLF otherwise: bash cannot run the scripts then, and the tests here do not find what they look for.

@@ -11,7 +11,7 @@ fn session(status: AuthStatus) -> Session {
         Degraded => Trouble,
         Unauthenticated => SignedOut,
     };
-    let _ = session.observe(evidence, Generation(0), true);
+    let _ = session.observe(evidence, Generation(0), true, Instant::now());
     assert_eq!(session.status, status);
     session
 }
@@ -28,7 +28,7 @@ fn the_table_of_the_module_page_holds() {
     for (before, afters) in table {
         for (evidence, after) in [Accepted, Trouble, SignedOut, Nothing].into_iter().zip(afters) {
             let mut session = session(before);
-            let step = session.observe(evidence, session.generation, true);
+            let step = session.observe(evidence, session.generation, true, Instant::now());
             assert_eq!(session.status, after, "{before} and {evidence:?}");
             assert_eq!(step.change, (before != after).then_some((before, after)));
             assert_eq!(step.starts, before != Unauthenticated && after == Unauthenticated);
@@ -63,14 +63,22 @@ fn a_class_says_what_the_module_page_says() {
 #[test]
 fn a_change_during_a_run_is_handled_by_the_first_rejection_after_it() {
     let mut session = session(Unauthenticated);
-    let _ = session.observe(Accepted, session.generation, true);
+    let _ = session.observe(Accepted, session.generation, true, Instant::now());
     let during = session.generation;
-    let step = session.observe(SignedOut, during, true);
+    let step = session.observe(SignedOut, during, true, Instant::now());
     assert_eq!(step, Step { change: Some((Active, Unauthenticated)), starts: false });
     session.run_ended();
-    assert!(!session.observe(SignedOut, during, true).starts, "sent before the run had ended");
-    assert!(session.observe(SignedOut, session.generation, true).starts);
-    assert!(!session.observe(SignedOut, session.generation, true).starts, "already running");
+    assert!(
+        !session.observe(SignedOut, during, true, Instant::now()).starts,
+        "sent before the run had ended"
+    );
+    let soon = Instant::now();
+    assert!(!session.observe(SignedOut, session.generation, true, soon).starts, "so soon");
+    assert!(session.observe(SignedOut, session.generation, true, soon + SPACING).starts);
+    assert!(
+        !session.observe(SignedOut, session.generation, true, Instant::now()).starts,
+        "already running"
+    );
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
@@ -93,7 +101,7 @@ proptest! {
             let before = session.snapshot();
             prop_assert_eq!(Snapshot::unpack(before.pack()), before);
             let sent = Generation(before.generation.0.saturating_sub(age));
-            let step = session.observe(evidence, sent, may_start);
+            let step = session.observe(evidence, sent, may_start, Instant::now());
             if before.is_settled(evidence, may_start) {
                 prop_assert_eq!(step, Step::default());
                 prop_assert_eq!(session.snapshot(), before);
@@ -106,5 +114,26 @@ proptest! {
                 || before.status == Unauthenticated, "signed out by {:?}", evidence);
             running |= step.starts;
         }
+    }
+}
+
+#[test]
+fn rule_39_runs_are_half_a_minute_apart_and_twice_as_long_while_they_are_in_vain() {
+    let (mut session, start) = (Session::default(), Instant::now());
+    let mut started = Vec::new();
+    for secs in 0..3600 {
+        let now = start + Duration::from_secs(secs);
+        let evidence = if secs % 2 == 0 { SignedOut } else { Accepted };
+        if session.observe(evidence, session.generation, true, now).starts {
+            started.push(secs);
+            session.run_ended();
+        }
+    }
+    assert_eq!(started, [0, 30, 90, 210, 450, 930, 1830, 2730]);
+    // A run that helped for long is not in vain.
+    let mut spacing = Spacing::default();
+    for minutes in [0, 2, 4] {
+        assert!(spacing.try_take(start + Duration::from_secs(60 * minutes)));
+        assert_eq!(spacing.wait, SPACING);
     }
 }

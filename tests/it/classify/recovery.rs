@@ -9,7 +9,12 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokio::{runtime, sync::Semaphore, task::JoinSet, time::sleep};
+use tokio::{
+    runtime,
+    sync::Semaphore,
+    task::JoinSet,
+    time::{advance, sleep},
+};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, ServiceExt};
 use tower_heed::{
@@ -47,6 +52,11 @@ async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
+}
+
+/// The handler may run again, however often it has run in vain.
+async fn later() {
+    advance(Duration::from_secs(15 * 60)).await;
 }
 
 /// Sends `count` requests and holds their responses back.
@@ -171,7 +181,7 @@ async fn a_hundred_rejections_on_four_threads_run_the_handler_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_next_success_is_active_and_a_later_rejection_runs_the_handler_again() {
     let (layer, runs) = counting();
     let client = layer.layer(as_asked());
@@ -184,10 +194,57 @@ async fn the_next_success_is_active_and_a_later_rejection_runs_the_handler_again
         assert_eq!(runs.load(SeqCst), round);
         ask(&client, "/200").await;
         assert_eq!(layer.status().get(), Active);
+        later().await;
     }
 }
 
-#[tokio::test]
+/// Rule 39: a session that flaps, because one endpoint rejects all credentials.
+#[tokio::test(start_paused = true)]
+async fn rule_39_runs_of_the_handler_have_a_least_distance() {
+    let (layer, runs) = counting();
+    let client = layer.layer(as_asked());
+    for (secs, expected) in [(11, 1), (30, 2), (100, 3)] {
+        for _ in 0..secs {
+            ask(&client, "/200").await;
+            ask(&client, "/401").await;
+            settle().await;
+            advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(runs.load(SeqCst), expected, "after {secs} s more");
+    }
+    // The negative: the next sign-out long after is handled at once.
+    ask(&client, "/200").await;
+    later().await;
+    ask(&client, "/401").await;
+    settle().await;
+    assert_eq!(runs.load(SeqCst), 4);
+}
+
+/// Rule 39: a 401 that says that the credentials are good is no sign-out.
+#[tokio::test(start_paused = true)]
+async fn rule_39_the_session_reads_challenges() {
+    for (challenge, expected) in [
+        ("Bearer error=\"insufficient_scope\"", Active),
+        ("Bearer error=\"insufficient_user_authentication\"", Active),
+        ("Bearer error=\"invalid_request\"", Active),
+        ("Bearer error=\"invalid_token\"", Unauthenticated),
+        ("Bearer", Unauthenticated),
+        ("Basic realm=\"api\"", Unauthenticated),
+    ] {
+        let (layer, runs) = counting();
+        let client = layer.layer(scripted(move |request| match request.uri().path() {
+            "/users" => response(200, &[]),
+            _ => response(401, &[("www-authenticate", challenge)]),
+        }));
+        ask(&client, "/users").await;
+        ask(&client, "/admin").await;
+        settle().await;
+        assert_eq!(layer.status().get(), expected, "{challenge}");
+        assert_eq!(runs.load(SeqCst), usize::from(expected == Unauthenticated), "{challenge}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_of_the_handler_do_not_start_it_again() {
     let api = as_asked();
     let layer = ErrorClassifyLayer::new();
@@ -220,13 +277,14 @@ async fn requests_of_the_handler_do_not_start_it_again() {
     assert_eq!(layer.status().get(), Unauthenticated);
 
     // The sign-out has had no run of its own: the first rejection from outside starts it.
+    later().await;
     ask(&client, "/401").await;
     settle().await;
     assert_eq!(runs.load(SeqCst), 2);
     *recovering.lock().unwrap() = None;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_of_a_task_that_outlives_the_run_need_the_mark() {
     for (marked, expected) in [(true, 1), (false, 2)] {
         let recovering = Arc::new(Mutex::new(None::<ErrorClassify<Probe>>));
@@ -238,6 +296,7 @@ async fn requests_of_a_task_that_outlives_the_run_need_the_mark() {
             async move {
                 let task = async move {
                     settle().await;
+                    later().await;
                     for path in ["/200", "/401"] {
                         let mut request = get(path);
                         if marked {
@@ -263,7 +322,7 @@ async fn requests_of_a_task_that_outlives_the_run_need_the_mark() {
 }
 
 /// Rejections of the old credentials that arrive when the new ones are in place used to sign out the new session.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_late_rejection_of_an_older_request_is_no_new_sign_out() {
     let (layer, runs) = counting();
     let (api, mut handle) = mock::pair();
@@ -288,6 +347,7 @@ async fn a_late_rejection_of_an_older_request_is_no_new_sign_out() {
     assert_pending!(task::spawn(status.changed()).poll());
 
     // The negative: a rejection of a request that was sent after the recovery.
+    later().await;
     respond(hold(&client, &mut handle, &mut calls, 1).await, 401);
     settle().await;
     assert_eq!((runs.load(SeqCst), status.get()), (2, Unauthenticated));
@@ -343,7 +403,7 @@ async fn the_response_does_not_wait_for_the_handler_and_one_run_ends_before_the_
     assert_eq!((runs.load(SeqCst), running.load(SeqCst)), (2, 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_panics_runs_again_at_the_next_change() {
     let events = Events::record();
     let runs = Arc::new(AtomicUsize::new(0));
@@ -361,6 +421,7 @@ async fn a_handler_that_panics_runs_again_at_the_next_change() {
         }
         assert_eq!(runs.load(SeqCst), round);
         assert_eq!(events.named("the unauthenticated handler panicked").len(), round);
+        later().await;
         ask(&client, "/200").await;
         assert_eq!(layer.status().get(), Active);
     }
@@ -397,8 +458,16 @@ fn a_run_that_ends_with_its_runtime_does_not_wedge_the_session() {
     });
     let client = layer.layer(as_asked());
     for round in 1..=2 {
-        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         runtime.block_on(async {
+            // Each paused clock begins with the real time.
+            for _ in 0..round {
+                later().await;
+            }
             ask(&client, "/200").await;
             ask(&client, "/401").await;
             settle().await;

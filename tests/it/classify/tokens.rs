@@ -1,11 +1,15 @@
 //! The session's status beside the token cache: which of the two is outside decides what a rejected token means.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use http::{Request, header::AUTHORIZATION};
+use tokio::time::advance;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
     ErrorClassifyLayer, TokenCacheLayer,
@@ -85,5 +89,54 @@ async fn a_token_that_cannot_be_had_counts_as_its_cause_does() {
         assert!(error.is::<tower_heed::Error>(), "{error}");
         assert!(find::<TokenError>(error.as_ref()).is_some(), "{error}");
         assert_eq!(classify.status().get(), expected, "{failure:?}");
+    }
+}
+
+/// Rule 40: nothing but a new sign-in brings a token.
+#[tokio::test(start_paused = true)]
+async fn rule_40_a_dead_grant_is_a_sign_out_and_another_rejection_is_not() {
+    for (is_final, runs_expected, expected) in [(true, 1, Unauthenticated), (false, 0, Active)] {
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let source = {
+            let is_dead = Arc::clone(&is_dead);
+            service_fn(move |_: TokenRequest| {
+                let is_dead = is_dead.load(SeqCst);
+                async move {
+                    let error =
+                        TokenError::new(TokenErrorKind::Rejected).with_code("invalid_grant");
+                    match is_dead {
+                        false => Ok(Token::bearer("token-1")?.expires_in(Duration::from_secs(60))),
+                        true if is_final => Err(error.into_final()),
+                        true => Err(error),
+                    }
+                }
+            })
+        };
+        let cache =
+            TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let classify = ErrorClassifyLayer::new().on_unauthenticated(move || {
+            counted.fetch_add(1, SeqCst);
+            async {}
+        });
+        let (status, handle) = (classify.status(), cache.handle());
+        let client = classify.layer(cache.layer(api()));
+        assert_eq!(client.clone().oneshot(get("/users/1")).await.unwrap().status(), 200);
+        assert!(!handle.snapshot()[0].is_rejected());
+        is_dead.store(true, SeqCst);
+        advance(Duration::from_secs(120)).await;
+        for _ in 0..300 {
+            client.clone().oneshot(get("/users/1")).await.unwrap_err();
+            settle().await;
+            advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!((runs.load(SeqCst), status.get()), (runs_expected, expected));
+        assert_eq!(handle.snapshot()[0].is_rejected(), is_final);
+        // Signed in again.
+        is_dead.store(false, SeqCst);
+        advance(Duration::from_secs(600)).await;
+        assert_eq!(client.clone().oneshot(get("/users/1")).await.unwrap().status(), 200);
+        assert_eq!(status.get(), Active);
     }
 }

@@ -222,6 +222,16 @@ async fn token_cache() {
     handle.invalidate(handle.key());
     is_down.store(true, Ordering::Relaxed);
     ask(&client, get("/200")).await;
+
+    // Slow, and with one key too many.
+    let source = service_fn(|_: TokenRequest| async {
+        sleep(Duration::from_secs(4)).await;
+        Token::bearer("t")
+    });
+    let handle = TokenCacheLayer::new(source).max_keys(NonZeroUsize::MIN).handle();
+    for name in ["a", "b"] {
+        drop(handle.token(&TokenKey::new().with_audience(name)).await);
+    }
 }
 
 /// A store of one record, which the first process cannot open, and which then fails and comes back.

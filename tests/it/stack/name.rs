@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use http::Request;
+use tokio::time::sleep;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
     DetachLayer, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, classify::ErrorClass,
 };
 
-use super::{REJECTED, get, send, tokens};
+use super::{NEW_TOKEN, REJECTED, get, send, tokens};
 use crate::support::{
     events::Events,
     probe::{Body, probe},
@@ -36,6 +37,7 @@ async fn trouble(stack: Stack) {
     );
     watch.respond(503, &[]);
     drop(send(&mut client).await);
+    sleep(NEW_TOKEN).await;
     watch.respond(401, REJECTED);
     send(&mut client).await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::Response;
-use tokio::task::yield_now;
+use tokio::{task::yield_now, time::advance};
 use tokio_test::task::spawn;
 use tower::{Layer, Service, ServiceExt};
 use tower_heed::{
@@ -16,7 +16,7 @@ use tower_heed::{
     token_cache::{FetchReason, TokenCache},
 };
 
-use crate::token_cache::support::{Api, Body, Source, get, settle, token_error};
+use crate::token_cache::support::{Api, Body, Source, YOUNG, get, settle, token_error};
 
 const FOLLOWERS: usize = 20;
 
@@ -168,6 +168,7 @@ async fn rule_18_the_first_caller_that_is_rejected_is_dropped_at_every_point_at_
     for polls in 0.. {
         let (client, api, source) = slow();
         assert_eq!(call(&client).await.unwrap().status(), 200);
+        advance(YOUNG).await;
         api.accept(&["token-2"]);
         let ended = dropped_after(polls, &client).await;
         let (_, statuses) = followed(0, &client).await;

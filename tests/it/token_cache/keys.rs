@@ -10,8 +10,12 @@ use tower_heed::{
     token_cache::{FetchReason, TokenCache, TokenCacheLayer, TokenKey, TokenScope},
 };
 
-use crate::token_cache::support::{
-    Api, Body, HOUR, SECOND, Source, With, get, layer, settle, status, timed, token_error,
+use crate::{
+    support::events::Events,
+    token_cache::support::{
+        Api, Body, HOUR, SECOND, Source, With, YOUNG, get, layer, settle, status, timed,
+        token_error,
+    },
 };
 
 fn organization(name: impl Into<String>) -> TokenScope {
@@ -107,6 +111,7 @@ async fn rule_3_a_rejection_of_one_keys_token_is_not_anothers() {
     let (source, api) = (Source::default(), Api::default());
     let client = layer(&source).layer(api.clone());
     assert_eq!((call(&client, "a").await, call(&client, "b").await), (200, 200));
+    sleep(YOUNG).await;
     api.accept(&["token-2", "token-3"]);
     assert_eq!(call(&client, "a").await, 200);
     assert_eq!(call(&client, "b").await, 200);
@@ -116,7 +121,7 @@ async fn rule_3_a_rejection_of_one_keys_token_is_not_anothers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_slots_are_bounded_and_the_least_recently_used_goes_first() {
+async fn rule_3_slots_are_bounded_and_a_key_that_is_used_often_is_kept() {
     let (layer, client, source) = keyed(64);
     let handle = layer.handle();
     let own = 1;
@@ -127,11 +132,44 @@ async fn rule_3_slots_are_bounded_and_the_least_recently_used_goes_first() {
     }
     assert_eq!(source.calls(), 1001, "the one that is used between all others is kept");
     assert_eq!(handle.snapshot().len(), 64 + own);
-    assert_eq!(call(&client, "org-999").await, 200);
-    assert_eq!(call(&client, "org-937").await, 200);
-    assert_eq!(source.calls(), 1001);
-    assert_eq!(call(&client, "org-936").await, 200);
-    assert_eq!(source.calls(), 1002, "dropped, and fetched anew");
+}
+
+/// Those without a token go first, and so does an expired one.
+#[tokio::test(start_paused = true)]
+async fn rule_3_a_key_without_a_good_token_is_evicted_first() {
+    let (_, client, source) = keyed(8);
+    for number in 0..7 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    for number in 0..50 {
+        source.gives(Duration::ZERO, With::Lifetime(SECOND));
+        assert_eq!(call(&client, format!("short-{number}")).await, 200);
+        sleep(SECOND).await;
+    }
+    let calls = source.calls();
+    for number in 0..7 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    assert_eq!(source.calls(), calls);
+}
+
+/// A good token that is evicted is logged, and not each one.
+#[tokio::test(start_paused = true)]
+async fn rule_3_the_eviction_of_a_good_token_is_logged_once_a_minute() {
+    let events = Events::record();
+    let (_, client, _) = keyed(8);
+    let message = "too many keys: a token that is still good was evicted";
+    for number in 0..8 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    assert_eq!(events.named(message).len(), 0);
+    for number in 8..50 {
+        assert_eq!(call(&client, format!("org-{number}")).await, 200);
+    }
+    assert_eq!(events.named(message).len(), 1);
+    sleep(61 * SECOND).await;
+    assert_eq!(call(&client, "org-50").await, 200);
+    assert_eq!(events.named(message).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +194,7 @@ async fn rule_3_a_key_whose_token_is_being_fetched_is_never_evicted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_a_key_in_cooldown_is_evicted_after_the_others() {
+async fn rule_43_the_cooldown_of_an_evicted_key_is_remembered() {
     let (_, client, source) = keyed(2);
     source.fails(TokenErrorKind::Rejected);
     let held = || client.clone().oneshot(scoped("/", &organization("held")));

@@ -4,6 +4,7 @@ mod attach;
 mod dropped;
 mod failures;
 mod fetch;
+mod field;
 mod handle;
 mod keys;
 mod rejected;

@@ -27,6 +27,8 @@ use tower_heed::{
 pub type Body = Full<Bytes>;
 
 pub const SECOND: Duration = Duration::from_secs(1);
+/// As long a 401 may mean that a server does not know the token yet.
+pub const YOUNG: Duration = Duration::from_secs(5);
 pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// A source that responds as scripted, then with `token-N` for an hour.
