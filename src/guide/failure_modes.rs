@@ -22,7 +22,9 @@
 //! | the connection **breaks half way** | a repeatable request is sent again; a `POST` may have been processed | the client's error, class `Interrupted` |
 //! | it is **down for an hour** | the [budget](crate::retry::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first attempt, once the budget is spent |
 //! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) or the call's deadline (30 s in a `Stack`) is not begun: for a longer one give the call a longer `call_timeout`; an unreadable value is ignored; `ThrottleLayer` tries again after an hour at most (`max_block`) | the response at once, with the server's wait |
-//! | it is down and there is a `ResponseCacheLayer` | a stale response is served, marked `Stale`, for `stale_for` (10 min) | a success |
+//! | it is down and there is a `ResponseCacheLayer` | a stale response is served, marked `Stale`, for `stale_for` (10 min) or the server's shorter `stale-if-error` | a success |
+//! | the body of a cached endpoint **breaks half way** | `ResponseCacheLayer` sends the request once more, within the same limit | a success |
+//! | a cached endpoint responds with a **stream**, or with what it forbids to store | its head decides: the body is passed on unread, callers that waited send their own requests at once | the parts as they arrive |
 //!
 //! # Class by class
 //!
@@ -95,7 +97,7 @@
 //! | many processes need one token | each process fetches its own; with `token_cache::Shared` one of them fetches for all | one fetch per process and token life; or one for all |
 //! | the **queue is too long** for its deadline | requests that cannot make it fail at once | [`Throttled`](crate::ErrorKind::Throttled) |
 //! | the **detach queue is full** | the request is not queued | [`NotQueued`](crate::ErrorKind::NotQueued), class `Throttled` |
-//! | a **caller gives up** (a dropped future) | its queue position and its attempt end; fetches continue for the others | |
+//! | a **caller gives up** (a dropped future) | its queue position and its attempt end; fetches continue for the others. A cache fetch without others ends after three seconds, and at once beyond 256 of them | |
 //! | a **body cannot be sent twice** | it is sent once | the failure of that attempt |
 //!
 //! # Handling failures

@@ -9,6 +9,10 @@ use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 use super::store_policy::NotStorable;
 use crate::BoxError;
@@ -37,8 +41,17 @@ pin_project! {
 pub(super) enum ReadBody<B> {
     /// All of it, with its trailers.
     Complete(Bytes, Option<HeaderMap>),
-    /// A body that cannot be stored: the part that was read, the rest unless it has ended, and the reason.
-    Partial(Bytes, Option<Pin<Box<B>>>, NotStorable),
+    /// A body that cannot be stored, as it is passed on, and the reason.
+    Passed(CacheBody<B>, NotStorable),
+}
+
+/// How much of a body a fetch reads.
+pub(super) struct ReadLimits<'a> {
+    pub(super) max_bytes: usize,
+    /// The KiB that fetches may hold together.
+    pub(super) room: &'a Semaphore,
+    /// When a body of unknown length that goes on counts as a stream.
+    pub(super) stream_from: Option<Instant>,
 }
 
 // === impl CacheBody ===
@@ -48,7 +61,7 @@ impl<B> CacheBody<B> {
         Self { state: State::Read { data, trailers, rest: None } }
     }
 
-    pub(super) const fn partial(data: Bytes, rest: Option<Pin<Box<B>>>) -> Self {
+    const fn partial(data: Bytes, rest: Option<Pin<Box<B>>>) -> Self {
         Self { state: State::Read { data, trailers: None, rest } }
     }
 
@@ -123,27 +136,49 @@ fn contiguous<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }
 
-/// Reads a body of at most `max_bytes`. Of a longer one it reads up to the frame that shows the excess, and nothing if the
-/// body announces its length.
-pub(super) async fn read_body<B: Body>(body: B, max_bytes: usize) -> Result<ReadBody<B>, B::Error> {
+/// Reads a body up to the limits. Of a longer one it reads up to the frame that shows the excess, and nothing if the body announces
+/// its length.
+pub(super) async fn read_body<B: Body>(
+    body: B,
+    limits: ReadLimits<'_>,
+) -> Result<ReadBody<B>, B::Error> {
+    let ReadLimits { max_bytes, room, stream_from } = limits;
+    let hint = body.size_hint();
+    if hint.lower() > max_bytes as u64 {
+        return Ok(ReadBody::Passed(CacheBody::passed(body), NotStorable::TooLong));
+    }
+    let stream_from = stream_from.filter(|_| hint.exact().is_none());
     let mut body = Box::pin(body);
-    let announced = body.size_hint().lower();
     let mut data = Vec::new();
     let mut trailers = None;
     let mut empty_frames = 0;
+    let mut held = None;
+    let partial = |data: Vec<u8>, body, reason| {
+        Ok(ReadBody::Passed(CacheBody::partial(data.into(), Some(body)), reason))
+    };
     while !body.is_end_stream() {
-        let room = max_bytes.saturating_sub(data.len());
-        if announced > max_bytes as u64 || empty_frames > MAX_EMPTY_FRAMES {
-            return Ok(ReadBody::Partial(data.into(), Some(body), NotStorable::TooLong));
+        if empty_frames > MAX_EMPTY_FRAMES {
+            return partial(data, body, NotStorable::TooLong);
         }
-        let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await else { break };
+        let frame = poll_fn(|cx| body.as_mut().poll_frame(cx));
+        let frame = match stream_from {
+            None => frame.await,
+            Some(from) => match timeout_at(from, frame).await {
+                Ok(frame) => frame,
+                Err(_) => return partial(data, body, NotStorable::Stream),
+            },
+        };
+        let Some(frame) = frame else { break };
         match frame?.into_data() {
             Ok(piece) => {
                 empty_frames += u32::from(!piece.has_remaining());
-                let exceeds = piece.remaining() > room;
+                let exceeds = piece.remaining() > max_bytes.saturating_sub(data.len());
                 data.put(piece);
                 if exceeds {
-                    return Ok(ReadBody::Partial(data.into(), Some(body), NotStorable::TooLong));
+                    return partial(data, body, NotStorable::TooLong);
+                }
+                if !hold(&mut held, room, data.capacity()) {
+                    return partial(data, body, NotStorable::Busy);
                 }
             }
             // Trailers are the last frame, also of a body that never ends.
@@ -153,8 +188,24 @@ pub(super) async fn read_body<B: Body>(body: B, max_bytes: usize) -> Result<Read
             }
         }
     }
-    if (data.len() as u64) < announced {
-        return Ok(ReadBody::Partial(data.into(), None, NotStorable::Incomplete));
+    if (data.len() as u64) < hint.lower() {
+        let body = CacheBody::partial(data.into(), None);
+        return Ok(ReadBody::Passed(body, NotStorable::Incomplete));
     }
     Ok(ReadBody::Complete(data.into(), trailers))
+}
+
+/// Takes room for so many bytes in all; false if there is none.
+fn hold<'a>(held: &mut Option<SemaphorePermit<'a>>, room: &'a Semaphore, bytes: usize) -> bool {
+    let has = held.as_ref().map_or(0, SemaphorePermit::num_permits);
+    let lacks = bytes.div_ceil(1024).saturating_sub(has);
+    let Some(more) = u32::try_from(lacks).ok().and_then(|lacks| room.try_acquire_many(lacks).ok())
+    else {
+        return false;
+    };
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+    true
 }

@@ -13,6 +13,17 @@ pub(super) fn stored(endpoint: &CachedEndpoint, bytes: usize, fresh_for: Duratio
     tracing::debug!(target: TARGET, stack, endpoint, bytes, fresh_for_ms, "response stored");
 }
 
+pub(super) fn confirmed(endpoint: &CachedEndpoint, fresh_for: Duration) {
+    let (stack, fresh_for_ms) = (endpoint.stack.as_deref(), fresh_for.as_millis());
+    let endpoint = &*endpoint.pattern;
+    tracing::debug!(target: TARGET, stack, endpoint, fresh_for_ms, "stored response confirmed");
+}
+
+pub(super) fn fetching_again(endpoint: &CachedEndpoint) {
+    let (stack, endpoint) = (endpoint.stack.as_deref(), &*endpoint.pattern);
+    tracing::debug!(target: TARGET, stack, endpoint, "response broken, fetching again");
+}
+
 pub(super) fn not_stored(endpoint: &CachedEndpoint, why: NotStorable) {
     let (stack, pattern, reason) = (endpoint.stack.as_deref(), &*endpoint.pattern, why.as_str());
     tracing::debug!(target: TARGET, stack, endpoint = pattern, reason, "response not stored");

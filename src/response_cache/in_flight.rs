@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     cache_control::Accepts,
     generations::{Generations, Validity, Version},
     key::LookupKey,
     stored::CompleteResponse,
+    waiters::{MAX_UNATTENDED, Waiters, Waiting},
 };
 use crate::{
     Error,
@@ -27,9 +28,18 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The longest limit, so that adding to it cannot overflow the clock.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The fetches in flight, by lookup key.
-#[derive(Default)]
-pub(super) struct InFlight(Mutex<HashMap<LookupKey, PendingFetch>>);
+/// The KiB of bodies that fetches hold together. A fetch that would exceed them passes its response on. With the usual profile of
+/// a few KiB, that takes some thousand fetches in flight.
+const MAX_BUFFERED: usize = 16 << 10;
+
+/// The fetches in flight, by lookup key, and what bounds them.
+pub(super) struct InFlight {
+    fetches: Mutex<HashMap<LookupKey, PendingFetch>>,
+    /// For fetches that no call waits for.
+    pub(super) unattended: Semaphore,
+    /// The KiB that can be held still.
+    pub(super) room: Semaphore,
+}
 
 /// The fetches in flight, locked.
 pub(super) struct Locked<'a>(MutexGuard<'a, HashMap<LookupKey, PendingFetch>>);
@@ -38,6 +48,7 @@ pub(super) struct Locked<'a>(MutexGuard<'a, HashMap<LookupKey, PendingFetch>>);
 #[derive(Clone)]
 pub(super) struct PendingFetch {
     pub(super) waiter: Waiter<Fetched>,
+    pub(super) waiters: Arc<Waiters>,
     pub(super) version: Version,
     pub(super) limit: Limit,
 }
@@ -65,7 +76,17 @@ pub(super) struct Limit {
 
 impl InFlight {
     pub(super) fn lock(&self) -> Locked<'_> {
-        Locked(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Locked(self.fetches.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self {
+            fetches: Mutex::default(),
+            unattended: Semaphore::new(MAX_UNATTENDED),
+            room: Semaphore::new(MAX_BUFFERED),
+        }
     }
 }
 
@@ -79,11 +100,12 @@ impl Locked<'_> {
         accepts: Accepts,
         generations: &Generations,
         now: Instant,
-    ) -> Option<PendingFetch> {
+    ) -> Option<(PendingFetch, Waiting)> {
         let fetch = self.0.get(&key).filter(|fetch| fetch.waiter.is_expected(now))?;
         let is_accepted = accepts.age(now.saturating_duration_since(fetch.version.sent_at));
         let is_valid = generations.validity(&fetch.version) == Validity::Valid;
-        (is_accepted && is_valid).then(|| fetch.clone())
+        let waiting = fetch.waiters.join().filter(|_| is_accepted && is_valid)?;
+        Some((fetch.clone(), waiting))
     }
 
     pub(super) fn insert(&mut self, key: LookupKey, fetch: PendingFetch) {

@@ -40,10 +40,12 @@ impl<B> Lookup<B> {
         if Handle::try_current().is_err() {
             return Self::PassThrough;
         }
+        let (now, system_time) = (shared.clock.now(), shared.clock.system_time());
         let mut in_flight = shared.in_flight.lock();
-        let stale = match find() {
-            Found::Stale(stored) => Some(stored),
-            Found::Nothing => None,
+        let (stale, is_served_at_once) = match find() {
+            Found::Stale(stored) => (Some(stored), false),
+            Found::WhileRefreshed(stored) => (Some(stored), true),
+            Found::Nothing => (None, false),
             Found::Fresh(_) | Found::InCooldown(..) | Found::NotStored => {
                 // A fetch was completed in between.
                 drop(in_flight);
@@ -51,20 +53,38 @@ impl<B> Lookup<B> {
             }
         };
         let deadline = Deadline::of(request);
-        let pending = in_flight.find(key, accepts, &store.generations, shared.clock.now());
-        let (running, fetch) = match pending {
-            Some(fetch) => (None, fetch),
+        let stored = store.to_validate(key, request.headers(), system_time);
+        // Each of its requests is validated by itself.
+        let is_alone = stored.as_ref().is_some_and(|stored| stored.is_never_fresh());
+        let pending = match is_alone {
+            true => None,
+            false => in_flight.find(key, accepts, &store.generations, now),
+        };
+        let (running, fetch, waiting) = match pending {
+            Some((fetch, waiting)) => (None, fetch, waiting),
             None => {
                 // A refresh continues in the background, so the call's deadline does not limit it.
                 let limit = deadline.filter(|_| stale.is_none());
-                let (running, fetch) = Fetch::begin(shared, &cacheable, request, limit);
-                in_flight.insert(key, fetch.clone());
-                (Some(running), fetch)
+                let (running, fetch, waiting) =
+                    Fetch::begin(shared, &cacheable, request, limit, stored);
+                if !is_alone {
+                    in_flight.insert(key, fetch.clone());
+                }
+                (Some(running), fetch, waiting)
             }
         };
         drop(in_flight);
         let (shared, own_deadline) = (Arc::clone(shared), request.extensions().get().copied());
-        let call = WaitingCall { shared, request: cacheable, fetch, stale, deadline, own_deadline };
+        let call = WaitingCall {
+            shared,
+            request: cacheable,
+            fetch,
+            waiting,
+            stale,
+            is_served_at_once,
+            deadline,
+            own_deadline,
+        };
         Self::with_fetch(running, call)
     }
 
@@ -105,7 +125,7 @@ impl<B> Lookup<B> {
                 Some(Self::Respond(response))
             }
             Found::NotStored => Some(Self::PassThrough),
-            Found::Stale(_) | Found::Nothing => None,
+            Found::Stale(_) | Found::WhileRefreshed(_) | Found::Nothing => None,
         }
     }
 }

@@ -79,21 +79,29 @@
 //!
 //! # What is stored
 //!
-//! The layer follows [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) as a private cache of one credential. `private`,
-//! `s-maxage` and section 3.5 are about shared caches and do not apply. The server's directives shorten the configured times and
-//! never lengthen them.
+//! The layer follows [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) as a private cache: each user's responses are apart, as
+//! `private` demands. `s-maxage` and section 3.5 are about shared caches and do not apply. The server's directives shorten the
+//! configured times; the only one that lengthens a time is `stale-while-revalidate`, up to `stale_for`.
+//!
+//! **The head decides first.** What it says is not stored goes to the caller with an unread body, so that the parts of a stream arrive
+//! one by one.
 //!
 //! | the response | effect |
 //! |---|---|
 //! | has another status than 200, 203 or 204 | not stored |
-//! | has `no-store` or `no-cache`, or is stale on arrival | not stored, unless [`override_no_store`](ResponseCacheConfig::override_no_store) |
+//! | has `no-store` | not stored, unless [`override_no_store`](ResponseCacheConfig::override_no_store) |
+//! | has `no-cache` or `max-age=0`, or is stale on arrival | [validated](#validation) for each request; without a validator not stored, unless `override_no_store` |
 //! | sets a cookie | not stored, unless [`strip_set_cookie`](ResponseCacheConfig::strip_set_cookie) |
 //! | is [`Degraded`](crate::extensions::Degraded): an inner layer made it in the server's place | not stored, treated as the failure that it stands in for |
 //! | has `Vary: *` or an unreadable `Vary` | not stored |
+//! | is a stream: `text/event-stream`, newline-delimited JSON, `multipart/x-mixed-replace`, gRPC, `stream=watch`, `X-Accel-Buffering: no` | not stored |
+//! | has no announced length, and a body that goes on five seconds after the head | not stored; the part so far and the rest go to the caller |
+//! | would exceed the 16 MiB that the bodies in flight of one cache hold together | not stored this time |
 //! | is longer than [`max_body_bytes`](ResponseCacheConfig::max_body_bytes), breaks off, or contradicts its `Content-Length` | not stored |
 //! | has `max-age` or `Expires` | fresh until then (less its `Age`), and no longer than [`ttl`](ResponseCacheConfig::ttl) |
-//! | has `must-revalidate` | never served stale |
+//! | has `must-revalidate` or `no-cache` | never served stale |
 //! | has `stale-if-error` | served stale for that time, and no longer than [`stale_for`](ResponseCacheConfig::stale_for) |
+//! | has `stale-while-revalidate` | served stale at once for that time, and no longer than `stale_for`, while it is refreshed in the background |
 //!
 //! | the request | effect |
 //! |---|---|
@@ -106,7 +114,20 @@
 //! A stored response has an `Age`, the header fields of the server except those of the connection, and no extension but
 //! [`Stale`].
 //!
-//! There is no heuristic freshness and no validation by `ETag`: with a configured time to live, both add little.
+//! There is no heuristic freshness: the time to live is configured.
+//!
+//! # Validation
+//!
+//! A stored response with an `ETag` or a `Last-Modified` is refreshed by a conditional request, however old it is
+//! ([RFC 9111 section 4.3](https://www.rfc-editor.org/rfc/rfc9111#section-4.3)). A 304, which GitHub does not count against its
+//! limit, renews it: the waiters get the stored response with its status and body, and with the header fields of the 304 in place of
+//! those of the same name, except for those that describe the body (`content-*`, `etag`). What the 304 says about storing holds.
+//!
+//! * A caller's own condition passes through, and so does the response to it.
+//! * After a write, an invalidation or a rejection, nothing is validated: the whole response is fetched.
+//! * A 304 with another `ETag` than the stored one is about another response. After it, and after a 412, the request is sent again
+//!   without a condition.
+//! * A malformed or repeated `ETag`, or one of more than 1 KiB, is none.
 //!
 //! # Single flight
 //!
@@ -117,9 +138,16 @@
 //! ```
 //!
 //! The waiters share a failure, too: ten thousand callers of a server that is down make one request. The exception is a failing
-//! response with a body of more than 256 KiB (and more than `max_body_bytes`), which each of them requests itself. After a
-//! response that cannot be stored, requests pass through without waiting for each other, for one minute or for the time to
-//! live, whichever is shorter.
+//! response with a body of more than 256 KiB (and more than `max_body_bytes`), which each of them requests itself.
+//!
+//! As soon as a head says that a response is not storable, its waiters send their requests, all at the same time and each of them
+//! once; put a [`ThrottleLayer`](crate::ThrottleLayer) inside to bound how many are in flight. Later requests pass through without
+//! waiting for each other, for one minute or for the time to live, whichever is shorter.
+//!
+//! A fetch reads the whole body before anyone gets it. If the body of a success breaks off, the request is sent once more, within the
+//! same time limit, unless it carries [`NoRetry`](crate::extensions::NoRetry). The second attempt carries
+//! [`Attempt`](crate::extensions::Attempt). Around a client without a [`Stack`](crate::Stack) this needs a request body of the type
+//! `Full<Bytes>`, `Empty<Bytes>`, `String`, axum's or reqwest's.
 //!
 //! A fetch has the span, the extensions and the deadline of the call that begins it, and takes at most
 //! [`fetch_timeout`](ResponseCacheLayer::fetch_timeout). The refresh of a response that can be served stale has `fetch_timeout`,
@@ -171,11 +199,12 @@
 //!
 //! A request that passes through costs no allocation; a write to a cached path costs a hash of that path. A hit costs a hash of
 //! the key, a lookup in [`moka`](https://docs.rs/moka)'s concurrent map, and up to five allocations for the header map. A fetch
-//! is a task.
+//! is a task, and copies the head of its request.
 //!
 //! A stored response is copied into one allocation, so that it keeps no buffer of a connection alive. Its size includes its
 //! header fields and what the cache needs for it, and the bound holds at the end of each fetch. The invalidation counters take up
-//! to 8 bytes for each KiB of the bound, and are part of it. Responses in flight are not. There are no threads and no timers.
+//! to 8 bytes for each KiB of the bound, and are part of it. The bodies of responses in flight are not: they hold at
+//! most 16 MiB together. There are no threads.
 //!
 //! # Readiness
 //!
@@ -185,9 +214,11 @@
 //!
 //! # Cancellation
 //!
-//! Dropping a call that passes through drops the inner call. Dropping a call that waits ends its wait. The fetch continues and
-//! its response is stored, even if no caller is left or the call was never polled. A panic of the client fails the fetch. A
-//! dropped write has an unknown outcome.
+//! Dropping a call that passes through drops the inner call. Dropping a call that waits ends its wait, and the fetch continues for
+//! the others. A fetch that no call waits for, or whose call was never polled, continues for three seconds, so that a person who
+//! reloads a page finds the response. The refresh of a stale response that was served continues until its limit. There are at most
+//! 256 of these for one cache; any further one is dropped with its request, and a stale response is then in
+//! [cooldown](#while-the-server-is-down). A panic of the client fails the fetch. A dropped write has an unknown outcome.
 //!
 //! # Cloning
 //!
@@ -225,7 +256,9 @@
 //! | level | message | fields |
 //! |---|---|---|
 //! | `DEBUG` | `response stored` | `endpoint`, `bytes`, `fresh_for_ms` |
-//! | `DEBUG` | `response not stored` | `endpoint`, `reason` |
+//! | `DEBUG` | `stored response confirmed`, by a 304 | `endpoint`, `fresh_for_ms` |
+//! | `DEBUG` | `response broken, fetching again` | `endpoint` |
+//! | `DEBUG` | `response not stored` | `endpoint`, `reason`: `status`, `no_store`, `no_cache`, `set_cookie`, `vary_any`, `too_long`, `incomplete`, `stream`, `busy` |
 //! | `DEBUG` | `resource invalidated by a write` | `endpoint` |
 //! | `INFO` | `responses invalidated` | `scope`: `parameter`, `uri` or `all` |
 //! | `INFO` | `server recovered` | `endpoint` |
@@ -239,15 +272,18 @@
 // From the bottom up. A module imports those above it alone, and the defaults of the layer:
 //
 //   cache_control                directives of requests and responses
+//   validators                   of conditional requests
 //   store_policy                 whether a response is stored, and for how long it is used
 //   neutral, key                 hashes that identify responses
 //   generations                  invalidation
 //   memory, stored, store        stored responses
+//   waiters                      the calls that wait for a fetch
 //   in_flight, shared, request   fetches in flight; what services share; a request whose response may be stored
-//   fetch, waiting               single flight
+//   again, fetch, waiting        single flight
 //   lookup, write                what to do for a request
 //   future, service, layer       the Tower service
 
+mod again;
 mod body;
 mod cache_control;
 mod config;
@@ -271,6 +307,8 @@ mod stale;
 mod store;
 pub(crate) mod store_policy;
 mod stored;
+mod validators;
+mod waiters;
 mod waiting;
 mod write;
 

@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use super::{
     CacheBody, ResponseFuture,
+    again::Again,
     lookup::Lookup,
     request::{CacheableRequest, overrides_method},
     shared::{CachedEndpoint, Shared},
@@ -124,10 +125,13 @@ impl<S> ResponseCache<S> {
                 // The fetch's deadline replaces this call's, which is not that of the other waiters.
                 let deadline = running.fetch().deadline();
                 request.extensions_mut().insert(deadline);
+                let again = (sharing.copy)(&request)
+                    .map(|request| Again { service: self.inner.clone(), request });
+                running.fetch().add_validators(request.headers_mut());
                 let scope = Scope::around_call(deadline, shared.clock.now());
                 let response = self.inner.call(request);
                 drop(scope);
-                ResponseFuture::waiting((sharing.lead)(response, running, call))
+                ResponseFuture::waiting((sharing.lead)(response, again, running, call))
             }
         }
     }

@@ -7,10 +7,11 @@ use tower_service::Service;
 
 use super::{
     ResponseCache,
+    again::{self, Again},
     fetch::{self, Fetch},
     waiting::{WaitingCall, WaitingFuture},
 };
-use crate::{BoxError, single_flight::Running};
+use crate::{BoxError, body::ReplayableBody, single_flight::Running};
 
 /// How one request is sent for several callers, as values.
 ///
@@ -21,7 +22,10 @@ where
     S: Service<Request<B>>,
 {
     /// Awaits the response on its own task, for this call and all that join.
-    pub(super) lead: fn(S::Future, Running<Fetch>, WaitingCall) -> WaitingFuture<RB>,
+    pub(super) lead:
+        fn(S::Future, Option<Again<S, B>>, Running<Fetch>, WaitingCall) -> WaitingFuture<RB>,
+    /// A copy of a request that has no body.
+    pub(super) copy: fn(&Request<B>) -> Option<Request<B>>,
     /// Waits for the fetch of another call.
     pub(super) join: fn(ResponseCache<S>, WaitingCall, Request<B>) -> WaitingFuture<RB>,
     /// Whether a request has a body, as far as can be known before it is read.
@@ -41,14 +45,24 @@ where
 {
     pub(crate) fn new() -> Self {
         Self {
-            lead: |response, running, call| {
+            lead: |response, again, running, call| {
                 let (leader, not_shared) = oneshot::channel();
-                fetch::spawn(running, response, leader);
+                fetch::spawn(running, response, again, leader);
                 Box::pin(call.lead(not_shared))
             },
+            copy: |request| again::copy(request, again::empty()),
             join: |cache, call, request| Box::pin(cache.join(call, request)),
             has_body: |body| !body.is_end_stream() && body.size_hint().exact() != Some(0),
         }
+    }
+
+    /// As `new`, for a body of which a copy can be made.
+    pub(crate) fn of_replayable() -> Self
+    where
+        B: ReplayableBody,
+    {
+        let copy = |request: &Request<B>| again::copy(request, request.body().try_clone());
+        Self { copy, ..Self::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     hash::BuildHasherDefault,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use http::HeaderMap;
@@ -51,6 +51,8 @@ pub(super) enum Found {
     Fresh(Arc<StoredResponse>),
     /// A stale response that may be refreshed.
     Stale(Arc<StoredResponse>),
+    /// A stale response that the server allows to serve while it is refreshed.
+    WhileRefreshed(Arc<StoredResponse>),
     /// A stale response whose refresh failed with this class a short time ago.
     InCooldown(Arc<StoredResponse>, ErrorClass),
     /// The server's responses cannot be stored.
@@ -105,11 +107,29 @@ impl Store {
                 Found::Fresh(stored)
             }
             _ if accepts != Accepts::Anything => Found::Nothing,
-            (Validity::Valid | Validity::Suspect, _) => match stored.in_cooldown(now) {
+            (validity, _) => match stored.in_cooldown(now) {
                 Some(class) => Found::InCooldown(stored, class),
+                None if validity == Validity::Valid && stored.is_served_while_refreshed(now) => {
+                    Found::WhileRefreshed(stored)
+                }
                 None => Found::Stale(stored),
             },
         }
+    }
+
+    /// A stored response that the server may confirm for a request with these header fields, however old it is. After a write, a
+    /// validator with the resolution of a second may confirm what has changed since.
+    pub(super) fn to_validate(
+        &self,
+        key: LookupKey,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Option<Arc<StoredResponse>> {
+        let Some(Entry::Stored(stored)) = self.responses.get(&key) else { return None };
+        let is_usable = stored.variant.matches(&self.hash_key, headers)
+            && self.generations.validity(&stored.version) == Validity::Valid
+            && stored.validators(now).is_some();
+        is_usable.then_some(stored)
     }
 
     /// Whether a response that was found may still be served, stale or not.

@@ -4,10 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use http::{
     HeaderMap, StatusCode,
-    header::{SET_COOKIE, VARY},
+    header::{CONTENT_TYPE, SET_COOKIE, VARY},
 };
 
-use super::cache_control::{Accepts, CacheControl, age};
+use super::{
+    cache_control::{Accepts, CacheControl, age},
+    validators::Validators,
+};
 use crate::classify::ErrorClass;
 
 /// An endpoint's configured policy.
@@ -30,7 +33,7 @@ pub(super) enum NotStorable {
     Status,
     /// `no-store`.
     NoStore,
-    /// `no-cache`, or stale on arrival: the server wants to be asked each time.
+    /// `no-cache`, or stale on arrival, and no validator to ask by: the server wants to be asked each time.
     NoCache,
     /// The response sets a cookie.
     SetCookie,
@@ -41,6 +44,10 @@ pub(super) enum NotStorable {
     /// The body ended before its announced length
     /// ([RFC 9111 section 3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)).
     Incomplete,
+    /// The body is a stream of events, or goes on without an announced end.
+    Stream,
+    /// Other fetches hold too many bytes.
+    Busy,
 }
 
 /// How long a stored response is used, counted from just before its request was sent.
@@ -54,8 +61,11 @@ pub(super) enum NotStorable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FreshnessLifetime {
     age: Duration,
+    /// Zero for a response that is validated for each request.
     fresh_for: Duration,
     stale_for: Duration,
+    /// How long it is served at once while it is refreshed, at most `stale_for`.
+    refreshing_for: Duration,
 }
 
 /// What may be done with a stored response.
@@ -86,7 +96,8 @@ impl StorePolicy {
     /// wall time.
     ///
     /// The server's directives shorten what is configured and never lengthen it: its freshness lifetime (less `Age`) the
-    /// `ttl`, and `must-revalidate` or `stale-if-error` the `stale_for`.
+    /// `ttl`, and `must-revalidate` or `stale-if-error` the `stale_for`. What is to be validated each time is stored if there is a
+    /// validator.
     pub(super) fn lifetime(
         &self,
         status: StatusCode,
@@ -106,25 +117,31 @@ impl StorePolicy {
         if directives.no_store {
             return Err(NotStorable::NoStore);
         }
-        if directives.no_cache {
-            return Err(NotStorable::NoCache);
-        }
         if headers.contains_key(SET_COOKIE) && !self.strip_set_cookie {
             return Err(NotStorable::SetCookie);
         }
         if headers.get_all(VARY).iter().any(|vary| vary.as_bytes().contains(&b'*')) {
             return Err(NotStorable::VaryAny);
         }
+        if is_stream(headers) {
+            return Err(NotStorable::Stream);
+        }
         let age = age(headers);
-        let fresh_for = stated.map_or(self.ttl, |stated| self.ttl.min(stated.saturating_sub(age)));
-        if fresh_for.is_zero() {
+        let fresh_for = match directives.no_cache {
+            true => Duration::ZERO,
+            false => stated.map_or(self.ttl, |stated| self.ttl.min(stated.saturating_sub(age))),
+        };
+        if fresh_for.is_zero() && Validators::of(headers, now).is_none() {
             return Err(NotStorable::NoCache);
         }
-        let stale_for = match directives.must_revalidate {
+        let allowed = match directives.must_revalidate || directives.no_cache {
             true => Duration::ZERO,
-            false => directives.stale_if_error.unwrap_or(Duration::MAX).min(self.stale_for),
+            false => self.stale_for,
         };
-        Ok(FreshnessLifetime { age, fresh_for, stale_for })
+        let refreshing_for = directives.stale_while_revalidate.unwrap_or_default().min(allowed);
+        let stale_for = directives.stale_if_error.unwrap_or(allowed).min(allowed);
+        let stale_for = stale_for.max(refreshing_for);
+        Ok(FreshnessLifetime { age, fresh_for, stale_for, refreshing_for })
     }
 }
 
@@ -141,6 +158,8 @@ impl NotStorable {
             Self::VaryAny => "vary_any",
             Self::TooLong => "too_long",
             Self::Incomplete => "incomplete",
+            Self::Stream => "stream",
+            Self::Busy => "busy",
         }
     }
 }
@@ -179,6 +198,37 @@ impl FreshnessLifetime {
     pub(super) const fn fresh_for(&self) -> Duration {
         self.fresh_for
     }
+
+    /// Whether it may be served at once, stale, while it is refreshed
+    /// ([RFC 5861 section 3](https://www.rfc-editor.org/rfc/rfc5861#section-3)).
+    pub(super) fn is_served_while_refreshed(&self, elapsed: Duration) -> bool {
+        elapsed < self.fresh_for.saturating_add(self.refreshing_for)
+    }
+}
+
+/// Whether the body is a stream, whose parts are to arrive one by one.
+fn is_stream(headers: &HeaderMap) -> bool {
+    const STREAMS: [&str; 8] = [
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/json-seq",
+        "application/stream+json",
+        "application/grpc",
+        "multipart/x-mixed-replace",
+    ];
+    let is_unbuffered = headers.get("x-accel-buffering").is_some_and(|buffers| buffers == "no");
+    is_unbuffered
+        || headers.get_all(CONTENT_TYPE).iter().any(|value| {
+            let value = value.as_bytes().to_ascii_lowercase();
+            let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let essence = parts.next().unwrap_or_default();
+            // Kubernetes: `application/json;stream=watch`.
+            STREAMS.iter().any(|stream| essence == stream.as_bytes())
+                || essence.starts_with(b"application/grpc+")
+                || parts.any(|parameter| parameter == b"stream=watch")
+        })
 }
 
 // === impl AfterFailure ===

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::{
     key::{HashKey, Variant},
     memory,
     store_policy::{FreshnessLifetime, FreshnessState},
+    validators::{self, Validators},
 };
 use crate::{
     classify::{Classification, ErrorClass},
@@ -124,6 +125,35 @@ impl StoredResponse {
     /// Whether a request accepts it while it is fresh.
     pub(super) fn is_accepted(&self, accepts: Accepts, now: Instant) -> bool {
         self.lifetime.is_accepted(accepts, self.elapsed(now))
+    }
+
+    /// Whether it may be served at once while it is refreshed.
+    pub(super) fn is_served_while_refreshed(&self, now: Instant) -> bool {
+        self.lifetime.is_served_while_refreshed(self.elapsed(now))
+    }
+
+    /// Whether it is validated for each request, so that no other request can share the validation.
+    pub(super) const fn is_never_fresh(&self) -> bool {
+        self.lifetime.fresh_for().is_zero()
+    }
+
+    pub(super) fn validators(&self, now: SystemTime) -> Option<Validators<'_>> {
+        Validators::of(&self.headers, now)
+    }
+
+    /// This response after a 304 with this head, which becomes its own. `None` if the 304 is about another response.
+    pub(super) fn confirmed(
+        &self,
+        head: &mut Parts,
+        now: SystemTime,
+    ) -> Option<(Bytes, Option<HeaderMap>)> {
+        let is_confirmed = |validators: Validators<'_>| validators.are_confirmed_by(&head.headers);
+        self.validators(now).filter(|validators| is_confirmed(*validators))?;
+        let mut headers = self.headers.clone();
+        validators::update(&mut headers, &head.headers);
+        head.headers = headers;
+        head.status = self.status;
+        Some((self.body.clone(), self.trailers.clone()))
     }
 
     pub(super) const fn fresh_for(&self) -> Duration {

@@ -11,6 +11,7 @@ use super::{
     request::CacheableRequest,
     shared::Shared,
     stored::StoredResponse,
+    waiters::Waiting,
 };
 use crate::{
     BoxError,
@@ -30,8 +31,12 @@ pub(super) struct WaitingCall {
     pub(super) shared: Arc<Shared>,
     pub(super) request: CacheableRequest,
     pub(super) fetch: PendingFetch,
+    /// Keeps the fetch going.
+    pub(super) waiting: Waiting,
     /// What may be served instead.
     pub(super) stale: Option<Arc<StoredResponse>>,
+    /// Whether the server allows to serve that while it is refreshed.
+    pub(super) is_served_at_once: bool,
     /// The end of the call, whichever layer enforces it.
     pub(super) deadline: Option<Deadline>,
     /// The deadline that the request carries. No other layer need enforce it.
@@ -146,7 +151,10 @@ impl WaitingCall {
         let stale = self.stale.as_ref().filter(|stale| store.is_usable(stale, now))?;
         store.counts.stale.add();
         self.request.endpoint.metrics.stale();
-        events::serving_stale(&self.request.endpoint, class);
+        if !(self.is_served_at_once && class == ErrorClass::Timeout) {
+            events::serving_stale(&self.request.endpoint, class);
+        }
+        self.waiting.leave_in_background();
         Some(stale.respond(now, Some(class)))
     }
 
@@ -154,6 +162,9 @@ impl WaitingCall {
     /// does not wait at all. Half of the time until the call's deadline is left to it.
     fn stale_wait_end(&self) -> Instant {
         let now = self.shared.clock.now();
+        if self.is_served_at_once {
+            return now;
+        }
         // A wait beyond the clock's range ends with the fetch.
         let sent_at = self.fetch.version.sent_at;
         let end = sent_at.checked_add(self.request.endpoint.config.stale_wait);

@@ -40,7 +40,7 @@ where
         S::ResponseBody: Send + 'static,
         <S::ResponseBody as Body>::Error: Into<BoxError>,
     {
-        Self { inner, sharing: Sharing::new() }
+        Self { inner, sharing: Sharing::of_replayable() }
     }
 
     pub(super) const fn get_ref(&self) -> &ResponseCache<S> {

@@ -51,6 +51,9 @@ pub(super) struct CacheControl {
     /// How long a stale response may be used while the server fails
     /// ([RFC 5861 section 4](https://www.rfc-editor.org/rfc/rfc5861#section-4)).
     pub(super) stale_if_error: Option<Duration>,
+    /// How long a stale response may be used while it is refreshed
+    /// ([RFC 5861 section 3](https://www.rfc-editor.org/rfc/rfc5861#section-3)).
+    pub(super) stale_while_revalidate: Option<Duration>,
 }
 
 // === impl CacheControl ===
@@ -118,6 +121,8 @@ impl CacheControl {
             self.min_fresh = self.min_fresh.max(Some(delta.unwrap_or(MAX_DELTA)));
         } else if is("stale-if-error") {
             shorten(&mut self.stale_if_error, delta);
+        } else if is("stale-while-revalidate") {
+            shorten(&mut self.stale_while_revalidate, delta);
         }
     }
 }

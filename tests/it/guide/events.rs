@@ -306,6 +306,16 @@ async fn response_cache() {
     layer.handle().invalidate("id", "1");
     watch.respond(200, &[("cache-control", "no-store")]);
     ask(&client, get("/users/2")).await;
+    // A 304 for another response, and one for the stored one.
+    watch.respond(200, &[("etag", "\"1\"")]);
+    ask(&client, get("/users/3")).await;
+    sleep(Duration::from_secs(61)).await;
+    watch.respond(304, &[("etag", "\"2\"")]);
+    watch.respond(200, &[("etag", "\"1\"")]);
+    ask(&client, get("/users/3")).await;
+    sleep(Duration::from_secs(61)).await;
+    watch.respond(304, &[]);
+    ask(&client, get("/users/3")).await;
 }
 
 async fn detach() {

@@ -96,17 +96,64 @@ async fn a_body_that_announces_too_great_a_length_passes_through_unread() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "abcdefghi");
 }
 
+/// The fetch reads all of it anyway, so its callers need not know.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_breaks_off_is_a_failure_and_is_not_stored() {
+async fn a_body_that_breaks_off_is_fetched_once_more() {
+    for broken in [
+        Script::new([Step::Data(Bytes::from_static(b"half")), Step::Fail("the connection broke")]),
+        // Ended before its length, and without an error.
+        Script::of_data(["half"]).promising(8),
+    ] {
+        let mut first = Some(broken);
+        let bodies =
+            Arc::new(Mutex::new(move || first.take().unwrap_or(Script::of_data(["whole"]))));
+        let (got, requests) = twice(&layer(), move || bodies.lock().unwrap()()).await;
+        assert_eq!((got, requests), ([plain("whole"), plain("whole")], 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_twice_is_a_failure_and_is_not_stored() {
     let broken = || {
         Script::new([Step::Data(Bytes::from_static(b"half")), Step::Fail("the connection broke")])
     };
     let (got, requests) = twice(&layer(), broken).await;
     let error = Err("the connection broke".to_owned());
-    assert_eq!((got, requests), ([error.clone(), error], 2));
-    // Ended before its length, and without an error.
+    assert_eq!((got, requests), ([error.clone(), error], 4));
+    // It is passed on as it is, and the next request passes through.
     let (got, requests) = twice(&layer(), || Script::of_data(["half"]).promising(8)).await;
-    assert_eq!((got, requests), ([plain("half"), plain("half")], 2));
+    assert_eq!((got, requests), ([plain("half"), plain("half")], 3));
+}
+
+/// Each attempt has the deadline of the fetch, and its time is not begun anew.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_hangs_is_not_fetched_again() {
+    let hangs = || Script::new([Step::Data(Bytes::from_static(b"half")), Step::Hang]).promising(8);
+    let begun = tokio::time::Instant::now();
+    let (got, requests) = twice(&layer().fetch_timeout(7 * SECOND), hangs).await;
+    assert!(got.iter().all(Result::is_err), "{got:?}");
+    assert_eq!((requests, begun.elapsed()), (2, 14 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_not_fetched_again_if_it_may_be_sent_once_or_fails_anyway() {
+    for (status, is_once) in [(200, true), (503, false)] {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        let api = service_fn(move |_: Request<Body>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut response = Response::new(Script::new([Step::Fail("broke")]));
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let mut client = layer().layer(api);
+        let mut request = get("/users/1");
+        if is_once {
+            request.extensions_mut().insert(tower_heed::extensions::NoRetry);
+        }
+        assert!(client.ready().await.unwrap().call(request).await.is_err());
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! `ResponseCacheLayer`.
 
+mod abandoned;
 mod bodies;
 mod bounds;
 mod cancellation;
@@ -7,12 +8,14 @@ mod deadlines;
 mod events;
 mod fetches;
 mod freshness;
+mod heads;
 mod invalidation;
 mod keys;
 mod pairs;
 mod pass_through;
 mod stacked;
 mod stale;
+mod validation;
 
 use std::{
     pin::Pin,

@@ -40,6 +40,48 @@ async fn a_profile_is_fetched_once_and_served_during_a_minute_of_429() {
     assert!(api.requests() <= 20, "{} requests", api.requests());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_arrives_event_by_event() {
+    let senders: Arc<Mutex<Vec<_>>> = Arc::default();
+    let sending = Arc::clone(&senders);
+    let api = tower::service_fn(move |_: Request<Body>| {
+        let (sender, body) = http_body_util::channel::Channel::<Bytes, BoxError>::new(8);
+        sending.lock().unwrap().push(sender);
+        let response = Response::builder().header("content-type", "text/event-stream");
+        async move { Ok::<_, BoxError>(response.body(body).unwrap()) }
+    });
+    let mut client = stack().service(api);
+    let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    let mut body = response.into_body();
+    let mut sender = senders.lock().unwrap().pop().unwrap();
+    for event in ["data: 1", "data: 2", "data: 3"] {
+        sender.send_data(event.into()).await.unwrap();
+        let begun = Instant::now();
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!((frame.into_data().unwrap(), begun), (Bytes::from(event), Instant::now()));
+        sleep(SECOND).await;
+    }
+}
+
+/// A whole response, though the connection broke in the first one.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_fetched_once_more() {
+    use crate::body::script::{Script, Step};
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    let api = tower::service_fn(move |_: Request<Body>| {
+        let body = match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Script::new([Step::Data("half".into()), Step::Fail("the connection broke")]),
+            _ => Script::of_data(["whole"]),
+        };
+        async move { Ok::<_, BoxError>(Response::new(body)) }
+    });
+    let mut client = stack().service(api);
+    let response = client.ready().await.unwrap().call(get("/users/1")).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "whole");
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
+}
+
 /// The call gets the 429 at once, instead of a timeout at its deadline.
 #[tokio::test(start_paused = true)]
 async fn a_cold_call_does_not_begin_a_wait_that_passes_its_deadline() {
