@@ -106,7 +106,7 @@ impl Slot {
             }
             SlotRequest::Renew { id, lease, .. } => match holds(self, id) {
                 Some(held) => {
-                    self.lease = Some(Lease { end: now + lease, ..held });
+                    self.lease = Some(Lease { end: after(now, lease), ..held });
                     SlotReply::Done
                 }
                 None => SlotReply::Lost,
@@ -122,7 +122,7 @@ impl Slot {
                 if left.is_zero() {
                     return SlotReply::Lost;
                 }
-                self.record = Some(Record { id, fence, bytes: record, end: now + left });
+                self.record = Some(Record { id, fence, bytes: record, end: after(now, left) });
                 self.failure = None;
                 SlotReply::Done
             }
@@ -131,7 +131,7 @@ impl Slot {
                     self.lease = None;
                 }
                 if let Some((note, wait)) = cooldown {
-                    self.failure = Some(Failure { note, end: now + wait });
+                    self.failure = Some(Failure { note, end: after(now, wait) });
                 }
                 SlotReply::Done
             }
@@ -175,7 +175,7 @@ impl Slot {
             return SlotReply::Keep;
         }
         *fences += 1;
-        self.lease = Some(Lease { id, fence: *fences, end: now + lease });
+        self.lease = Some(Lease { id, fence: *fences, end: after(now, lease) });
         lead(*fences, &self.failure)
     }
 
@@ -190,4 +190,9 @@ impl Slot {
         self.budget = Some((next, now));
         true
     }
+}
+
+/// As other stores do, it keeps nothing for longer than a year.
+fn after(now: Instant, span: Duration) -> Instant {
+    now + span.min(Duration::from_secs(365 * 24 * 60 * 60))
 }

@@ -24,7 +24,9 @@ pub enum Intent {
 }
 
 /// One atomic step on a slot: the record, the lease of the process that fetches, and the cooldown of one shared value.
-#[derive(Clone, Debug)]
+///
+/// `Debug` does not show the record.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum SlotRequest {
     /// Asks for the record, or for the lease.
@@ -96,8 +98,8 @@ pub enum SlotRequest {
     },
 }
 
-/// A store's reply to a [`SlotRequest`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A store's reply to a [`SlotRequest`]. `Debug` does not show the record.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotReply {
     /// There is a record.
@@ -175,6 +177,43 @@ impl SlotRequest {
             | Self::Complete { slot, .. }
             | Self::Fail { slot, .. }
             | Self::Forget { slot, .. } => slot,
+        }
+    }
+}
+
+impl fmt::Debug for SlotRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = match self {
+            Self::Begin { .. } => "Begin",
+            Self::Renew { .. } => "Renew",
+            Self::Complete { .. } => "Complete",
+            Self::Fail { .. } => "Fail",
+            Self::Forget { .. } => "Forget",
+        };
+        f.debug_struct(step).field("slot", self.slot()).finish_non_exhaustive()
+    }
+}
+
+// === impl SlotReply ===
+
+impl fmt::Debug for SlotReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record { left, .. } => {
+                f.debug_struct("Record").field("left", left).finish_non_exhaustive()
+            }
+            Self::Lead { fence, failure } => {
+                f.debug_struct("Lead").field("fence", fence).field("failure", failure).finish()
+            }
+            Self::Wait { left } => f.debug_struct("Wait").field("left", left).finish(),
+            Self::Cooldown { note, left } => {
+                f.debug_struct("Cooldown").field("note", note).field("left", left).finish()
+            }
+            Self::Keep => f.write_str("Keep"),
+            Self::Foreign => f.write_str("Foreign"),
+            Self::Done => f.write_str("Done"),
+            Self::Lost => f.write_str("Lost"),
+            Self::Newer => f.write_str("Newer"),
         }
     }
 }

@@ -20,6 +20,14 @@ async fn thirty_two_processes_share_one_token() {
     fleet::cold_start("memcached", &stores(&server, 32)).await;
 }
 
+/// Needs some thousand open files.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a while, and all of the processor"]
+async fn a_thousand_processes_share_one_token() {
+    let server = Server::memcached(&["-c", "4000"]);
+    fleet::cold_start("memcached", &stores(&server, 1000)).await;
+}
+
 #[tokio::test]
 async fn what_the_issuer_says_to_one_it_says_to_all() {
     let server = Server::memcached(&[]);

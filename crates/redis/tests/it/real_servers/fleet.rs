@@ -17,6 +17,14 @@ async fn thirty_two_processes_share_one_token() {
     fleet::cold_start("redis", &stores(&server, 32).await).await;
 }
 
+/// Needs some thousand open files.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a while, and all of the processor"]
+async fn a_thousand_processes_share_one_token() {
+    let server = Server::redis(&["--maxclients", "4000"]);
+    fleet::cold_start("redis", &stores(&server, 1000).await).await;
+}
+
 #[tokio::test]
 async fn what_the_issuer_says_to_one_it_says_to_all() {
     let server = Server::redis(&[]);
