@@ -115,10 +115,8 @@ impl Reply {
             _ => return Err(unexpected(line)),
         };
         let mut reply = Self { code, value: Bytes::new(), cas: 0, ttl: -1 };
-        let len = match line.strip_prefix("VA ") {
-            Some(_) => Some(words.next().and_then(|len| len.parse::<usize>().ok())),
-            None => None,
-        };
+        let has_value = line.starts_with("VA ");
+        let len = has_value.then(|| words.next().and_then(|len| len.parse::<usize>().ok()));
         for flag in words {
             match flag.split_at_checked(1) {
                 Some(("c", cas)) => reply.cas = cas.parse().map_err(|_| unexpected(line))?,
