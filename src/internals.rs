@@ -5,6 +5,7 @@
 pub use crate::body::{collect::collect_bounded, drain::drain, read::Ending};
 pub use crate::endpoint::{Endpoint, EndpointIndex, Endpoints};
 pub use crate::headers::{rate_limit::aws::is_aws_throttling, server_clock::ServerClock};
+pub use crate::moment::Moment;
 #[cfg(feature = "response-cache")]
 pub use crate::response_cache::store_policy::AfterFailure;
 pub use crate::retry::decision::{Cost, Progress, Retry, decide};

@@ -128,6 +128,7 @@ pub mod token_cache;
 mod cooldown;
 mod endpoint;
 mod jitter;
+mod moment;
 mod origin;
 mod ready;
 mod single_flight;

@@ -1,9 +1,9 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
-use tokio::time::Instant;
 
 use super::{date::http_date_seconds, number::digits, rate_limit::text::trim};
+use crate::moment::Moment;
 
 /// The greatest drift between two computers' clocks: 100 µs per second, twice that of plain quartz.
 const DRIFT_PER_SECOND: i64 = 100_000;
@@ -36,30 +36,16 @@ pub struct ServerClock(Option<Known>);
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The origin of the offsets.
-    base: Instant,
-    /// When the interval was last widened, in nanoseconds from the base.
+    /// When the interval was last widened, in nanoseconds.
     widened: i64,
-    /// When the request of the last response was sent, and the same from the base.
-    sent: (Instant, i64),
     /// The last `Date`, and the same since 1970.
     date: (SystemTime, i64),
-    /// The last moment that had not come: mostly the same is asked for again, in an interval that is the same.
-    awaited: Option<Awaited>,
-    /// The least server time at the base, in nanoseconds since 1970.
+    /// The last moment that was asked for, and the same since 1970: mostly the next one is the same.
+    asked: (SystemTime, i64),
+    /// The least difference between the server's time and ours, in nanoseconds.
     least: i64,
     /// The greatest one.
     most: i64,
-}
-
-/// When a moment comes, by one interval.
-#[derive(Clone, Copy, Debug)]
-struct Awaited {
-    moment: SystemTime,
-    unix: i64,
-    least: i64,
-    most: i64,
-    when: (Instant, Instant),
 }
 
 // === impl ServerClock ===
@@ -85,18 +71,21 @@ impl ServerClock {
     }
 
     /// Records the `Date` of a response.
-    pub fn on_response(&mut self, sent: Instant, received: Instant, date: SystemTime) {
+    pub fn on_response(
+        &mut self,
+        sent: impl Into<Moment>,
+        received: impl Into<Moment>,
+        date: SystemTime,
+    ) {
+        let (sent, received) = (sent.into().nanos(), received.into().nanos());
         let Some(known) = &mut self.0 else {
             let nanos = unix(date);
-            let widened = since(received, sent);
             self.0 = Some(Known {
-                base: sent,
-                widened,
-                sent: (sent, 0),
+                widened: received,
                 date: (date, nanos),
-                awaited: None,
-                least: nanos.saturating_sub(widened),
-                most: nanos.saturating_add(SECOND),
+                asked: (date, nanos),
+                least: nanos.saturating_sub(received),
+                most: nanos.saturating_add(SECOND).saturating_sub(sent),
             });
             return;
         };
@@ -105,68 +94,45 @@ impl ServerClock {
         }
         let date = known.date.1;
         let until = date.saturating_add(SECOND);
-        let (begin, end) = (since(sent, known.base), since(received, known.base));
-        known.sent = (sent, begin);
-        known.narrow(end, date.saturating_sub(end), until.saturating_sub(begin));
+        known.narrow(received, date.saturating_sub(received), until.saturating_sub(sent));
     }
 
     /// Records that `moment` had not come at the server when a request was sent.
-    pub fn not_reached(&mut self, moment: SystemTime, sent: Instant) {
+    pub fn not_reached(&mut self, moment: SystemTime, sent: impl Into<Moment>) {
         if let Some(known) = &mut self.0 {
-            let at = if sent == known.sent.0 { known.sent.1 } else { since(sent, known.base) };
-            let unix = known.unix(moment);
+            let (at, unix) = (sent.into().nanos(), known.unix(moment));
+            known.asked = (moment, unix);
             known.narrow(at, i64::MIN, unix.saturating_sub(at));
-            known.wait_for(moment, unix);
         }
     }
 
     /// Records that `moment` had passed at the server when a response was received.
-    pub fn reached(&mut self, moment: SystemTime, received: Instant) {
+    pub fn reached(&mut self, moment: SystemTime, received: impl Into<Moment>) {
         if let Some(known) = &mut self.0 {
-            let at = since(received, known.base);
+            let at = received.into().nanos();
             known.narrow(at, known.unix(moment).saturating_sub(at), i64::MAX);
         }
     }
 
     /// The earliest and the latest client time at which it is `moment` at the server. `None` before the first response.
     #[must_use]
-    pub fn when(&self, moment: SystemTime) -> Option<(Instant, Instant)> {
+    pub fn when(&self, moment: SystemTime) -> Option<(Moment, Moment)> {
         let known = self.0.as_ref()?;
-        let awaited = known.awaited.filter(|awaited| known.is_up_to_date(awaited, moment));
-        Some(match awaited {
-            Some(awaited) => awaited.when,
-            None => known.when(unix(moment)),
-        })
+        let unix = known.unix(moment);
+        let at = |offset: i64| Moment::from_nanos(unix.saturating_sub(offset));
+        Some((at(known.most), at(known.least)))
     }
 }
 
 // === impl Known ===
 
 impl Known {
-    fn when(&self, unix: i64) -> (Instant, Instant) {
-        let at = |offset: i64| after(self.base, unix.saturating_sub(offset));
-        (at(self.most), at(self.least))
-    }
-
-    fn is_up_to_date(&self, awaited: &Awaited, moment: SystemTime) -> bool {
-        awaited.moment == moment && awaited.least == self.least && awaited.most == self.most
-    }
-
+    #[inline]
     fn unix(&self, moment: SystemTime) -> i64 {
-        match &self.awaited {
-            Some(awaited) if awaited.moment == moment => awaited.unix,
-            _ => unix(moment),
-        }
+        if self.asked.0 == moment { self.asked.1 } else { unix(moment) }
     }
 
-    fn wait_for(&mut self, moment: SystemTime, unix: i64) {
-        if !self.awaited.is_some_and(|awaited| self.is_up_to_date(&awaited, moment)) {
-            let (least, most, when) = (self.least, self.most, self.when(unix));
-            self.awaited = Some(Awaited { moment, unix, least, most, when });
-        }
-    }
-
-    /// `now` is in nanoseconds from the base.
+    /// `now` is in nanoseconds.
     fn narrow(&mut self, now: i64, least: i64, most: i64) {
         let passed = now.saturating_sub(self.widened);
         if passed >= SECOND {
@@ -205,20 +171,4 @@ fn unix(time: SystemTime) -> i64 {
         Ok(after) => nanos(after),
         Err(before) => nanos(before.duration()).saturating_neg(),
     }
-}
-
-/// Nanoseconds from `earlier` to `later`; negative if they are swapped.
-fn since(later: Instant, earlier: Instant) -> i64 {
-    let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
-    match later.checked_duration_since(earlier) {
-        Some(span) => nanos(span),
-        None => nanos(earlier.saturating_duration_since(later)).saturating_neg(),
-    }
-}
-
-/// `base` plus `nanos`; `base` if the clock cannot represent it.
-fn after(base: Instant, nanos: i64) -> Instant {
-    let span = Duration::from_nanos(nanos.unsigned_abs());
-    let moment = if nanos < 0 { base.checked_sub(span) } else { base.checked_add(span) };
-    moment.unwrap_or(base)
 }

@@ -13,7 +13,7 @@ use super::{
     limiter::{Observation, Permit},
     outcome::AttemptOutcome,
     queue::{Notified, Patience, Position, TooLate},
-    routes::Route,
+    routes::{Route, Target},
 };
 use crate::{
     endpoint::Endpoint,
@@ -79,10 +79,11 @@ impl Admission {
     ) -> Option<Self> {
         let part = Part::of(endpoint);
         let key = Key::of_origin(request.uri(), request.headers(), part);
-        let route = Route::new(request.method(), endpoint.pattern(), request.uri().path());
+        let (method, path) = (request.method(), request.uri().path());
+        let target = Target { method, pattern: endpoint.pattern(), path };
         let marked = request.extensions().get::<Priority>().copied();
         let priority = marked.unwrap_or(endpoint.config().default_priority());
-        Self::enter(shared, &key, route, priority, Meter::of(endpoint))
+        Self::enter(shared, &key, target, priority, Meter::of(endpoint))
     }
 
     /// Enters a request at the quota that `key_fn` names, else at that of its origin.
@@ -98,10 +99,11 @@ impl Admission {
             Some(owner) => Key::of_owner(owner, part),
             None => Key::of_origin(&head.uri, &head.headers, part),
         };
-        let route = Route::new(&head.method, endpoint.pattern(), head.uri.path());
+        let (method, path) = (&head.method, head.uri.path());
+        let target = Target { method, pattern: endpoint.pattern(), path };
         let marked = head.extensions.get::<Priority>().copied();
         let priority = marked.unwrap_or(endpoint.config().default_priority());
-        let admission = Self::enter(shared, &key, route, priority, Meter::of(endpoint));
+        let admission = Self::enter(shared, &key, target, priority, Meter::of(endpoint));
         drop(key);
         (Request::from_parts(head, body), admission)
     }
@@ -110,7 +112,7 @@ impl Admission {
     fn enter(
         shared: &Arc<Shared>,
         key: &Key<'_>,
-        route: Route,
+        target: Target<'_>,
         priority: Priority,
         meter: Meter,
     ) -> Option<Self> {
@@ -118,6 +120,7 @@ impl Admission {
         // The effects may panic, so the admission that releases the slots is made before they run.
         Keys::with(shared, now, |table| {
             let mut key = table.enter(key)?;
+            let route = table.slot(key).last_route.next(target);
             let bucket = table.enter_bucket(key, &route);
             let mut slot = bucket.unwrap_or(key);
             let mut permit = table.slot(slot).acquire(priority, now);

@@ -18,7 +18,7 @@ use super::{
     limiter::{Availability, Observation, Permit, Quota},
     queue::{Notified, Patience, Position, Queue, TooLate, later},
     reserve::Reserve,
-    routes::Routes,
+    routes::{LastRoute, Routes},
     scope::Scope,
 };
 use crate::extensions::Priority;
@@ -42,6 +42,7 @@ pub(super) struct Slot {
     pub(super) users: usize,
     /// Used since the last sweep of the CLOCK eviction.
     pub(super) was_used: bool,
+    pub(super) last_route: LastRoute,
     /// The routes of the buckets that responses have named.
     pub(super) routes: Option<Box<Routes>>,
     /// The name of the bucket that this is the slot of.
@@ -83,6 +84,7 @@ impl Slot {
             checked: (None, None, false),
             users: 0,
             was_used: true,
+            last_route: LastRoute::default(),
             routes: None,
             bucket: None,
             scope: Scope::default(),

@@ -286,7 +286,7 @@ impl Hand {
             end: shown
                 .reset
                 .and_then(|reset| self.clock.when(reset))
-                .and_then(|end| self.stored(end)),
+                .and_then(|end| self.stored((end.0.into(), end.1.into()))),
         });
         Ask {
             asker: self.asker,

@@ -4,7 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use super::later;
+use super::{ago, later};
+use crate::moment::Moment;
 
 /// A request without a response for this long is given up as lost.
 const LOST_AFTER: Duration = Duration::from_secs(120);
@@ -14,6 +15,10 @@ const LOST_AFTER: Duration = Duration::from_secs(120);
 /// Few responses take longer, a 429 comes at once, and a caller that waits in vain hardly notices less. The time does not grow
 /// with slow responses, so that an endpoint which takes three seconds for each reaches its full concurrency too.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
+
+/// A request is at the server after this long, or when its response comes: so a response that takes long does not keep a request from
+/// counting in the window that it was sent in. A longer way costs a rejection at the end of a window.
+pub(super) const ARRIVES_WITHIN: Duration = Duration::from_millis(200);
 
 /// A lost request may still arrive at the server for this long after it was sent.
 const DOUBT: Duration = Duration::from_millis(500);
@@ -26,6 +31,7 @@ const MAX: usize = 256;
 #[must_use = "a request that is not reported counts as in flight until it is given up as lost"]
 pub struct Permit {
     sent: Instant,
+    at: Moment,
     /// Given by another quota, where the request is in flight.
     is_foreign: bool,
 }
@@ -36,10 +42,10 @@ pub struct Permit {
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     unanswered: Buckets,
-    hanging: Oldest,
-    /// Hanging requests that the server counted long ago, or never will: later responses include them.
-    settled: Oldest,
     doubts: Buckets,
+    /// When the latest request was sent that has a response. It shows all that were sent long before: what still hangs of these was
+    /// counted, or never will be.
+    answered: Option<Moment>,
 }
 
 /// Requests by when they were sent, the oldest first.
@@ -51,24 +57,17 @@ struct Buckets {
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    first: Instant,
-    last: Instant,
+    first: Moment,
+    last: Moment,
     count: u32,
-}
-
-/// The oldest of the requests in flight: those in so many buckets.
-#[derive(Debug, Default)]
-struct Oldest {
-    buckets: usize,
-    count: u64,
 }
 
 // === impl Permit ===
 
 impl Permit {
     /// Of a request that another quota gave the permit for.
-    pub(super) const fn of_other(sent: Instant) -> Self {
-        Self { sent, is_foreign: true }
+    pub(super) fn of_other(sent: Instant) -> Self {
+        Self { sent, at: sent.into(), is_foreign: true }
     }
 
     /// When the permit was given.
@@ -76,121 +75,111 @@ impl Permit {
     pub const fn sent(&self) -> Instant {
         self.sent
     }
+
+    pub(super) const fn at(&self) -> Moment {
+        self.at
+    }
+}
+
+/// When the server had counted a request that has a response.
+pub(super) fn counted_by(sent: Moment, received: Moment) -> Moment {
+    received.min(later(sent, ARRIVES_WITHIN))
 }
 
 // === impl InFlight ===
 
 impl InFlight {
     #[inline]
-    pub(super) fn add(&mut self, now: Instant) -> Permit {
-        let sent = self.unanswered.newest().map_or(now, |newest| newest.max(now));
+    pub(super) fn add(&mut self, now: Moment, sent: Instant) -> Permit {
+        let at = self.unanswered.newest().map_or(now, |newest| newest.max(now));
         if self.unanswered.is_full() {
             self.unanswered.halve();
-            for oldest in [&mut self.hanging, &mut self.settled] {
-                oldest.buckets /= 2;
-                oldest.count = self.unanswered.count_of(oldest.buckets);
-            }
         }
-        self.unanswered.add(sent);
-        Permit { sent, is_foreign: false }
+        self.unanswered.add(at);
+        Permit { sent, at, is_foreign: false }
     }
 
     /// The response shows what was in doubt or hung long before its request was sent.
     #[inline]
     pub(super) fn on_response(&mut self, permit: &Permit) {
         if !permit.is_foreign {
-            self.remove(permit.sent);
+            self.unanswered.remove(permit.at);
         }
-        self.settled.advance(&self.unanswered, permit.sent);
-        while self.doubts.oldest().is_some_and(|doubt| later(doubt, DOUBT) < permit.sent) {
+        self.answered = self.answered.max(Some(permit.at));
+        while self.doubts.oldest().is_some_and(|doubt| later(doubt, DOUBT) < permit.at) {
             self.doubts.pop();
         }
     }
 
     pub(super) fn on_lost(&mut self, permit: &Permit) {
-        if self.remove(permit.sent) {
-            self.doubt(permit.sent, 1);
+        if self.unanswered.remove(permit.at) {
+            self.doubt(permit.at, 1);
         }
     }
 
     pub(super) fn on_unsent(&mut self, permit: &Permit) {
-        self.remove(permit.sent);
+        self.unanswered.remove(permit.at);
     }
 
-    /// How many the server may yet count.
+    /// All that have no response, and those in doubt.
     #[inline]
-    pub(super) fn count(&self) -> u64 {
-        self.unanswered.count - self.settled.count + self.doubts.count
+    pub(super) const fn all(&self) -> u64 {
+        self.unanswered.count + self.doubts.count
     }
 
-    /// How many may have a response soon.
+    /// How many the server may yet count, apart from what responses show.
     #[inline]
-    pub(super) fn awaited(&self) -> u64 {
-        self.unanswered.count - self.hanging.count + self.doubts.count
+    pub(super) fn unsettled(&self) -> u64 {
+        let from = self.answered.filter(|_| self.unanswered.count > 0);
+        from.map_or(self.all(), |answered| self.since(ago(answered, HANGS_AFTER)))
+    }
+
+    /// How many the server may have counted after this moment.
+    pub(super) fn counted_since(&self, moment: Moment) -> u64 {
+        self.since(ago(moment, ARRIVES_WITHIN)).min(self.unsettled())
     }
 
     /// How many have had no response for too long.
-    pub(super) const fn hanging(&self) -> u64 {
-        self.hanging.count
+    #[inline]
+    pub(super) fn hanging(&self, now: Moment) -> u64 {
+        self.unanswered.count - self.unanswered.since(ago(now, HANGS_AFTER))
     }
 
-    /// How many of the hanging ones the server counted long ago, or never will.
-    pub(super) const fn settled(&self) -> u64 {
-        self.settled.count
-    }
-
-    /// A new window begins: hanging requests were counted in an earlier one, or never will be.
-    pub(super) fn begin_window(&mut self, now: Instant) {
-        self.settled.advance(&self.unanswered, now);
+    /// When the server has counted the first of those that it may have counted after this moment.
+    pub(super) fn first_counted_since(&self, moment: Moment) -> Option<Moment> {
+        let at = self.unanswered.position(ago(moment, ARRIVES_WITHIN));
+        Some(later(self.unanswered.buckets.get(at)?.last, ARRIVES_WITHIN))
     }
 
     /// Gives up requests that have been in flight for too long.
     #[inline]
-    pub(super) fn expire(&mut self, now: Instant) {
+    pub(super) fn expire(&mut self, now: Moment) {
         while let Some(sent) = self.unanswered.oldest().filter(|it| later(*it, LOST_AFTER) <= now) {
-            let lost = self.pop();
+            let lost = self.unanswered.pop();
             self.doubt(sent, lost);
         }
         while self.doubts.oldest().is_some_and(|sent| later(sent, DOUBT) <= now) {
             self.doubts.pop();
         }
-        self.hanging.advance(&self.unanswered, now);
     }
 
-    /// When a request is given up next, if no response comes until then.
-    pub(super) fn next_expiry(&self) -> Option<Instant> {
+    /// When a request hangs or is given up next, if no response comes until then.
+    pub(super) fn next_expiry(&self, now: Moment) -> Option<Moment> {
         let doubt = self.doubts.oldest().map(|sent| later(sent, DOUBT));
-        let hangs = self.unanswered.buckets.get(self.hanging.buckets);
+        let hangs = self.unanswered.position(ago(now, HANGS_AFTER));
+        let hangs = self.unanswered.buckets.get(hangs);
         let hangs = hangs.map(|bucket| later(bucket.last, HANGS_AFTER));
         let lost = self.unanswered.oldest().map(|sent| later(sent, LOST_AFTER));
         doubt.into_iter().chain(hangs).chain(lost).min()
     }
 
-    /// Returns whether the request was in flight until now.
-    #[inline]
-    fn remove(&mut self, sent: Instant) -> bool {
-        let Some(at) = self.unanswered.remove(sent) else { return false };
-        for oldest in [&mut self.hanging, &mut self.settled] {
-            oldest.count -= u64::from(at < oldest.buckets);
-        }
-        while self.unanswered.buckets.front().is_some_and(|bucket| bucket.count == 0) {
-            self.pop();
-        }
-        true
-    }
-
-    fn pop(&mut self) -> u32 {
-        let count = self.unanswered.pop();
-        for oldest in [&mut self.hanging, &mut self.settled].into_iter().filter(|it| it.buckets > 0)
-        {
-            oldest.buckets -= 1;
-            oldest.count -= u64::from(count);
-        }
-        count
+    /// How many were sent after this moment, or are in doubt.
+    fn since(&self, moment: Moment) -> u64 {
+        self.unanswered.since(moment) + self.doubts.count
     }
 
     /// Doubts are sorted by send time, or nearly: an older one waits for those before it.
-    fn doubt(&mut self, sent: Instant, count: u32) {
+    fn doubt(&mut self, sent: Moment, count: u32) {
         if self.doubts.is_full() {
             self.doubts.halve();
         }
@@ -207,7 +196,7 @@ impl Buckets {
     }
 
     #[inline]
-    fn add(&mut self, sent: Instant) {
+    fn add(&mut self, sent: Moment) {
         self.count += 1;
         match self.buckets.back_mut() {
             Some(newest) if newest.last == sent => newest.count += 1,
@@ -215,21 +204,22 @@ impl Buckets {
         }
     }
 
-    /// Returns the index of the bucket.
+    /// Returns whether there is one.
     #[inline]
-    fn remove(&mut self, sent: Instant) -> Option<usize> {
+    fn remove(&mut self, sent: Moment) -> bool {
         // Mostly it is one of the oldest.
         let at = match self.buckets.front() {
             Some(oldest) if sent <= oldest.last => 0,
             _ => self.buckets.partition_point(|bucket| bucket.last < sent),
         };
-        let bucket = self.buckets.get_mut(at)?;
-        if bucket.first > sent || bucket.count == 0 {
-            return None;
-        }
+        let bucket = self.buckets.get_mut(at).filter(|it| it.first <= sent && it.count > 0);
+        let Some(bucket) = bucket else { return false };
         bucket.count -= 1;
         self.count -= 1;
-        Some(at)
+        while self.buckets.front().is_some_and(|bucket| bucket.count == 0) {
+            self.buckets.pop_front();
+        }
+        true
     }
 
     fn pop(&mut self) -> u32 {
@@ -238,16 +228,32 @@ impl Buckets {
         count
     }
 
-    fn oldest(&self) -> Option<Instant> {
+    fn oldest(&self) -> Option<Moment> {
         self.buckets.front().map(|bucket| bucket.last)
     }
 
-    fn newest(&self) -> Option<Instant> {
+    fn newest(&self) -> Option<Moment> {
         self.buckets.back().map(|bucket| bucket.last)
     }
 
-    fn count_of(&self, buckets: usize) -> u64 {
-        self.buckets.iter().take(buckets).map(|bucket| u64::from(bucket.count)).sum()
+    /// The index of the first that was sent after this moment.
+    #[inline]
+    fn position(&self, moment: Moment) -> usize {
+        match self.oldest() {
+            Some(oldest) if oldest <= moment => {
+                self.buckets.partition_point(|bucket| bucket.last <= moment)
+            }
+            _ => 0,
+        }
+    }
+
+    /// How many were sent after this moment.
+    #[inline]
+    fn since(&self, moment: Moment) -> u64 {
+        match self.position(moment) {
+            0 => self.count,
+            at => self.buckets.range(at..).map(|bucket| u64::from(bucket.count)).sum(),
+        }
     }
 
     fn halve(&mut self) {
@@ -257,21 +263,5 @@ impl Buckets {
             count: pair.iter().map(|bucket| bucket.count).sum(),
         });
         self.buckets = pairs.collect();
-    }
-}
-
-// === impl Oldest ===
-
-impl Oldest {
-    /// Adds the requests that hang at `time`.
-    #[inline]
-    fn advance(&mut self, all: &Buckets, time: Instant) {
-        while let Some(bucket) = all.buckets.get(self.buckets) {
-            if later(bucket.last, HANGS_AFTER) > time {
-                break;
-            }
-            self.count += u64::from(bucket.count);
-            self.buckets += 1;
-        }
     }
 }

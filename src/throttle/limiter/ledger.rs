@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 /// The most entries. When there are more, each two become one: a ledger of any limit takes 6 KiB.
 const MAX: usize = 128;
@@ -13,8 +13,8 @@ const MOST: u64 = 1 << 40;
 /// Requests that the server counted between two moments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) earliest: Instant,
-    pub(super) latest: Instant,
+    pub(super) earliest: Moment,
+    pub(super) latest: Moment,
     count: u64,
 }
 
@@ -36,7 +36,7 @@ impl Ledger {
         self.entries.front().copied()
     }
 
-    pub(super) fn add(&mut self, earliest: Instant, latest: Instant, count: u64) {
+    pub(super) fn add(&mut self, earliest: Moment, latest: Moment, count: u64) {
         if count == 0 {
             return;
         }
@@ -49,7 +49,7 @@ impl Ledger {
     }
 
     /// How many were certainly counted before this moment.
-    pub(super) fn before(&self, moment: Instant) -> u64 {
+    pub(super) fn before(&self, moment: Moment) -> u64 {
         let after = self.entries.iter().rev().take_while(|entry| entry.latest > moment);
         self.count - after.map(|entry| entry.count).sum::<u64>()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 /// The most readings kept that may each be the newest.
 const MAX: usize = 64;
@@ -20,8 +20,8 @@ const MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Level {
     /// When they came and what they said, without those that a later and lower one makes redundant.
-    recent: VecDeque<(Instant, u64)>,
-    latest_sent: Option<Instant>,
+    recent: VecDeque<(Moment, u64)>,
+    latest_sent: Option<Moment>,
 }
 
 // === impl Level ===
@@ -33,12 +33,12 @@ impl Level {
     }
 
     /// Replaces all readings.
-    pub(super) fn set(&mut self, left: u64, now: Instant) {
+    pub(super) fn set(&mut self, left: u64, now: Moment) {
         self.clear();
         self.recent.push_back((now, left));
     }
 
-    pub(super) fn read(&mut self, sent: Instant, received: Instant, left: u64) {
+    pub(super) fn read(&mut self, sent: Moment, received: Moment, left: u64) {
         let latest = self.latest_sent.map_or(sent, |latest| latest.max(sent));
         self.latest_sent = Some(latest);
         while self.recent.back().is_some_and(|(_, more)| *more >= left) {
@@ -57,7 +57,7 @@ impl Level {
     }
 
     /// When the reading came that `left` is from.
-    pub(super) fn at(&self) -> Option<Instant> {
+    pub(super) fn at(&self) -> Option<Moment> {
         self.recent.front().map(|(at, _)| *at)
     }
 }

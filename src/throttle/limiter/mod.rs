@@ -148,7 +148,7 @@ use tokio::time::Instant;
 
 #[cfg(feature = "shared")]
 pub use self::knowledge::Knowledge;
-use self::view::{Verdict, View, ago, later};
+use self::view::{MARGIN, Verdict, View, ago, later};
 pub use self::{
     in_flight::Permit,
     observation::{Observation, Reading, Reset},

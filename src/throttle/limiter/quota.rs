@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Availability, LimiterKind, Observation, Permit, Reading, Reset, Snapshot, Verdict, View,
+    Availability, LimiterKind, MARGIN, Observation, Permit, Reading, Reset, Snapshot, Verdict,
+    View,
     counter::{Counter, Report},
     estimate::{Estimate, RoundTrip},
     in_flight::InFlight,
     later,
     observation::MAX_READINGS,
 };
-use crate::{extensions::ambient::Paced, headers::ServerClock};
+use crate::{extensions::ambient::Paced, headers::ServerClock, moment::Moment};
 
 /// The longest round trip that counts for the average.
 const SLOW: Duration = Duration::from_secs(1);
@@ -26,13 +27,13 @@ pub struct Quota {
     /// The moving average of the round trips, in nanoseconds.
     rtt: Option<u64>,
     /// No request is sent before this moment, by the server.
-    blocked_until: Option<Instant>,
+    blocked_until: Option<Moment>,
     counters: Vec<Counter>,
     estimate: Estimate,
     /// Whether the last response may have been the limit.
     was_ambiguous: bool,
     /// Since when there was no permit for anybody.
-    stopped: Option<Instant>,
+    stopped: Option<Moment>,
 }
 
 // === impl Quota ===
@@ -40,9 +41,6 @@ pub struct Quota {
 impl Quota {
     /// The default of [`max_block`](Self::max_block): one hour.
     pub const DEFAULT_MAX_BLOCK: Duration = Duration::from_secs(3_600);
-
-    /// The time added to each moment at which something comes back: timers and clocks are no more exact.
-    pub const MARGIN: Duration = Duration::from_millis(2);
 
     /// A quota of which nothing is known.
     #[must_use]
@@ -68,23 +66,25 @@ impl Quota {
     }
 
     /// Takes a permit if there is one.
-    pub fn acquire(&mut self, now: Instant) -> Availability {
+    pub fn acquire(&mut self, time: Instant) -> Availability {
+        let now = Moment::from(time);
         self.in_flight.expire(now);
-        let view = self.view(now);
-        let verdict = self.check(&view);
+        let verdict = self.check(now);
         if verdict == Verdict::Go {
-            return Availability::Now(self.take(now));
+            return Availability::Now(self.take(now, time));
         }
         // Whatever is known or was said: after the longest wait one request goes.
         let overdue = later(*self.stopped.get_or_insert(now), self.max_block);
         if now >= overdue {
-            return Availability::Now(self.take(now));
+            return Availability::Now(self.take(now, time));
         }
         let soon = later(now, Duration::from_millis(1));
-        match (verdict, self.in_flight.next_expiry()) {
-            (Verdict::At(at), _) => Availability::At(at.min(overdue).max(soon)),
-            (_, Some(at)) => Availability::AfterResponse { or_at: at.min(overdue).max(soon) },
-            (_, None) => Availability::At(later(now, Self::MARGIN)),
+        match (verdict, self.in_flight.next_expiry(now)) {
+            (Verdict::At(at), _) => Availability::At(at.min(overdue).max(soon).into()),
+            (_, Some(at)) => {
+                Availability::AfterResponse { or_at: at.min(overdue).max(soon).into() }
+            }
+            (_, None) => Availability::At(later(now, MARGIN).into()),
         }
     }
 
@@ -103,7 +103,7 @@ impl Quota {
         now: Instant,
         seen: &Observation,
     ) {
-        let sent = permit.sent();
+        let (sent, now) = (permit.at(), Moment::from(now));
         self.in_flight.on_response(&permit);
         let rtt = took.min(SLOW).as_nanos() as u64;
         self.rtt = Some(self.rtt.map_or(rtt, |known| (known * 7 + rtt) / 8));
@@ -135,7 +135,7 @@ impl Quota {
         // A rejection with units left comes from another limit, one that is not shown.
         let is_explained = seen.rate_limited && is_explained && !is_foreign;
         if let (true, Some(wait)) = (self.estimate.on_rejected(&trip, is_explained), wait) {
-            self.block_for(wait, now);
+            self.block_until(later(now, wait));
         }
     }
 
@@ -149,8 +149,8 @@ impl Quota {
     /// How the next attempt of a rejected call is paced here; `None` if it may be sent before a wait that the server has named.
     pub(crate) fn paces(&self, wait: Option<Duration>, now: Instant) -> Option<Paced> {
         let wait = wait.unwrap_or_default();
-        let held =
-            wait.is_zero() || self.blocked_until.is_some_and(|until| until >= later(now, wait));
+        let until = later(now.into(), wait);
+        let held = wait.is_zero() || self.blocked_until.is_some_and(|blocked| blocked >= until);
         let how = if self.estimate.is_closed() { Paced::Closed } else { Paced::Slowed };
         held.then_some(how)
     }
@@ -162,22 +162,23 @@ impl Quota {
 
     /// The server rejects all requests for this long, whatever the counters say.
     pub fn block_for(&mut self, wait: Duration, now: Instant) {
-        self.block_until(later(now, wait.min(self.max_block)));
+        self.block_until(later(now.into(), wait.min(self.max_block)));
     }
 
-    pub(crate) fn block_until(&mut self, until: Instant) {
+    pub(crate) fn block_until(&mut self, until: impl Into<Moment>) {
+        let until = until.into();
         self.stopped = None;
         self.blocked_until = Some(self.blocked_until.map_or(until, |known| known.max(until)));
     }
 
-    pub(crate) const fn blocked_until(&self) -> Option<Instant> {
-        self.blocked_until
+    pub(crate) fn blocked_until(&self) -> Option<Instant> {
+        self.blocked_until.map(Into::into)
     }
 
     /// No response will come: it is unknown whether the server counted the request.
     #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_lost(&mut self, permit: Permit, now: Instant) {
-        self.estimate.on_lost(permit.sent(), now);
+        self.estimate.on_lost(permit.at(), now.into());
         self.in_flight.on_lost(&permit);
     }
 
@@ -185,8 +186,8 @@ impl Quota {
     #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_unsent(&mut self, permit: Permit, now: Instant) {
         self.in_flight.on_unsent(&permit);
-        self.counters.iter_mut().for_each(|counter| counter.on_unsent(permit.sent()));
-        self.estimate.on_unsent(now);
+        self.counters.iter_mut().for_each(|counter| counter.on_unsent(permit.at()));
+        self.estimate.on_unsent(now.into());
     }
 
     /// The most permits that there can be until a moment, if that is certain as long as the server behaves as it has so far.
@@ -195,6 +196,7 @@ impl Quota {
     /// a bucket may refill faster than it seems to, and a limit that is not shown may be any.
     #[must_use]
     pub fn max_permits_before(&self, moment: Instant, now: Instant) -> Option<u64> {
+        let (moment, now) = (Moment::from(moment), Moment::from(now));
         if self.blocked_until.is_some_and(|until| moment <= until) {
             return Some(0);
         }
@@ -206,6 +208,7 @@ impl Quota {
     /// What is known now.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let now = Moment::from(now);
         let view = self.view(now);
         let counters =
             self.counters.iter().map(|counter| (counter.left(&view, &self.clock), counter.kind()));
@@ -215,7 +218,7 @@ impl Quota {
             None => (self.estimate.kind(), self.estimate.limit(), None, None),
         };
         let reset = blocked_until.or(at).map(|at| at.saturating_duration_since(now));
-        Snapshot { kind, limit, remaining, reset, in_flight: view.in_flight + view.settled }
+        Snapshot { kind, limit, remaining, reset, in_flight: self.in_flight.all() }
     }
 
     /// What is certain of the limit, for the other processes of a fleet: the counter that lets the fewest through in the long run, else
@@ -223,6 +226,7 @@ impl Quota {
     #[cfg(feature = "shared")]
     #[must_use]
     pub fn knowledge(&self, now: Instant) -> Option<super::Knowledge> {
+        let now = Moment::from(now);
         if self.blocked_until.is_some_and(|until| until > now) {
             return None;
         }
@@ -247,19 +251,23 @@ impl Quota {
     }
 
     /// Takes a permit whatever is known, for a request that cannot wait until more is.
-    pub(crate) fn acquire_anyway(&mut self, now: Instant) -> Permit {
+    pub(crate) fn acquire_anyway(&mut self, time: Instant) -> Permit {
+        let now = Moment::from(time);
         self.in_flight.expire(now);
-        self.take(now)
+        self.take(now, time)
     }
 
-    fn take(&mut self, now: Instant) -> Permit {
+    fn take(&mut self, now: Moment, time: Instant) -> Permit {
         self.stopped = None;
         self.counters.iter_mut().for_each(|counter| counter.on_sent(now));
         self.estimate.on_sent(now);
-        self.in_flight.add(now)
+        self.in_flight.add(now, time)
     }
 
-    fn check(&mut self, view: &View) -> Verdict {
+    #[inline]
+    fn check(&mut self, now: Moment) -> Verdict {
+        let Self { in_flight, rtt, max_block, counters, estimate, .. } = self;
+        let view = &View { now, in_flight, rtt: average(*rtt), max_block: *max_block };
         let mut verdict = match self.blocked_until {
             Some(until) if view.now < until => return Verdict::At(until),
             // After a wait that the server has named, one request goes first.
@@ -267,20 +275,17 @@ impl Quota {
             None => Verdict::Go,
         };
         // Counters that say what is left need no slow start.
-        if self.counters.is_empty() || self.estimate.is_limiting() {
-            verdict = verdict.and(self.estimate.check(view));
+        if counters.is_empty() || estimate.is_limiting() {
+            verdict = verdict.and(estimate.check(view));
         }
-        for counter in &mut self.counters {
+        for counter in counters {
             verdict = verdict.and(counter.check(view, &self.clock));
-            if counter.has_turned_over() {
-                self.in_flight.begin_window(view.now);
-            }
         }
         verdict
     }
 
     /// Drops counters that the responses do not show any more.
-    fn forget_unseen(&mut self, sent: Instant, seen: &Observation) {
+    fn forget_unseen(&mut self, sent: Moment, seen: &Observation) {
         let is_shown = |counter: &Counter| {
             seen.readings.iter().flatten().any(|shown| shown.name == counter.name)
         };
@@ -288,39 +293,37 @@ impl Quota {
     }
 
     /// Returns whether the request was rejected, and only other processes explain it.
-    fn read(&mut self, now: Instant, sent: Instant, seen: &Observation, shown: &Reading) -> bool {
-        let view = self.view(now);
+    fn read(&mut self, now: Moment, sent: Moment, seen: &Observation, shown: &Reading) -> bool {
         let reading = match (shown.reset, seen.date) {
             // Without a date only the client's own clock gives the length, and the caller has read it.
             (Some(Reset::At(_)), None) => &Reading { reset: None, ..*shown },
             _ => shown,
         };
-        if !self.counters.iter().any(|counter| counter.name == reading.name) {
-            if self.counters.len() >= MAX_READINGS {
+        let Self { in_flight, rtt, max_block, counters, clock, .. } = self;
+        let view = View { now, in_flight, rtt: average(*rtt), max_block: *max_block };
+        if !counters.iter().any(|counter| counter.name == reading.name) {
+            if counters.len() >= MAX_READINGS {
                 let oldest =
-                    self.counters.iter().enumerate().min_by_key(|(_, counter)| counter.received());
+                    counters.iter().enumerate().min_by_key(|(_, counter)| counter.received());
                 let oldest = oldest.map_or(0, |(at, _)| at);
-                self.counters.swap_remove(oldest);
+                counters.swap_remove(oldest);
             }
-            self.counters.push(Counter::new(reading, &view));
+            counters.push(Counter::new(reading, &view));
         }
         let report = Report { sent, observation: seen, reading };
-        let counter = self.counters.iter_mut().find(|counter| counter.name == reading.name);
-        counter.is_some_and(|counter| counter.read(&view, &report, &mut self.clock))
+        let counter = counters.iter_mut().find(|counter| counter.name == reading.name);
+        counter.is_some_and(|counter| counter.read(&view, &report, clock))
     }
 
-    fn view(&self, now: Instant) -> View {
-        View {
-            now,
-            in_flight: self.in_flight.count(),
-            awaited: self.in_flight.awaited(),
-            hanging: self.in_flight.hanging(),
-            settled: self.in_flight.settled(),
-            rtt: self.rtt.map_or(SLOW, Duration::from_nanos),
-            margin: Self::MARGIN,
-            max_block: self.max_block,
-        }
+    fn view(&self, now: Moment) -> View<'_> {
+        let (in_flight, rtt, max_block) = (&self.in_flight, average(self.rtt), self.max_block);
+        View { now, in_flight, rtt, max_block }
     }
+}
+
+/// The average round trip; that of a slow server before the first.
+fn average(rtt: Option<u64>) -> Duration {
+    rtt.map_or(SLOW, Duration::from_nanos)
 }
 
 impl Default for Quota {

@@ -2,24 +2,20 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
+
+use super::in_flight::InFlight;
+
+/// The time added to each moment at which something comes back: timers and clocks are no more exact.
+pub(super) const MARGIN: Duration = Duration::from_millis(2);
 
 /// What every part may know when it is asked for a permit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
-    pub(super) now: Instant,
-    /// Requests that the server may yet count.
-    pub(super) in_flight: u64,
-    /// Requests in flight whose response may come soon: all but the hanging ones.
-    pub(super) awaited: u64,
-    /// Requests that have had no response for too long.
-    pub(super) hanging: u64,
-    /// Hanging requests that the server counted long ago, or never will: not in `in_flight`.
-    pub(super) settled: u64,
+pub(super) struct View<'a> {
+    pub(super) now: Moment,
+    pub(super) in_flight: &'a InFlight,
     /// The average round trip.
     pub(super) rtt: Duration,
-    /// The time added to each predicted moment.
-    pub(super) margin: Duration,
     /// The longest wait.
     pub(super) max_block: Duration,
 }
@@ -29,22 +25,34 @@ pub(super) struct View {
 pub(super) enum Verdict {
     Go,
     /// Not before this moment.
-    At(Instant),
+    At(Moment),
     /// Not before a response comes.
     AfterResponse,
 }
 
 // === impl View ===
 
-impl View {
+impl View<'_> {
     /// The earlier of a moment and the longest wait from `since` on.
-    pub(super) fn cap(&self, moment: Instant, since: Instant) -> Instant {
+    pub(super) fn cap(&self, moment: Moment, since: Moment) -> Moment {
         moment.min(later(since, self.max_block))
     }
 
     /// Allows a single request, and another when that one hangs.
-    pub(super) const fn probe(&self) -> Verdict {
-        if self.awaited == 0 { Verdict::Go } else { Verdict::AfterResponse }
+    pub(super) fn probe(&self) -> Verdict {
+        if self.awaited() == 0 { Verdict::Go } else { Verdict::AfterResponse }
+    }
+
+    /// Requests in flight whose response may come soon: all but the hanging ones.
+    #[inline]
+    pub(super) fn awaited(&self) -> u64 {
+        self.in_flight.all() - self.hanging()
+    }
+
+    /// Requests that have had no response for too long.
+    #[inline]
+    pub(super) fn hanging(&self) -> u64 {
+        self.in_flight.hanging(self.now)
     }
 }
 
@@ -65,12 +73,13 @@ impl Verdict {
 }
 
 /// `moment + span`, saturating.
-pub(super) fn later(moment: Instant, span: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(1 << 31);
-    moment.checked_add(span.min(FAR)).unwrap_or(moment)
+#[inline]
+pub(super) const fn later(moment: Moment, span: Duration) -> Moment {
+    moment.later(span)
 }
 
 /// `moment - span`, saturating.
-pub(super) fn ago(moment: Instant, span: Duration) -> Instant {
-    moment.checked_sub(span).unwrap_or(moment)
+#[inline]
+pub(super) const fn ago(moment: Moment, span: Duration) -> Moment {
+    moment.ago(span)
 }

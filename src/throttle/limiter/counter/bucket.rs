@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{
-    super::{Verdict, View, later, level::Level},
+    super::{MARGIN, Verdict, View, later, level::Level},
     Fits, Sample,
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Bucket {
 
 #[derive(Clone, Copy, Debug)]
 struct Start {
-    sent: Instant,
+    sent: Moment,
     left: u64,
     /// How many requests were counted since.
     accepted: u64,
@@ -53,12 +53,12 @@ struct Start {
 impl Bucket {
     pub(super) fn new(rate: f64, sample: &Sample) -> Self {
         let mut level = Level::default();
-        level.read(sample.sent, sample.received, sample.left);
+        level.read(sample.sent, sample.counted_by, sample.left);
         Self { level, rate, since: None, share: 1.0, rate_limited: 0 }
     }
 
-    pub(super) fn check(&self, view: &View, limit: u64) -> Verdict {
-        let need = view.in_flight.saturating_add(1);
+    pub(super) fn check(&self, view: &View<'_>, limit: u64) -> Verdict {
+        let need = view.in_flight.unsettled().saturating_add(1);
         if self.now(view.now, limit) >= need {
             return Verdict::Go;
         }
@@ -66,15 +66,15 @@ impl Bucket {
         let at = self.level.at().unwrap_or(view.now);
         let wait = Duration::try_from_secs_f64(missing as f64 / (self.rate * self.share))
             .unwrap_or(Duration::MAX);
-        let due = view.cap(later(later(at, wait), view.margin), at);
+        let due = view.cap(later(later(at, wait), MARGIN), at);
         if view.now < due { Verdict::At(due) } else { view.probe() }
     }
 
-    pub(super) fn left(&self, view: &View, limit: u64) -> (u64, Instant) {
+    pub(super) fn left(&self, view: &View<'_>, limit: u64) -> (u64, Moment) {
         let missing = limit.saturating_sub(self.level.left());
         let full = Duration::try_from_secs_f64(missing as f64 / self.rate).unwrap_or(Duration::MAX);
         (
-            self.now(view.now, limit).saturating_sub(view.in_flight),
+            self.now(view.now, limit).saturating_sub(view.in_flight.unsettled()),
             later(self.level.at().unwrap_or(view.now), full),
         )
     }
@@ -89,7 +89,7 @@ impl Bucket {
             self.rate_limited = self.rate_limited.saturating_sub(1);
             self.share = (self.share * LEFT).min(1.0);
         }
-        self.level.read(sample.sent, sample.received, sample.left);
+        self.level.read(sample.sent, sample.counted_by, sample.left);
         self.measure(sample);
         if self.rate_limited > TOLERATED { Fits::No } else { Fits::Yes }
     }
@@ -116,7 +116,7 @@ impl Bucket {
         }
     }
 
-    fn now(&self, now: Instant, limit: u64) -> u64 {
+    fn now(&self, now: Moment, limit: u64) -> u64 {
         let passed = self.level.at().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let came = passed.as_secs_f64() * self.rate * self.share;
         self.level.left().saturating_add(came as u64).min(limit)

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{
-    super::{Verdict, View, ago, later, level::Level},
+    super::{MARGIN, Verdict, View, ago, later, level::Level},
     Fits, Sample, Scouts,
 };
 use crate::headers::ServerClock;
@@ -43,9 +43,10 @@ pub(super) struct Fixed {
     odd: u32,
     /// The window is treated as begun, and no response has shown it yet.
     presumed: bool,
-    turned_over: bool,
+    /// When a window was last presumed to begin: what was sent long before was counted in an earlier one.
+    begun: Option<Moment>,
     /// When the server last named a reset.
-    stated_at: Option<Instant>,
+    stated_at: Option<Moment>,
 }
 
 // === impl Fixed ===
@@ -60,29 +61,27 @@ impl Fixed {
             proven: 0,
             odd: 0,
             presumed: false,
-            turned_over: false,
+            begun: None,
             stated_at: None,
         }
     }
 
     pub(super) fn check(
         &mut self,
-        view: &View,
+        view: &View<'_>,
         clock: &ServerClock,
         limit: u64,
         scouts: &Scouts,
     ) -> Verdict {
         let (earliest, latest) = self.end(view, clock);
-        let open = later(latest, view.margin);
+        let open = later(latest, MARGIN);
         let is_over = view.now >= open;
         if is_over && (self.proven < PROOF || !self.presume(view, clock, limit)) {
             return view.probe();
         }
-        // Hanging requests were counted in the window that is over, or not at all.
-        let in_flight = if self.turned_over { view.awaited } else { view.in_flight };
-        let left = self.level.left().saturating_sub(in_flight);
+        let left = self.level.left().saturating_sub(self.in_flight(view));
         if left == 0 {
-            return Verdict::At(later(self.end(view, clock).1, view.margin));
+            return Verdict::At(later(self.end(view, clock).1, MARGIN));
         }
         // The reset may be rounded up, until a window has begun as predicted.
         let from = if self.proven < PROOF { ago(earliest, ROUNDED) } else { earliest };
@@ -98,17 +97,12 @@ impl Fixed {
         self.proven > 0
     }
 
-    /// Whether a new window was presumed to have begun, since the last call of this.
-    pub(super) const fn has_turned_over(&mut self) -> bool {
-        std::mem::replace(&mut self.turned_over, false)
-    }
-
     /// The most requests that can be sent before a moment: what is left, plus the limit for each window that begins until then.
     /// Those in flight are not taken off, since they may come back unsent. All moments may be rounded.
     pub(super) fn max_permits_before(
         &self,
-        moment: Instant,
-        view: &View,
+        moment: Moment,
+        view: &View<'_>,
         clock: &ServerClock,
         limit: u64,
     ) -> Option<u64> {
@@ -129,8 +123,8 @@ impl Fixed {
     }
 
     /// What is left now, and when all of it comes back.
-    pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, Instant) {
-        (self.level.left().saturating_sub(view.in_flight), self.end(view, clock).1)
+    pub(super) fn left(&self, view: &View<'_>, clock: &ServerClock) -> (u64, Moment) {
+        (self.level.left().saturating_sub(self.in_flight(view)), self.end(view, clock).1)
     }
 
     pub(super) fn read(
@@ -160,11 +154,25 @@ impl Fixed {
             Ordering::Less if is_newest => {
                 (self.proven, self.odd) = (0, 0);
                 self.begin(reset);
-                self.level.read(sample.sent, sample.received, sample.left);
+                self.level.read(sample.sent, sample.counted_by, sample.left);
             }
-            Ordering::Less => {}
+            // Windows have passed unseen while their responses were on the way: one is shorter than was thought.
+            Ordering::Less => {
+                if let Some(shorter) = self.shorter_by(reset).filter(|_| !sample.rate_limited) {
+                    (self.length, self.least_length) = (Some(shorter), shorter);
+                    self.begin(reset);
+                }
+            }
         }
         Fits::Yes
+    }
+
+    /// The length of a window, if an earlier reset does not lie a whole number of windows before the current one.
+    fn shorter_by(&self, reset: SystemTime) -> Option<Duration> {
+        let length = self.length.filter(|length| !length.is_zero())?;
+        let behind = self.reset.duration_since(reset).ok()?.as_nanos() % length.as_nanos();
+        let behind = Duration::from_nanos(u64::try_from(behind).ok()?);
+        (!behind.is_zero()).then(|| length - behind)
     }
 
     /// Reads a response in the current window.
@@ -180,7 +188,7 @@ impl Fixed {
             clock.not_reached(self.reset, sample.sent);
         }
         self.presumed = false;
-        self.level.read(sample.sent, sample.received, sample.left);
+        self.level.read(sample.sent, sample.counted_by, sample.left);
         Fits::Yes
     }
 
@@ -190,7 +198,7 @@ impl Fixed {
         if next_second.is_some_and(|next| next <= self.reset) {
             return Fits::No;
         }
-        clock.reached(self.reset, sample.received);
+        clock.reached(self.reset, sample.counted_by);
         if !self.has_skipped(sample, clock) {
             self.length = reset.duration_since(self.reset).ok();
         }
@@ -200,7 +208,7 @@ impl Fixed {
             return Fits::No;
         }
         self.begin(reset);
-        self.level.read(sample.sent, sample.received, sample.left);
+        self.level.read(sample.sent, sample.counted_by, sample.left);
         Fits::Yes
     }
 
@@ -224,7 +232,7 @@ impl Fixed {
     }
 
     /// Presumes that the next window has begun.
-    fn presume(&mut self, view: &View, clock: &ServerClock, limit: u64) -> bool {
+    fn presume(&mut self, view: &View<'_>, clock: &ServerClock, limit: u64) -> bool {
         let Some(length) = self.length.filter(|length| !length.is_zero()) else { return false };
         let Some((_, latest)) = clock.when(self.reset).filter(|(_, latest)| *latest <= view.now)
         else {
@@ -233,14 +241,21 @@ impl Fixed {
         let behind = view.now.saturating_duration_since(latest).as_nanos() / length.as_nanos();
         let windows = u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1);
         self.reset = self.reset.checked_add(length.saturating_mul(windows)).unwrap_or(self.reset);
-        (self.presumed, self.turned_over) = (true, true);
+        self.presumed = true;
         self.level.set(limit, view.now);
         self.stated_at = Some(view.now);
-        self.end(view, clock).1 > view.now
+        let end = self.end(view, clock).1;
+        self.begun = Some(ago(end, length));
+        end > view.now
+    }
+
+    /// How many requests may yet be counted in this window.
+    fn in_flight(&self, view: &View<'_>) -> u64 {
+        self.begun.map_or(view.in_flight.unsettled(), |begun| view.in_flight.counted_since(begun))
     }
 
     /// The earliest and the latest moment at which the window ends.
-    pub(super) fn end(&self, view: &View, clock: &ServerClock) -> (Instant, Instant) {
+    pub(super) fn end(&self, view: &View<'_>, clock: &ServerClock) -> (Moment, Moment) {
         let (earliest, latest) = clock.when(self.reset).unwrap_or((view.now, view.now));
         (earliest, self.stated_at.map_or(latest, |at| view.cap(latest, at)))
     }

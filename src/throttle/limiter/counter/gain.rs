@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::Sample;
 
@@ -34,7 +34,7 @@ pub(super) struct Gain {
 
 #[derive(Clone, Copy, Debug)]
 struct Start {
-    sent: Instant,
+    sent: Moment,
     left: u64,
 }
 

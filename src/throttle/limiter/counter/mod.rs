@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use self::{
     bucket::Bucket, fixed::Fixed, gain::Gain, scouts::Scouts, shift::Shift, usage::Usage,
@@ -10,7 +10,10 @@ use self::{
 };
 #[cfg(feature = "shared")]
 use super::Knowledge;
-use super::{LimiterKind, Observation, Reading, Reset, Verdict, View, later, ledger::Ledger};
+use super::{
+    LimiterKind, Observation, Reading, Reset, Verdict, View, in_flight::counted_by, later,
+    ledger::Ledger,
+};
 use crate::headers::ServerClock;
 
 mod bucket;
@@ -37,7 +40,7 @@ enum Fits {
 /// A response with this counter, as the quota gets it.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
-    pub(super) sent: Instant,
+    pub(super) sent: Moment,
     pub(super) observation: &'a Observation,
     pub(super) reading: &'a Reading,
 }
@@ -45,8 +48,10 @@ pub(super) struct Report<'a> {
 /// A response, as one counter sees it.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
-    sent: Instant,
-    received: Instant,
+    sent: Moment,
+    received: Moment,
+    /// When the server had counted it.
+    counted_by: Moment,
     /// Whether this counter was the reason for a rejection.
     rate_limited: bool,
     limit: u64,
@@ -73,8 +78,8 @@ pub(super) struct Counter {
     gain: Gain,
     /// The limiter was treated as a bucket and rejected too often to be one.
     no_bucket: bool,
-    begun: Instant,
-    received: Instant,
+    begun: Moment,
+    received: Moment,
     /// Responses in a row that did not show it.
     unseen: u32,
     usage: Usage,
@@ -93,7 +98,7 @@ enum Model {
 // === impl Counter ===
 
 impl Counter {
-    pub(super) fn new(reading: &Reading, view: &View) -> Self {
+    pub(super) fn new(reading: &Reading, view: &View<'_>) -> Self {
         let model = match reading.reset {
             Some(Reset::At(reset)) => Model::Fixed(Fixed::new(reset)),
             Some(Reset::In(_)) | None => Model::Window(Window::new(Ledger::default())),
@@ -115,7 +120,7 @@ impl Counter {
         }
     }
 
-    pub(super) fn check(&mut self, view: &View, clock: &ServerClock) -> Verdict {
+    pub(super) fn check(&mut self, view: &View<'_>, clock: &ServerClock) -> Verdict {
         match &mut self.model {
             Model::Fixed(fixed) => fixed.check(view, clock, self.limit, &self.scouts),
             Model::Window(window) => window.check(view, self.limit, &self.scouts),
@@ -123,27 +128,19 @@ impl Counter {
         }
     }
 
-    /// Whether a new window was presumed to have begun, since the last call of this.
-    pub(super) fn has_turned_over(&mut self) -> bool {
-        match &mut self.model {
-            Model::Fixed(fixed) => fixed.has_turned_over(),
-            Model::Window(_) | Model::Bucket(_) => false,
-        }
-    }
-
-    pub(super) fn on_sent(&mut self, now: Instant) {
+    pub(super) fn on_sent(&mut self, now: Moment) {
         self.scouts.on_sent(now);
     }
 
-    pub(super) fn on_unsent(&mut self, sent: Instant) {
+    pub(super) fn on_unsent(&mut self, sent: Moment) {
         self.scouts.on_unsent(sent);
     }
 
     /// The most requests that can be sent before a moment, if that is certain.
     pub(super) fn max_permits_before(
         &self,
-        moment: Instant,
-        view: &View,
+        moment: Moment,
+        view: &View<'_>,
         clock: &ServerClock,
     ) -> Option<u64> {
         match &self.model {
@@ -154,7 +151,7 @@ impl Counter {
     }
 
     /// The limit, what is left of it, and when more comes.
-    pub(super) fn left(&self, view: &View, clock: &ServerClock) -> (u64, u64, Instant) {
+    pub(super) fn left(&self, view: &View<'_>, clock: &ServerClock) -> (u64, u64, Moment) {
         let (left, at) = match &self.model {
             Model::Fixed(fixed) => fixed.left(view, clock),
             Model::Window(window) => window.left(view, self.limit),
@@ -173,12 +170,13 @@ impl Counter {
 
     /// What is certain of it, for the other processes of a fleet.
     #[cfg(feature = "shared")]
-    pub(super) fn knowledge(&self, view: &View, clock: &ServerClock) -> Option<Knowledge> {
+    pub(super) fn knowledge(&self, view: &View<'_>, clock: &ServerClock) -> Option<Knowledge> {
         let (limit, left, _) = self.left(view, clock);
         Some(match &self.model {
             Model::Fixed(fixed) => {
                 let length = fixed.length().filter(|_| fixed.is_proven());
-                Knowledge::Window { limit, left, length, end: fixed.end(view, clock) }
+                let (earliest, latest) = fixed.end(view, clock);
+                Knowledge::Window { limit, left, length, end: (earliest.into(), latest.into()) }
             }
             Model::Window(window) => {
                 let per_second = limit as f64 / window.length()?.as_secs_f64();
@@ -192,7 +190,7 @@ impl Counter {
 
     /// A response to a request that was sent after the last one with this counter did not show it. Returns whether it is no longer
     /// there.
-    pub(super) fn on_unseen(&mut self, sent: Instant) -> bool {
+    pub(super) fn on_unseen(&mut self, sent: Moment) -> bool {
         self.unseen += u32::from(sent >= self.received);
         self.unseen >= FORGOTTEN_AFTER
     }
@@ -203,21 +201,21 @@ impl Counter {
     }
 
     /// When the last response with this counter came.
-    pub(super) const fn received(&self) -> Instant {
+    pub(super) const fn received(&self) -> Moment {
         self.received
     }
 
     /// Returns whether the request was rejected, and only other processes explain it.
     pub(super) fn read(
         &mut self,
-        view: &View,
+        view: &View<'_>,
         report: &Report<'_>,
         clock: &mut ServerClock,
     ) -> bool {
         let sample = self.sample(view, report);
         let is_foreign = sample.rate_limited && self.usage.is_less_than_half(self.limit);
         if !sample.rate_limited && matches!(self.model, Model::Fixed(_)) {
-            self.entries.add(sample.sent, sample.received, 1);
+            self.entries.add(sample.sent, sample.counted_by, 1);
         }
         if !self.no_bucket && self.is_young(view.now) {
             let line = self.gain.read(&sample);
@@ -230,9 +228,10 @@ impl Counter {
         is_foreign
     }
 
-    fn sample(&mut self, view: &View, report: &Report<'_>) -> Sample {
+    fn sample(&mut self, view: &View<'_>, report: &Report<'_>) -> Sample {
         let Report { sent, observation, reading } = *report;
-        let alone = view.in_flight == 0 && self.received <= sent;
+        let in_flight = view.in_flight.unsettled();
+        let alone = in_flight == 0 && self.received <= sent;
         self.received = view.now;
         self.unseen = 0;
         self.limit = match reading.limit {
@@ -254,10 +253,11 @@ impl Counter {
         Sample {
             sent,
             received: view.now,
+            counted_by: counted_by(sent, view.now),
             rate_limited,
             limit: self.limit,
             left,
-            in_flight: view.in_flight,
+            in_flight,
             alone,
             date: observation.date,
             rounds_anew: matches!(reading.reset, Some(Reset::In(_))),
@@ -266,14 +266,13 @@ impl Counter {
 
     fn update_model(
         &mut self,
-        view: &View,
+        view: &View<'_>,
         sample: &Sample,
         reset: Option<Reset>,
         clock: &mut ServerClock,
     ) {
-        let latest = |moment: Option<(Instant, Instant)>| {
-            moment.map(|(_, latest)| view.cap(latest, view.now))
-        };
+        let latest =
+            |moment: Option<(Moment, Moment)>| moment.map(|(_, latest)| view.cap(latest, view.now));
         match (&mut self.model, reset) {
             (Model::Fixed(fixed), Some(Reset::At(reset))) => {
                 if fixed.read(sample, reset, clock) == Fits::No {
@@ -300,7 +299,7 @@ impl Counter {
     }
 
     /// A bucket shows itself at once. Later, other processes can make a window look like one.
-    fn is_young(&self, now: Instant) -> bool {
+    fn is_young(&self, now: Moment) -> bool {
         let proven = match &self.model {
             Model::Fixed(fixed) => fixed.is_proven(),
             Model::Window(window) => window.length().is_some(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::super::{Verdict, View, later};
 
@@ -31,22 +31,22 @@ const PATIENCE: Duration = Duration::from_millis(5_000);
 /// known, none are held back.
 #[derive(Debug, Default)]
 pub(super) struct Scouts {
-    last_sent: Option<Instant>,
+    last_sent: Option<Moment>,
     /// The one before it.
-    sent_before: Option<Instant>,
+    sent_before: Option<Moment>,
 }
 
 // === impl Scouts ===
 
 impl Scouts {
-    pub(super) fn on_sent(&mut self, now: Instant) {
+    pub(super) fn on_sent(&mut self, now: Moment) {
         if self.last_sent != Some(now) {
             self.sent_before = self.last_sent.replace(now);
         }
     }
 
     /// The last one never left, so the next need not keep a distance from it.
-    pub(super) fn on_unsent(&mut self, sent: Instant) {
+    pub(super) fn on_unsent(&mut self, sent: Moment) {
         if self.last_sent == Some(sent) {
             self.last_sent = self.sent_before;
         }
@@ -55,10 +55,10 @@ impl Scouts {
     /// Whether one of the `left` may be sent, if the limit resets between `earliest` and `latest`.
     pub(super) fn check(
         &self,
-        view: &View,
+        view: &View<'_>,
         left: u64,
         limit: u64,
-        (earliest, latest): (Instant, Instant),
+        (earliest, latest): (Moment, Moment),
     ) -> Verdict {
         let most = (limit / 6).min(MOST);
         if left > most {

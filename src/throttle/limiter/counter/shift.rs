@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{Reset, Sample};
 
@@ -21,8 +21,8 @@ pub(super) struct Shift(Option<Earlier>);
 
 #[derive(Clone, Copy, Debug)]
 struct Earlier {
-    sent: Instant,
-    received: Instant,
+    sent: Moment,
+    received: Moment,
     left: u64,
     reset: Reset,
 }

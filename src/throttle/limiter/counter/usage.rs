@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::super::later;
 
@@ -10,7 +10,7 @@ use super::super::later;
 #[derive(Debug)]
 pub(super) struct Usage {
     span: Duration,
-    since: Instant,
+    since: Moment,
     /// What was taken in the span before this one, and in this one.
     before: u64,
     taken: u64,
@@ -19,11 +19,11 @@ pub(super) struct Usage {
 // === impl Usage ===
 
 impl Usage {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(super) const fn new(now: Moment) -> Self {
         Self { span: Duration::ZERO, since: now, before: 0, taken: 0 }
     }
 
-    pub(super) fn read(&mut self, now: Instant, is_accepted: bool, back_in: Option<Duration>) {
+    pub(super) fn read(&mut self, now: Moment, is_accepted: bool, back_in: Option<Duration>) {
         self.span = self.span.max(back_in.unwrap_or_default());
         if later(self.since, self.span) <= now {
             let is_next = later(self.since, self.span.saturating_mul(2)) > now;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{
     super::{
-        Verdict, View, later,
+        MARGIN, Verdict, View, ago, later,
         ledger::{Entry, Ledger},
         period::Period,
     },
@@ -34,7 +34,7 @@ pub(super) struct Window {
     entries: Ledger,
     period: Period,
     /// The latest moment at which everything is back, by the server.
-    stated: Option<Instant>,
+    stated: Option<Moment>,
     proven: u32,
     /// A probe is in flight because the oldest should be back.
     probing: bool,
@@ -42,14 +42,14 @@ pub(super) struct Window {
     headroom: u64,
     /// Unpredicted rate-limited responses: each doubles the proof that is required.
     setbacks: u32,
-    setback: Option<Instant>,
-    eased: Option<Instant>,
+    setback: Option<Moment>,
+    eased: Option<Moment>,
     /// Whether the server rounds its reset down.
     early: bool,
     /// The latest moment before the last return: two of them are at least a period apart.
-    before_return: Option<Instant>,
+    before_return: Option<Moment>,
     /// The latest moment at which nothing had come back.
-    nothing_yet: Option<Instant>,
+    nothing_yet: Option<Moment>,
 }
 
 // === impl Window ===
@@ -72,10 +72,10 @@ impl Window {
         }
     }
 
-    pub(super) fn check(&mut self, view: &View, limit: u64, scouts: &Scouts) -> Verdict {
+    pub(super) fn check(&mut self, view: &View<'_>, limit: u64, scouts: &Scouts) -> Verdict {
         let counted = self.entries.count();
         let usable = limit.saturating_sub(self.headroom).max(1);
-        let left = usable.saturating_sub(counted).saturating_sub(view.in_flight);
+        let left = usable.saturating_sub(counted).saturating_sub(self.in_flight(view));
         let back = self.back(view);
         if left > 0 {
             let Some(back) = back else { return Verdict::Go };
@@ -106,8 +106,8 @@ impl Window {
     /// without a return.
     pub(super) fn max_permits_before(
         &self,
-        moment: Instant,
-        view: &View,
+        moment: Moment,
+        view: &View<'_>,
         limit: u64,
     ) -> Option<u64> {
         let length = self.period.longer_than();
@@ -119,8 +119,8 @@ impl Window {
         Some(limit.saturating_mul(periods))
     }
 
-    pub(super) fn left(&self, view: &View, limit: u64) -> (u64, Instant) {
-        let left = limit.saturating_sub(self.entries.count()).saturating_sub(view.in_flight);
+    pub(super) fn left(&self, view: &View<'_>, limit: u64) -> (u64, Moment) {
+        let left = limit.saturating_sub(self.entries.count()).saturating_sub(self.in_flight(view));
         (left, self.back(view).unwrap_or(view.now))
     }
 
@@ -160,26 +160,32 @@ impl Window {
         self.proven = 0;
     }
 
+    /// How many requests may be counted and not be back.
+    fn in_flight(&self, view: &View<'_>) -> u64 {
+        match self.period.length().filter(|_| self.is_proven()) {
+            Some(length) => view.in_flight.counted_since(ago(view.now, length)),
+            None => view.in_flight.unsettled(),
+        }
+    }
+
     /// When the oldest should be back.
-    fn back(&self, view: &View) -> Option<Instant> {
+    fn back(&self, view: &View<'_>) -> Option<Moment> {
         let oldest = self.entries.oldest()?;
-        let own = self
-            .period
-            .length()
-            .map(|length| later(oldest.latest, length.saturating_add(view.margin)));
+        let own =
+            self.period.length().map(|length| later(oldest.latest, length.saturating_add(MARGIN)));
         let back = match (own, self.stated) {
-            (Some(own), Some(stated)) if !self.early => own.min(later(stated, view.margin)),
+            (Some(own), Some(stated)) if !self.early => own.min(later(stated, MARGIN)),
             (Some(own), _) => own,
             (None, Some(stated)) if self.early => later(stated, ROUNDED),
-            (None, stated) => later(stated?, view.margin),
+            (None, stated) => later(stated?, MARGIN),
         };
         Some(view.cap(back, oldest.latest))
     }
 
     /// Drops entries that must be back. Returns whether there were any.
-    fn release(&mut self, view: &View) -> bool {
+    fn release(&mut self, view: &View<'_>) -> bool {
         let before = self.entries.count();
-        let length = self.period.length().map(|length| length.saturating_add(view.margin));
+        let length = self.period.length().map(|length| length.saturating_add(MARGIN));
         let is_back = |entry: &Entry| length.is_none_or(|it| later(entry.latest, it) <= view.now);
         while self.entries.oldest().as_ref().is_some_and(is_back) {
             self.entries.remove_oldest();
@@ -187,15 +193,15 @@ impl Window {
         self.entries.count() < before
     }
 
-    pub(super) fn read(&mut self, sample: &Sample, resets: Option<Instant>) {
+    pub(super) fn read(&mut self, sample: &Sample, resets: Option<Moment>) {
         if !sample.rate_limited {
-            self.entries.add(sample.sent, sample.received, 1);
+            self.entries.add(sample.sent, sample.counted_by, 1);
         }
         self.reconcile(sample, resets);
     }
 
     /// Reconciles the ledger, which has this response's request, with what the response says.
-    pub(super) fn reconcile(&mut self, sample: &Sample, resets: Option<Instant>) {
+    pub(super) fn reconcile(&mut self, sample: &Sample, resets: Option<Moment>) {
         if sample.rate_limited {
             self.set_back(sample);
         }
@@ -224,7 +230,7 @@ impl Window {
         // A window that does not begin with a request may end any time after one. Only from one return to the next it is whole.
         if let Some(begin) = self.before_return {
             let begin = begin.min(oldest.earliest);
-            self.period.back(sample.received.saturating_duration_since(begin));
+            self.period.back(sample.counted_by.saturating_duration_since(begin));
         }
         self.before_return = self.nothing_yet.or(Some(oldest.earliest));
         if self.is_exact() {
@@ -251,6 +257,6 @@ impl Window {
             self.headroom = (self.headroom + 1).min(sample.limit / 4);
             self.eased = Some(sample.received);
         }
-        self.entries.add(sample.sent, sample.received, others);
+        self.entries.add(sample.sent, sample.counted_by, others);
     }
 }

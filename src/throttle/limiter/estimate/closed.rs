@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{
     super::{Verdict, View, later},
@@ -19,11 +19,11 @@ const LONGEST_GAP: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Closed {
     /// When the first rejected request was sent, and the last.
-    since: Instant,
-    last: Instant,
+    since: Moment,
+    last: Moment,
     /// Requests sent from here on are probes.
-    probes_from: Instant,
-    next: Instant,
+    probes_from: Moment,
+    next: Moment,
     gap: Duration,
     longest: Duration,
     had_wait: bool,
@@ -52,7 +52,7 @@ impl Closed {
         closed
     }
 
-    pub(super) fn check(&self, view: &View) -> Verdict {
+    pub(super) fn check(&self, view: &View<'_>) -> Verdict {
         if view.now < self.next { Verdict::At(self.next) } else { view.probe() }
     }
 
@@ -84,7 +84,7 @@ impl Closed {
         self.probes
     }
 
-    pub(super) const fn last(&self) -> Instant {
+    pub(super) const fn last(&self) -> Moment {
         self.last
     }
 

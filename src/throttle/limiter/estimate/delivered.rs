@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::super::later;
 
@@ -18,7 +18,7 @@ const FADES: f64 = 0.94;
 /// The highest rate at which the server has accepted requests lately.
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
-    since: Option<Instant>,
+    since: Option<Moment>,
     count: u32,
     spans: [f32; SPANS],
     next: usize,
@@ -30,7 +30,7 @@ pub(super) struct Delivered {
 
 impl Delivered {
     #[inline]
-    pub(super) fn add(&mut self, now: Instant) {
+    pub(super) fn add(&mut self, now: Moment) {
         let since = *self.since.get_or_insert(now);
         if later(since, SPAN) <= now {
             self.end_span(now);
@@ -38,7 +38,7 @@ impl Delivered {
         self.count = self.count.saturating_add(1);
     }
 
-    pub(super) fn most(&mut self, now: Instant) -> f64 {
+    pub(super) fn most(&mut self, now: Moment) -> f64 {
         let Some(since) = self.since else { return 0.0 };
         let passed = now.saturating_duration_since(since).max(Duration::from_secs(1));
         let most = self.spans.iter().copied().fold(0.0, f32::max);
@@ -61,13 +61,13 @@ impl Delivered {
     }
 
     /// The rate was measured.
-    pub(super) fn set(&mut self, rate: f64, now: Instant) {
+    pub(super) fn set(&mut self, rate: f64, now: Moment) {
         *self = Self { since: Some(now), peak: self.peak, ..Self::default() };
         self.spans[0] = rate as f32;
         self.next = 1;
     }
 
-    fn end_span(&mut self, now: Instant) {
+    fn end_span(&mut self, now: Moment) {
         let Some(since) = self.since else { return };
         let passed = now.saturating_duration_since(since).as_secs_f32();
         let empty = (passed / SPAN.as_secs_f32()) as usize - 1;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 /// A limit is tried with this part more or less.
 const STEP: f64 = 0.05;
@@ -28,7 +28,7 @@ const SLOWEST: f64 = 4.0;
 /// That is the curve of CUBIC ([RFC 9438](https://www.rfc-editor.org/rfc/rfc9438)), and twice as much each unit after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Growth {
-    since: Instant,
+    since: Moment,
     accepted: f64,
     /// The unit in successes and in time.
     unit: f64,
@@ -40,12 +40,12 @@ pub(super) struct Growth {
 // === impl Growth ===
 
 impl Growth {
-    pub(super) fn new(unit: f64, least: Duration, now: Instant) -> Self {
+    pub(super) fn new(unit: f64, least: Duration, now: Moment) -> Self {
         Self { since: now, accepted: 0.0, unit, time: least.clamp(TIME, LONGEST), slower: 1.0 }
     }
 
     /// The limit was met, the same as before or another one.
-    pub(super) fn again(&self, unit: f64, is_same: bool, now: Instant) -> Self {
+    pub(super) fn again(&self, unit: f64, is_same: bool, now: Moment) -> Self {
         let slower = if is_same { self.slower * 2.0 } else { self.slower / 2.0 };
         Self { since: now, accepted: 0.0, unit, slower: slower.clamp(1.0, SLOWEST), ..*self }
     }
@@ -58,13 +58,13 @@ impl Growth {
         self.accepted += 1.0;
     }
 
-    pub(super) fn units(&self, now: Instant) -> f64 {
+    pub(super) fn units(&self, now: Moment) -> f64 {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         let by_time = (passed / self.time.as_secs_f64()).min(self.accepted / SUCCESSES);
         (self.accepted / self.unit / self.slower).max(by_time / self.slower.min(2.0))
     }
 
-    pub(super) fn factor(&self, now: Instant) -> f64 {
+    pub(super) fn factor(&self, now: Moment) -> f64 {
         let units = self.units(now);
         let cubic = 1.0 + STEP * (units.min(4.0) - 1.0).powi(3);
         cubic * (units - 4.0).clamp(0.0, 10.0).exp2()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use self::{
     closed::{Closed, FIRST_GAP},
@@ -11,7 +11,12 @@ use self::{
     pace::Pace,
     window::{Met, Window},
 };
-use super::{LimiterKind, Verdict, View, ledger::Ledger, period::Period};
+use super::{
+    LimiterKind, Verdict, View,
+    in_flight::{ARRIVES_WITHIN, counted_by},
+    ledger::Ledger,
+    period::Period,
+};
 
 mod closed;
 mod delivered;
@@ -56,7 +61,7 @@ pub(super) struct Estimate {
     /// Rejections in a row, each of a request that was sent after the last of them came.
     run: u32,
     /// When the last of them came: requests sent before tell nothing new.
-    last: Option<Instant>,
+    last: Option<Moment>,
     /// The probe that found the server open, and the successes since then.
     reopened: Option<Reopened>,
     block: u64,
@@ -90,15 +95,15 @@ struct Trial {
 #[derive(Clone, Copy, Debug)]
 struct Reopened {
     /// When the last request before it was sent, which was rejected.
-    before: Instant,
+    before: Moment,
     trip: RoundTrip,
 }
 
 /// A request with its response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RoundTrip {
-    pub(super) sent: Instant,
-    pub(super) received: Instant,
+    pub(super) sent: Moment,
+    pub(super) received: Moment,
     pub(super) wait: Option<Duration>,
 }
 
@@ -106,7 +111,7 @@ pub(super) struct RoundTrip {
 
 impl Estimate {
     #[inline]
-    pub(super) fn check(&mut self, view: &View) -> Verdict {
+    pub(super) fn check(&mut self, view: &View<'_>) -> Verdict {
         if let Some(closed) = &self.closed {
             return closed.check(view);
         }
@@ -116,14 +121,14 @@ impl Estimate {
         match &mut self.model {
             Model::Open { accepted } => {
                 let most = (*accepted + 1).min(DOUBLED_TO).max(*accepted / 4);
-                let most = most.max(view.hanging.min(MAX_REPLACED));
-                if view.awaited < most { Verdict::Go } else { Verdict::AfterResponse }
+                let most = most.max(view.hanging().min(MAX_REPLACED));
+                if view.awaited() < most { Verdict::Go } else { Verdict::AfterResponse }
             }
             Model::Trial(trial) => {
                 let accepted = trial.accepted.count();
                 let most = (accepted + 1).min((trial.edge / 4).max(1));
                 let left = trial.edge.saturating_sub(accepted).max(1);
-                if view.awaited < most.min(left) { Verdict::Go } else { Verdict::AfterResponse }
+                if view.awaited() < most.min(left) { Verdict::Go } else { Verdict::AfterResponse }
             }
             Model::Window(window) => window.check(view),
             Model::Pace(pace) => pace.check(view.now),
@@ -141,7 +146,7 @@ impl Estimate {
     }
 
     #[inline]
-    pub(super) fn on_sent(&mut self, now: Instant) {
+    pub(super) fn on_sent(&mut self, now: Moment) {
         if self.noise.on_sent(now) {
             return;
         }
@@ -150,14 +155,14 @@ impl Estimate {
         }
     }
 
-    pub(super) fn on_unsent(&mut self, now: Instant) {
+    pub(super) fn on_unsent(&mut self, now: Moment) {
         if let Model::Pace(pace) = &mut self.model {
             pace.on_unsent(now);
         }
     }
 
     /// A lost request is treated as counted by the server.
-    pub(super) fn on_lost(&mut self, sent: Instant, now: Instant) {
+    pub(super) fn on_lost(&mut self, sent: Moment, now: Moment) {
         if let Model::Window(window) = &mut self.model {
             window.on_lost(sent, now);
         }
@@ -184,7 +189,7 @@ impl Estimate {
                 false
             }
             Model::Trial(trial) => {
-                trial.accepted.add(trip.sent, trip.received, 1);
+                trial.accepted.add(trip.sent, counted_by(trip.sent, trip.received), 1);
                 let accepted = trial.accepted.count();
                 let may_be_window = trial.edge > SMALL && trial.closed_for <= LONGEST_BURST / 2;
                 if may_be_window && accepted >= trial.edge {
@@ -323,7 +328,7 @@ impl Estimate {
             } else {
                 // The first block may have begun in the middle of a window, or the server was closed for reasons of its own.
                 let mut accepted = Ledger::default();
-                accepted.add(trip.sent, trip.received, 1);
+                accepted.add(trip.sent, counted_by(trip.sent, trip.received), 1);
                 Model::Trial(Box::new(Trial { edge, closed_for: closed.rejected_for(), accepted }))
             };
             return;
@@ -344,13 +349,14 @@ impl Estimate {
             period.not_yet(closed.last().saturating_duration_since(begun.trip.received));
             period.back(trip.received.saturating_duration_since(from));
             let mut accepted = Ledger::default();
-            accepted.add(trip.sent, trip.received, 1);
+            accepted.add(trip.sent, counted_by(trip.sent, trip.received), 1);
             Model::Window(Box::new(Window::new(block, period, accepted, trip.received)))
         } else {
             // A window of less than one a second may be a lock-out.
             let least = if is_window { 1.0 } else { proven / 2.0 };
             let rate = rate.max(least);
-            Model::Pace(Pace::new(rate, first > SMALL, trip.received))
+            let is_slow = trip.received.saturating_duration_since(trip.sent) > ARRIVES_WITHIN;
+            Model::Pace(Pace::new(rate, first > SMALL, trip.received).guessed(is_slow))
         };
         if is_lower {
             self.noise.on_unexplained(self.delivered.most(trip.received), trip.received);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::super::{Verdict, ago, later};
 
@@ -38,7 +38,7 @@ const LATE: Duration = Duration::from_millis(50);
 pub(super) struct Noise {
     unexplained: u32,
     /// Only responses to requests that were sent after the first of these count: it is no part of a random sample.
-    from: Option<Instant>,
+    from: Option<Moment>,
     /// All responses since then, or since it is not slowed down, and the rejections of these.
     responses: u32,
     rejected: u32,
@@ -51,9 +51,9 @@ pub(super) struct Noise {
 
 #[derive(Debug)]
 struct On {
-    since: Instant,
+    since: Moment,
     per_second: f64,
-    due: Instant,
+    due: Moment,
 }
 
 // === impl Noise ===
@@ -68,20 +68,20 @@ impl Noise {
         !self.span.is_zero()
     }
 
-    pub(super) fn check(&self, now: Instant) -> Option<Verdict> {
+    pub(super) fn check(&self, now: Moment) -> Option<Verdict> {
         let on = self.on.as_ref()?;
         Some(if now < on.due { Verdict::At(on.due) } else { Verdict::Go })
     }
 
     /// Returns whether it is on.
-    pub(super) fn on_sent(&mut self, now: Instant) -> bool {
+    pub(super) fn on_sent(&mut self, now: Moment) -> bool {
         let Some(on) = &mut self.on else { return false };
         let gap = Duration::try_from_secs_f64(1.0 / on.per_second).unwrap_or(Duration::MAX);
         on.due = later(on.due.max(ago(now, LATE)), gap);
         true
     }
 
-    pub(super) fn on_response(&mut self, sent: Instant, is_rejected: bool) {
+    pub(super) fn on_response(&mut self, sent: Moment, is_rejected: bool) {
         if self.from.is_some_and(|from| sent < from) {
             return;
         }
@@ -89,7 +89,7 @@ impl Noise {
         self.rejected = self.rejected.saturating_add(u32::from(is_rejected));
     }
 
-    pub(super) fn on_unexplained(&mut self, delivered: f64, now: Instant) {
+    pub(super) fn on_unexplained(&mut self, delivered: f64, now: Moment) {
         if self.unexplained == 0 {
             (self.from, self.responses, self.rejected) = (Some(now), 0, 0);
         }
@@ -115,7 +115,7 @@ impl Noise {
     }
 
     /// What the server accepts, if much more is rejected than at the slower pace.
-    pub(super) fn depends_on_rate(&self, now: Instant) -> Option<f64> {
+    pub(super) fn depends_on_rate(&self, now: Moment) -> Option<f64> {
         let on = self.on.as_ref()?;
         let share = f64::from(self.rejected) / f64::from(self.responses.max(1));
         // What is high already cannot become much higher.
@@ -124,19 +124,19 @@ impl Noise {
         is_higher.then(|| self.accepted(on, now))
     }
 
-    pub(super) fn is_over(&self, now: Instant) -> bool {
+    pub(super) fn is_over(&self, now: Moment) -> bool {
         self.on.as_ref().is_some_and(|on| later(on.since, self.span) <= now)
     }
 
     /// Ends it for a trial of a slower pace, which is returned.
-    pub(super) fn rest(&mut self, now: Instant) -> f64 {
+    pub(super) fn rest(&mut self, now: Moment) -> f64 {
         let Some(on) = self.on.take() else { return 0.0 };
         let rate = self.accepted(&on, now);
         (self.responses, self.rejected) = (0, 0);
         rate
     }
 
-    fn accepted(&self, on: &On, now: Instant) -> f64 {
+    fn accepted(&self, on: &On, now: Moment) -> f64 {
         let span = now.saturating_duration_since(on.since).as_secs_f64().max(0.001);
         f64::from(self.responses.saturating_sub(self.rejected)) / span
     }

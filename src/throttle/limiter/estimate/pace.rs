@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{
     super::{Verdict, ago, later},
@@ -37,25 +37,28 @@ const SLOWEST: f64 = 1.0 / 60.0;
 pub(super) struct Pace {
     per_second: f64,
     /// The last rejection, and the successes since then.
-    last: (Instant, u64),
+    last: (Moment, u64),
     /// The pace to return to, if the rejections in a row turn out to be an outage.
     before_run: f64,
     holds_more: bool,
-    due: Instant,
+    /// Whether the rate was measured while slow responses limited the concurrency, and no rejection has shown more of it yet.
+    is_guess: bool,
+    due: Moment,
     /// When a request last had to wait for it.
-    waited: Instant,
+    waited: Moment,
     growth: Growth,
 }
 
 // === impl Pace ===
 
 impl Pace {
-    pub(super) fn new(per_second: f64, holds_more: bool, now: Instant) -> Self {
+    pub(super) fn new(per_second: f64, holds_more: bool, now: Moment) -> Self {
         let mut pace = Self {
             per_second: per_second.max(SLOWEST),
             last: (now, 0),
             before_run: per_second,
             holds_more,
+            is_guess: false,
             due: now,
             waited: now,
             growth: Growth::new(if holds_more { UNIT } else { FIRST_UNIT }, Duration::ZERO, now),
@@ -64,7 +67,12 @@ impl Pace {
         pace
     }
 
-    pub(super) fn check(&mut self, now: Instant) -> Verdict {
+    pub(super) const fn guessed(mut self, is_guess: bool) -> Self {
+        self.is_guess = is_guess;
+        self
+    }
+
+    pub(super) fn check(&mut self, now: Moment) -> Verdict {
         if now >= self.due {
             return Verdict::Go;
         }
@@ -72,13 +80,13 @@ impl Pace {
         Verdict::At(self.due)
     }
 
-    pub(super) fn on_sent(&mut self, now: Instant) {
+    pub(super) fn on_sent(&mut self, now: Moment) {
         let late = if self.holds_more { LATE } else { Duration::ZERO };
         self.due = later(self.due.max(ago(now, late)), self.gap(now));
     }
 
     /// The next request takes the place of the one that never left.
-    pub(super) fn on_unsent(&mut self, now: Instant) {
+    pub(super) fn on_unsent(&mut self, now: Moment) {
         self.due = ago(self.due, self.gap(now)).max(now);
     }
 
@@ -102,7 +110,7 @@ impl Pace {
         let now = trip.received;
         let (was, units) = (self.per_second, self.growth.units(now));
         let sent_at = was * self.growth.factor(now);
-        let over = |(since, accepted): (Instant, u64)| {
+        let over = |(since, accepted): (Moment, u64)| {
             let span = trip.sent.saturating_duration_since(since).as_secs_f64().max(0.001);
             (accepted >= MEASURED_BY).then_some(accepted as f64 / span)
         };
@@ -110,9 +118,12 @@ impl Pace {
         self.per_second = match measured {
             // A bucket of one loses what is not used at once: it came a little too soon.
             Some(_) if !self.holds_more && is_first => sent_at.max(was * NEAR),
+            // A first guess that was doubled again and again: what was accepted on average says little.
+            Some(measured) if self.is_guess && units > 4.0 => measured.max(sent_at * SLOWED),
             Some(measured) => measured.min(sent_at),
             None => was * SLOWED,
         };
+        self.is_guess = false;
         self.per_second = self.per_second.max(least).max(SLOWEST);
         if is_first {
             self.before_run = sent_at * SLOWED;
@@ -128,7 +139,7 @@ impl Pace {
     }
 
     /// The server was closed, and a probe was accepted.
-    pub(super) fn resume(&mut self, was_long: bool, now: Instant) {
+    pub(super) fn resume(&mut self, was_long: bool, now: Moment) {
         if was_long {
             // The pace was not at fault for all of these.
             self.per_second = self.before_run;
@@ -142,7 +153,7 @@ impl Pace {
         self.per_second
     }
 
-    pub(super) fn gap(&self, now: Instant) -> Duration {
+    pub(super) fn gap(&self, now: Moment) -> Duration {
         let rate = self.per_second * self.growth.factor(now);
         Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX)
     }

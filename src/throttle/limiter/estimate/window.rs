@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::moment::Moment;
 
 use super::{
-    super::{Verdict, View, later, ledger::Ledger, period::Period},
+    super::{
+        MARGIN, Verdict, View, ago, in_flight::counted_by, later, ledger::Ledger, period::Period,
+    },
     RoundTrip,
     growth::Growth,
 };
@@ -35,7 +37,7 @@ pub(super) struct Window {
     past: Ledger,
     lengthened: u32,
     /// When the limit was last lowered, and from what: requests in flight at that time may confirm it.
-    lowered: Option<(Instant, u64)>,
+    lowered: Option<(Moment, u64)>,
     misses: u32,
     growth: Growth,
 }
@@ -57,7 +59,7 @@ pub(super) enum Met {
 
 impl Window {
     /// `entries` were accepted, and perhaps a few more would be.
-    pub(super) fn new(limit: u64, period: Period, entries: Ledger, now: Instant) -> Self {
+    pub(super) fn new(limit: u64, period: Period, entries: Ledger, now: Moment) -> Self {
         let unit = limit.saturating_mul(u64::from(UNIT)) as f64;
         let growth = Growth::new(unit, period.next_attempt() * UNIT, now);
         let past = Ledger::default();
@@ -65,25 +67,28 @@ impl Window {
         Self { limit, period, proven, entries, past, lengthened, lowered, misses, growth }
     }
 
-    pub(super) fn check(&mut self, view: &View) -> Verdict {
-        let length = self.period.next_attempt().saturating_add(view.margin);
+    pub(super) fn check(&mut self, view: &View<'_>) -> Verdict {
+        let length = self.period.next_attempt().saturating_add(MARGIN);
         if self.proven >= PROOF {
             self.release(length, view.now);
         }
-        // Hanging requests count: no counter shows whether they were counted.
-        let counted = self.entries.count() + view.in_flight + view.settled;
+        // Hanging requests count for as long as those that were accepted: no counter shows whether they were counted.
+        let since = ago(view.now, length);
+        let counted = self.entries.count() + view.in_flight.counted_since(since);
         let factor = self.growth.factor(view.now).max(1.0);
         if counted < (self.limit as f64 * factor) as u64 {
             return Verdict::Go;
         }
-        let back = self.entries.oldest().map(|oldest| later(oldest.latest, length));
+        let in_flight = view.in_flight.first_counted_since(since);
+        let oldest = self.entries.oldest().map(|oldest| oldest.latest).into_iter().chain(in_flight);
+        let back = oldest.min().map(|oldest| later(oldest, length));
         match back.filter(|back| view.now < *back) {
             Some(back) => Verdict::At(back),
             None => view.probe(),
         }
     }
 
-    fn release(&mut self, length: Duration, now: Instant) {
+    fn release(&mut self, length: Duration, now: Moment) {
         while let Some(oldest) = self.entries.oldest().filter(|it| later(it.latest, length) <= now)
         {
             let before = self.entries.count();
@@ -114,14 +119,15 @@ impl Window {
     pub(super) fn on_accepted(&mut self, trip: &RoundTrip) -> bool {
         if let Some(oldest) = self.entries.oldest().filter(|_| self.entries.count() >= self.limit) {
             if trip.sent >= later(oldest.latest, self.period.longer_than()) {
-                self.period.back(trip.received.saturating_duration_since(oldest.earliest));
+                let back = counted_by(trip.sent, trip.received);
+                self.period.back(back.saturating_duration_since(oldest.earliest));
                 self.proven += 1;
                 self.entries.remove(1);
                 self.past.add(oldest.earliest, oldest.latest, 1);
                 self.release(self.period.next_attempt(), trip.received);
             }
         }
-        self.entries.add(trip.sent, trip.received, 1);
+        self.entries.add(trip.sent, counted_by(trip.sent, trip.received), 1);
         self.growth.on_accepted();
         let counted = self.entries.count();
         if let Some((_, most)) = self.lowered.filter(|(at, _)| trip.sent < *at) {
@@ -130,7 +136,7 @@ impl Window {
         self.growth.factor(trip.received) >= 2.0
     }
 
-    pub(super) fn on_lost(&mut self, sent: Instant, now: Instant) {
+    pub(super) fn on_lost(&mut self, sent: Moment, now: Moment) {
         if self.entries.count() < self.limit {
             self.entries.add(sent, now, 1);
         }
@@ -171,7 +177,7 @@ impl Window {
     /// The server was closed, and a probe was accepted: what was counted before is back.
     pub(super) fn resume(&mut self, trip: &RoundTrip) {
         self.entries.clear();
-        self.entries.add(trip.sent, trip.received, 1);
+        self.entries.add(trip.sent, counted_by(trip.sent, trip.received), 1);
     }
 
     fn unit(&self) -> f64 {
