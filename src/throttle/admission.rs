@@ -14,6 +14,7 @@ use super::{
     outcome::AttemptOutcome,
     queue::{Notified, Patience, Position, TooLate},
     routes::{Route, Target},
+    split::Subject,
 };
 use crate::{
     endpoint::Endpoint,
@@ -32,6 +33,8 @@ pub(super) struct Admission {
     shared: Arc<Shared>,
     at: Indexes,
     route: Route,
+    /// Known once it counts.
+    subject: Option<Subject>,
     stage: Stage,
     meter: Meter,
 }
@@ -79,8 +82,7 @@ impl Admission {
     ) -> Option<Self> {
         let part = Part::of(endpoint);
         let key = Key::of_origin(request.uri(), request.headers(), part);
-        let (method, path) = (request.method(), request.uri().path());
-        let target = Target { method, pattern: endpoint.pattern(), path };
+        let target = Target::of(request, endpoint.pattern());
         let marked = request.extensions().get::<Priority>().copied();
         let priority = marked.unwrap_or(endpoint.config().default_priority());
         Self::enter(shared, &key, target, priority, Meter::of(endpoint))
@@ -100,7 +102,7 @@ impl Admission {
             None => Key::of_origin(&head.uri, &head.headers, part),
         };
         let (method, path) = (&head.method, head.uri.path());
-        let target = Target { method, pattern: endpoint.pattern(), path };
+        let target = Target { method, pattern: endpoint.pattern(), path, headers: &head.headers };
         let marked = head.extensions.get::<Priority>().copied();
         let priority = marked.unwrap_or(endpoint.config().default_priority());
         let admission = Self::enter(shared, &key, target, priority, Meter::of(endpoint));
@@ -119,25 +121,35 @@ impl Admission {
         let now = ambient::call_began().unwrap_or_else(|| shared.clock.now());
         // The effects may panic, so the admission that releases the slots is made before they run.
         Keys::with(shared, now, |table| {
-            let mut key = table.enter(key)?;
+            let key = table.enter(key)?;
             let route = table.slot(key).last_route.next(target);
             let bucket = table.enter_bucket(key, &route);
-            let mut slot = bucket.unwrap_or(key);
-            let mut permit = table.slot(slot).acquire(priority, now);
-            if permit.is_none() && slot == key {
+            let mut at = Indexes { key, slot: bucket.unwrap_or(key) };
+            let is_asked = table.slot(at.slot).split.is_asked();
+            let subject = is_asked.then(|| Subject::of(&target, &shared.random));
+            if let Some(subject) = subject {
+                table.enter_subject(&mut at, subject);
+            }
+            let mut permit = table.slot(at.slot).acquire(priority, now);
+            if permit.is_none() && at.slot == key {
                 if let Some(other) = table.move_on(key, route.finest()) {
-                    (key, slot) = (other, other);
-                    permit = table.slot(slot).acquire(priority, now);
+                    at = Indexes { key: other, slot: other };
+                    permit = table.slot(other).acquire(priority, now);
                 }
             }
             let stage = permit.map_or(Stage::Arrived, Stage::Admitted);
-            let at = Indexes { key, slot };
-            Some(Self { shared: Arc::clone(shared), at, route, stage, meter })
+            Some(Self { shared: Arc::clone(shared), at, route, subject, stage, meter })
         })
     }
 
     pub(super) const fn has_permit(&self) -> bool {
         matches!(self.stage, Stage::Admitted(_))
+    }
+
+    /// The request is going to be queued.
+    pub(super) fn note_subject<B>(&mut self, request: &Request<B>) {
+        let target = Target::of(request, None);
+        self.subject.get_or_insert_with(|| Subject::of(&target, &self.shared.random));
     }
 
     /// The route by which its response time is judged.
@@ -165,10 +177,14 @@ impl Admission {
         patience: Patience,
         waker: &Waker,
     ) -> PermitPoll {
-        let (at, stage, route) = (&mut self.at, &mut self.stage, &self.route);
+        let (at, stage, route, subject) =
+            (&mut self.at, &mut self.stage, &self.route, self.subject);
         Keys::with(&self.shared, now, |table| {
             if at.slot == at.key {
                 change_queue(table, at, stage, route);
+            }
+            if let Some(subject) = subject {
+                change_subject(table, at, stage, subject);
             }
             let mut slot = table.slot_mut(at.slot);
             let position = match stage {
@@ -186,7 +202,13 @@ impl Admission {
                     *stage = Stage::Arrived;
                     PermitPoll::TooLate(why)
                 }
-                None => PermitPoll::Pending(slot.wait(position, waker)),
+                None => match subject.and_then(|subject| slot.test(position, subject)) {
+                    Some(permit) => {
+                        *stage = Stage::Admitted(permit);
+                        PermitPoll::Ready
+                    }
+                    None => PermitPoll::Pending(slot.wait(position, waker)),
+                },
             }
         })
     }
@@ -268,13 +290,22 @@ impl Admission {
         match outcome {
             AttemptOutcome::Accepted => {
                 slot.on_response(permit, self.route(), &Observation::ACCEPTED, false);
+                if self.subject.is_some() {
+                    slot.note(self.subject, &Observation::ACCEPTED);
+                }
             }
             AttemptOutcome::Response(seen, _) => {
                 slot.on_response(permit, self.route(), seen, is_logged);
+                slot.note(self.subject, seen);
                 return paces(table, self.at.slot, seen);
             }
-            AttemptOutcome::Unsent => slot.on_unsent(permit),
-            AttemptOutcome::Lost => slot.on_lost(permit, self.route()),
+            AttemptOutcome::Unsent | AttemptOutcome::Lost => {
+                slot.slot.split.on_lost(self.subject);
+                match outcome {
+                    AttemptOutcome::Unsent => slot.on_unsent(permit),
+                    _ => slot.on_lost(permit, self.route()),
+                }
+            }
         }
         None
     }
@@ -346,6 +377,19 @@ fn change_queue(table: &mut Table<'_>, at: &mut Indexes, stage: &mut Stage, rout
     let Some(bucket) = table.enter_bucket(at.key, route) else { return };
     leave_queue(table, at.key, stage);
     at.slot = bucket;
+}
+
+/// Moves a request to the queue of its caller or path, if a response has shown since it arrived that these have their own limits.
+fn change_subject(table: &mut Table<'_>, at: &mut Indexes, stage: &mut Stage, subject: Subject) {
+    let from = at.slot;
+    let is_waiting = match *stage {
+        Stage::Queued(position) => !table.slot(from).queue.was_notified(position),
+        _ => true,
+    };
+    // It is still retained, or without users and not evicted under the lock.
+    if is_waiting && table.enter_subject(at, subject) {
+        leave_queue(table, from, stage);
+    }
 }
 
 fn leave_queue(table: &mut Table<'_>, slot: usize, stage: &mut Stage) {

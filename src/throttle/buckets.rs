@@ -2,7 +2,12 @@
 
 use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 
-use super::{admission::Indexes, keys::Table, routes::Route};
+use super::{
+    admission::Indexes,
+    keys::Table,
+    routes::Route,
+    split::{CountedBy, Subject},
+};
 
 /// Where a new bucket finds room.
 enum Room {
@@ -18,6 +23,32 @@ impl Table<'_> {
         let index = self.find_bucket(key, &name)?;
         self.retain(index);
         Some(index)
+    }
+
+    /// Moves a request to the slot of its caller or path, if its slot's limit is not one for all. Returns whether it is.
+    pub(super) fn enter_subject(&mut self, at: &mut Indexes, subject: Subject) -> bool {
+        let (from, now) = (at.slot, self.now());
+        let by = self.slot(from).split.counted_by(now);
+        let Some(part) = subject.part(by) else { return false };
+        let what = if by == CountedBy::Caller { "caller" } else { "path" };
+        let Some(index) = self.find_bucket(from, &format!("{what} {part:016x}").into()) else {
+            return false;
+        };
+        let bucket = self.slot(from).bucket.clone();
+        let held_until = self.slot(from).split.held_until(subject).filter(|until| *until > now);
+        let slot = self.slot(index);
+        // Only a new one is not configured yet.
+        if let Some(until) = held_until.filter(|_| !slot.scope.is_configured) {
+            slot.quota.block_until(until);
+        }
+        slot.bucket = bucket;
+        slot.scope.is_configured = true;
+        self.retain(index);
+        if from != at.key {
+            self.release(from);
+        }
+        at.slot = index;
+        true
     }
 
     /// A response has named the bucket of its request; from then on routes are distinguished. Returns the bucket's index, `None` if
@@ -45,8 +76,9 @@ impl Table<'_> {
         self.slot_mut(key).block_for(wait);
         let routes = self.slot(key).routes.as_ref();
         for bucket in routes.map_or_else(Vec::new, |routes| routes.buckets.clone()) {
-            if let Some(index) = self.index_of(bucket) {
-                self.slot_mut(index).block_for(wait);
+            // A bucket may have some of its own: those of callers or paths.
+            if let Some(index) = self.index_of(bucket).filter(|index| *index != key) {
+                self.block_all(index, wait);
             }
         }
     }

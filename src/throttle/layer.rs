@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, hash::RandomState, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use http::request::Parts;
 use tower_layer::Layer;
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) max_block: Duration,
     pub(super) max_keys: NonZeroUsize,
     pub(super) keys: Arc<Keys>,
+    /// Hashes what tells callers apart.
+    pub(super) random: RandomState,
 }
 
 // === impl ThrottleLayer ===
@@ -186,6 +188,7 @@ impl Default for Shared {
             max_block: Quota::DEFAULT_MAX_BLOCK,
             max_keys: ThrottleLayer::DEFAULT_MAX_KEYS,
             keys: Arc::default(),
+            random: RandomState::new(),
         }
     }
 }

@@ -76,6 +76,11 @@
 //! * where the server says so, or the quota was configured by [`own_quota`](ThrottleConfig::own_quota) or
 //!   [`shared`](ThrottleConfig::shared).
 //!
+//! A limit may also be that of each caller or of each path. Where nothing is left for two seconds or more, one request of another
+//! caller (by `Authorization`) or to another path of the route is sent all the same. If at least half of the limit is left for it, or it
+//! is accepted during a wait that the server has named, each caller, or each path, has a quota of its own for ten minutes. If not, it
+//! is one limit for all, and no other such request is sent for as long.
+//!
 //! A request on a route that never showed the limit is sent, and its response shows whether it counts there. An exhausted counter
 //! on a 401, a 404 or another response that denies the caller holds nothing; one on a 403 that names no wait holds its route if
 //! successes have shown the same counter, or at the second in a row.
@@ -210,6 +215,7 @@ mod scope;
 mod service;
 mod slot;
 mod snapshot;
+mod split;
 
 pub use config::ThrottleConfig;
 pub use future::ResponseFuture;

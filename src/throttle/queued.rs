@@ -59,9 +59,10 @@ impl<S, B> Queued<S, B> {
     pub(super) fn new(
         service: S,
         request: Request<B>,
-        admission: Admission,
+        mut admission: Admission,
         endpoint: &Endpoint<'_, ThrottleConfig>,
     ) -> Pin<Box<Self>> {
+        admission.note_subject(&request);
         let marked = request.extensions().get::<Priority>().copied();
         let wait = Wait {
             priority: marked.unwrap_or(endpoint.config().default_priority()),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
-use http::Method;
+use http::{HeaderMap, Method, Request};
 
 use super::keys::IsHash;
 
@@ -48,6 +48,15 @@ pub(super) struct Target<'a> {
     pub(super) method: &'a Method,
     pub(super) pattern: Option<&'a str>,
     pub(super) path: &'a str,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl<'a> Target<'a> {
+    #[inline]
+    pub(super) fn of<B>(request: &'a Request<B>, pattern: Option<&'a str>) -> Self {
+        let (method, path) = (request.method(), request.uri().path());
+        Self { method, pattern, path, headers: request.headers() }
+    }
 }
 
 /// The route of the last request. The next path mostly begins with the same segments, and to compare text takes a tenth of the time
@@ -371,8 +380,12 @@ const fn has_digit_in(word: u64) -> bool {
 mod tests {
     use super::*;
 
+    fn next(last: &mut LastRoute, method: &Method, pattern: Option<&str>, path: &str) -> Route {
+        last.next(Target { method, pattern, path, headers: &HeaderMap::new() })
+    }
+
     fn get(path: &str) -> Route {
-        LastRoute::default().next(Target { method: &Method::GET, pattern: None, path })
+        next(&mut LastRoute::default(), &Method::GET, None, path)
     }
 
     fn learn(routes: &mut Routes, path: &str, name: &str) {
@@ -389,8 +402,7 @@ mod tests {
         learn(&mut routes, "/repos/a/b", "core");
         assert_eq!(bucket(&routes, "/repos/c"), Some("core"));
         assert_eq!(bucket(&routes, "/search/code"), None);
-        let target = Target { method: &Method::POST, pattern: None, path: "/repos/c" };
-        let post = LastRoute::default().next(target);
+        let post = next(&mut LastRoute::default(), &Method::POST, None, "/repos/c");
         assert!(routes.bucket(&post).is_none(), "another method");
         learn(&mut routes, "/search/users", "search");
         learn(&mut routes, "/search/code", "code_search");
@@ -460,9 +472,9 @@ mod tests {
             // Each follows many others.
             let path = &*paths[number * number % 7_919 % paths.len()];
             let method = [&Method::GET, &Method::POST][number / 3 % 2];
-            let target = Target { method, pattern: patterns[number / 7 % 3], path };
-            let fresh = LastRoute::default().next(target);
-            let next = last.next(target);
+            let pattern = patterns[number / 7 % 3];
+            let fresh = next(&mut LastRoute::default(), method, pattern, path);
+            let next = next(&mut last, method, pattern, path);
             assert_eq!(next.levels(), fresh.levels(), "{path}");
             assert_eq!(next.finest(), fresh.finest(), "{path}");
         }

@@ -87,7 +87,11 @@ impl Table<'_> {
         seen: &Observation,
     ) -> Option<usize> {
         let shows = seen.readings[0].is_some();
-        if !(shows || seen.is_rejection()) || self.slot(at.key).scope.is_configured {
+        let is_configured = |table: &mut Self, index| table.slot(index).scope.is_configured;
+        if !(shows || seen.is_rejection())
+            || is_configured(self, at.key)
+            || is_configured(self, at.slot)
+        {
             return None;
         }
         let key = self.key_of(at.key);

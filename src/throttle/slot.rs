@@ -19,7 +19,8 @@ use super::{
     queue::{Notified, Patience, Position, Queue, TooLate, later},
     reserve::Reserve,
     routes::{LastRoute, Routes},
-    scope::Scope,
+    scope::{Holds, Scope},
+    split::{Split, Subject},
 };
 use crate::extensions::Priority;
 
@@ -48,6 +49,7 @@ pub(super) struct Slot {
     /// The name of the bucket that this is the slot of.
     pub(super) bucket: Option<Arc<str>>,
     pub(super) scope: Scope,
+    pub(super) split: Split,
     backlog: Option<Backlog>,
     logged: Option<(Discriminant<LimiterKind>, Option<u64>)>,
 }
@@ -88,6 +90,7 @@ impl Slot {
             routes: None,
             bucket: None,
             scope: Scope::default(),
+            split: Split::default(),
             backlog: None,
             logged: None,
         }
@@ -161,7 +164,35 @@ impl SlotMut<'_> {
         self.slot.quota.forget();
         self.slot.routes = None;
         self.slot.scope.forget();
+        self.slot.split = Split::default();
         self.serve();
+    }
+
+    /// A permit for a queued request although nothing is left, if that shows whether the limit is one for all.
+    pub(super) fn test(&mut self, at: Position, subject: Subject) -> Option<Permit> {
+        let slot = &mut *self.slot;
+        let until = slot.quota.stated_until(self.now)?;
+        let is_wait = slot.quota.blocked_until().is_some_and(|until| until > self.now);
+        let is_shared = slot.scope.holds == Holds::All;
+        if slot.scope.is_configured
+            || !slot.split.test(subject, until, is_wait, is_shared, self.now)
+        {
+            return None;
+        }
+        self.effects.drop(slot.queue.leave(at)?);
+        let permit = slot.quota.acquire_anyway(self.now);
+        self.serve();
+        Some(permit)
+    }
+
+    /// Notes what a response says of whose limit it is. Where it is not one for all, the queued requests are counted elsewhere from
+    /// now on.
+    pub(super) fn note(&mut self, subject: Option<Subject>, seen: &Observation) {
+        if self.slot.split.on_response(subject, seen, self.now) {
+            self.slot.quota.forget();
+            self.wake_others(None);
+            self.serve();
+        }
     }
 
     /// What the request was notified of, if it was.

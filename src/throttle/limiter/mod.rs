@@ -20,8 +20,11 @@
 //! A request without a response for a second *hangs*, and other requests no longer wait for it: another one is sent in its place,
 //! wherever a single one may be. Before anything was rate limited, as many more may be sent each second as hang, 16 at most: 64
 //! callers of a cold endpoint that takes three seconds for each response are through in eleven. A hanging request is still taken off
-//! the counters, until a response to a request that was sent later comes or a new window begins: then it was counted, or never will
-//! be.
+//! the counters, until a response to a request that was sent later comes: then it was counted, or never will be.
+//!
+//! A response that takes long does not keep its request from counting when it arrived: at most 200 ms after it was sent, or when its
+//! response came ([`in_flight`]). So a window that begins later than that is free of it, and a server with ten requests a second and
+//! responses of five seconds has fifty in flight. A longer way costs a rejection at the end of a window.
 //!
 //! # Counters: what is left
 //!
@@ -57,7 +60,8 @@
 //! *Fixed window.* The reset is a moment of the server's clock, which [`ServerClock`](crate::headers::ServerClock) knows as an
 //! interval: the `Date` of each response bounds it to a second, and their intersection is soon no wider than a round trip. Neither the
 //! client's clock nor its time zone matters. After a reset one request probes; once two windows have begun as predicted, the full limit
-//! is sent at once, less what is in flight.
+//! is sent at once, less what is in flight. With slow responses whole windows pass before one of them is shown; a reset that does not
+//! lie on the predicted ones then shows that a window is shorter.
 //!
 //! *Sliding window.* A ledger has each accepted request with the latest time at which it can have been counted. At most the limit in
 //! *any* period is right for sliding windows, for windows that begin with their first request, and for fixed ones at unknown moments.

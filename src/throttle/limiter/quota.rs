@@ -175,6 +175,16 @@ impl Quota {
         self.blocked_until.map(Into::into)
     }
 
+    /// Until when the server has said that nothing is left, or to wait.
+    pub(crate) fn stated_until(&self, now: Instant) -> Option<Instant> {
+        let view = self.view(now.into());
+        let spent = self.counters.iter().filter_map(|counter| {
+            let (_, left, at) = counter.left(&view, &self.clock);
+            (left == 0).then_some(at)
+        });
+        self.blocked_until.into_iter().chain(spent).max().map(Into::into)
+    }
+
     /// No response will come: it is unknown whether the server counted the request.
     #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_lost(&mut self, permit: Permit, now: Instant) {

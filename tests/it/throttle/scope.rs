@@ -287,3 +287,65 @@ async fn refusals_do_not_open_an_exhausted_limit() {
     assert!(watch.attempts() <= 2, "{} sent into an exhausted limit", watch.attempts());
     calls.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+/// A request of one caller on the route that all of these tests use.
+fn of(caller: &'static str) -> Request<Body> {
+    let mut request = get("/userinfo");
+    request.headers_mut().insert("authorization", http::HeaderValue::from_static(caller));
+    request
+}
+
+/// Whether a request is sent within a second.
+async fn is_sent(client: &Throttle<Probe>, request: Request<Body>) -> bool {
+    let task = spawn(client, request).await;
+    timeout(SECOND, task).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_each_caller_holds_that_caller_only() {
+    let (mut client, watch) = client();
+    for (caller, left) in [("a", "1"), ("b", "4"), ("a", "0")] {
+        counts(&watch, 200, "5", left);
+        send(&mut client, of(caller)).await.unwrap();
+    }
+    assert!(!is_sent(&client, of("a")).await);
+    for caller in ["c", "d", "e"] {
+        counts(&watch, 200, "5", "4");
+        assert!(is_sent(&client, of(caller)).await, "{caller}");
+    }
+    assert!(!is_sent(&client, of("a")).await, "its limit is known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_one_other_caller_meets_too_holds_all_callers() {
+    for (status, left) in [(429, "0"), (200, "0")] {
+        let (mut client, watch) = client();
+        for (caller, left) in [("b", "1"), ("a", "1"), ("a", "0")] {
+            counts(&watch, 200, "5", left);
+            send(&mut client, of(caller)).await.unwrap();
+        }
+        counts(&watch, status, "5", left);
+        assert!(is_sent(&client, of("b")).await, "one is sent to see");
+        for caller in ["a", "b", "c", "d"] {
+            assert!(!is_sent(&client, of(caller)).await, "{caller}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_of_one_path_holds_that_path_only() {
+    let (mut client, watch) = client();
+    // The first rejection is waited out by all.
+    for _ in 0..2 {
+        watch.respond(429, &[("retry-after", "10")]);
+        send(&mut client, get("/pods/1/eviction")).await.unwrap();
+        sleep(11 * SECOND).await;
+        send(&mut client, get("/pods/2/eviction")).await.unwrap();
+    }
+    watch.respond(429, &[("retry-after", "10")]);
+    send(&mut client, get("/pods/1/eviction")).await.unwrap();
+    for path in ["/pods/2/eviction", "/pods/3/eviction"] {
+        assert!(is_sent(&client, get(path)).await, "{path}");
+    }
+    assert!(!is_sent(&client, get("/pods/1/eviction")).await);
+}

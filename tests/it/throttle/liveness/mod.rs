@@ -4,7 +4,8 @@
 //! layers, in paused time, so that no test knows how the throttle decides.
 //!
 //! `cargo test --all-features --test it throttle::liveness -- --nocapture --test-threads 1` prints the figures of the normal run, and
-//! `.. throttle::liveness::table -- --nocapture --include-ignored` the whole table. The retry layer's jitter cannot be seeded, so
+//! `.. throttle::liveness::table -- --nocapture --include-ignored` the whole table; so do `overload_table` and `priority_table` for these
+//! two, and `some_rows` for the rows whose names begin with the environment's `ROW`. The retry layer's jitter cannot be seeded, so
 //! figures differ a little from run to run.
 
 mod ideal;
@@ -94,6 +95,38 @@ fn table() {
     let is_row = |name: &&&str| !name.starts_with("random: ");
     for name in KNOWN_FAILURES.iter().filter(is_row).filter(|name| !failed.contains(**name)) {
         println!("no longer fails: {name}");
+    }
+}
+
+/// Prints the figures of all servers and loads under overload.
+#[test]
+#[ignore = "takes minutes, and repeats other tests"]
+fn overload_table() {
+    print(rows::overload::rows().into_iter().chain(rows::overload::grid()));
+}
+
+/// Prints how long high-priority requests wait behind the bulk, and what the bulk gets.
+#[test]
+#[ignore = "repeats another test"]
+fn priority_table() {
+    print(rows::priority::rows());
+}
+
+/// Prints the rows whose names begin with `ROW`.
+#[test]
+#[ignore = "for one row at a time"]
+fn some_rows() {
+    let prefix = std::env::var("ROW").unwrap_or_default();
+    let all = rows::all().into_iter().chain(rows::long());
+    print(all.filter(|row| row.name.starts_with(&prefix)));
+}
+
+fn print(rows: impl IntoIterator<Item = Row>) {
+    println!("{}", Line::head());
+    for row in rows {
+        for line in row.measure(&[Subject::Throttle, Subject::Stack]) {
+            println!("{line}");
+        }
     }
 }
 
