@@ -74,6 +74,7 @@
 //! | `reqwest` | | the layers around a reqwest client |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
 //! | `metrics` | | counts what the layers do, by endpoint, for the `metrics` facade |
+//! | `serde` | | snapshots and kinds are `Serialize`, for a status page |
 //! | `response-cache` | | `ResponseCacheLayer`: stores the responses to chosen `GET`s |
 //! | `http2` | | recognises an HTTP/2 stream that was refused unprocessed |
 //! | `private-key-jwt` | | client authentication by a signature in place of a secret |
@@ -131,6 +132,8 @@ mod jitter;
 mod moment;
 mod origin;
 mod ready;
+#[cfg(feature = "serde")]
+mod serialize;
 mod single_flight;
 
 #[cfg(feature = "__internals")]

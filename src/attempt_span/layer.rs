@@ -1,10 +1,18 @@
 use std::sync::Arc;
 
-use http::Method;
+use http::{Method, Request};
 use tower_layer::Layer;
 
-use super::{AttemptSpan, attributes::Methods};
-use crate::endpoint::{EndpointPattern, Endpoints};
+use super::{
+    AttemptSpan,
+    attributes::{Methods, server, template},
+    future::Attempt,
+    span,
+};
+use crate::{
+    endpoint::{EndpointPattern, Endpoints},
+    metrics::{self, Duration, Measured, Servers},
+};
 
 /// Makes a span for each attempt, by OpenTelemetry's conventions for HTTP clients.
 ///
@@ -26,6 +34,9 @@ pub struct SpanConfig {
 pub(super) struct Settings {
     pub(super) endpoints: Endpoints<SpanConfig>,
     pub(super) methods: Methods,
+    /// Whether attempts have spans. In a stack without this layer they are only measured.
+    has_spans: bool,
+    servers: Arc<Servers>,
 }
 
 // === impl AttemptSpanLayer ===
@@ -34,7 +45,16 @@ impl AttemptSpanLayer {
     /// Spans with all attributes, and no endpoints.
     pub fn new() -> Self {
         let endpoints = Endpoints::new(SpanConfig { shows_url: true });
-        Self { settings: Arc::new(Settings { endpoints, methods: Methods::default() }) }
+        let (methods, servers) = (Methods::default(), Arc::default());
+        Self { settings: Arc::new(Settings { endpoints, methods, has_spans: true, servers }) }
+    }
+
+    /// Measures attempts, and makes no spans.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn without_spans() -> Self {
+        let mut layer = Self::new();
+        Arc::make_mut(&mut layer.settings).has_spans = false;
+        layer
     }
 
     /// Leaves out `url.full`, and with it the path, for requests that match no endpoint and for endpoints declared later, unless a
@@ -99,7 +119,33 @@ impl<S> Layer<S> for AttemptSpanLayer {
     type Service = AttemptSpan<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        metrics::layered();
         AttemptSpan::new(inner, Arc::clone(&self.settings))
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Whether the subscriber wants spans.
+    #[inline]
+    pub(super) fn traces(&self) -> bool {
+        self.has_spans && span::is_enabled()
+    }
+
+    pub(super) fn begin<B>(&self, request: &Request<B>, traces: bool) -> Attempt {
+        let endpoint = self.endpoints.of(request);
+        let duration = Duration::begin(
+            &self.servers,
+            || {
+                let (server, port) = server(request.uri(), request.headers());
+                let method = self.methods.name(request.method()).unwrap_or(span::OTHER);
+                Measured { method, server, port, template: template(endpoint.pattern()) }
+            },
+            &endpoint,
+        );
+        let span = traces.then(|| span::begin(request, &endpoint, &self.methods));
+        Attempt { span, duration }
     }
 }
 

@@ -64,10 +64,19 @@
 //! A span starts with [`Service::call`](tower_service::Service::call) and ends with the response head or the error. It does not
 //! cover the body: a caller may read the body late or never, and the conventions ask that a span does not wait for that.
 //!
+//! Its parent is the span in which the call's future is first polled, also if that differs from the span of `call`, as in
+//! `client.ready().await?.call(request).instrument(span)`. Where the subscriber wants the spans, the request is therefore sent at that poll.
+//!
 //! The span is entered during the inner call and each inner poll only. [`Span::current`](tracing::Span::current) is therefore the
 //! attempt's span for the layers inside and for the client (put a layer that writes `traceparent` there), and never for the caller.
-//! The caller's span is the parent. A task that something inside spawns *in the current span* keeps the span open: hyper-util's
+//! A task that something inside spawns *in the current span* keeps the span open: hyper-util's
 //! connections do so with its feature `rt-tracing-exec-force` or an executor of its `rt::tracing`, until they close.
+//!
+//! # Durations
+//!
+//! With the feature `metrics` each attempt is also measured, from its start to the response head or the error: the histogram
+//! [`http.client.request.duration`](https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration). A
+//! [`Stack`](crate::Stack) measures its attempts without this layer too.
 //!
 //! # Defaults
 //!

@@ -1,20 +1,20 @@
 use std::{
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use http::{Request, Response};
 use tower_service::Service;
-use tracing::Span;
 
-use super::{ResponseFuture, layer::Settings, span};
+use super::{ResponseFuture, layer::Settings};
 use crate::BoxError;
 
 /// The service of [`AttemptSpanLayer`](super::AttemptSpanLayer).
 #[derive(Clone, Debug)]
 pub struct AttemptSpan<S> {
     inner: S,
-    /// None if no spans are made.
+    /// None if attempts are not looked at.
     settings: Option<Arc<Settings>>,
 }
 
@@ -35,12 +35,12 @@ impl<S> AttemptSpan<S> {
 
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for AttemptSpan<S>
 where
-    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone,
     S::Error: Into<BoxError>,
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S, RequestBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -49,13 +49,16 @@ where
     // A stack has one place for it. In line, the request is copied once less.
     #[inline(always)]
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let span = self.settings.as_ref().map(|settings| {
-            let Settings { endpoints, methods } = &**settings;
-            span::begin(&request, &endpoints.of(&request), methods)
-        });
-        let entered = span.as_ref().map(Span::enter);
-        let inner = self.inner.call(request);
-        drop(entered);
-        ResponseFuture::new(inner, span)
+        let Some(settings) = &self.settings else {
+            return ResponseFuture::in_flight(self.inner.call(request), None);
+        };
+        if settings.traces() {
+            let settings = Arc::clone(settings);
+            let unready = self.inner.clone();
+            let ready = mem::replace(&mut self.inner, unready);
+            return ResponseFuture::unsent(ready, request, settings);
+        }
+        let attempt = settings.begin(&request, false);
+        ResponseFuture::in_flight(self.inner.call(request), Some(attempt))
     }
 }

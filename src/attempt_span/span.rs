@@ -1,9 +1,9 @@
 //! The span of one attempt: its start and its three ends.
 
-use std::error::Error;
+use std::{borrow::Cow, error::Error};
 
 use http::{Request, Response};
-use tracing::{Span, field::Empty, info_span};
+use tracing::{Level, Span, field::Empty, info_span};
 
 use super::{
     SpanConfig,
@@ -18,7 +18,13 @@ use crate::{
 const TARGET: &str = "tower_heed::attempt_span";
 
 /// What the conventions call an unnamed error or an unknown method.
-const OTHER: &str = "_OTHER";
+pub(super) const OTHER: &str = "_OTHER";
+
+/// Whether the subscriber wants the spans of this layer.
+#[inline]
+pub(super) fn is_enabled() -> bool {
+    tracing::enabled!(target: TARGET, Level::INFO)
+}
 
 /// Starts the span of an attempt. The attributes are computed only if the subscriber enables the span.
 ///
@@ -55,17 +61,27 @@ pub(super) fn end_with_response<B>(span: &Span, response: &Response<B>) {
     let status = response.status();
     span.record("http.response.status_code", i64::from(status.as_u16()));
     span.record("network.protocol.version", version(response.version()));
-    // A status above 599 has no meaning, and counts as an error.
-    if status.as_u16() >= 400 {
-        fail(span, status.as_str());
+    if let Some(error) = error_of_response(response) {
+        fail(span, &error);
     }
+}
+
+/// The `error.type` of a response: its status, if that is an error. One above 599 has no meaning, and counts as an error.
+pub(super) fn error_of_response<B>(response: &Response<B>) -> Option<Cow<'static, str>> {
+    let status = response.status();
+    (status.as_u16() >= 400).then(|| status.as_str().to_owned().into())
+}
+
+/// The `error.type` of an error: its class.
+pub(super) fn error_of(error: &(dyn Error + 'static)) -> Cow<'static, str> {
+    let class = Classification::of_error(error).map(|found| found.class());
+    class.map_or(OTHER, ErrorClass::as_str).into()
 }
 
 /// Ends the span with an error's class. The error's text may contain an address and is left out.
 pub(super) fn end_with_error(span: &Span, error: &(dyn Error + 'static)) {
     if !span.is_disabled() {
-        let class = Classification::of_error(error).map(|found| found.class());
-        fail(span, class.map_or(OTHER, ErrorClass::as_str));
+        fail(span, &error_of(error));
     }
 }
 

@@ -103,6 +103,37 @@ pub enum NotReplayable {
 
 // === impl ErrorKind ===
 
+impl ErrorKind {
+    /// The kind in snake case.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Throttled { .. } => "throttled",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::TokenUnavailable => "token_unavailable",
+            Self::OriginNotAllowed { .. } => "origin_not_allowed",
+            Self::Response { .. } => "response",
+            Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::NotQueued { .. } => "not_queued",
+            Self::FetchFailed => "fetch_failed",
+            Self::ReplayBody { .. } => "replay_body",
+        }
+    }
+}
+
+impl NotQueuedReason {
+    /// The reason in snake case, as in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full { .. } => "full",
+            Self::ShutDown => "shut_down",
+            Self::NoRuntime => "no_runtime",
+        }
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

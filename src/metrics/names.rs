@@ -1,10 +1,12 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
+pub(super) const DURATION: &str = "http.client.request.duration";
 pub(super) const ATTEMPTS: &str = "tower_heed_attempts_total";
 pub(super) const RATE_LIMITED: &str = "tower_heed_rate_limited_total";
 pub(super) const QUEUE_WAIT: &str = "tower_heed_queue_wait_seconds";
 pub(super) const QUEUE_LENGTH: &str = "tower_heed_queue_length";
 pub(super) const RETRIES: &str = "tower_heed_retries_total";
+pub(super) const RETRIES_STOPPED: &str = "tower_heed_retries_stopped_total";
 pub(super) const TOKEN_FETCHES: &str = "tower_heed_token_fetches_total";
 pub(super) const FALLBACKS: &str = "tower_heed_fallbacks_total";
 pub(super) const RESPONSE_CACHE_REQUESTS: &str = "tower_heed_response_cache_requests_total";
@@ -29,11 +31,13 @@ pub(super) const OTHER: &str = "other";
 ///
 /// The layers do so when they wrap a service. Call this if the recorder is installed later.
 pub fn describe() {
+    describe_histogram!(DURATION, Unit::Seconds, "Duration of HTTP client requests.");
     describe_counter!(ATTEMPTS, Unit::Count, "Requests that the throttle let through.");
     describe_counter!(RATE_LIMITED, Unit::Count, "Responses that rate-limited a request.");
     describe_histogram!(QUEUE_WAIT, Unit::Seconds, "Time that a request was queued.");
     describe_gauge!(QUEUE_LENGTH, Unit::Count, "Queued requests.");
     describe_counter!(RETRIES, Unit::Count, "Attempts after the first of a call.");
+    describe_counter!(RETRIES_STOPPED, Unit::Count, "Failed calls that were not tried again.");
     describe_counter!(TOKEN_FETCHES, Unit::Count, "Fetches of a token.");
     describe_counter!(FALLBACKS, Unit::Count, "Calls that failed open or closed.");
     describe_counter!(RESPONSE_CACHE_REQUESTS, Unit::Count, "Requests to the response cache.");

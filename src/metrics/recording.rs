@@ -7,7 +7,7 @@ use metrics::{Counter, Gauge, Key, Label, Level, Metadata, SharedString, with_re
 use super::{
     ATTEMPTS, CIRCUIT_OPENED, CIRCUIT_REJECTED, CIRCUITS_OPEN, DETACHED, DETACHED_COMPLETED,
     DETACHED_PENDING, DETACHED_REJECTED, FALLBACKS, OTHER, QUEUE_LENGTH, QUEUE_WAIT, RATE_LIMITED,
-    RETRIES, TOKEN_FETCHES, describe,
+    RETRIES, RETRIES_STOPPED, TOKEN_FETCHES, describe,
 };
 use crate::{endpoint::Endpoint, error::NotQueuedReason};
 
@@ -87,6 +87,13 @@ impl Meter {
         self.count(RETRIES, [Label::from_static_parts("class", class)]);
     }
 
+    /// A call that failed was not tried again.
+    pub(crate) fn retry_stopped(&self, class: &'static str, reason: &'static str) {
+        let labels = [("class", class), ("reason", reason)];
+        let labels = labels.map(|(key, value)| Label::from_static_parts(key, value));
+        self.count(RETRIES_STOPPED, labels);
+    }
+
     pub(crate) fn enter_queue(&self) -> InQueue {
         self.gauge(QUEUE_LENGTH).increment(1.0);
         InQueue(self.clone())
@@ -116,12 +123,7 @@ impl Meter {
     }
 
     pub(crate) fn not_queued(&self, reason: NotQueuedReason) {
-        let reason = match reason {
-            NotQueuedReason::Full { .. } => "full",
-            NotQueuedReason::ShutDown => "shut_down",
-            NotQueuedReason::NoRuntime => "no_runtime",
-        };
-        self.count(DETACHED_REJECTED, [Label::from_static_parts("reason", reason)]);
+        self.count(DETACHED_REJECTED, [Label::from_static_parts("reason", reason.as_str())]);
     }
 
     fn counter(&self, name: &'static str) -> Counter {

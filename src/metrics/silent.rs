@@ -1,7 +1,10 @@
 //! Without the feature nothing is counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time};
 
+use http::StatusCode;
+
+use super::Measured;
 use crate::{endpoint::Endpoint, error::NotQueuedReason};
 
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,12 @@ pub(crate) struct Pending;
 
 #[derive(Debug)]
 pub(crate) struct OpenCircuit;
+
+#[derive(Debug, Default)]
+pub(crate) struct Servers;
+
+#[derive(Debug)]
+pub(crate) struct Duration;
 
 pub(crate) const fn layered() {}
 
@@ -35,9 +44,11 @@ impl Meter {
 
     pub(crate) const fn rate_limited(self) {}
 
-    pub(crate) const fn waited(self, _waited: Duration) {}
+    pub(crate) const fn waited(self, _waited: time::Duration) {}
 
     pub(crate) const fn retried(self, _class: &'static str) {}
+
+    pub(crate) const fn retry_stopped(self, _class: &'static str, _reason: &'static str) {}
 
     pub(crate) const fn enter_queue(self) -> InQueue {
         InQueue
@@ -56,6 +67,20 @@ impl Meter {
     pub(crate) const fn detached(self) {}
 
     pub(crate) const fn not_queued(self, _reason: NotQueuedReason) {}
+}
+
+// === impl Duration ===
+
+impl Duration {
+    pub(crate) fn begin<'a, T>(
+        _servers: &Servers,
+        _measured: impl FnOnce() -> Measured<'a>,
+        _endpoint: &Endpoint<'_, T>,
+    ) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn ended(self, _status: Option<StatusCode>, _error: Option<&str>) {}
 }
 
 // === impl OpenCircuit ===

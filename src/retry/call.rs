@@ -132,6 +132,7 @@ impl Call {
             }
             Err(stopped) => {
                 events::stopped(&endpoint, failure, stopped, self.retries);
+                Meter::of(&endpoint).retry_stopped(failure.class().as_str(), stopped.as_str());
                 if let Ok(response) = result {
                     self.insert_outcome(response, stopped, failure.retry_after());
                 }

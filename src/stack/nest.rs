@@ -202,7 +202,11 @@ impl Stack {
         if self.cache.is_some() {
             return true;
         }
-        self.attempt_span.is_some() || self.fallback.is_some() || self.breaker.is_some()
+        // Attempts are measured.
+        cfg!(feature = "metrics")
+            || self.attempt_span.is_some()
+            || self.fallback.is_some()
+            || self.breaker.is_some()
     }
 
     fn attempts<S>(&self, attempt: S) -> Attempts<S> {

@@ -75,8 +75,12 @@ impl Stack {
         let mut endpoints: Vec<_> = self.endpoints.iter().collect();
         // A narrow pattern starts from a wide one, and not the other way round.
         endpoints.sort_by(|(one, _), (other, _)| one.compare(other));
+        #[cfg_attr(not(feature = "metrics"), expect(unused_mut, reason = "nothing is measured"))]
+        let mut stack = self.clone();
+        #[cfg(feature = "metrics")]
+        stack.attempt_span.get_or_insert_with(crate::AttemptSpanLayer::without_spans);
         let with = |stack: Self, (pattern, config): &(_, _)| stack.with_endpoint(pattern, config);
-        endpoints.into_iter().fold(self.clone().with_name().with_clock(), with)
+        endpoints.into_iter().fold(stack.with_name().with_clock(), with)
     }
 
     fn with_endpoint(self, pattern: &EndpointPattern, config: &EndpointConfig) -> Self {

@@ -52,6 +52,21 @@ pub enum TokenState {
     Expired,
 }
 
+// === impl TokenState ===
+
+impl TokenState {
+    /// The state in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::RefreshDue => "refresh_due",
+            Self::Grace => "grace",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 // === impl TimePair ===
 
 impl TimePair {

@@ -78,6 +78,27 @@ fn users() -> AttemptSpanLayer {
     AttemptSpanLayer::new().endpoint("GET /users/{id}".parse().unwrap(), |config| config)
 }
 
+/// The span that a call is made in need not be the one that its future is polled in.
+#[tokio::test(start_paused = true)]
+async fn all_attempts_are_children_of_the_span_of_the_future() {
+    let exported = Exported::record();
+    let (inner, watch) = probe(1);
+    watch.respond(429, &[("retry-after", "1")]);
+    let mut client = Stack::new().attempt_span(users()).service(inner);
+    let request = async {
+        let call = client.ready().await.unwrap().call(get("/users/7"));
+        call.instrument(info_span!("login")).await.unwrap();
+    };
+    request.instrument(info_span!("server")).await;
+    let spans = exported.spans();
+    let [first, second, login, server] = &spans[..] else { panic!("{spans:#?}") };
+    assert_eq!((&*login.name, &*server.name), ("login", "server"));
+    for attempt in [first, second] {
+        assert_eq!(attempt.parent_span_id, login.span_context.span_id());
+    }
+    assert_eq!(watch.unready_calls(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_429_and_the_success_after_it_are_two_child_spans_of_the_caller_s() {
     let exported = Exported::record();
@@ -321,10 +342,10 @@ fn current() -> Option<&'static str> {
 async fn the_span_is_entered_only_inside_and_ends_with_the_head() {
     let exported = Exported::record();
     let (respond, asked) = tokio::sync::oneshot::channel::<()>();
-    let mut asked = Some(asked);
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Some(asked)));
     let inner = service_fn(move |_: Request<Body>| {
         assert_eq!(current(), Some("attempt"));
-        let asked = asked.take().unwrap();
+        let asked = asked.lock().unwrap().take().unwrap();
         async move {
             assert_eq!(current(), Some("attempt"));
             asked.await.unwrap();

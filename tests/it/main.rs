@@ -36,6 +36,8 @@ mod response_cache;
 mod retry;
 #[cfg(feature = "client-credentials")]
 mod secrets;
+#[cfg(feature = "serde")]
+mod serialize;
 mod stack;
 #[cfg(feature = "shared")]
 mod store;

@@ -72,6 +72,117 @@ where
     client.ready().await?.call(request).await
 }
 
+/// The histograms of attempts since the last look: their labels, and the seconds.
+fn durations(snapshots: &Snapshotter) -> Vec<(BTreeMap<String, String>, Vec<f64>)> {
+    let snapshot = snapshots.snapshot().into_vec().into_iter();
+    snapshot
+        .filter_map(|(key, _, _, value)| {
+            let (_, key) = key.into_parts();
+            let DebugValue::Histogram(values) = value else { return None };
+            let labels =
+                key.labels().map(|label| (label.key().to_owned(), label.value().to_owned()));
+            let values = values.into_iter().map(|value| value.into_inner()).collect();
+            (key.name() == "http.client.request.duration").then(|| (labels.collect(), values))
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_of_a_stack_is_measured() {
+    let second = Duration::from_secs(1);
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let stack = Stack::new()
+        .name("auth0")
+        .endpoint("GET /users/{id}".parse().unwrap(), |endpoint| endpoint);
+    let mut client = stack.service(inner);
+    watch.push(ScriptedResponse::status(429).header("retry-after", "5").after(second));
+    watch.push(ScriptedResponse::status(200).after(2 * second));
+    send(&mut client, get("/users/secret?q=secret")).await.unwrap();
+    let mut seen = durations(&snapshots);
+    seen.sort_by_key(|(labels, _)| labels["http.response.status_code"].clone());
+    let [(ok, took), (limited, took_first)] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((&took[..], &took_first[..]), (&[2.0][..], &[1.0][..]));
+    let common = [
+        ("http.request.method", "GET"),
+        ("server.address", "id.example"),
+        ("server.port", "443"),
+        ("url.template", "/users/{id}"),
+        ("stack", "auth0"),
+    ];
+    for (labels, status, error) in [(ok, "200", None), (limited, "429", Some("429"))] {
+        let mut expected: BTreeMap<String, String> =
+            common.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        expected.insert("http.response.status_code".into(), status.into());
+        expected.extend(error.map(|error: &str| ("error.type".into(), error.into())));
+        assert_eq!(*labels, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_without_a_response_is_measured_by_its_error() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let mut client = Stack::new().service(inner);
+    watch.push(ScriptedResponse::never());
+    let mut request = get("/");
+    *request.method_mut() = "BREW".parse().unwrap();
+    assert!(send(&mut client, request).await.is_err());
+    watch.push(ScriptedResponse::never());
+    let left = tokio::time::timeout(Duration::from_secs(3), send(&mut client, get("/"))).await;
+    assert!(left.is_err());
+    let seen: BTreeMap<String, (String, Vec<f64>)> = durations(&snapshots)
+        .into_iter()
+        .map(|(labels, took)| {
+            assert!(!labels.contains_key("http.response.status_code"));
+            (labels["error.type"].clone(), (labels["http.request.method"].clone(), took))
+        })
+        .collect();
+    assert_eq!(seen["timeout"], ("_OTHER".to_owned(), vec![10.0]));
+    assert_eq!(seen["cancelled"], ("GET".to_owned(), vec![3.0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_that_were_stopped_are_counted_by_reason() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let mut client = RetryOnRateLimit::new().layer(inner);
+    watch.respond(404, &[]);
+    watch.respond(429, &[("retry-after", "3600")]);
+    for _ in 0..2 {
+        drop(send(&mut client, get("/")).await);
+    }
+    let counted = counted(&snapshots);
+    let stopped = |class: &str, reason: &str| {
+        counted[&format!(
+            "tower_heed_retries_stopped_total{{endpoint=other,class={class},reason={reason}}}"
+        )]
+    };
+    assert_eq!((stopped("rejected", "final"), stopped("rate_limited", "max_wait")), (1.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn circuits_are_counted_while_they_are_open() {
+    let (snapshots, _guard) = record();
+    let (inner, watch) = probe(4);
+    let mut client = tower_heed::CircuitBreakerLayer::new().layer(inner);
+    for _ in 0..5 {
+        watch.respond(503, &[]);
+        drop(send(&mut client, get("/")).await);
+    }
+    for _ in 0..3 {
+        assert!(send(&mut client, get("/")).await.is_err());
+    }
+    let seen = counted(&snapshots);
+    assert_eq!(seen["tower_heed_circuits_open{endpoint=other}"], 1.0);
+    assert_eq!(seen["tower_heed_circuit_opened_total{endpoint=other,class=unavailable}"], 1.0);
+    assert_eq!(seen["tower_heed_circuit_rejected_total{endpoint=other}"], 3.0);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    send(&mut client, get("/")).await.unwrap();
+    // By so many less than at the last look.
+    assert_eq!(counted(&snapshots)["tower_heed_circuits_open{endpoint=other}"], -1.0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_throttle_counts_attempts_rate_limits_waits_and_its_queue() {
     let (snapshots, _guard) = record();
@@ -294,13 +405,19 @@ async fn the_name_of_a_stack_is_a_label_of_what_its_layers_count() {
     send(&mut client, get("/elsewhere")).await.map(drop).unwrap();
 
     let mut seen = counted(&snapshots);
-    seen.retain(|name, _| !name.starts_with("tower_heed_queue"));
+    seen.retain(|name, _| name.starts_with("tower_heed_") && !name.starts_with("tower_heed_queue"));
     let users = "endpoint=GET /users/{id},stack=auth0";
     let expected = BTreeMap::from([
         (format!("{ATTEMPTS}{{{users}}}"), 2.0),
         (format!("{ATTEMPTS}{{endpoint={OTHER},stack=auth0}}"), 1.0),
         (format!("{RATE_LIMITED}{{{users}}}"), 1.0),
         (format!("{RETRIES}{{{users},class=rate_limited}}"), 1.0),
+        (
+            format!(
+                "tower_heed_retries_stopped_total{{{users},class=unavailable,reason=max_retries}}"
+            ),
+            1.0,
+        ),
         (format!("{FALLBACKS}{{{users},class=unavailable,outcome=fail_closed}}"), 1.0),
         (format!("{TOKEN_FETCHES}{{outcome=ok,stack=auth0}}"), 1.0),
     ]);
@@ -331,27 +448,23 @@ fn each_has_a_description_and_a_unit_and_a_line_on_the_page() {
     let (inner, _watch) = probe(1);
     // A layer registers the descriptions when it wraps a service.
     drop(DetachLayer::new().layer(inner));
-    // A description is shown with a value only.
-    metrics::counter!(ATTEMPTS).increment(1);
-    metrics::counter!(RATE_LIMITED).increment(1);
-    metrics::counter!(RETRIES).increment(1);
-    metrics::counter!(TOKEN_FETCHES).increment(1);
-    metrics::counter!(FALLBACKS).increment(1);
-    metrics::counter!(CACHE_REQUESTS).increment(1);
-    metrics::counter!(DETACHED).increment(1);
-    metrics::counter!(COMPLETED).increment(1);
-    metrics::counter!(REJECTED).increment(1);
-    metrics::gauge!(PENDING).set(1.0);
-    metrics::gauge!(QUEUE_LENGTH).set(1.0);
-    metrics::histogram!(QUEUE_WAIT).record(1.0);
-    let snapshot = snapshots.snapshot().into_vec();
-    assert_eq!(snapshot.len(), 12);
     let page = include_str!("../../src/metrics/mod.rs");
-    let rows = page.lines().filter_map(|line| line.strip_prefix("//! | `tower_heed_"));
-    assert_eq!(rows.clone().count(), 12);
+    let rows = page.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let rows = rows.filter_map(|row| row.split_once("` | "));
+    let mut named = 0;
+    for (name, row) in rows {
+        // A description is shown with a value only.
+        match row.split(' ').next() {
+            Some("counter") => metrics::counter!(name).increment(1),
+            Some("gauge") => metrics::gauge!(name).set(1.0),
+            Some("histogram") => metrics::histogram!(name).record(1.0),
+            _ => continue,
+        }
+        named += 1;
+    }
+    let snapshot = snapshots.snapshot().into_vec();
+    assert!(snapshot.len() == named && named >= 17, "{named}");
     for (key, unit, description, _) in snapshot {
         assert!(unit.is_some() && description.is_some(), "{key:?}");
-        let name = key.key().name().strip_prefix("tower_heed_").unwrap();
-        assert!(rows.clone().any(|row| row.split('`').next() == Some(name)), "{name}");
     }
 }

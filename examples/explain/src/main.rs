@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("explain: {error}");
+            eprintln!("explain: {}", printable(&error.to_string()));
             ExitCode::from(2)
         }
     }
@@ -37,8 +37,20 @@ fn run() -> Result<(), BoxError> {
     io::stdin().lock().take(1 << 20).read_to_end(&mut input)?;
     let reading = Reading::of(&Head::parse(&input)?, options.now)?;
     let text = if options.json { reading.json() } else { reading.words() };
-    writeln!(io::stdout().lock(), "{text}")?;
+    for line in text.lines() {
+        writeln!(io::stdout().lock(), "{}", printable(line))?;
+    }
     Ok(())
+}
+
+/// The text without what a terminal obeys: control characters, those of escape sequences among them, and marks that turn the
+/// direction of text or are not seen.
+fn printable(text: &str) -> String {
+    let is_mark = |c| {
+        matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|c| if c.is_control() || is_mark(c) { '\u{fffd}' } else { c }).collect()
 }
 
 struct Options {
@@ -107,7 +119,7 @@ impl Head {
             (Ok(name), Ok(value)) => {
                 self.headers.append(name, value);
             }
-            _ => eprintln!("explain: passed over `{}`", String::from_utf8_lossy(line)),
+            _ => eprintln!("explain: passed over `{}`", printable(&String::from_utf8_lossy(line))),
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | [`Timeout`], unless its class is `Throttled` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
 //! | [`TokenError`]: the token endpoint rejects our credentials, or returns no usable token | 502 | |
 //! | `Connect`, `Interrupted`, `Unauthenticated`, `Forbidden`, `Rejected` | 502 ([RFC 9110 section 15.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)) | |
+//! | `serde_json`'s: the body is not what the handler reads out of it, as that of a 404 | 502 | |
 //! | [`OriginNotAllowed`], [`InvalidConfig`], [`ReplayBody`], [`NotQueued`] without a runtime, and unknown errors | 500 | |
 //!
 //! The names are kinds of an [`Error`](crate::Error) or its [`ErrorClass`]. An `UpstreamUnavailable` anywhere in the chain of sources

@@ -83,6 +83,10 @@ impl Problem {
             // Another instance of the app may accept the request.
             return Self::unavailable(None);
         }
+        // A handler reads JSON out of a response: that of the upstream, or what it responds instead, such as a page for a 404.
+        if find::<serde_json::Error>(error).is_some_and(|error| !error.is_io()) {
+            return Self::BadGateway;
+        }
         Self::Internal
     }
 

@@ -435,6 +435,12 @@ fn each_metric_is_in_the_table_with_its_kind_its_labels_and_their_values() {
             told.get(&name).unwrap_or_else(|| panic!("{name}"));
         assert_eq!(*told_kind, format!("{kind:?}").to_lowercase(), "{name}");
         let labels: BTreeSet<_> = key.labels().map(|label| label.key().to_owned()).collect();
+        // OpenTelemetry's: what is unknown is left out.
+        if name == "http.client.request.duration" {
+            assert!(told_labels.is_superset(&labels), "{labels:?}");
+            seen.insert(name);
+            continue;
+        }
         assert_eq!(*told_labels, labels, "{name}");
         let last = key.labels().last().filter(|label| label.key() != "endpoint");
         let value = last.map(|label| label.value().to_owned());
@@ -445,5 +451,5 @@ fn each_metric_is_in_the_table_with_its_kind_its_labels_and_their_values() {
         seen.insert(name);
     }
     assert_eq!(seen, told.keys().cloned().collect());
-    assert_eq!(seen, on_the_page("metrics", &["tower_heed_"], 0));
+    assert_eq!(seen, on_the_page("metrics", &["tower_heed_", "http."], 0));
 }

@@ -330,3 +330,18 @@ async fn a_limit_around_the_router_reaches_the_client_in_the_state() {
     let (status, ..) = said(app.oneshot(get()).await.unwrap()).await;
     assert_eq!((status, Instant::now() - start), (504, Duration::from_secs(5)));
 }
+
+/// With `fail_closed` a 404 passes, and the handler reads JSON out of a page.
+#[tokio::test]
+async fn what_is_not_the_expected_json_is_a_bad_gateway() {
+    let read = |body: &str| serde_json::from_str::<u64>(body).unwrap_err();
+    for body in ["<h1>not found</h1>", "{\"message\":\"not found\"}", ""] {
+        let error: BoxError = read(body).into();
+        assert_eq!(UpstreamError::from(error).status(), 502, "{body}");
+        let wrapped: BoxError = io::Error::other(read(body)).into();
+        assert_eq!(UpstreamError::from(wrapped).status(), 502, "{body}");
+    }
+    // Not that of another kind, such as of the app's own file.
+    let unreadable = serde_json::Error::io(io::Error::other("no such file"));
+    assert_eq!(UpstreamError::from(unreadable).status(), 500);
+}
