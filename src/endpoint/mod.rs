@@ -184,11 +184,14 @@ impl<T> Endpoints<T> {
             found.base = Some(&self.base);
             return found;
         }
-        let mut is_sure = self.find_all(request.method(), request.uri().path(), &mut found);
+        let is_sure = self.find_all(request.method(), request.uri().path(), &mut found);
         #[cfg(feature = "axum")]
-        if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-            is_sure |= self.find_all(request.method(), original.path(), &mut found);
-        }
+        let is_sure = match request.extensions().get::<axum::extract::OriginalUri>() {
+            Some(original) => {
+                self.find_all(request.method(), original.path(), &mut found) || is_sure
+            }
+            None => is_sure,
+        };
         if !is_sure {
             found.base = Some(&self.base);
         }
