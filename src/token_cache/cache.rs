@@ -2,7 +2,7 @@
 
 use std::{hash::BuildHasher, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{Extensions, Request};
 
 use super::{
     FetchReason, TimePair, TokenError, TokenKey, TokenScope, TokenSnapshot, TokenState,
@@ -28,6 +28,8 @@ pub(super) struct Cache {
     shared: Arc<Shared>,
     /// The slot of another key than the service's own: so the cache of that one is cloned by counting one reference.
     other: Option<Arc<Slot>>,
+    /// Those of the request that needs a token, for the source. None on the path of nearly every request.
+    extensions: Option<Arc<Extensions>>,
 }
 
 /// What all clones of a service share, and each of its fetches.
@@ -61,7 +63,11 @@ impl Cache {
             slot: (config.attach && config.key != *own).then(|| slots.own(&config.key)),
             rejects: config.rejects.clone(),
         });
-        Self { shared: Arc::new(Shared { settings, routes, slots, slot }), other: None }
+        Self {
+            shared: Arc::new(Shared { settings, routes, slots, slot }),
+            other: None,
+            extensions: None,
+        }
     }
 
     #[inline]
@@ -97,7 +103,18 @@ impl Cache {
     }
 
     fn with(&self, slot: Arc<Slot>) -> Self {
-        Self { shared: Arc::clone(&self.shared), other: Some(slot) }
+        let extensions = self.extensions.clone();
+        Self { shared: Arc::clone(&self.shared), other: Some(slot), extensions }
+    }
+
+    /// The cache as this request sees it, which waits for a token.
+    pub(super) fn for_request(self, extensions: &Extensions) -> Self {
+        Self { extensions: Some(Arc::new(extensions.clone())), ..self }
+    }
+
+    /// The extensions of the request that needs a token.
+    pub(super) fn extensions(&self) -> Extensions {
+        self.extensions.as_deref().cloned().unwrap_or_default()
     }
 
     #[inline]

@@ -307,7 +307,8 @@ fn call_source(
     fetch: &TokenFetch,
 ) -> impl Future<Output = Result<Token, TokenError>> + use<> {
     let mut source = cache.source();
-    let request = TokenRequest::shared(Arc::clone(cache.key()), fetch.reason);
+    let request = TokenRequest::shared(Arc::clone(cache.key()), fetch.reason)
+        .with_extensions(cache.extensions());
     let request = match &fetch.rejected {
         Some(RejectedToken { token, headers }) => request.with_rejected(token.clone(), headers),
         None => request,

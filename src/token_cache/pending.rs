@@ -250,7 +250,11 @@ impl<S, B: ReplayableBody> ReplayGuard<S, B> {
         };
         let give_up = wait_budget.begin(settings, self.deadline);
         let again = if is_here { SendAgain::Until(give_up) } else { SendAgain::Once(give_up) };
-        Some((wait::renew(self.cache, attempt(again), give_up), on_rejection))
+        let cache = match &on_rejection {
+            OnRejection::Replay(replay) => self.cache.for_request(replay.request.extensions()),
+            OnRejection::Mark(_) | OnRejection::Nothing => self.cache,
+        };
+        Some((wait::renew(cache, attempt(again), give_up), on_rejection))
     }
 }
 

@@ -98,7 +98,9 @@ impl TokenRequest {
     }
 
     /// The extensions of the HTTP request that needs the token: of the first one, if several wait for it. Empty for a fetch that
-    /// a [handle](super::TokenCacheHandle) begins.
+    /// a [handle](super::TokenCacheHandle) begins, and after a 401 to a request of which no copy was kept: its body cannot be sent
+    /// twice, it has [`NoRetry`](crate::extensions::NoRetry), or the replay is
+    /// [left to the retry layer](super::TokenCacheLayer::leave_replay_to_retry).
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
         &self.extensions

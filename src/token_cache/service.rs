@@ -118,6 +118,7 @@ impl<S> TokenCache<S> {
             self.release();
             return ResponseFuture::failed(error::not_allowed(kind, endpoint));
         }
+        let cache = cache.for_request(request.extensions());
         match cache.lookup() {
             Lookup::Token(token) => {
                 let route = cache.endpoint(&request).config();

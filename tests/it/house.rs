@@ -104,7 +104,7 @@ fn the_list_of_the_token_rules_names_tests_that_exist_and_one_for_each_rule() {
         rules.push(rule);
     }
     assert!(rules.is_sorted());
-    for rule in (1..=45).chain([50]) {
+    for rule in 1..=50 {
         assert!(rules.contains(&rule), "rule {rule} is not in the list");
     }
 }

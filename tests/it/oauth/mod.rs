@@ -10,3 +10,4 @@ mod grants;
 mod private_key;
 mod refresh_token;
 mod rotation;
+mod users;
