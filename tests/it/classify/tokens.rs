@@ -12,7 +12,7 @@ use http::{Request, header::AUTHORIZATION};
 use tokio::time::advance;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    ErrorClassifyLayer, TokenCacheLayer,
+    ErrorClassifyLayer, Stack, TokenCacheLayer,
     classify::AuthStatus::*,
     error::{TokenError, TokenErrorKind, find},
     token_cache::{Token, TokenRequest},
@@ -139,4 +139,41 @@ async fn rule_40_a_dead_grant_is_a_sign_out_and_another_rejection_is_not() {
         assert_eq!(client.clone().oneshot(get("/users/1")).await.unwrap().status(), 200);
         assert_eq!(status.get(), Active);
     }
+}
+
+/// Rules 38 and 39: one endpoint rejects every token, and another accepts it, by turns; then the token is revoked.
+#[tokio::test(start_paused = true)]
+async fn rule_39_an_endpoint_that_rejects_every_token_signs_out_once() {
+    let revoked = Arc::new(AtomicUsize::new(0));
+    let api = {
+        let revoked = Arc::clone(&revoked);
+        scripted(move |request: &Request<Body>| {
+            let token = request.headers()[AUTHORIZATION].to_str().unwrap();
+            let number: usize = token.trim_start_matches("Bearer token-").parse().unwrap();
+            let is_good = number >= revoked.load(SeqCst) && request.uri().path() != "/deployments";
+            response(if is_good { 200 } else { 401 }, &[])
+        })
+    };
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let classify = ErrorClassifyLayer::new().on_unauthenticated(move || {
+        counted.fetch_add(1, SeqCst);
+        async {}
+    });
+    let client = Stack::new().classify(classify).token_cache(tokens()).service(api);
+    let ask = async |path| {
+        let status = client.clone().oneshot(get(path)).await.unwrap().status();
+        settle().await;
+        status
+    };
+    assert_eq!(ask("/users").await, 200);
+    advance(Duration::from_secs(60)).await;
+    for _ in 0..50 {
+        assert_eq!(ask("/deployments").await, 401);
+        assert_eq!(ask("/users").await, 200);
+        advance(Duration::from_millis(220)).await;
+    }
+    assert_eq!(runs.load(SeqCst), 1);
+    revoked.store(2, SeqCst);
+    assert_eq!(ask("/users").await, 200, "a revocation is mended at once");
 }
