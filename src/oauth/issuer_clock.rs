@@ -42,23 +42,14 @@ impl IssuerClock {
         date
     }
 
-    /// Its time when ours is `ours`.
+    /// Its time when ours is `ours`, by the clock that is in use.
     pub(super) fn time(&self, ours: SystemTime, now: Instant) -> SystemTime {
         let state = self.lock();
-        let is_recent = |since: Instant| now.saturating_duration_since(since) < MEMORY;
-        if state.distrusted.is_some_and(is_recent) {
-            return ours;
-        }
-        match state.ahead {
-            Some((ahead, since)) if is_recent(since) && ahead.abs() > LEAST => {
-                shifted(ours, ahead).unwrap_or(ours)
-            }
-            Some(_) | None => ours,
-        }
+        if state.is_distrusted(now) { ours } else { state.theirs(ours, now) }
     }
 
-    /// Whether what was dated `dated` and rejected would now be dated otherwise: by the date of the rejection, or by our clock if
-    /// the former was tried.
+    /// Whether what was dated `dated` and rejected would now be dated otherwise: by the date of the rejection, or by the clock that
+    /// was not in use, which is then.
     #[cfg(feature = "private-key-jwt")]
     pub(super) fn disagrees(&self, dated: SystemTime, ours: SystemTime, now: Instant) -> bool {
         let differ = |time: SystemTime| {
@@ -68,16 +59,39 @@ impl IssuerClock {
         if differ(self.time(ours, now)) {
             return true;
         }
-        if differ(ours) {
-            self.lock().distrusted = Some(now);
-            return true;
+        let mut state = self.lock();
+        let was_distrusted = state.is_distrusted(now);
+        let other = if was_distrusted { state.theirs(ours, now) } else { ours };
+        if differ(other) {
+            state.distrusted = (!was_distrusted).then_some(now);
         }
-        false
+        differ(other)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+// === impl State ===
+
+impl State {
+    fn is_distrusted(&self, now: Instant) -> bool {
+        self.distrusted.is_some_and(|since| is_recent(since, now))
+    }
+
+    fn theirs(&self, ours: SystemTime, now: Instant) -> SystemTime {
+        match self.ahead {
+            Some((ahead, since)) if is_recent(since, now) && ahead.abs() > LEAST => {
+                shifted(ours, ahead).unwrap_or(ours)
+            }
+            Some(_) | None => ours,
+        }
+    }
+}
+
+fn is_recent(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < MEMORY
 }
 
 fn shifted(time: SystemTime, seconds: i64) -> Option<SystemTime> {

@@ -483,6 +483,37 @@ mod signed {
         assert_eq!(seen.0.lock().unwrap().len(), 5, "one more, once");
     }
 
+    /// A key that was refused at first had made the right date a suspect for an hour.
+    #[tokio::test]
+    async fn rule_46_a_wrong_key_does_not_make_the_issuers_date_a_suspect_for_good() {
+        const DATE: &str = "Tue, 14 Nov 2023 23:13:20 GMT";
+        let known = Arc::new(Mutex::new(false));
+        let (http, seen) = endpoint({
+            let known = Arc::clone(&known);
+            move |request| {
+                let fields: Fields = form_urlencoded::parse(request.body()).into_owned().collect();
+                let exp = assertion(&fields, "client_assertion")["exp"].as_u64().unwrap();
+                if exp < 1_700_003_600 || !*known.lock().unwrap() {
+                    return dated(DATE, 401, r#"{"error":"invalid_client"}"#);
+                }
+                dated(DATE, 200, GOOD)
+            }
+        });
+        let key = PrivateKey::from_pem(SigningAlgorithm::Es256, &ec().pem).unwrap();
+        let source = ClientCredentials::new(http, URL, "app", key)
+            .unwrap()
+            .clock(Clock::from_system_time(now));
+        for _ in 0..3 {
+            ask(source.clone(), request()).await.unwrap_err();
+        }
+        assert!(seen.0.lock().unwrap().len() <= 9, "three at most for each exchange");
+        *known.lock().unwrap() = true;
+        ask(source.clone(), request()).await.unwrap();
+        seen.0.lock().unwrap().clear();
+        ask(source, request()).await.unwrap();
+        assert_eq!(seen.0.lock().unwrap().len(), 1);
+    }
+
     #[tokio::test]
     async fn rule_49_a_github_app_gets_a_token_for_its_installation() {
         let (http, seen) = endpoint(|_| {
