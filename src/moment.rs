@@ -21,29 +21,34 @@ pub struct Moment(i64);
 
 impl Moment {
     /// Nanoseconds since an arbitrary moment.
+    #[must_use]
     pub const fn nanos(self) -> i64 {
         self.0
     }
 
     /// The moment that is this many nanoseconds after the arbitrary one.
+    #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
     /// The moment plus a span, saturating.
     #[inline]
+    #[must_use]
     pub const fn later(self, span: Duration) -> Self {
         Self(self.0.saturating_add(nanos(span)))
     }
 
     /// The moment minus a span, saturating.
     #[inline]
+    #[must_use]
     pub const fn ago(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(span)))
     }
 
     /// The time since an earlier moment; zero if it is a later one.
     #[inline]
+    #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         if self.0 > earlier.0 {
             Duration::from_nanos(self.0.abs_diff(earlier.0))
@@ -54,6 +59,7 @@ impl Moment {
 
     /// The time since an earlier moment; `None` if it is a later one.
     #[inline]
+    #[must_use]
     pub fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
         (self.0 >= earlier.0).then(|| self.saturating_duration_since(earlier))
     }

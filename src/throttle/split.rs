@@ -162,7 +162,7 @@ impl Split {
     pub(super) fn on_lost(&mut self, subject: Option<Subject>) {
         match *self {
             Self::Tested(test) if subject == Some(test.by) => {
-                *self = Self::Noted(Some(test.holder))
+                *self = Self::Noted(Some(test.holder));
             }
             _ => {}
         }
