@@ -15,6 +15,7 @@ static BASE: OnceLock<Instant> = OnceLock::new();
 /// A moment in whole nanoseconds, since an arbitrary one: an `Instant` has seconds apart, and each comparison and sum takes several
 /// times as long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(unnameable_types, reason = "only the crate's own tests reach it")]
 pub struct Moment(i64);
 
 // === impl Moment ===
