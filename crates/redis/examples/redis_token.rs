@@ -1,4 +1,4 @@
-//! Four processes, one token: `cargo run -p tower-heed-redis --example token`.
+//! Four processes, one token: `cargo run -p tower-heed-redis --example redis_token`.
 //!
 //! `REDIS_URL` names the server, `redis://127.0.0.1/` if it is not set. Without a server it works as well: each process then fetches
 //! a token of its own.

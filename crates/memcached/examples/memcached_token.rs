@@ -1,4 +1,4 @@
-//! Four processes, one token: `cargo run -p tower-heed-memcached --example token`.
+//! Four processes, one token: `cargo run -p tower-heed-memcached --example memcached_token`.
 //!
 //! `MEMCACHED_ADDRESS` names the server, `127.0.0.1:11211` if it is not set. Without a server it works as well: each process then fetches
 //! a token of its own.
