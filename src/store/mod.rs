@@ -20,7 +20,7 @@
 //! | Memcached | `tower-heed-memcached` |
 //! | memory, for tests | [`InMemory`] |
 //!
-//! Each request is one atomic step, so that no two steps of two processes can interleave. A layer around a store, a concurrency limit or
+//! Each request is one atomic step: two processes cannot come in between. A layer around a store, a concurrency limit or
 //! a span for example, is any tower layer.
 //!
 //! # What is in it
@@ -40,7 +40,7 @@
 //!
 //! # Your own store
 //!
-//! [`SlotRequest`] says what each step does. `tests/contract` of the two crates has the suite that both pass.
+//! [`SlotRequest`] says what each step does. In the repository, `crates/store_contract` is the suite that these stores pass.
 
 use std::time::Duration;
 

@@ -231,10 +231,6 @@ impl Fleet {
     }
 
     /// The rejection of credentials is outdated when they are replaced.
-    #[cfg_attr(
-        not(feature = "client-credentials"),
-        expect(clippy::unused_self, reason = "credentials are not known")
-    )]
     fn outdate(&self, error: TokenError) -> TokenError {
         #[cfg(feature = "client-credentials")]
         if let Some(credentials) = &self.credentials {
