@@ -5,7 +5,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::ReplayBody;
+use super::{ReplayBody, ReplayableBody};
 
 /// Makes every request body replayable, up to a cap. It goes around the layers that retry; see [the module page](super).
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.inner.call(request.map(|body| ReplayBody::new(body, self.max_bytes)))
+        let (mut head, body) = request.into_parts();
+        let body = ReplayBody::new(body, self.max_bytes);
+        body.mark(&mut head.extensions);
+        self.inner.call(Request::from_parts(head, body))
     }
 }

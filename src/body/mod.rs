@@ -93,9 +93,12 @@
 //!
 //! # Errors
 //!
-//! The error of a [`ReplayBody`] is a [`BoxError`](tower::BoxError): either the wrapped body's own, for the attempt that met it, or an
-//! [`Error`](crate::Error) of the kind [`ReplayBody`](crate::ErrorKind::ReplayBody) with its [`NotReplayable`] reason. Clients report
-//! both as the source of their own error. The wrapped body must be `Unpin` (`Box::pin` makes it so).
+//! The error of a [`ReplayBody`] is an [`Error`](crate::Error) in a [`BoxError`](tower::BoxError): of the kind
+//! [`RequestBody`](crate::ErrorKind::RequestBody) around the wrapped body's own, for the attempt that met it, or of the kind
+//! [`ReplayBody`](crate::ErrorKind::ReplayBody) with its [`NotReplayable`] reason. A body that ends before its announced length has
+//! failed too. Clients report both as the source of their own error. Neither has a class: a caller who breaks off an upload gets no
+//! fallback response, and the session stays as it is. The same holds for a [`TimeoutLayer`](crate::TimeoutLayer) whose limit runs out
+//! before the body was read. The wrapped body must be `Unpin` (`Box::pin` makes it so).
 
 pub(crate) mod collect;
 pub(crate) mod drain;
@@ -107,6 +110,7 @@ mod replayable;
 mod shared;
 mod source;
 mod state;
+mod upload;
 mod with_body;
 
 use crate::error::NotReplayable;
@@ -116,4 +120,5 @@ pub use layer::{ReplayBodyLayer, ReplayBodyService};
 pub(crate) use read::Ending;
 pub use replay_body::ReplayBody;
 pub use replayable::ReplayableBody;
+pub(crate) use upload::Upload;
 pub(crate) use with_body::with_body;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{ReplayableBody, shared::Shared, state::Cursor};
@@ -61,6 +62,10 @@ impl<B> ReplayableBody for ReplayBody<B> {
 
     fn is_replayable(&self) -> bool {
         self.shared.can_replay()
+    }
+
+    fn mark(&self, extensions: &mut Extensions) {
+        extensions.insert(self.shared.upload());
     }
 
     fn rewind(&self) -> Option<Self> {

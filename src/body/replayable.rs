@@ -1,7 +1,11 @@
+use http::Extensions;
+use http_body::Body;
+
 /// A request body that can be sent more than once.
 ///
-/// Every body that is `Clone` is replayable (`Full<Bytes>`, `Empty<Bytes>`, `String` ...), and so is a
-/// [`ReplayBody`](super::ReplayBody), which wraps any other body. `axum::body::Body` and `hyper::body::Incoming` are not: they can be
+/// A body that is `Clone` and knows its exact length is replayable (`Full<Bytes>`, `Empty<Bytes>`, `String` ...), and so is a
+/// [`ReplayBody`](super::ReplayBody), which wraps any other body. A `Clone` body of unknown length is sent once: clones of a
+/// `StreamBody` over a channel, for example, take each other's data. Wrap it too. `axum::body::Body` and `hyper::body::Incoming` are not: they can be
 /// read once. Put [`ReplayBodyLayer`](super::ReplayBodyLayer) around the layers that retry:
 ///
 /// ```compile_fail,E0277
@@ -49,16 +53,32 @@ pub trait ReplayableBody: Sized {
     fn rewind(&self) -> Option<Self> {
         self.try_clone()
     }
+
+    /// Puts into the extensions of its request what the layers inside should know of the body.
+    #[doc(hidden)]
+    fn mark(&self, _: &mut Extensions) {}
+
+    /// The exact length, if it must be the same for the next attempt.
+    #[doc(hidden)]
+    fn exact_len(&self) -> Option<u64> {
+        None
+    }
 }
 
 // Without this the compiler asks for `Clone` and hides the message above.
 #[diagnostic::do_not_recommend]
-impl<B: Clone> ReplayableBody for B {
+impl<B: Clone + Body> ReplayableBody for B {
     fn try_clone(&self) -> Option<Self> {
-        Some(self.clone())
+        let len = self.exact_len()?;
+        let clone = self.clone();
+        (clone.exact_len() == Some(len)).then_some(clone)
     }
 
     fn is_replayable(&self) -> bool {
-        true
+        self.exact_len().is_some()
+    }
+
+    fn exact_len(&self) -> Option<u64> {
+        self.size_hint().exact()
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::state::{Cursor, Next, State};
-use crate::{BoxError, error::Error};
+use crate::{BoxError, body::Upload, error::Error};
 
 /// The state that all attempts with one body share.
 ///
@@ -21,6 +21,10 @@ impl<B> Shared<B> {
 
     pub(super) fn can_replay(&self) -> bool {
         self.lock().can_replay()
+    }
+
+    pub(super) fn upload(&self) -> Upload {
+        self.lock().upload().clone()
     }
 
     /// Ends earlier attempts if another one can follow, and returns whether it can.

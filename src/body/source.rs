@@ -1,11 +1,14 @@
 use std::{
-    mem,
+    io, mem,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
+
+use super::Upload;
+use crate::{BoxError, error::Error};
 
 /// The wrapped body, which is read once.
 pub(super) struct Source<B> {
@@ -14,6 +17,7 @@ pub(super) struct Source<B> {
     announced: SizeHint,
     /// The number of bytes read.
     read: u64,
+    upload: Upload,
 }
 
 /// The state of the wrapped body.
@@ -39,10 +43,6 @@ impl<B> Source<B> {
         self.read
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.reading, Reading::Open(_))
-    }
-
     pub(super) fn is_ended(&self) -> bool {
         matches!(self.reading, Reading::Ended)
     }
@@ -51,39 +51,65 @@ impl<B> Source<B> {
         matches!(self.reading, Reading::Broken)
     }
 
-    fn end(&mut self) {
+    pub(super) fn upload(&self) -> &Upload {
+        &self.upload
+    }
+
+    /// Whether the body may end here.
+    pub(super) fn is_as_announced(&self) -> bool {
         let announced = &self.announced;
-        let is_as_announced = announced.lower() <= self.read
-            && announced.upper().is_none_or(|upper| self.read <= upper);
-        self.reading = if is_as_announced { Reading::Ended } else { Reading::Broken };
+        announced.lower() <= self.read && announced.upper().is_none_or(|upper| self.read <= upper)
+    }
+
+    fn end(&mut self) {
+        self.reading = if self.is_as_announced() {
+            self.upload.finish();
+            Reading::Ended
+        } else {
+            Reading::Broken
+        };
     }
 }
 
 impl<B: Body> Source<B> {
     pub(super) fn new(body: B) -> Self {
-        Self { announced: body.size_hint(), reading: Reading::Open(body), read: 0 }
+        let upload = Upload::default();
+        if body.is_end_stream() {
+            upload.finish();
+        }
+        Self { announced: body.size_hint(), reading: Reading::Open(body), read: 0, upload }
     }
 }
 
-impl<B: Body + Unpin> Source<B> {
+impl<B> Source<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
     /// Reads a frame. The body moves to `slot` and stays there once it is finished.
     pub(super) fn poll_frame(
         &mut self,
         slot: &mut Option<B>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         // The body counts as broken until it is put back, in case it panics.
         let Reading::Open(body) = mem::replace(&mut self.reading, Reading::Broken) else {
             return Poll::Ready(None);
         };
+        self.upload.begin();
         let body = slot.insert(body);
         let polled = Pin::new(&mut *body)
             .poll_frame(cx)
-            .map_ok(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())));
+            .map_ok(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+            .map_err(|error| Error::request_body(error.into()));
         match &polled {
             Poll::Pending => self.put_back(slot),
             Poll::Ready(Some(Ok(frame))) => {
                 self.read += frame.data_ref().map_or(0, Bytes::len) as u64;
+                // A client that has sent the announced length need not poll again.
+                if self.announced.exact() == Some(self.read) {
+                    self.upload.finish();
+                }
                 // Trailers are the last frame. A client may call `is_end_stream` instead of polling again.
                 if frame.is_trailers() || body.is_end_stream() {
                     self.end();
@@ -92,7 +118,12 @@ impl<B: Body + Unpin> Source<B> {
                 }
             }
             Poll::Ready(Some(Err(_))) => {}
-            Poll::Ready(None) => self.end(),
+            Poll::Ready(None) => {
+                self.end();
+                if self.is_broken() {
+                    return Poll::Ready(Some(Err(ended_early())));
+                }
+            }
         }
         polled
     }
@@ -102,4 +133,10 @@ impl<B: Body + Unpin> Source<B> {
             self.reading = Reading::Open(body);
         }
     }
+}
+
+/// A client would send what it has got, and the server would answer to half of a request.
+fn ended_early() -> Error {
+    let why = "it did not have its announced length";
+    Error::request_body(io::Error::new(io::ErrorKind::UnexpectedEof, why).into())
 }

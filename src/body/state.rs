@@ -9,6 +9,7 @@ use super::{
     record::Record,
     source::{Reading, Source},
 };
+use crate::{BoxError, body::Upload, error::Error};
 
 /// A body and the record of its data.
 ///
@@ -48,6 +49,10 @@ pub(super) enum Next {
 impl<B> State<B> {
     pub(super) fn can_replay(&self) -> bool {
         self.record.is_some() && !self.source.is_broken()
+    }
+
+    pub(super) fn upload(&self) -> &Upload {
+        self.source.upload()
     }
 
     /// Ends earlier attempts. Returns the waker of one that waits.
@@ -132,7 +137,9 @@ impl<B: Body> State<B> {
     pub(super) fn is_end_stream(&self, cursor: &Cursor) -> bool {
         let may_read_on = cursor.number.is_none_or(|number| number == self.newest);
         let nothing_follows = match self.source.reading() {
-            Reading::Open(body) => may_read_on && body.is_end_stream(),
+            Reading::Open(body) => {
+                may_read_on && body.is_end_stream() && self.source.is_as_announced()
+            }
             Reading::Ended | Reading::Broken => self.is_complete_without_trailers(),
         };
         cursor.ended || (nothing_follows && cursor.position == self.source.read())
@@ -145,14 +152,18 @@ impl<B: Body> State<B> {
     }
 }
 
-impl<B: Body + Unpin> State<B> {
+impl<B> State<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
     /// Reads the source for the newest attempt. A finished source is left in `slot`.
     pub(super) fn read_on(
         &mut self,
         slot: &mut Option<B>,
         cursor: &mut Cursor,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = self.source.poll_frame(slot, cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             self.record = self.record.take().and_then(|record| record.with(frame));
@@ -161,7 +172,8 @@ impl<B: Body + Unpin> State<B> {
         if polled.is_pending() {
             self.waiting.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
         }
-        cursor.ended = !self.source.is_open();
+        let failed = matches!(polled, Poll::Ready(Some(Err(_))));
+        cursor.ended = failed || self.source.is_ended();
         polled
     }
 }

@@ -55,9 +55,10 @@ impl Call {
         let config = self.settings.endpoints.at(self.endpoint).config();
         let (status, headers) = (response.status(), response.headers());
         let now = || self.settings.clock.system_time();
-        let Some(failure) =
-            Classification::of_response_when(&*config.classifier, status, headers, &now)
-        else {
+        // What a layer inside has read in the body.
+        let attached = response.extensions().get::<Classification>();
+        let own = || Classification::of_response_when(&*config.classifier, status, headers, &now);
+        let Some(failure) = attached.cloned().or_else(own) else {
             self.observe(Evidence::Accepted);
             return None;
         };

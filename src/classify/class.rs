@@ -8,10 +8,11 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// The server rejected the request because of a rate limit: 429, 420, or a status that the response itself calls a limit.
+    /// The server rejected the request because of a rate limit: 429, 420, a status that the response itself calls a limit, or HTTP/2's
+    /// `ENHANCE_YOUR_CALM`.
     /// The request was not carried out. Never an authentication failure.
     RateLimited,
-    /// The credentials were not accepted: 401, and 422 from Clerk.
+    /// The credentials were not accepted: 401, the 440, 498 and 561 of some vendors, and 422 from Clerk.
     Unauthenticated,
     /// The credentials were accepted and do not allow this: 403.
     Forbidden,
@@ -21,7 +22,7 @@ pub enum ErrorClass {
     /// The server cannot do it now: 425 and every other 5xx. The request may have been
     /// carried out, except for 425 (RFC 8470 section 5.2).
     Unavailable,
-    /// No connection was made, or the server rejected the stream unprocessed: the request was never sent.
+    /// No connection was made, or the server turned the request away unprocessed, as HTTP/2's `GOAWAY` and `REFUSED_STREAM` say.
     Connect,
     /// The connection broke half way. The request may have been carried out.
     Interrupted,

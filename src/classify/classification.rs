@@ -7,7 +7,10 @@ use std::{
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Classifier, ErrorClass, ResponseHead, transport};
+use super::{
+    Classifier, ErrorClass, ResponseHead,
+    transport::{self, Resend},
+};
 use crate::{
     error::{self, TokenError, as_a, chain},
     headers::{Outcome, RateLimit},
@@ -38,8 +41,8 @@ pub struct Classification {
     status: Option<StatusCode>,
     rate_limit: Option<RateLimit>,
     retry_after: Option<Duration>,
-    /// Whether an error is the server's request for calm, as HTTP/2 has one.
-    asks_for_calm: bool,
+    resend: Resend,
+    rejects_token: bool,
 }
 
 // === impl Classification ===
@@ -80,9 +83,13 @@ impl Classification {
         Self { status: Some(status), rate_limit, retry_after, ..Self::of_class(class) }
     }
 
-    /// Classifies an error; `None` if its class is unknown. For a [`BoxError`](crate::BoxError) pass `&*error`, what is in the box.
+    /// Classifies an error; `None` if its class is unknown, or if the caller's own request failed: its body broke off, or the client
+    /// does not accept it. For a [`BoxError`](crate::BoxError) pass `&*error`, what is in the box.
     #[must_use]
     pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(depth) = chain(error).position(is_callers_own) {
+            return chain(error).take(depth).find_map(own);
+        }
         chain(error).find_map(|link| own(link).or_else(|| Self::of_transport(link))).or_else(|| {
             let broke = chain(error).any(transport::is_transport);
             broke.then_some(Self::of_class(ErrorClass::Interrupted))
@@ -90,8 +97,8 @@ impl Classification {
     }
 
     fn of_transport(error: &(dyn Error + 'static)) -> Option<Self> {
-        let class = transport::class(error)?;
-        Some(Self { asks_for_calm: transport::asks_for_calm(error), ..Self::of_class(class) })
+        let found = transport::verdict(error)?;
+        Some(Self { resend: found.resend, ..Self::of_class(found.class) })
     }
 
     /// A classification with a class and nothing else.
@@ -103,7 +110,8 @@ impl Classification {
             status: None,
             rate_limit: None,
             retry_after: None,
-            asks_for_calm: false,
+            resend: Resend::Later,
+            rejects_token: false,
         }
     }
 
@@ -113,8 +121,39 @@ impl Classification {
         Self { cause: Some(cause), retry_after: Some(retry_after), ..throttled }
     }
 
-    pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
-        Self { retry_after, ..self }
+    /// Sets how long to wait, as a body says. A [`Classifier`] returns it from
+    /// [`classify_body`](Classifier::classify_body).
+    #[must_use]
+    pub fn with_retry_after(self, retry_after: impl Into<Option<Duration>>) -> Self {
+        Self { retry_after: retry_after.into(), ..self }
+    }
+
+    /// Marks a failure that rejects the token which the request carried: [`TokenCacheLayer`](crate::TokenCacheLayer) does as after a
+    /// 401.
+    #[must_use]
+    pub fn rejecting_token(self) -> Self {
+        Self { rejects_token: true, ..self }
+    }
+
+    /// Whether the token that the request carried was rejected, as the body says.
+    pub(crate) const fn rejects_token(&self) -> bool {
+        self.rejects_token
+    }
+
+    /// What a body says, together with what the head says.
+    pub(super) fn of_body(
+        found: Self,
+        head: &ResponseHead<'_>,
+        now: &dyn Fn() -> SystemTime,
+    ) -> Self {
+        let mut headers = head.headers().clone();
+        if let Some(wait) = found.retry_after {
+            // A body's wait is read as the header field would be that has precedence over all others.
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            headers.insert("retry-after-ms", millis.into());
+        }
+        let head = ResponseHead::new(head.status(), &headers, now);
+        Self { rejects_token: found.rejects_token, ..Self::of_failure(found.class, head) }
     }
 
     /// The upstream's failure behind a response that a fallback made.
@@ -154,8 +193,7 @@ impl Classification {
         self.rate_limit.as_ref()
     }
 
-    /// Whether the server asks for fewer requests, in whichever way: by a rate limit, by a 503 or 529 with `Retry-After`, or by
-    /// HTTP/2's `ENHANCE_YOUR_CALM`.
+    /// Whether the server asks for fewer requests, in whichever way: by a rate limit, or by a 503 or 529 with `Retry-After`.
     pub(crate) fn asks_to_slow_down(&self) -> bool {
         match self.class {
             ErrorClass::RateLimited => true,
@@ -164,8 +202,13 @@ impl Classification {
                 self.status.is_some_and(is_overload)
                     && limit.is_some_and(|limit| limit.retry_after().is_some())
             }
-            _ => self.asks_for_calm,
+            _ => false,
         }
+    }
+
+    /// When the request may be sent once more, as far as the error tells.
+    pub(crate) const fn resend(&self) -> Resend {
+        self.resend
     }
 
     /// The time that a retry has to wait. Unlike [`retry_after`](Self::retry_after) it leaves out resets that are estimates.
@@ -200,6 +243,13 @@ const fn outcome(class: ErrorClass) -> Outcome {
 /// 503 Service Unavailable, and 529 as its more specific form: the request was not carried out.
 fn is_overload(status: StatusCode) -> bool {
     matches!(status.as_u16(), 503 | 529)
+}
+
+/// Whether the caller's own request failed. A layer that reads its body says so itself, since the error of the body may be one that
+/// a server's connection has too.
+fn is_callers_own(error: &(dyn Error + 'static)) -> bool {
+    as_a::<error::Error>(error).is_some_and(error::Error::is_callers_own)
+        || transport::is_callers_own(error)
 }
 
 /// Classifies an error that this crate made.

@@ -4,7 +4,7 @@ use std::{cell::OnceCell, fmt, time::SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
-use super::ErrorClass;
+use super::{Classification, ErrorClass, body::presets};
 use crate::headers::{RateLimit, is_aws_throttling};
 
 /// The head of a response, as a [`Classifier`] sees it.
@@ -43,6 +43,21 @@ pub struct ResponseHead<'a> {
 pub trait Classifier: Send + Sync + 'static {
     /// The class of the response; `None` for a success.
     fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass>;
+
+    /// Whether [`classify_body`](Self::classify_body) has to see the body of a response with this head. Asked only by a
+    /// [`ClassifyBodyLayer`](super::ClassifyBodyLayer). Default: never.
+    fn reads_body(&self, _: &ResponseHead<'_>) -> bool {
+        false
+    }
+
+    /// What the head and the beginning of the body mean; `None` leaves it to [`classify`](Self::classify).
+    ///
+    /// The body comes from outside and may be cut anywhere. The result may say how long to wait, by
+    /// [`with_retry_after`](Classification::with_retry_after), and that the token was rejected, by
+    /// [`rejecting_token`](Classification::rejecting_token). It gets the status and the header fields of the response.
+    fn classify_body(&self, _: &ResponseHead<'_>, _: &[u8]) -> Option<Classification> {
+        None
+    }
 }
 
 /// The classifiers that come with the crate.
@@ -54,9 +69,32 @@ pub trait Classifier: Send + Sync + 'static {
 /// | `Standard`, `GitHub` | a rate limit if the response says so, by an exhausted quota or `Retry-After` | `Rejected` |
 /// | `Auth0`, `Okta` | `Forbidden`: their rate limits are always 429 | `Rejected` |
 /// | `Clerk` | `Forbidden` | `Unauthenticated` |
+/// | others | as `Standard` | as `Standard` |
+///
+/// A 440 (IIS), 498 (Esri) or 561 (a load balancer of AWS) is `Unauthenticated` with every preset.
 ///
 /// For 422 `Clerk` does as Clerk's [front-end SDK](https://github.com/clerk/javascript/pull/8649). An endpoint that takes
 /// forms responds 422 to an invalid form, which does not sign anyone out: give that endpoint `Standard`.
+///
+/// # gRPC
+///
+/// A call that fails before it sends a message has its `grpc-status` in the head ("trailers only"). `Grpc` reads that:
+///
+/// | `grpc-status` | class |
+/// |---|---|
+/// | `RESOURCE_EXHAUSTED` | `RateLimited` |
+/// | `UNAUTHENTICATED` | `Unauthenticated` |
+/// | `PERMISSION_DENIED` | `Forbidden` |
+/// | `UNAVAILABLE`, `ABORTED`, `INTERNAL`, `UNKNOWN`, `DATA_LOSS` | `Unavailable` |
+/// | `DEADLINE_EXCEEDED` | `Timeout` |
+/// | `OK` | a success |
+/// | any other | `Rejected` |
+///
+/// `grpc-retry-pushback-ms` is the time to wait, as in gRPC's own retries. What does not work: a status in real trailers, after a
+/// message, is not seen; nor is a `RetryInfo` in `grpc-status-details-bin`; `grpc-timeout` is not read as a deadline, so put a
+/// [`Deadline`](crate::extensions::Deadline) into the request's extensions; `UNAVAILABLE` without a pushback is retried for safe
+/// methods only, and gRPC's is `POST`, so mark calls [`Idempotent`](crate::extensions::Idempotent); errors of this crate are no
+/// `tonic::Status`: map [`Classification::of_error`] to one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
@@ -71,6 +109,17 @@ pub enum Preset {
     Okta,
     /// [GitHub](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
     GitHub,
+    /// [Google's APIs](https://cloud.google.com/apis/design/errors), whose bodies a
+    /// [`ClassifyBodyLayer`](super::ClassifyBodyLayer) reads.
+    Google,
+    /// [OpenAI](https://platform.openai.com/docs/guides/error-codes), whose bodies a
+    /// [`ClassifyBodyLayer`](super::ClassifyBodyLayer) reads.
+    OpenAi,
+    /// GraphQL over HTTP, whose bodies a [`ClassifyBodyLayer`](super::ClassifyBodyLayer) reads: errors come in a `200 OK`.
+    GraphQl,
+    /// [gRPC](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), as far as the head of a response says how the call
+    /// ended. See [below](Preset#grpc).
+    Grpc,
 }
 
 // === impl ResponseHead ===
@@ -136,13 +185,20 @@ where
 
 impl Classifier for Preset {
     fn classify(&self, head: &ResponseHead<'_>) -> Option<ErrorClass> {
-        let forbidden_may_be_a_limit = matches!(self, Self::Standard | Self::GitHub);
+        if *self == Self::Grpc {
+            if let Some(ended) = grpc_status(head.headers) {
+                return ended;
+            }
+        }
+        let forbidden_may_be_a_limit = !matches!(self, Self::Auth0 | Self::Okta | Self::Clerk);
         let names_a_limit = || head.rate_limit().is_some_and(RateLimit::marks_rate_limit);
         Some(match head.status.as_u16() {
             ..=399 => return None,
             400.. if is_aws_throttling(head.headers) => ErrorClass::RateLimited,
             429 | 420 => ErrorClass::RateLimited,
-            401 => ErrorClass::Unauthenticated,
+            // 561: the identity provider of an AWS load balancer did not let the user in. 440: IIS, and 498: Esri, whose session or token
+            // is over.
+            401 | 440 | 498 | 561 => ErrorClass::Unauthenticated,
             403 if forbidden_may_be_a_limit && names_a_limit() => ErrorClass::RateLimited,
             403 => ErrorClass::Forbidden,
             408 | 504 => ErrorClass::Timeout,
@@ -151,4 +207,27 @@ impl Classifier for Preset {
             _ => ErrorClass::Rejected,
         })
     }
+
+    fn reads_body(&self, head: &ResponseHead<'_>) -> bool {
+        presets::reads(*self, head)
+    }
+
+    fn classify_body(&self, head: &ResponseHead<'_>, body: &[u8]) -> Option<Classification> {
+        presets::classify(*self, head, body)
+    }
+}
+
+/// What the `grpc-status` of a head says: `None` if there is none, `Some(None)` for a success.
+#[allow(clippy::option_option, reason = "a success and no status are different things")]
+fn grpc_status(headers: &HeaderMap) -> Option<Option<ErrorClass>> {
+    let code = headers.get("grpc-status")?.to_str().ok()?;
+    Some(match code {
+        "0" => None,
+        "2" | "10" | "13" | "14" | "15" => Some(ErrorClass::Unavailable),
+        "4" => Some(ErrorClass::Timeout),
+        "7" => Some(ErrorClass::Forbidden),
+        "8" => Some(ErrorClass::RateLimited),
+        "16" => Some(ErrorClass::Unauthenticated),
+        _ => Some(ErrorClass::Rejected),
+    })
 }

@@ -163,6 +163,7 @@
 //!
 //! [`TokenReplaced`]: crate::extensions::TokenReplaced
 
+pub mod body;
 mod call;
 mod class;
 mod classification;
@@ -178,6 +179,7 @@ mod status;
 mod tracker;
 mod transport;
 
+pub use body::{ClassifyBodyConfig, ClassifyBodyLayer};
 pub(crate) use class::Classes;
 pub use class::ErrorClass;
 pub use classification::Classification;
@@ -187,3 +189,4 @@ pub use future::ResponseFuture;
 pub use layer::ErrorClassifyLayer;
 pub use service::ErrorClassify;
 pub use status::{AuthStatus, SessionStatus};
+pub(crate) use transport::Resend;

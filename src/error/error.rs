@@ -75,23 +75,46 @@ impl Error {
     }
 
     pub(crate) fn timeout(limit: Duration, phase: Phase, endpoint: Option<Arc<str>>) -> Self {
-        Self::timeout_of_class(ErrorClass::Timeout, limit, phase, endpoint)
+        // An upload may be slow because of the caller, who must not get a fallback response by that.
+        let class = (phase != Phase::Uploading).then_some(ErrorClass::Timeout);
+        Self::timeout_of_class(class, limit, phase, endpoint)
     }
 
     /// No attempt was made, because the service was not ready in time: the request may be sent again, whatever its method.
     pub(crate) fn not_ready(limit: Duration, endpoint: Option<Arc<str>>) -> Self {
-        Self::timeout_of_class(ErrorClass::Throttled, limit, Phase::Waiting, endpoint)
+        Self::timeout_of_class(Some(ErrorClass::Throttled), limit, Phase::Waiting, endpoint)
+    }
+
+    /// Nothing was sent, because no connection was made in time.
+    pub(crate) fn not_connected(limit: Duration) -> Self {
+        Self::timeout_of_class(Some(ErrorClass::Connect), limit, Phase::Connecting, None)
     }
 
     fn timeout_of_class(
-        class: ErrorClass,
+        class: Option<ErrorClass>,
         limit: Duration,
         phase: Phase,
         endpoint: Option<Arc<str>>,
     ) -> Self {
-        let classification = Some(Classification::of_class(class));
+        let classification = class.map(Classification::of_class);
         let details = Details { classification, endpoint, ..Details::default() };
         Self::new(ErrorKind::Timeout { limit, phase }, details)
+    }
+
+    /// The caller's own body failed, which says nothing about the server.
+    pub(crate) fn request_body(source: BoxError) -> Self {
+        let details = Details { source: Some(source), ..Details::default() };
+        Self::new(ErrorKind::RequestBody, details)
+    }
+
+    /// Whether this and all errors below it are about the caller's own request, and not about the server or the way to it.
+    pub(crate) fn is_callers_own(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::RequestBody
+                | ErrorKind::ReplayBody { .. }
+                | ErrorKind::Timeout { phase: Phase::Uploading, .. }
+        )
     }
 
     pub(crate) fn replay_body(reason: NotReplayable) -> Self {

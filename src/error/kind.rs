@@ -9,7 +9,8 @@ use super::Phase;
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A time limit ran out: [`TimeoutLayer`](crate::TimeoutLayer), or a wait of another layer until the service is ready. The class
-    /// of the latter is [`Throttled`](crate::classify::ErrorClass::Throttled) if nothing was sent.
+    /// of the latter is [`Throttled`](crate::classify::ErrorClass::Throttled) if nothing was sent. Without a class if the caller's upload
+    /// had not ended, and [`Connect`](crate::classify::ErrorClass::Connect) if no connection was made.
     #[non_exhaustive]
     Timeout {
         /// The time limit, or what an earlier [`Deadline`](crate::extensions::Deadline) left of it when the call started.
@@ -61,6 +62,9 @@ pub enum ErrorKind {
     },
     /// The fetch of a response failed for all its waiters: `ResponseCacheLayer`. The source is the client's error.
     FetchFailed,
+    /// The body of the request itself failed, or ended before its announced length: [`ReplayBody`](crate::body::ReplayBody). The
+    /// source is the body's error. It says nothing about the server, so there is no class.
+    RequestBody,
     /// A request body cannot be sent again: [`ReplayBody`](crate::body::ReplayBody).
     #[non_exhaustive]
     ReplayBody {
@@ -158,6 +162,7 @@ impl fmt::Display for ErrorKind {
             Self::UpstreamUnavailable => f.write_str("the upstream is unavailable"),
             Self::NotQueued { reason } => write!(f, "not queued: {reason}"),
             Self::FetchFailed => f.write_str("the shared fetch failed"),
+            Self::RequestBody => f.write_str("the body of the request failed"),
             Self::ReplayBody { reason } => write!(f, "the body cannot be sent again: {reason}"),
         }
     }

@@ -53,11 +53,11 @@ fn of_classification(found: &Classification) -> Option<ErrorClass> {
 
 /// RFC 9110 sections 15.5.2, 15.5.4 and 15.5.8, and RFC 6585 section 6: the server, a proxy or the network asks for credentials.
 pub(super) fn of_status(status: StatusCode) -> Option<ErrorClass> {
-    match status {
-        StatusCode::UNAUTHORIZED
-        | StatusCode::PROXY_AUTHENTICATION_REQUIRED
-        | StatusCode::NETWORK_AUTHENTICATION_REQUIRED => Some(ErrorClass::Unauthenticated),
-        StatusCode::FORBIDDEN => Some(ErrorClass::Forbidden),
+    match status.as_u16() {
+        401 | 407 | 511 => Some(ErrorClass::Unauthenticated),
+        // IIS, Esri and the load balancers of AWS: see `classify::Preset`.
+        440 | 498 | 561 => Some(ErrorClass::Unauthenticated),
+        403 => Some(ErrorClass::Forbidden),
         _ => None,
     }
 }

@@ -14,12 +14,16 @@
 //! | it has a limit and **does not announce it** | `ThrottleLayer` learns it from 429s and stays below | as above; an occasional 429 is retried |
 //! | its limit is **shared with others** (another team, another process) | counters in responses include what others used; without counters, the share is learned from 429s | as above |
 //! | a limit comes as **403** (GitHub) | `ErrorClassifyLayer` reads the header fields: `RateLimited` | as for 429 |
-//! | it responds **5xx** | a repeatable request is sent again with backoff, from the budget; a `POST` only after a 503 or 529 with `Retry-After`, which `ThrottleLayer` obeys as it does that of a 429 | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
+//! | it responds **5xx** | a repeatable request is sent again twice within about a second, from the budget; a `POST` only after a 503 or 529 with `Retry-After`, which `ThrottleLayer` obeys as it does that of a 429 | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
 //! | it **hangs** | the attempt's `TimeoutLayer` ends it; a repeatable request is sent again | [`Timeout`](crate::ErrorKind::Timeout), class `Timeout`, within the call's limit |
 //! | it hangs **in the body** | the same limit, in the body | an error of the body: `Timeout` with `Phase::Body` |
 //! | it hangs or fails, and there is a `CircuitBreakerLayer` | after five failures in a row no request is sent but single probes | [`CircuitOpen`](crate::ErrorKind::CircuitOpen) with `retry_after`, at once |
 //! | the **connection is refused**, or there is no route | any request is sent again, since it never left | the client's error, class `Connect` |
-//! | the connection **breaks half way** | a repeatable request is sent again; a `POST` may have been processed | the client's error, class `Interrupted` |
+//! | the connection **breaks half way** | a repeatable request is sent again, the first time at once, since a pooled connection may have been closed; `PUT` and `DELETE` that once only; a `POST` may have been processed | the client's error, class `Interrupted` |
+//! | HTTP/2: it **goes away or refuses the stream** without processing the request | any request is sent again at once, on the next connection | the client's error, class `Connect`, if ten connections in a row do that |
+//! | HTTP/2: it says **`ENHANCE_YOUR_CALM`** | as for a 429 without a wait | the client's error, class `RateLimited` |
+//! | it **can never succeed**: no trust in the certificate, `https` over a clear-text connector, a response that is no HTTP | nothing | the client's error at once, class `Connect` or `Interrupted` |
+//! | the **caller's own upload breaks off**, or is not there when the time is over | nothing: it says nothing about the API | an error without a class, never a fallback response; `AuthStatus` stays as it was |
 //! | it is **down for an hour** | the [budget](crate::retry::RetryBudget) ends the retries of all calls together, so that they do not multiply the load | the failure of the first attempt, once the budget is spent |
 //! | it says **`Retry-After: 86400`**, or nonsense | a wait beyond `max_wait` (90 s) or the call's deadline (30 s in a `Stack`) is not begun: for a longer one give the call a longer `call_timeout`; an unreadable value is ignored; `ThrottleLayer` tries again after an hour at most (`max_block`) | the response at once, with the server's wait |
 //! | it is down and there is a `ResponseCacheLayer` | a stale response is served, marked `Stale`, for `stale_for` (10 min) or the server's shorter `stale-if-error` | a success |
@@ -38,7 +42,8 @@
 //! | `Unauthenticated` | returned | returned | `Unauthenticated` | removed | returned | `UpstreamUnavailable` |
 //! | `Forbidden`, `Rejected` | returned | returned | as it was | removed | returned | returned |
 //!
-//! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5), `max_wait` (90 s), the deadline (30 s in a `Stack`) and
+//! * *Again*: sent again within [`max_retries`](crate::RetryOnRateLimit::max_retries) (5) for rate limits and two for
+//!   [failures](crate::RetryOnRateLimit::failures), `max_wait` (90 s), the deadline (30 s in a `Stack`) and
 //!   the budget; [`RetryOutcome`](crate::retry::RetryOutcome) tells why it ended. 501 and 505 are not retried. A 425, and a 503 or 529
 //!   with `Retry-After`, are retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another
 //!   token; it is a failure
@@ -216,8 +221,9 @@
 //!   The queue is bounded in time and not in length: see [readiness](super::readiness#what-each-layer-does).
 //! * **Retries are queued like any request.** One after a 429 takes nothing from the [budget](crate::retry::RetryBudget): only
 //!   `max_retries`, `max_wait`, the deadline and the throttle bound it. The throttle spaces the attempts, and up to eight probes of a
-//!   closed server within one backoff step count as one retry: a call makes 1 + 8 × `max_retries` attempts at most, 41 by default, and
-//!   usually few. One more follows if its token is replaced.
+//!   closed server within one backoff step count as one retry: a call makes 1 + 8 × 5 attempts at most by default for rate
+//!   limits, 2 more for failures, 10 for servers that go away without processing it, and one if its token is replaced: 54, and usually
+//!   few.
 //! * **Who goes first**: `e.priority(Priority::High)` for logins, `Priority::Low` and a short `max_wait` for bulk jobs, by
 //!   [`Stack::endpoint`](crate::Stack::endpoint). A path that is not counted with the others gets its own quota.
 //! * **Recovery** needs nobody: when the block is over, requests go out at the pace that is known or probed for.

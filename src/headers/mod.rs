@@ -12,7 +12,7 @@ mod wait;
 
 pub use challenge::BearerChallenge;
 pub(crate) use challenge::challenge_parameter;
-pub(crate) use rate_limit::aws::is_aws_throttling;
+pub(crate) use rate_limit::aws::{is_aws_throttling, is_aws_throttling_code};
 pub(crate) use rate_limit::{Bucket, MAX_WINDOWS, Repeat, Repeats};
 pub use rate_limit::{Outcome, RateLimit, Window};
 pub(crate) use server_clock::ServerClock;

@@ -33,6 +33,21 @@ impl Backoff {
     /// The whole step: callers that failed together come back spread over as long again as they waited.
     pub const DEFAULT_JITTER_RATIO: f64 = 1.0;
 
+    /// The default of retries after rate limits.
+    pub(super) const RATE_LIMITS: Self = Self {
+        first: Self::DEFAULT_FIRST,
+        cap: Self::DEFAULT_CAP,
+        jitter_ratio: Self::DEFAULT_JITTER_RATIO,
+    };
+
+    /// The default of retries after failures: a server that restarts or is replaced is back within that, and most requests that met a
+    /// broken connection need no wait at all.
+    pub(super) const FAILURES: Self = Self {
+        first: Duration::from_millis(200),
+        cap: Duration::from_secs(5),
+        jitter_ratio: Self::DEFAULT_JITTER_RATIO,
+    };
+
     /// Steps from `first`, doubling up to `cap`.
     ///
     /// # Errors
@@ -78,11 +93,7 @@ impl Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: Self::DEFAULT_FIRST,
-            cap: Self::DEFAULT_CAP,
-            jitter_ratio: Self::DEFAULT_JITTER_RATIO,
-        }
+        Self::RATE_LIMITS
     }
 }
 

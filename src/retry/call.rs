@@ -33,7 +33,10 @@ pub(super) struct Call {
     endpoint: EndpointIndex,
     deadline: Option<Deadline>,
     attempts: u32,
-    retries: u32,
+    rate_limits: u32,
+    failures: u32,
+    /// The times that it was sent again without a wait, because the last connection was of no use.
+    resends: u32,
     /// The end of the last backoff step. Until then, attempts that a throttle paces count as the same retry.
     step_until: Option<Instant>,
     /// The attempts within it.
@@ -55,7 +58,8 @@ pub(super) struct Pause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counts {
     ReplacedToken,
-    Retry,
+    Retry(Cost),
+    Resend,
     /// Part of the last retry.
     Nothing,
 }
@@ -74,7 +78,9 @@ impl Call {
             endpoint,
             deadline,
             attempts: 1,
-            retries: 0,
+            rate_limits: 0,
+            failures: 0,
+            resends: 0,
             step_until: None,
             in_step: 0,
             waited: Duration::ZERO,
@@ -125,13 +131,13 @@ impl Call {
         let endpoint = self.endpoint();
         match retry {
             Ok((pause, next)) => {
-                events::waiting(&endpoint, failure, pause, self.retries);
+                events::waiting(&endpoint, failure, pause, self.retries());
                 Meter::of(&endpoint).retried(failure.class().as_str());
                 self.count(pause);
                 Some((pause, next))
             }
             Err(stopped) => {
-                events::stopped(&endpoint, failure, stopped, self.retries);
+                events::stopped(&endpoint, failure, stopped, self.retries());
                 Meter::of(&endpoint).retry_stopped(failure.class().as_str(), stopped.as_str());
                 if let Ok(response) = result {
                     self.insert_outcome(response, stopped, failure.retry_after());
@@ -173,18 +179,21 @@ impl Call {
         let is_same = paced.is_some() && is_in_step && self.in_step < most;
         // After too many attempts in a step, the next one waits here.
         let paced = paced.is_some() && (is_same || !is_in_step);
-        let retries = self.retries - u32::from(is_same);
+        let rate_limits = self.rate_limits - u32::from(is_same);
         let endpoint = self.endpoint();
         let config = endpoint.config();
-        let step = config.backoff.step(retries);
+        let step = config.rate_limits.backoff.step(rate_limits);
         let progress = Progress {
             repeatable: config.idempotent || eligibility.repeatable,
+            idempotent: config.idempotent || eligibility.idempotent,
             paced,
-            retries,
+            rate_limits,
+            failures: self.failures,
+            resends: self.resends,
             remaining: self.deadline.map(|deadline| deadline.remaining(now)),
             jitter: jitter::draw(),
         };
-        let Retry { wait, cost } = decide(failure, config, &progress)?;
+        let Retry { wait, cost, at_once } = decide(failure, config, &progress)?;
         if let Some(bar) = eligibility.bar {
             return Err(bar);
         }
@@ -193,25 +202,34 @@ impl Call {
         if cost == Cost::One && !self.settings.budget.withdraw() {
             return Err(Stopped::Budget);
         }
+        if at_once {
+            return Ok(Pause { begin: now, end, counts: Counts::Resend });
+        }
         if !paced {
-            return Ok(Pause { begin: now, end, counts: Counts::Retry });
+            return Ok(Pause { begin: now, end, counts: Counts::Retry(cost) });
         }
         if is_same {
             return Ok(Pause { begin: now, end: now, counts: Counts::Nothing });
         }
         self.in_step = 0;
         self.step_until = now.checked_add(step).map(|until| until.max(end));
-        Ok(Pause { begin: now, end: now, counts: Counts::Retry })
+        Ok(Pause { begin: now, end: now, counts: Counts::Retry(cost) })
     }
 
     fn count(&mut self, pause: Pause) {
         match pause.counts {
             Counts::ReplacedToken => self.used_replaced_token = true,
-            Counts::Retry => self.retries += 1,
+            Counts::Retry(Cost::Free) => self.rate_limits += 1,
+            Counts::Retry(Cost::One) => self.failures += 1,
+            Counts::Resend => self.resends += 1,
             Counts::Nothing => {}
         }
         self.in_step = self.in_step.saturating_add(1);
         self.waited = self.waited.saturating_add(pause.length());
+    }
+
+    const fn retries(&self) -> u32 {
+        self.rate_limits + self.failures + self.resends
     }
 
     pub(super) const fn deadline(&self) -> Option<Deadline> {
@@ -260,5 +278,6 @@ fn token_was_replaced<RB>(result: &Result<Response<RB>, BoxError>) -> bool {
             None => return false,
         },
     };
-    status == StatusCode::UNAUTHORIZED && extensions.get::<TokenReplaced>().is_some()
+    let rejects = || extensions.get().is_some_and(Classification::rejects_token);
+    (status == StatusCode::UNAUTHORIZED || rejects()) && extensions.get::<TokenReplaced>().is_some()
 }

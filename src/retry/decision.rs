@@ -6,19 +6,29 @@ use http::StatusCode;
 
 use super::{RetryConfig, Stopped};
 use crate::{
-    classify::{Classification, ErrorClass},
+    classify::{Classification, ErrorClass, Resend},
     jitter::share,
 };
 
+/// How often a request is sent on the next connection without a wait, because the server closed the last one without processing it.
+/// A server that allows fewer requests a connection than the client has in flight does so again and again, and each time takes some.
+const MOST_RESENDS: u32 = 10;
+
 /// How far a call has come when an attempt has failed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Whether a second execution does no harm.
     pub repeatable: bool,
+    /// Whether a second execution has the effect of one: also `PUT` and `DELETE`.
+    pub idempotent: bool,
     /// Whether a throttle inside makes the next attempt wait: only what the server asked for bounds the wait, and no backoff.
     pub paced: bool,
-    /// The retries so far.
-    pub retries: u32,
+    /// The retries of rate limits so far.
+    pub rate_limits: u32,
+    /// The retries of failures so far.
+    pub failures: u32,
+    /// The times that it was sent again without a wait.
+    pub resends: u32,
     /// The time to the deadline, if there is one.
     pub remaining: Option<Duration>,
     /// Drawn evenly from 0.0..1.0, anew for each decision.
@@ -32,9 +42,11 @@ pub struct Retry {
     pub wait: Duration,
     /// What the budget has to grant.
     pub cost: Cost,
+    /// Whether it counts as sent again without a wait, and as no retry.
+    pub at_once: bool,
 }
 
-/// What a retry takes from the budget.
+/// What a retry takes from the budget, and which retries it counts among.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "not public")]
 pub enum Cost {
@@ -58,11 +70,21 @@ pub fn decide(
     config: &RetryConfig,
     progress: &Progress,
 ) -> Result<Retry, Stopped> {
+    let is_over = progress.remaining.is_some_and(|remaining| remaining.is_zero());
+    if let Some(cost) = at_once(failure, config, progress)? {
+        let retry = Retry { wait: Duration::ZERO, cost, at_once: true };
+        return if is_over { Err(Stopped::Deadline) } else { Ok(retry) };
+    }
     let cost = cost(failure, progress.repeatable)?;
-    if progress.retries >= config.max_retries {
+    let (settings, made) = match cost {
+        Cost::Free => (&config.rate_limits, progress.rate_limits),
+        Cost::One => (&config.failures, progress.failures),
+    };
+    let made_in_all = progress.rate_limits.saturating_add(progress.failures);
+    if made >= settings.max || made_in_all >= config.max_retries {
         return Err(Stopped::MaxRetries);
     }
-    let step = if progress.paced { Duration::ZERO } else { config.backoff.step(progress.retries) };
+    let step = if progress.paced { Duration::ZERO } else { settings.backoff.step(made) };
     let least = failure.pause().unwrap_or_default().max(step);
     if least > config.max_wait {
         return Err(Stopped::MaxWait);
@@ -73,8 +95,32 @@ pub fn decide(
         None => Duration::MAX,
     };
     let room = room.min(config.max_wait.saturating_sub(least));
-    let jitter = share(config.backoff.spread(progress.retries).min(room), progress.jitter);
-    Ok(Retry { wait: least.saturating_add(jitter), cost })
+    let jitter = share(settings.backoff.spread(made).min(room), progress.jitter);
+    Ok(Retry { wait: least.saturating_add(jitter), cost, at_once: false })
+}
+
+/// What it costs to send the request again without a wait; `None` if it has to wait.
+fn at_once(
+    failure: &Classification,
+    config: &RetryConfig,
+    progress: &Progress,
+) -> Result<Option<Cost>, Stopped> {
+    let may = match failure.resend() {
+        Resend::Never => return Err(Stopped::Final),
+        Resend::Later => false,
+        Resend::Once => progress.resends == 0,
+        Resend::OnNextConnection => progress.resends < MOST_RESENDS,
+    };
+    if !may || config.failures.max == 0 {
+        return Ok(None);
+    }
+    Ok(match failure.class() {
+        // The request was never sent, or not processed.
+        ErrorClass::Connect => Some(Cost::Free),
+        // The connection was closed before the head of the response, as an idle one is at any time: RFC 9110 section 9.2.2.
+        ErrorClass::Interrupted if progress.idempotent => Some(Cost::One),
+        _ => None,
+    })
 }
 
 /// The decision table: what a retry after this failure takes from the budget, or why there is none.
@@ -93,7 +139,6 @@ fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
         // The server does not support it, now or later.
         Class::Unavailable if never_supported(status) => Err(Stopped::Final),
         Class::Unavailable if failure.asks_to_slow_down() => Ok(Cost::Free),
-        Class::Interrupted if repeatable && failure.asks_to_slow_down() => Ok(Cost::Free),
         // The request may have been carried out.
         Class::Unavailable | Class::Timeout | Class::Interrupted if repeatable => Ok(Cost::One),
         Class::Unavailable | Class::Timeout | Class::Interrupted => Err(Stopped::NotRepeatable),

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Backoff, RetryBudget, RetryConfig, RetryOnRateLimitService};
+use super::{Backoff, Retries, RetryBudget, RetryConfig, RetryOnRateLimitService};
 use crate::{
     EndpointPattern,
     classify::{Classifier, Preset},
@@ -44,14 +44,37 @@ impl RetryOnRateLimit {
         Self::default()
     }
 
-    /// Sets the number of retries after the first attempt, at most. Where a [`ThrottleLayer`](crate::ThrottleLayer) inside makes them
-    /// wait, up to eight attempts within the time of one backoff step count as one retry. With 0 a request is sent again only for a replaced token, which is no
-    /// retry; [`NoRetry`](crate::extensions::NoRetry) forbids that too.
+    /// Sets the retries of requests that the server asked to send later: rate limited, or 503 and 529 with `Retry-After`. The closure
+    /// starts from [`Retries::RATE_LIMITS`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_heed::{RetryOnRateLimit, retry::{Backoff, Retries}};
+    ///
+    /// let backoff = Backoff::exponential(Duration::from_millis(50), Duration::from_secs(1))?;
+    /// RetryOnRateLimit::new()
+    ///     .rate_limits(|retries| retries.max(3))
+    ///     .failures(|retries| retries.max(1).backoff(backoff))
+    ///     .endpoint("POST /login".parse()?, |config| config.failures(Retries::off));
+    /// # Ok::<(), tower_heed::error::InvalidConfig>(())
+    /// ```
+    pub fn rate_limits(self, configure: impl FnOnce(Retries) -> Retries) -> Self {
+        self.base(|config| config.rate_limits(configure))
+    }
+
+    /// Sets the retries after failures of the server or the connection. The closure starts from [`Retries::FAILURES`].
+    pub fn failures(self, configure: impl FnOnce(Retries) -> Retries) -> Self {
+        self.base(|config| config.failures(configure))
+    }
+
+    /// Sets the number of retries after the first attempt, at most, in all and for each of rate limits and failures. Where a [`ThrottleLayer`](crate::ThrottleLayer) inside makes them wait, up to eight attempts within the time of one backoff step
+    /// count as one retry. With 0 a request is sent again only for a replaced token, which is no retry;
+    /// [`NoRetry`](crate::extensions::NoRetry) forbids that too.
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.base(|config| config.max_retries(max_retries))
     }
 
-    /// Sets the waits if the server names none, and the jitter after every wait.
+    /// Sets the waits if the server names none, and the jitter after every wait, for rate limits and for failures alike.
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.base(|config| config.backoff(backoff))
     }

@@ -46,17 +46,21 @@
 //! | response or error | repeatable requests | others | least wait | budget |
 //! |---|---|---|---|---|
 //! | `RateLimited`, `Throttled` | retried | retried: it was not carried out | `Retry-After`, else backoff | free |
+//! | HTTP/2's `ENHANCE_YOUR_CALM`, as `RateLimited` | retried | retried | backoff | free |
 //! | 503 and 529 with `Retry-After` | retried | retried: it was not carried out | `Retry-After` | free |
 //! | `Unavailable` by 425 | retried | retried: it was not carried out | `Retry-After`, else backoff | one |
-//! | HTTP/2's `ENHANCE_YOUR_CALM` | retried | returned: it may have been carried out | backoff | free |
 //! | other `Unavailable` with `Retry-After` | retried | returned: it may have been carried out | `Retry-After` | one |
 //! | `Unavailable`, `Timeout`, `Interrupted` | retried | returned: it may have been carried out | backoff | one |
+//! | a connection that was closed before the head of the response | retried once at once, then as `Interrupted` | `PUT` and `DELETE` once, others returned | none | one |
 //! | `Connect` | retried | retried: it was never sent | backoff | one |
+//! | `Connect`: HTTP/2's `REFUSED_STREAM`, or closed before the request was written | retried once at once, then as above | the same: not processed | none | free |
+//! | `Connect`: HTTP/2's `GOAWAY` | retried at once, on up to ten connections | the same: not processed | none | free |
+//! | an error that can only come again: no TLS with this server, no URL of this connector, no HTTP | returned | returned | | |
 //! | 501, 505 | returned | returned | | |
 //! | `Unauthenticated`, `Forbidden`, `Rejected` | returned | returned | | |
 //! | `TokenUnavailable` | by its cause | by its cause | `retry_after`, else backoff | by its cause |
 //! | 401 with [`TokenReplaced`](crate::extensions::TokenReplaced) | retried once | retried once | none | free |
-//! | an unknown error | returned | returned | | |
+//! | the caller's own request body fails, an unknown error | returned | returned | | |
 //!
 //! Repeatable requests are those with a safe method (GET, HEAD, OPTIONS, TRACE) or an `Idempotency-Key`, those marked
 //! [`Idempotent`](crate::extensions::Idempotent), and those to endpoints [configured so](RetryConfig::idempotent). `PUT` and
@@ -64,8 +68,13 @@
 //!
 //! # How long it waits
 //!
-//! The wait before retry *n* is the larger of what the server asked for and the backoff step (1 s, 2 s, 4 s up to 30 s), plus
-//! jitter of up to a whole step. So callers that were rate limited together retry at different times, none before the time that the
+//! Rate limits and failures are retried apart. The rows that are free of the budget count as [rate
+//! limits](RetryOnRateLimit::rate_limits), which a server ends at a known time: up to five retries. The others count as
+//! [failures](RetryOnRateLimit::failures): two retries within about a second, since nobody knows when a failure ends and the caller may
+//! have a fallback. Each is switched off by [`Retries::off`], and with failures switched off nothing is sent again at once either.
+//!
+//! The wait before retry *n* is the larger of what the server asked for and the backoff step (1 s, 2 s, 4 s up to 30 s after rate limits,
+//! 200 ms and 400 ms after failures), plus jitter of up to a whole step. So callers that were rate limited together retry at different times, none before the time that the
 //! server named. The wait is counted from the head of the response; the readiness of the inner service comes on top.
 //!
 //! The steps grow even if the server names the wait, so that callers that are rate limited again and again spread further. For an
@@ -116,9 +125,10 @@
 //!
 //! | setting | value |
 //! |---|---|
-//! | [`max_retries`](RetryOnRateLimit::max_retries) | [5](RetryConfig::DEFAULT_MAX_RETRIES) |
+//! | [`rate_limits`](RetryOnRateLimit::rate_limits) | [5](RetryConfig::DEFAULT_MAX_RETRIES), backoff of [1 s](Backoff::DEFAULT_FIRST), doubling up to [30 s](Backoff::DEFAULT_CAP), jitter of up to [the whole step](Backoff::DEFAULT_JITTER_RATIO) |
+//! | [`failures`](RetryOnRateLimit::failures) | [2](Retries::FAILURES), after 200 ms and 400 ms, jitter of up to the whole step |
+//! | [`max_retries`](RetryOnRateLimit::max_retries), [`backoff`](RetryOnRateLimit::backoff) | as above; they set both |
 //! | [`max_wait`](RetryOnRateLimit::max_wait) | [90 s](RetryConfig::DEFAULT_MAX_WAIT) |
-//! | [`backoff`](RetryOnRateLimit::backoff) | [1 s](Backoff::DEFAULT_FIRST), doubling up to [30 s](Backoff::DEFAULT_CAP), jitter of up to [the whole step](Backoff::DEFAULT_JITTER_RATIO) |
 //! | [`budget`](RetryOnRateLimit::budget) | [ten a second, and one for every five successes](RetryBudget) |
 //! | [`classifier`](RetryOnRateLimit::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) |
 //! | [`clock`](RetryOnRateLimit::clock) | the machine's |
@@ -153,7 +163,7 @@
 //! * [`TokenCacheLayer`](crate::TokenCacheLayer) goes **inside**, so that an attempt after a long wait carries a valid token.
 //! * [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) goes **inside**, so that it sees each response; outside it sees the last. An
 //!   error that it made of a response is treated as the response would be.
-//! * [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) goes **outside** for a body that is not `Clone`. A body over its cap is sent
+//! * [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) goes **outside** for a body that is not `Clone`, or does not know its length. A body over its cap is sent
 //!   once.
 //! * `tower::limit::ConcurrencyLimit` goes **inside**: a call that waits holds no permit.
 //!
@@ -181,7 +191,7 @@ mod wait;
 
 pub use backoff::Backoff;
 pub use budget::RetryBudget;
-pub use config::RetryConfig;
+pub use config::{Retries, RetryConfig};
 pub(crate) use decision::{Cost, Progress, Retry, decide};
 pub use future::ResponseFuture;
 pub use layer::RetryOnRateLimit;

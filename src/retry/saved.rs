@@ -26,6 +26,8 @@ pub(super) struct Copied<B> {
     headers: Vec<(HeaderName, HeaderValue)>,
     extensions: Extensions,
     body: B,
+    /// A clone of a body that others have read from may have less.
+    len: Option<u64>,
 }
 
 /// Whether a request may be sent again, as far as the request itself tells.
@@ -35,8 +37,11 @@ pub(super) struct Eligibility {
     /// carries an `Idempotency-Key`, or it is marked [`Idempotent`].
     ///
     /// `PUT` and `DELETE` count only if marked: a `DELETE` that is repeated after a lost response gets a 404, which a caller
-    /// reads as a failure.
+    /// reads as a failure. They are sent again once if the connection was closed before the head of the response, which is most often
+    /// an idle connection that the server closed at the same moment.
     pub(super) repeatable: bool,
+    /// Whether its method is idempotent as well (RFC 9110 section 9.2.2), or it is repeatable.
+    pub(super) idempotent: bool,
     /// Why it cannot be sent again, whatever the response.
     pub(super) bar: Option<Stopped>,
 }
@@ -72,7 +77,10 @@ impl<B: ReplayableBody> Saved<B> {
     /// The request once more. Ends the attempt that may still be reading the body.
     pub(super) fn rewind(&self) -> Option<Request<B>> {
         match self {
-            Self::Copy(copied) => Some(copied.to_request(copied.body.rewind()?)),
+            Self::Copy(copied) => {
+                let body = copied.body.rewind().filter(|body| body.exact_len() == copied.len)?;
+                Some(copied.to_request(body))
+            }
             Self::Nothing(_) => None,
         }
     }
@@ -93,6 +101,7 @@ impl<B: ReplayableBody> Copied<B> {
             version: request.version(),
             headers,
             extensions: request.extensions().clone(),
+            len: body.exact_len(),
             body,
         }
     }
@@ -129,8 +138,10 @@ impl Eligibility {
     where
         B: ReplayableBody,
     {
+        let repeatable = method.is_safe() || has_key || extensions.get::<Idempotent>().is_some();
         Self {
-            repeatable: method.is_safe() || has_key || extensions.get::<Idempotent>().is_some(),
+            repeatable,
+            idempotent: repeatable || method.is_idempotent(),
             bar: (!body.is_replayable()).then_some(Stopped::BodyNotReplayable),
         }
     }

@@ -83,7 +83,9 @@ where
 
     #[inline(never)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.nest.call(request)
+        let (mut head, body) = request.into_parts();
+        body.mark(&mut head.extensions);
+        self.nest.call(Request::from_parts(head, body))
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{Phase, TimeoutConfig};
 use crate::{
+    body::Upload,
     clock::Clock,
     endpoint::Endpoint,
     error::Error,
@@ -31,6 +32,8 @@ pub(super) struct Limit {
     ambient: Deadline,
     duration: Duration,
     endpoint: Option<Arc<str>>,
+    /// None if the whole body was there at the call, or nobody told.
+    upload: Option<Upload>,
 }
 
 // === impl Limit ===
@@ -54,7 +57,8 @@ impl Limit {
             (own, of_request) => own.or(of_request)?,
         };
         let ambient = Deadline::ambient().map_or(deadline, |outer| outer.min(deadline));
-        Some(Self { deadline, ambient, duration, endpoint: endpoint.shared_pattern() })
+        let upload = request.extensions().get().cloned();
+        Some(Self { deadline, ambient, duration, endpoint: endpoint.shared_pattern(), upload })
     }
 
     /// Sets the ambient deadline for the inner call.
@@ -83,6 +87,7 @@ impl Limit {
     ) -> Poll<Error> {
         let phase = match activity {
             Activity::Waiting => Phase::Waiting,
+            Activity::Sending if self.is_uploading() => Phase::Uploading,
             Activity::Sending => Phase::Headers,
         };
         if timer.is_none() {
@@ -92,6 +97,10 @@ impl Limit {
             Some(timer) => self.poll_exceeded(timer, cx, phase),
             None => Poll::Pending,
         }
+    }
+
+    fn is_uploading(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::is_in_progress)
     }
 
     /// Is ready once the limit is exceeded.

@@ -72,6 +72,7 @@
 //! [`Timeout`](crate::classify::ErrorClass::Timeout). Errors of the inner service are unchanged.
 
 mod body;
+mod connect;
 mod future;
 mod layer;
 mod limit;
@@ -79,6 +80,7 @@ mod service;
 
 use crate::error::Phase;
 pub use body::TimeoutBody;
+pub use connect::{ConnectFuture, ConnectTimeout};
 pub use future::ResponseFuture;
 pub use layer::{TimeoutConfig, TimeoutLayer};
 pub use service::Timeout;

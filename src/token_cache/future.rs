@@ -16,6 +16,7 @@ use super::{
     pending::{OnRejection, PendingRequest, ReplayGuard},
     rejection::Tried,
     wait::{Acquire, Renew},
+    watch::is_rejected_by_body,
 };
 use crate::{
     BoxError,
@@ -238,5 +239,6 @@ where
 }
 
 fn is_unauthorized<B, E>(polled: &Poll<Result<Response<B>, E>>) -> bool {
-    matches!(polled, Poll::Ready(Ok(response)) if response.status() == StatusCode::UNAUTHORIZED)
+    matches!(polled, Poll::Ready(Ok(response))
+        if response.status() == StatusCode::UNAUTHORIZED || is_rejected_by_body(response))
 }

@@ -6,7 +6,11 @@ use std::{fmt, sync::Arc};
 use http::{Response, StatusCode};
 
 use super::{cache::Cache, cached::Cached};
-use crate::{BoxError, classify::ResponseHead, headers::BearerChallenge};
+use crate::{
+    BoxError,
+    classify::{Classification, ResponseHead},
+    headers::BearerChallenge,
+};
 
 /// Whether a response of an endpoint rejects the token.
 #[derive(Clone)]
@@ -27,6 +31,7 @@ impl Watch {
     pub(super) fn rejects<B>(&self, cache: &Cache, result: &Result<Response<B>, BoxError>) -> bool {
         let Ok(response) = result else { return false };
         let rejects = match &self.rejects {
+            _ if is_rejected_by_body(response) => true,
             Some(RejectsToken(rejects)) => {
                 let now = || cache.settings().clock.system_time();
                 rejects(&ResponseHead::new(response.status(), response.headers(), &now))
@@ -46,11 +51,18 @@ impl Watch {
 /// another token of the same kind would not help. That a challenge is for another scheme says nothing: many servers name only their
 /// first.
 pub(super) fn rejects_token<B>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED
+    let is_by_head = response.status() == StatusCode::UNAUTHORIZED
         && matches!(
             BearerChallenge::from_headers(response.headers()),
             BearerChallenge::TokenRejected | BearerChallenge::OtherScheme
-        )
+        );
+    is_by_head || is_rejected_by_body(response)
+}
+
+/// Whether a layer inside has read in the body that the token was not accepted.
+#[inline]
+pub(super) fn is_rejected_by_body<B>(response: &Response<B>) -> bool {
+    response.extensions().get().is_some_and(Classification::rejects_token)
 }
 
 // === impl RejectsToken ===

@@ -30,8 +30,13 @@ pub fn is_aws_throttling(headers: &HeaderMap) -> bool {
     types.iter().any(|value| {
         let code = before(value.as_bytes(), b':');
         let code = trim(code.rsplit(|byte| *byte == b'#').next().unwrap_or(code));
-        CODES.iter().any(|known| known.as_bytes() == code)
+        is_aws_throttling_code(code)
     })
+}
+
+/// Whether a code of an AWS service says that the caller sends too many requests.
+pub(crate) fn is_aws_throttling_code(code: &[u8]) -> bool {
+    CODES.iter().any(|known| known.as_bytes() == code)
 }
 
 fn before(text: &[u8], end: u8) -> &[u8] {

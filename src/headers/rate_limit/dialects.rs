@@ -12,12 +12,14 @@ use super::{
 };
 
 /// All known headers. Delays are in order of precedence.
-pub(super) static DIALECTS: [Dialect; 26] = [
+pub(super) static DIALECTS: [Dialect; 27] = [
     // OpenAI, Azure: their SDKs prefer the milliseconds to `Retry-After`.
     delay("retry-after-ms", Delay::Millis),
     delay("x-ms-retry-after-ms", Delay::Millis),
     // RFC 9110 section 10.2.3. Shopify sends `2.0`.
     delay("retry-after", Delay::SecondsOrMoment),
+    // gRPC: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+    delay("grpc-retry-pushback-ms", Delay::Millis),
     // AWS SDKs.
     delay("x-amz-retry-after", Delay::Millis),
     // MailerLite.

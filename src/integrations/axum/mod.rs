@@ -18,6 +18,8 @@
 //! | [`TokenError`]: the token endpoint rejects our credentials, or returns no usable token | 502 | |
 //! | `Connect`, `Interrupted`, `Unauthenticated`, `Forbidden`, `Rejected` | 502 ([RFC 9110 section 15.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)) | |
 //! | `serde_json`'s: the body is not what the handler reads out of it, as that of a 404 | 502 | |
+//! | [`RequestBody`]: the body of the caller's request broke off | 400 | |
+//! | [`Timeout`] while the caller's request was [uploading](crate::error::Phase::Uploading) | 408 | |
 //! | [`OriginNotAllowed`], [`InvalidConfig`], [`ReplayBody`], [`NotQueued`] without a runtime, and unknown errors | 500 | |
 //!
 //! The names are kinds of an [`Error`](crate::Error) or its [`ErrorClass`]. An `UpstreamUnavailable` anywhere in the chain of sources
@@ -93,6 +95,7 @@
 //! [`NotQueued`]: crate::ErrorKind::NotQueued
 //! [`OriginNotAllowed`]: crate::ErrorKind::OriginNotAllowed
 //! [`ReplayBody`]: crate::ErrorKind::ReplayBody
+//! [`RequestBody`]: crate::ErrorKind::RequestBody
 //! [`Throttled`]: crate::ErrorKind::Throttled
 //! [`Timeout`]: crate::ErrorKind::Timeout
 //! [`TokenError`]: crate::error::TokenError

@@ -15,8 +15,8 @@ use super::UpstreamError;
 use crate::{
     classify::{Classification, ErrorClass},
     error::{
-        Error, ErrorKind, InvalidConfig, NotQueuedReason, TokenError, TokenErrorKind, as_a, chain,
-        find,
+        Error, ErrorKind, InvalidConfig, NotQueuedReason, Phase, TokenError, TokenErrorKind, as_a,
+        chain, find,
     },
 };
 
@@ -29,6 +29,10 @@ pub(super) enum Problem {
     Timeout,
     /// 502: the upstream's response is of no use to the app.
     BadGateway,
+    /// 400: the body of the caller's request broke off.
+    BadRequest,
+    /// 408: the body of the caller's request did not arrive in time.
+    RequestTimeout,
     /// 500: the app made a mistake, or the error is unknown.
     Internal,
 }
@@ -79,15 +83,17 @@ impl Problem {
     /// Errors without a class for a retry, but with a meaning for a caller.
     fn of_unclassified(error: &(dyn StdError + 'static)) -> Self {
         let shut_down = ErrorKind::NotQueued { reason: NotQueuedReason::ShutDown };
-        if find::<Error>(error).is_some_and(|error| *error.kind() == shut_down) {
+        match find::<Error>(error).map(Error::kind) {
             // Another instance of the app may accept the request.
-            return Self::unavailable(None);
+            Some(kind) if *kind == shut_down => Self::unavailable(None),
+            Some(ErrorKind::RequestBody) => Self::BadRequest,
+            Some(ErrorKind::Timeout { phase: Phase::Uploading, .. }) => Self::RequestTimeout,
+            // A handler reads JSON out of a response: that of the upstream, or what it responds instead, such as a page for a 404.
+            _ if find::<serde_json::Error>(error).is_some_and(|error| !error.is_io()) => {
+                Self::BadGateway
+            }
+            _ => Self::Internal,
         }
-        // A handler reads JSON out of a response: that of the upstream, or what it responds instead, such as a page for a 404.
-        if find::<serde_json::Error>(error).is_some_and(|error| !error.is_io()) {
-            return Self::BadGateway;
-        }
-        Self::Internal
     }
 
     fn unavailable(wait: Option<Duration>) -> Self {
@@ -100,6 +106,8 @@ impl Problem {
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -119,6 +127,10 @@ impl Problem {
                 "Bad Gateway",
                 "A service that this one depends on did not give a usable response.",
             ),
+            Self::BadRequest => ("Bad Request", "The body of the request broke off."),
+            Self::RequestTimeout => {
+                ("Request Timeout", "The body of the request did not arrive in time.")
+            }
             Self::Internal => ("Internal Server Error", "The request could not be processed."),
         }
     }

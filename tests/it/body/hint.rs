@@ -6,6 +6,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// Stands for the crates that the trait's own file needs.
+const CRATES: &str = r#"
+    extern crate self as http;
+    extern crate self as http_body;
+    pub struct Extensions;
+    pub trait Body { fn size_hint(&self) -> SizeHint { SizeHint } }
+    pub struct SizeHint;
+    impl SizeHint { pub fn exact(&self) -> Option<u64> { None } }
+    impl Body for String {}
+"#;
+
 /// Compiles the trait's own file, which needs nothing else, with uses of it that are wrong.
 #[test]
 fn the_compiler_names_the_layer_that_is_missing() {
@@ -60,7 +71,7 @@ fn compile(uses: &str) -> String {
     fs::write(
         &file,
         format!(
-            "#[path = {trait_file:?}] mod replayable;\nuse replayable::ReplayableBody;\n{uses}"
+            "#[path = {trait_file:?}] mod replayable;\nuse replayable::ReplayableBody;\n{CRATES}\n{uses}"
         ),
     )
     .unwrap();

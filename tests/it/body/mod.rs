@@ -7,3 +7,4 @@ mod property;
 mod reading;
 mod replay;
 pub(crate) mod script;
+mod uploads;

@@ -15,7 +15,7 @@ use hyper_util::{
         Client,
         connect::{HttpConnector, dns::Name},
     },
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioIo},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,11 +23,13 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
-    ErrorClassifyLayer,
+    BoxError, ErrorClassifyLayer,
     classify::{AuthStatus, Classification, ErrorClass},
 };
 
 use crate::support::probe::{Body, ProbeError};
+#[cfg(feature = "http2")]
+use crate::support::raw_http2::RawHttp2;
 
 fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     Some(Classification::of_error(error)?.class())
@@ -192,36 +194,146 @@ async fn a_stream_that_the_server_rejects_has_not_been_carried_out() {
         retry::RetryConfig,
     };
 
-    for (reason, expected) in [
-        (h2::Reason::REFUSED_STREAM, ErrorClass::Connect),
-        (h2::Reason::INTERNAL_ERROR, ErrorClass::Interrupted),
-        (h2::Reason::CANCEL, ErrorClass::Interrupted),
-        (h2::Reason::ENHANCE_YOUR_CALM, ErrorClass::Interrupted),
+    let (at_once, later) = (Some(true), Some(false));
+    for (reason, expected, again) in [
+        (h2::Reason::REFUSED_STREAM, ErrorClass::Connect, at_once),
+        (h2::Reason::INTERNAL_ERROR, ErrorClass::Interrupted, None),
+        (h2::Reason::CANCEL, ErrorClass::Interrupted, None),
+        (h2::Reason::HTTP_1_1_REQUIRED, ErrorClass::Interrupted, None),
+        // "Excessive load": the server asks to slow down, and that costs nothing.
+        (h2::Reason::ENHANCE_YOUR_CALM, ErrorClass::RateLimited, later),
     ] {
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        tokio::spawn(async move {
-            let mut connection = h2::server::handshake(far).await.unwrap();
-            while let Some(accepted) = connection.accept().await {
-                let (_, mut respond): (_, h2::server::SendResponse<Bytes>) = accepted.unwrap();
-                respond.send_reset(reason);
+        for goes_away in [false, true] {
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let server = tokio::spawn(async move {
+                let mut server = RawHttp2::begin(far).await;
+                let stream = server.next_request().await;
+                if goes_away {
+                    server.go_away(0, reason).await;
+                } else {
+                    server.reset(stream, reason).await;
+                }
+                server
+            });
+            let (mut send, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            let error = send.send_request(get("http://id.example/")).await.unwrap_err();
+            drop(server);
+            let found = Classification::of_error(&error).unwrap();
+            // A `POST`.
+            let retry = decide(&found, &RetryConfig::default(), &Progress::default());
+            let is_final = reason == h2::Reason::HTTP_1_1_REQUIRED;
+            let (expected, again) = match expected {
+                ErrorClass::Interrupted if goes_away && !is_final => (ErrorClass::Connect, at_once),
+                _ => (expected, again),
+            };
+            assert_eq!(found.class(), expected, "{error:?}");
+            assert_eq!(retry.ok().map(|retry| retry.at_once), again, "{error:?}");
+            assert_eq!(retry.is_err(), again.is_none(), "{error:?}");
+            assert!(retry.is_err() || retry.unwrap().cost == Cost::Free, "{error:?}");
+            if is_final {
+                let get = Progress { repeatable: true, idempotent: true, ..Progress::default() };
+                assert!(decide(&found, &RetryConfig::default(), &get).is_err());
             }
-        });
-        let (mut send, connection) = hyper::client::conn::http2::handshake(
-            TokioExecutor::new(),
-            hyper_util::rt::TokioIo::new(near),
-        )
-        .await
-        .unwrap();
-        tokio::spawn(connection);
-        let request = get("http://id.example/");
-        let error = send.send_request(request).await.unwrap_err();
-        assert_eq!(class(&error), Some(expected), "{error:?}");
-        // The server asked to slow down, and that costs nothing.
-        let found = Classification::of_error(&error).unwrap();
-        let progress =
-            Progress { repeatable: true, retries: 0, remaining: None, jitter: 0.0, paced: false };
-        let is_free = reason == h2::Reason::ENHANCE_YOUR_CALM;
-        let cost = decide(&found, &RetryConfig::default(), &progress).unwrap().cost;
-        assert_eq!(cost == Cost::Free, is_free, "{error:?}");
+        }
     }
+}
+
+/// Each failed in the same way whenever it was tried again, for eighteen seconds.
+#[tokio::test]
+async fn what_can_never_succeed_is_sent_once_and_says_why() {
+    let not_http = hangs_up_after("220 mail.example ESMTP\r\n\r\n").await;
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
+    let many = hangs_up_after(many.leak()).await;
+    let https = not_http.replace("http://", "https://");
+    for (uri, class, reason) in [
+        (https, ErrorClass::Connect, "invalid URL, scheme is not http"),
+        (not_http, ErrorClass::Interrupted, "invalid HTTP version parsed"),
+        (many, ErrorClass::Interrupted, "message head is too large"),
+    ] {
+        let tries = std::sync::atomic::AtomicUsize::new(0);
+        let layer = tower_heed::RetryOnRateLimit::new();
+        let http = client();
+        let counted = service_fn(|request| {
+            tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            http.clone().oneshot(request)
+        });
+        let error = layer.layer(counted).oneshot(get(&uri)).await.unwrap_err();
+        assert_eq!(self::class(&*error), Some(class), "{error:?}");
+        let text = format!("{error:?}");
+        assert!(tower_heed::error::find::<hyper_util::client::legacy::Error>(&*error).is_some());
+        assert_eq!(tries.into_inner(), 1, "{text}");
+        let mut last: &dyn Error = &*error;
+        while let Some(source) = last.source() {
+            last = source;
+        }
+        assert!(last.to_string().contains(reason), "{last}");
+    }
+}
+
+/// A connector whose connections are refused with this error.
+fn refuses(
+    error: fn() -> BoxError,
+) -> Client<tower::util::BoxCloneSyncService<http::Uri, TokioIo<TcpStream>, BoxError>, Body> {
+    let connector = service_fn(move |_: http::Uri| std::future::ready(Err(error())));
+    Client::builder(TokioExecutor::new()).build(tower::util::BoxCloneSyncService::new(connector))
+}
+
+#[tokio::test]
+async fn a_connection_that_tls_refuses_is_tried_once_and_one_that_broke_again() {
+    for (error, tries) in [
+        // As tokio-rustls and hyper-rustls wrap what rustls says of a certificate.
+        (
+            (|| {
+                io::Error::other(io::Error::new(io::ErrorKind::InvalidData, "UnknownIssuer")).into()
+            }) as fn() -> BoxError,
+            1,
+        ),
+        (|| io::Error::other("unsupported scheme http").into(), 1),
+        (|| io::Error::from(io::ErrorKind::ConnectionReset).into(), 3),
+        (|| io::Error::other("name resolution failed for now").into(), 3),
+        (|| "anything else".into(), 3),
+    ] {
+        let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (http, counter) = (refuses(error), std::sync::Arc::clone(&count));
+        let counted = service_fn(move |request| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            http.clone().oneshot(request)
+        });
+        let request = Request::post("https://id.example/").body(Body::default()).unwrap();
+        let failed =
+            tower_heed::RetryOnRateLimit::new().layer(counted).oneshot(request).await.unwrap_err();
+        assert_eq!(class(&*failed), Some(ErrorClass::Connect), "{failed:?}");
+        assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), tries, "{failed:?}");
+    }
+}
+
+/// A handshake that hangs: the request was never sent, and it was treated as one that may have been carried out.
+#[tokio::test]
+async fn a_connection_that_hangs_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("https://{}/", listener.local_addr().unwrap());
+    let accepted = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        for _ in 0..3 {
+            kept.push(listener.accept().await.unwrap());
+        }
+        kept
+    });
+    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots().unwrap();
+    let connector = tower_heed::timeout::ConnectTimeout::new(
+        tls.https_only().enable_http1().build(),
+        std::time::Duration::from_millis(50),
+    );
+    let http = Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    let request = Request::post(uri).body(Body::default()).unwrap();
+    let failed =
+        tower_heed::RetryOnRateLimit::new().layer(http).oneshot(request).await.unwrap_err();
+    assert_eq!(class(&*failed), Some(ErrorClass::Connect), "{failed:?}");
+    let (limit, phase) = crate::support::error::timeout(&*failed);
+    assert_eq!((limit.as_millis(), phase), (50, tower_heed::error::Phase::Connecting));
+    assert_eq!(accepted.await.unwrap().len(), 3, "a `POST` was not sent again");
 }

@@ -1,5 +1,6 @@
 //! `ErrorClassifyLayer`, and what responses and errors mean.
 
+mod bodies;
 mod classifier;
 mod errors;
 mod events;

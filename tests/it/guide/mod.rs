@@ -76,7 +76,7 @@ fn table() -> BTreeMap<String, Vec<String>> {
 
 fn retried(class: ErrorClass, repeatable: bool) -> &'static str {
     let failure = Classification::of_class(class);
-    let progress = Progress { repeatable, paced: false, retries: 0, remaining: None, jitter: 0.0 };
+    let progress = Progress { repeatable, idempotent: repeatable, ..Progress::default() };
     match decide(&failure, &RetryConfig::default(), &progress) {
         Ok(_) => "again",
         Err(_) => "returned",

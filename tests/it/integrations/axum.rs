@@ -283,7 +283,7 @@ async fn an_app_that_fails_closed_says_neither_401_nor_407_nor_429() {
         let request = Request::get(format!("/{status}")).body(Body::empty()).unwrap();
         let response = app().oneshot(request).await.unwrap();
         let expected = match status {
-            401 | 407 | 408 | 420 | 425 | 429 | 500.. => 503,
+            401 | 407 | 408 | 420 | 425 | 429 | 440 | 498 | 500.. => 503,
             // With `Retry-After`, so that it is a limit.
             403 => 503,
             status => status,
@@ -292,7 +292,8 @@ async fn an_app_that_fails_closed_says_neither_401_nor_407_nor_429() {
         if expected == 503 {
             let (_, retry_after, problem) = said(response).await;
             assert_eq!(problem["status"], 503, "{status}");
-            let known = if matches!(status, 401 | 407 | 408 | 504) { "5" } else { "30" };
+            let known =
+                if matches!(status, 401 | 407 | 408 | 440 | 498 | 504 | 561) { "5" } else { "30" };
             assert!([known, "30"].contains(&retry_after.unwrap().as_str()), "{status}");
         }
     }

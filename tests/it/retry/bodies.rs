@@ -170,6 +170,59 @@ async fn a_post_that_must_not_be_repeated_says_so_whatever_else_forbids_it() {
     }
 }
 
+/// It is `Clone`, and its clones take each other's data.
+#[derive(Clone)]
+struct Drains {
+    left: Arc<Mutex<Vec<Bytes>>>,
+    knows_its_length: bool,
+}
+
+impl http_body::Body for Drains {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        std::task::Poll::Ready(
+            self.left.lock().unwrap().pop().map(|data| Ok(http_body::Frame::data(data))),
+        )
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        let len = self.left.lock().unwrap().iter().map(|data| data.len() as u64).sum();
+        match self.knows_its_length {
+            true => http_body::SizeHint::with_exact(len),
+            false => http_body::SizeHint::default(),
+        }
+    }
+}
+
+/// The second attempt sent an empty body, and the caller got its 200.
+#[tokio::test(start_paused = true)]
+async fn a_clone_that_has_less_than_the_body_had_is_not_sent() {
+    for knows_its_length in [false, true] {
+        let api = script(&[(429, &[("retry-after", "3")])]);
+        let left = Arc::new(Mutex::new(vec!["the body".into()]));
+        let request = Request::new(Drains { left, knows_its_length });
+        let response = RetryOnRateLimit::new().layer(api.clone()).oneshot(request).await.unwrap();
+        assert_eq!(bodies(&api), ["the body"]);
+        assert_eq!(
+            (response.status().as_u16(), stopped(&response)),
+            (429, Stopped::BodyNotReplayable)
+        );
+        // Recorded, it can.
+        let api = script(&[(429, &[("retry-after", "3")])]);
+        let left = Arc::new(Mutex::new(vec!["the body".into()]));
+        let request = Request::new(Drains { left, knows_its_length });
+        let client =
+            ServiceBuilder::new().layer(ReplayBodyLayer::new(64)).layer(RetryOnRateLimit::new());
+        client.service(api.clone()).oneshot(request).await.unwrap();
+        assert_eq!(bodies(&api), ["the body"; 2]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn bodies_that_are_clone_need_nothing_around_them() {
     let api = script(&[(429, &[])]);

@@ -1,20 +1,31 @@
 //! The retry table: each row and its negative, and the bounds that no input gets around.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;
 use tower_heed::{
     __internals::{Cost, Progress, Retry, decide},
     classify::{Classification, ErrorClass, Preset},
-    retry::{Backoff, RetryConfig, Stopped},
+    retry::{Backoff, Retries, RetryConfig, Stopped},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The first failure of a repeatable request without a deadline, and no jitter.
-const FIRST: Progress =
-    Progress { repeatable: true, paced: false, retries: 0, remaining: None, jitter: 0.0 };
+const FIRST: Progress = Progress {
+    repeatable: true,
+    idempotent: true,
+    paced: false,
+    rate_limits: 0,
+    failures: 0,
+    resends: 0,
+    remaining: None,
+    jitter: 0.0,
+};
 
 fn response(status: u16, headers: &[(&'static str, &str)]) -> Classification {
     let mut fields = HeaderMap::new();
@@ -48,7 +59,12 @@ fn by_default(failure: &Classification, progress: Progress) -> Result<Retry, Sto
 }
 
 fn retry(seconds: u32, cost: Cost) -> Result<Retry, Stopped> {
-    Ok(Retry { wait: SECOND * seconds, cost })
+    Ok(Retry { wait: SECOND * seconds, cost, at_once: false })
+}
+
+/// After a failure whose wait the server did not name.
+fn first_step() -> Result<Retry, Stopped> {
+    Ok(Retry { wait: Duration::from_millis(200), cost: Cost::One, at_once: false })
 }
 
 #[test]
@@ -62,24 +78,24 @@ fn each_class_of_failure_has_its_row() {
         (response(429, &[]), retry(1, Free), retry(1, Free)),
         (hinted(429), retry(7, Free), retry(7, Free)),
         (hinted(403), retry(7, Free), retry(7, Free)),
-        (response(503, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(503, &[]), first_step(), Err(NotRepeatable)),
         // The server asks to slow down, and that is obeyed.
         (hinted(503), retry(7, Free), retry(7, Free)),
         (hinted(529), retry(7, Free), retry(7, Free)),
-        (response(529, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(529, &[]), first_step(), Err(NotRepeatable)),
         // A concurrency limit, whose reset says nothing.
         (concurrency_limit(&[]), retry(1, Free), retry(1, Free)),
         (concurrency_limit(&[("retry-after", "7")]), retry(7, Free), retry(7, Free)),
-        (response(500, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(500, &[]), first_step(), Err(NotRepeatable)),
         (hinted(500), retry(7, One), Err(NotRepeatable)),
         (hinted(502), retry(7, One), Err(NotRepeatable)),
-        (response(425, &[]), retry(1, One), retry(1, One)),
+        (response(425, &[]), first_step(), first_step()),
         (hinted(425), retry(7, One), retry(7, One)),
-        (response(408, &[]), retry(1, One), Err(NotRepeatable)),
+        (response(408, &[]), first_step(), Err(NotRepeatable)),
         (hinted(504), retry(7, One), Err(NotRepeatable)),
-        (error(Class::Timeout), retry(1, One), Err(NotRepeatable)),
-        (error(Class::Interrupted), retry(1, One), Err(NotRepeatable)),
-        (error(Class::Connect), retry(1, One), retry(1, One)),
+        (error(Class::Timeout), first_step(), Err(NotRepeatable)),
+        (error(Class::Interrupted), first_step(), Err(NotRepeatable)),
+        (error(Class::Connect), first_step(), first_step()),
         (error(Class::Throttled), retry(1, Free), retry(1, Free)),
         (hinted(501), Err(Final), Err(Final)),
         (hinted(505), Err(Final), Err(Final)),
@@ -92,7 +108,7 @@ fn each_class_of_failure_has_its_row() {
     ];
     for (failure, repeatable, other) in rows {
         assert_eq!(by_default(&failure, FIRST), repeatable, "{failure:?}");
-        let progress = Progress { repeatable: false, ..FIRST };
+        let progress = Progress { repeatable: false, idempotent: false, ..FIRST };
         assert_eq!(by_default(&failure, progress), other, "{failure:?}");
     }
 }
@@ -100,7 +116,7 @@ fn each_class_of_failure_has_its_row() {
 #[test]
 fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
     let wait = |failure: &Classification, retries, jitter| {
-        by_default(failure, Progress { retries, jitter, ..FIRST }).unwrap().wait
+        by_default(failure, Progress { rate_limits: retries, jitter, ..FIRST }).unwrap().wait
     };
     assert_eq!(wait(&hinted(429), 0, 0.0), SECOND * 7);
     assert_eq!(wait(&hinted(429), 0, 0.5), SECOND * 15 / 2);
@@ -114,10 +130,60 @@ fn the_wait_is_the_larger_of_hint_and_backoff_and_jitter_comes_after_it() {
 #[test]
 fn a_hint_never_grants_a_retry_beyond_the_number_allowed() {
     let config = RetryConfig::default().max_retries(2);
-    let at = |retries| decide(&hinted(429), &config, &Progress { retries, ..FIRST });
+    let at = |retries| decide(&hinted(429), &config, &Progress { rate_limits: retries, ..FIRST });
     assert_eq!(at(1), retry(7, Cost::Free));
     assert_eq!(at(2), Err(Stopped::MaxRetries));
     assert_eq!(at(u32::MAX), Err(Stopped::MaxRetries));
+}
+
+/// A server that failed was asked five times over half a minute, and the caller waited for the fallback response that long.
+#[test]
+fn failures_and_rate_limits_are_counted_and_switched_off_apart() {
+    let failed = response(503, &[]);
+    let config = RetryConfig::default();
+    let spent = Progress { rate_limits: 5, ..FIRST };
+    assert_eq!(decide(&failed, &config, &spent), first_step());
+    assert_eq!(decide(&hinted(429), &config, &spent), Err(Stopped::MaxRetries));
+    let spent = Progress { failures: 2, ..FIRST };
+    assert_eq!(decide(&failed, &config, &spent), Err(Stopped::MaxRetries));
+    assert_eq!(decide(&hinted(429), &config, &spent), retry(7, Cost::Free));
+
+    let off = config.failures(Retries::off);
+    assert_eq!(decide(&failed, &off, &FIRST), Err(Stopped::MaxRetries));
+    assert_eq!(decide(&hinted(503), &off, &FIRST), retry(7, Cost::Free));
+    let off = config.rate_limits(Retries::off);
+    assert_eq!(decide(&hinted(429), &off, &FIRST), Err(Stopped::MaxRetries));
+    assert_eq!(decide(&failed, &off, &FIRST), first_step());
+}
+
+/// A pooled connection that the server closes at the same moment is nobody's failure, and one more server does not mean a wait.
+#[test]
+fn a_request_on_a_closed_connection_is_sent_again_at_once_and_only_once() {
+    let closed = |kind: io::ErrorKind| Classification::of_error(&io::Error::from(kind)).unwrap();
+    let config = RetryConfig::default();
+    for kind in
+        [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::UnexpectedEof]
+    {
+        let put = Progress { repeatable: false, ..FIRST };
+        for progress in [FIRST, put] {
+            let found = decide(&closed(kind), &config, &progress).unwrap();
+            let at_once = Retry { wait: Duration::ZERO, cost: Cost::One, at_once: true };
+            assert_eq!(found, at_once, "{kind}");
+        }
+        let again = |progress| decide(&closed(kind), &config, &Progress { resends: 1, ..progress });
+        assert_eq!(again(FIRST), first_step());
+        assert_eq!(again(put), Err(Stopped::NotRepeatable));
+        let post = Progress { idempotent: false, ..put };
+        assert_eq!(decide(&closed(kind), &config, &post), Err(Stopped::NotRepeatable));
+        let off = config.failures(Retries::off);
+        assert_eq!(decide(&closed(kind), &off, &FIRST), Err(Stopped::MaxRetries));
+        let late = Progress { remaining: Some(Duration::ZERO), ..FIRST };
+        assert_eq!(decide(&closed(kind), &config, &late), Err(Stopped::Deadline));
+    }
+    // A router's word about a connection that may still stand.
+    for kind in [io::ErrorKind::HostUnreachable, io::ErrorKind::TimedOut] {
+        assert_eq!(decide(&closed(kind), &config, &FIRST), first_step());
+    }
 }
 
 #[test]
@@ -178,7 +244,7 @@ proptest! {
         let backoff = backoff.jitter_ratio(ratio);
         let config = RetryConfig::default().max_retries(max_retries).max_wait(ms(max_wait)).backoff(backoff);
         let remaining = remaining.map(ms);
-        let progress = Progress { retries, remaining, jitter, ..FIRST };
+        let progress = Progress { rate_limits: retries, remaining, jitter, ..FIRST };
         let failure = match hint {
             Some(seconds) => response(429, &[("retry-after", &seconds.to_string())]),
             None => response(429, &[]),
@@ -187,7 +253,7 @@ proptest! {
         let least = failure.retry_after().unwrap_or_default().max(step);
 
         match decide(&failure, &config, &progress) {
-            Ok(Retry { wait, cost }) => {
+            Ok(Retry { wait, cost, at_once: false }) => {
                 prop_assert_eq!(cost, Cost::Free);
                 prop_assert!(retries < max_retries);
                 prop_assert!(least <= wait && wait <= ms(max_wait));

@@ -107,7 +107,7 @@ async fn a_reset_in_absolute_time_is_met_by_the_servers_clock() {
 #[tokio::test(start_paused = true)]
 async fn without_a_hint_the_waits_double() {
     let backoff = Backoff::exponential(SECOND, SECOND * 5).unwrap().jitter_ratio(0.0);
-    let api = api(|_| response(503, &[]));
+    let api = api(|_| response(429, &[]));
     let response = send(&RetryOnRateLimit::new().backoff(backoff), &api, get()).await.unwrap();
     let seconds: Vec<u64> = api.gaps().iter().map(Duration::as_secs).collect();
     assert_eq!(seconds, [1, 2, 4, 5, 5]);

@@ -1,0 +1,251 @@
+//! What only the body says, through a whole stack.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, channel::Channel};
+use tokio::time::Instant;
+use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+use tower_heed::{
+    ErrorClassifyLayer, Stack, TokenCacheLayer,
+    classify::{AuthStatus, Classification, ClassifyBodyLayer, ErrorClass, Preset},
+    token_cache::{Token, TokenRequest},
+};
+
+use crate::support::{probe::Body, scripted::get};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A response: its status, one field of its head, and its body.
+type Said = (u16, (&'static str, &'static str), &'static str);
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+const SHOPIFY: Said = (
+    200,
+    JSON,
+    r#"{"errors":[{"message":"Throttled","extensions":{"code":"THROTTLED"}}],"extensions":{"cost":
+    {"requestedQueryCost":202,"throttleStatus":{"maximumAvailable":1000.0,"currentlyAvailable":2,"restoreRate":50.0}}}}"#,
+);
+
+/// What one response means to a layer outside of the one that reads it, and the whole of its body.
+async fn read(preset: Preset, said: Said) -> (Option<Classification>, Bytes) {
+    let http = service_fn(move |_: Request<Body>| async move {
+        let (status, (name, value), body) = said;
+        let response = Response::builder().status(status).header(name, value);
+        Ok::<_, BoxError>(response.body(Full::<Bytes>::from(body))?)
+    });
+    let layer = ClassifyBodyLayer::new()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.classifier(preset));
+    let client = ServiceBuilder::new().layer(layer).service(http);
+    let response = client.oneshot(get("/users/1")).await.unwrap();
+    let found = response.extensions().get().cloned();
+    (found, response.into_body().collect().await.unwrap().to_bytes())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_preset_reads_what_its_provider_writes() {
+    use ErrorClass::{Forbidden, RateLimited, Rejected, Unauthenticated};
+
+    let xml = ("content-type", "text/xml");
+    let secondary = r#"{"message":"You have exceeded a secondary rate limit. Please wait."}"#;
+    let rows: &[(Preset, Said, Option<(ErrorClass, Option<u64>)>)] = &[
+        (Preset::GraphQl, SHOPIFY, Some((RateLimited, Some(4)))),
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"errors":[{"type":"RATE_LIMITED"}]}"#),
+            Some((RateLimited, None)),
+        ),
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"data":null,"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}"#),
+            Some((Unauthenticated, None)),
+        ),
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"errors":[{"extensions":{"code":"FORBIDDEN"}}]}"#),
+            Some((Forbidden, None)),
+        ),
+        // Part of the data came, and a user may have written anything into it.
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"errors":[{"extensions":{"code":"FORBIDDEN"}}],"data":{"a":1}}"#),
+            None,
+        ),
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"data":{"errors":[{"extensions":{"code":"THROTTLED"}}]}}"#),
+            None,
+        ),
+        (Preset::GraphQl, (200, ("content-type", "text/plain"), SHOPIFY.2), None),
+        (
+            Preset::OpenAi,
+            (429, JSON, r#"{"error":{"message":"m","code":"insufficient_quota"}}"#),
+            Some((Rejected, None)),
+        ),
+        (Preset::OpenAi, (429, JSON, r#"{"error":{"code":"rate_limit_exceeded"}}"#), None),
+        (Preset::GitHub, (403, JSON, secondary), Some((RateLimited, Some(60)))),
+        (Preset::GitHub, (403, ("retry-after", "7"), secondary), Some((RateLimited, Some(7)))),
+        (
+            Preset::GitHub,
+            (403, JSON, r#"{"message":"Resource not accessible by integration"}"#),
+            None,
+        ),
+        (
+            Preset::Standard,
+            (400, JSON, r#"{"__type":"com.amazon#ThrottlingException"}"#),
+            Some((RateLimited, None)),
+        ),
+        (
+            Preset::Standard,
+            (503, xml, "<Error><Code>SlowDown</Code></Error>"),
+            Some((RateLimited, None)),
+        ),
+        (
+            Preset::Standard,
+            (403, xml, "<E><Code>ExpiredToken</Code></E>"),
+            Some((Unauthenticated, None)),
+        ),
+        (Preset::Standard, (400, xml, "<Error><Code>NoSuchKey</Code></Error>"), None),
+        (
+            Preset::Google,
+            (
+                429,
+                JSON,
+                r#"{"error":{"status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"30.5s"}]}}"#,
+            ),
+            Some((RateLimited, Some(30))),
+        ),
+        (Preset::Google, (403, JSON, r#"{"error":{"errors":[{"reason":"forbidden"}]}}"#), None),
+        (Preset::Okta, (429, JSON, secondary), None),
+    ];
+    for (preset, said, expected) in rows {
+        let (found, body) = read(*preset, *said).await;
+        let found =
+            found.map(|found| (found.class(), found.retry_after().map(|wait| wait.as_secs())));
+        assert_eq!(found, *expected, "{preset:?} {said:?}");
+        assert_eq!(body, said.2, "the body is whole");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_waits_as_long_as_the_body_says() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&tries);
+    let http = service_fn(move |_: Request<Body>| {
+        let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+        let body = if first { SHOPIFY.2 } else { r#"{"data":{"shop":1}}"# };
+        async move {
+            let response = Response::builder().header("content-type", "application/json");
+            Ok::<_, BoxError>(response.body(Full::<Bytes>::from(body))?)
+        }
+    });
+    let bodies = ClassifyBodyLayer::new()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.classifier(Preset::GraphQl));
+    let client = Stack::new().service(ServiceBuilder::new().layer(bodies).service(http));
+    let start = Instant::now();
+    let response = client.oneshot(get("/users/1")).await.unwrap();
+    let took = start.elapsed();
+    assert!(took >= 4 * SECOND && took < 9 * SECOND, "{took:?}");
+    assert_eq!(tries.load(Ordering::Relaxed), 2);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, r#"{"data":{"shop":1}}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_rejects_the_token_has_it_replaced() {
+    let http = service_fn(|request: Request<Body>| async move {
+        let is_first = request.headers()["authorization"] == "Bearer token-0";
+        let code = if is_first {
+            r#"{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}"#
+        } else {
+            "{}"
+        };
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, BoxError>(response.body(Full::<Bytes>::from(code))?)
+    });
+    let number = Arc::new(AtomicUsize::new(0));
+    let source = service_fn(move |_: TokenRequest| {
+        let token = format!("token-{}", number.fetch_add(1, Ordering::Relaxed));
+        std::future::ready(Token::bearer(&token))
+    });
+    let bodies = ClassifyBodyLayer::new()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.classifier(Preset::GraphQl));
+    let classify = ErrorClassifyLayer::new();
+    let session = classify.status();
+    let client = Stack::new()
+        .classify(classify)
+        .token_cache(
+            TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap()),
+        )
+        .service(ServiceBuilder::new().layer(bodies).service(http));
+    let response = client.oneshot(get("/users/1")).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "{}");
+    assert_eq!(session.get(), AuthStatus::Active);
+}
+
+/// A stream is returned once its beginning is there, and a body that never comes after the longest wait.
+#[tokio::test(start_paused = true)]
+async fn reading_is_bounded_in_bytes_and_time() {
+    let http = service_fn(|_: Request<Body>| async move {
+        let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
+        tokio::spawn(async move {
+            for chunk in ["{\"a\":1,", "\"b\":2,", "\"c\":3"] {
+                sender.send_data(chunk.into()).await.unwrap();
+                tokio::time::sleep(10 * SECOND).await;
+            }
+        });
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, BoxError>(response.body(body)?)
+    });
+    for (max_bytes, waits) in [(4, 0), (100, 2)] {
+        let layer = ClassifyBodyLayer::new().endpoint("/users/{id}".parse().unwrap(), |config| {
+            config.classifier(Preset::GraphQl).max_bytes(max_bytes)
+        });
+        let client = ServiceBuilder::new().layer(layer).service(http);
+        let start = Instant::now();
+        let response = client.oneshot(get("/users/1")).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), waits);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "{\"a\":1,\"b\":2,\"c\":3");
+    }
+}
+
+#[test]
+fn grpc_says_in_the_head_how_a_call_ended() {
+    use std::time::SystemTime;
+
+    let of = |status: &'static str| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("grpc-status", status.parse().unwrap());
+        headers.insert("grpc-retry-pushback-ms", "1500".parse().unwrap());
+        Classification::of_response(
+            &Preset::Grpc,
+            http::StatusCode::OK,
+            &headers,
+            SystemTime::UNIX_EPOCH,
+        )
+    };
+    assert_eq!(of("0"), None);
+    let limited = of("8").unwrap();
+    assert_eq!(
+        (limited.class(), limited.retry_after()),
+        (ErrorClass::RateLimited, Some(SECOND * 3 / 2))
+    );
+    for (status, class) in [
+        ("16", ErrorClass::Unauthenticated),
+        ("7", ErrorClass::Forbidden),
+        ("14", ErrorClass::Unavailable),
+        ("4", ErrorClass::Timeout),
+        ("3", ErrorClass::Rejected),
+    ] {
+        assert_eq!(of(status).unwrap().class(), class);
+    }
+}

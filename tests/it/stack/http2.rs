@@ -1,0 +1,117 @@
+//! HTTP/2 servers that turn requests away without processing them, through a whole stack: each request is done once, none is lost.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{net::TcpListener, task::JoinSet, time::Instant};
+use tower::{BoxError, ServiceExt, util::BoxCloneSyncService};
+use tower_heed::Stack;
+
+use crate::support::raw_http2::RawHttp2;
+
+type Called = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
+
+const WORKERS: usize = 16;
+const JOBS: usize = 320;
+
+/// How a server turns requests away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Turns {
+    /// GOAWAY after so many requests on a connection.
+    Away(u32),
+    /// RST_STREAM for each third request, sixty times.
+    Refused,
+}
+
+/// The address of a server, and how many requests it has processed.
+async fn server(turns: Turns) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let processed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&processed);
+    let seen = Arc::new(Mutex::new(0));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (counter, seen) = (Arc::clone(&counter), Arc::clone(&seen));
+            tokio::spawn(async move {
+                let mut server = RawHttp2::begin(stream).await;
+                let mut on_connection = 0;
+                let mut last = 0;
+                while let Some(stream) = server.try_next_request().await {
+                    on_connection += 1;
+                    let number = {
+                        let mut seen = seen.lock().unwrap();
+                        *seen += 1;
+                        *seen
+                    };
+                    match turns {
+                        Turns::Away(most) if on_connection > most => {
+                            server.go_away(last, h2::Reason::NO_ERROR).await;
+                            continue;
+                        }
+                        Turns::Refused if number % 3 == 0 && number <= 180 => {
+                            server.reset(stream, h2::Reason::REFUSED_STREAM).await;
+                            continue;
+                        }
+                        _ => {}
+                    }
+                    last = stream;
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    server.respond(stream).await;
+                }
+            });
+        }
+    });
+    (address, processed)
+}
+
+fn clients() -> Vec<(&'static str, Called)> {
+    let stack = Stack::new;
+    let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let hyper = stack().service(http).map_response(|response| response.status().as_u16());
+    let mut clients = vec![("hyper-util", BoxCloneSyncService::new(hyper))];
+    #[cfg(feature = "reqwest")]
+    {
+        use tower_heed::integrations::reqwest::ReqwestService;
+
+        let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+        let reqwest = stack().service(ReqwestService::new(http));
+        let reqwest = reqwest.map_response(|response| response.status().as_u16());
+        clients.push(("reqwest", BoxCloneSyncService::new(reqwest)));
+    }
+    clients
+}
+
+#[tokio::test]
+async fn posts_that_were_not_processed_are_sent_again_at_once_and_none_is_lost_or_doubled() {
+    for turns in [Turns::Away(20), Turns::Refused] {
+        for (name, client) in clients() {
+            let (address, processed) = server(turns).await;
+            let start = Instant::now();
+            let mut calls = JoinSet::new();
+            for _ in 0..WORKERS {
+                let (client, address) = (client.clone(), address.clone());
+                calls.spawn(async move {
+                    for _ in 0..JOBS / WORKERS {
+                        let request = Request::post(&address).body(Full::from("a job")).unwrap();
+                        assert_eq!(client.clone().oneshot(request).await?, 200);
+                    }
+                    Ok::<_, BoxError>(())
+                });
+            }
+            while let Some(worked) = calls.join_next().await {
+                worked.unwrap().unwrap_or_else(|error| panic!("{name} {turns:?}: {error:?}"));
+            }
+            assert_eq!(processed.load(Ordering::Relaxed), JOBS, "{name} {turns:?}");
+            let took = start.elapsed();
+            assert!(took.as_millis() < 3_000, "{name} {turns:?}: {took:?}");
+        }
+    }
+}
