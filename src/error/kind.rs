@@ -121,6 +121,7 @@ impl ErrorKind {
             Self::UpstreamUnavailable => "upstream_unavailable",
             Self::NotQueued { .. } => "not_queued",
             Self::FetchFailed => "fetch_failed",
+            Self::RequestBody => "request_body",
             Self::ReplayBody { .. } => "replay_body",
         }
     }

@@ -32,8 +32,6 @@ pub struct Quota {
     estimate: Estimate,
     /// Whether the last response may have been the limit.
     was_ambiguous: bool,
-    /// Whether the last response was a bare 503 or 529.
-    is_down: bool,
     /// Since when there was no permit for anybody.
     stopped: Option<Moment>,
 }
@@ -56,7 +54,6 @@ impl Quota {
             counters: Vec::new(),
             estimate: Estimate::default(),
             was_ambiguous: false,
-            is_down: false,
             stopped: None,
         }
     }
@@ -132,12 +129,7 @@ impl Quota {
                 return;
             }
             self.stopped = None;
-            self.is_down = false;
             self.estimate.on_accepted(&trip);
-            return;
-        }
-        // One 503 after another is a server that is down, and not one that has a limit: nobody is to wait in a queue for it.
-        if seen.unavailable && std::mem::replace(&mut self.is_down, seen.unavailable) {
             return;
         }
         // A rejection with units left comes from another limit, one that is not shown.

@@ -41,8 +41,8 @@ async fn times(
 async fn the_fallback_response_comes_within_about_a_second() {
     let status = |status| move || Ok(Response::builder().status(status).body(Body::default())?);
     for times in [
-        times(status(503)).await,
         times(status(500)).await,
+        times(status(502)).await,
         times(|| Err(io::Error::from(io::ErrorKind::ConnectionRefused).into())).await,
         times(|| Err(io::Error::from(io::ErrorKind::ConnectionReset).into())).await,
     ] {

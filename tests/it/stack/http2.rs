@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tokio::{net::TcpListener, task::JoinSet, time::Instant};
+use tokio::{net::TcpListener, task::JoinSet};
 use tower::{BoxError, ServiceExt, util::BoxCloneSyncService};
 use tower_heed::Stack;
 
 use crate::support::raw_http2::RawHttp2;
 
-type Called = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
+pub(super) type Called = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
 
 const WORKERS: usize = 16;
 const JOBS: usize = 320;
@@ -72,7 +72,7 @@ async fn server(turns: Turns) -> (String, Arc<AtomicUsize>) {
     (address, processed)
 }
 
-fn clients() -> Vec<(&'static str, Called)> {
+pub(super) fn clients() -> Vec<(&'static str, Called)> {
     let stack = Stack::new;
     let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let hyper = stack().service(http).map_response(|response| response.status().as_u16());
@@ -94,7 +94,6 @@ async fn posts_that_were_not_processed_are_sent_again_at_once_and_none_is_lost_o
     for turns in [Turns::Away(20), Turns::Refused] {
         for (name, client) in clients() {
             let (address, processed) = server(turns).await;
-            let start = Instant::now();
             let mut calls = JoinSet::new();
             for _ in 0..WORKERS {
                 let (client, address) = (client.clone(), address.clone());
@@ -110,8 +109,6 @@ async fn posts_that_were_not_processed_are_sent_again_at_once_and_none_is_lost_o
                 worked.unwrap().unwrap_or_else(|error| panic!("{name} {turns:?}: {error:?}"));
             }
             assert_eq!(processed.load(Ordering::Relaxed), JOBS, "{name} {turns:?}");
-            let took = start.elapsed();
-            assert!(took.as_millis() < 3_000, "{name} {turns:?}: {took:?}");
         }
     }
 }

@@ -6,6 +6,8 @@ mod fail_fast;
 #[cfg(feature = "http2")]
 mod http2;
 mod name;
+#[cfg(feature = "http2")]
+mod nginx;
 
 use std::{
     sync::{
