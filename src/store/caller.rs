@@ -100,6 +100,11 @@ where
         }
     }
 
+    /// Calls the store once, whether it is down or not.
+    pub(crate) async fn call_once(&self, request: Request) -> Result<Reply, BoxError> {
+        self.try_once(request).await
+    }
+
     async fn try_once(&self, request: Request) -> Result<Reply, BoxError> {
         let begun = Instant::now();
         let mut service = self.service.clone();

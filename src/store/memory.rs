@@ -14,12 +14,17 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{FetchId, Intent, NOTE_KEPT_FOR, SlotReply, SlotRequest, StoreName};
+use super::{
+    FetchId, Intent, NOTE_KEPT_FOR, QuotaReply, QuotaRequest, SlotReply, SlotRequest, StoreName,
+};
 
 /// The budget of [`Intent::Reject`]: two, at least ten seconds apart, and one more every five minutes.
 const BURST: u32 = 2;
 const SPACING: Duration = Duration::from_secs(10);
 const REFILL: Duration = Duration::from_secs(5 * 60);
+
+/// The time at which a store begins.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A store in memory, which clones share: what others keep in Redis, for tests and examples. It keeps names until it is dropped.
 #[derive(Clone, Default)]
@@ -29,6 +34,10 @@ pub struct InMemory(Arc<Mutex<State>>);
 struct State {
     slots: HashMap<StoreName, Slot>,
     fences: u64,
+    /// The records of quotas, with their ends.
+    quotas: HashMap<StoreName, (Bytes, Instant)>,
+    /// The origin of the time.
+    begun: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -80,9 +89,38 @@ impl Service<SlotRequest> for InMemory {
 
     fn call(&mut self, request: SlotRequest) -> Self::Future {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { slots, fences } = &mut *state;
+        let State { slots, fences, .. } = &mut *state;
         let slot = slots.entry(request.slot().clone()).or_default();
         ready(Ok(slot.step(request, fences, Instant::now())))
+    }
+}
+
+impl Service<QuotaRequest> for InMemory {
+    type Response = QuotaReply;
+    type Error = Infallible;
+    type Future = Ready<Result<QuotaReply, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: QuotaRequest) -> Self::Future {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let begun = *state.begun.get_or_insert(now);
+        let time = now.saturating_duration_since(begun) + DAY;
+        let present = state.quotas.get(request.name()).filter(|(_, end)| now < *end);
+        let present = present.map(|(record, _)| record.clone());
+        let reply = match request {
+            QuotaRequest::Swap { name, was, record, ttl, deadline }
+                if was == present && time <= deadline =>
+            {
+                state.quotas.insert(name, (record, now + ttl));
+                QuotaReply::Swapped
+            }
+            _ => QuotaReply::Record { now: time, record: present },
+        };
+        ready(Ok(reply))
     }
 }
 

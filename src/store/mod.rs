@@ -47,12 +47,14 @@ use std::time::Duration;
 mod caller;
 mod memory;
 mod name;
+mod quota;
 mod sealing;
 mod slot;
 
 pub(crate) use caller::{Caller, NoReply, TARGET};
 pub use memory::InMemory;
 pub use name::StoreName;
+pub use quota::{QuotaReply, QuotaRequest};
 pub(crate) use sealing::Opened;
 pub use sealing::SealingKeys;
 pub use slot::{FetchId, Intent, SlotReply, SlotRequest};

@@ -43,6 +43,11 @@ impl Table<'_> {
         }
         slot.bucket = bucket;
         slot.scope.is_configured = true;
+        #[cfg(feature = "shared")]
+        {
+            // Its name is this process' own.
+            slot.member = None;
+        }
         self.retain(index);
         if from != at.key {
             self.release(from);

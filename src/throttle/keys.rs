@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher, RandomState},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
 };
 
 #[cfg(tower_heed_loom)]
@@ -58,7 +58,7 @@ impl Keys {
     /// Locks the slots, updates them, unlocks them, and runs the effects.
     #[inline]
     pub(super) fn with<T>(
-        shared: &Shared,
+        shared: &Arc<Shared>,
         now: Instant,
         update: impl FnOnce(&mut Table<'_>) -> T,
     ) -> T {
@@ -66,6 +66,10 @@ impl Keys {
         let mut slots = shared.keys.0.lock().unwrap_or_else(PoisonError::into_inner);
         let updated = update(&mut Table { slots: &mut slots, shared, now, effects: &mut effects });
         drop(slots);
+        #[cfg(feature = "shared")]
+        if let Some(index) = effects.take_question() {
+            super::questions::spawn(shared, index);
+        }
         effects.run(shared.endpoints.stack());
         updated
     }
@@ -75,13 +79,13 @@ impl Keys {
         let mut effects = Effects::default();
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = false;
-        for slot in &mut slots.slots {
+        for (index, slot) in slots.slots.iter_mut().enumerate() {
             let bucket = slot.name.shown().strip_prefix(shown);
             if !bucket.is_some_and(|bucket| bucket.is_empty() || bucket.starts_with(" [")) {
                 continue;
             }
             found = true;
-            SlotMut { slot, effects: &mut effects, now, asking: None }.forget();
+            SlotMut { index, slot, effects: &mut effects, now, asking: None }.forget();
         }
         drop(slots);
         effects.run(None);
@@ -134,7 +138,7 @@ impl Table<'_> {
     #[inline]
     pub(super) fn slot_mut(&mut self, index: usize) -> SlotMut<'_> {
         let slot = &mut self.slots.slots[index];
-        SlotMut { slot, effects: &mut *self.effects, now: self.now, asking: None }
+        SlotMut { index, slot, effects: &mut *self.effects, now: self.now, asking: None }
     }
 
     pub(super) const fn now(&self) -> Instant {
@@ -164,7 +168,7 @@ impl Table<'_> {
             indexes.remove(&old);
         }
         indexes.insert(name.hash(), index);
-        slots[index] = Slot::new(name, self.shared.new_quota());
+        slots[index] = self.shared.new_slot(name);
         index
     }
 
@@ -174,7 +178,7 @@ impl Table<'_> {
         let index = if self.slots.slots.len() < max_keys {
             let index = self.slots.slots.len();
             self.slots.indexes.insert(name.hash(), index);
-            self.slots.slots.push(Slot::new(name, self.shared.new_quota()));
+            self.slots.slots.push(self.shared.new_slot(name));
             index
         } else if let Some(index) = self.slots.least_recently_used(self.now) {
             self.replace(index, name)

@@ -3,7 +3,13 @@ use std::{borrow::Cow, fmt, hash::RandomState, num::NonZeroUsize, sync::Arc, tim
 use http::request::Parts;
 use tower_layer::Layer;
 
-use super::{Throttle, ThrottleConfig, ThrottleHandle, key::KeyFn, keys::Keys, limiter::Quota};
+use super::{
+    Throttle, ThrottleConfig, ThrottleHandle,
+    key::{KeyFn, KeyName},
+    keys::Keys,
+    limiter::Quota,
+    slot::Slot,
+};
 use crate::{
     EndpointPattern,
     classify::{Classifier, Preset},
@@ -33,6 +39,8 @@ pub(super) struct Shared {
     pub(super) keys: Arc<Keys>,
     /// Hashes what tells callers apart.
     pub(super) random: RandomState,
+    #[cfg(feature = "shared")]
+    pub(super) fleet: Option<super::questions::Fleet>,
 }
 
 // === impl ThrottleLayer ===
@@ -115,6 +123,38 @@ impl ThrottleLayer {
         self.with(|shared| shared.endpoints.set_stack(name.into()))
     }
 
+    /// Shares the quotas with all processes that have the same store and namespace secret, in place of learning each alone: together
+    /// they keep to the limit. A process has the permits for about a second at hand, and asks for more in the background, about
+    /// once a second and key.
+    ///
+    /// A quota is named by its [key](Self::key), which has to be the same in all processes. Without the store a process goes on by its
+    /// part of what was last known, and after a minute by what it learns itself. It applies to keys that are first used from now on.
+    /// Default: none.
+    ///
+    /// ```
+    /// use tower_heed::{ThrottleLayer, store::{InMemory, SealingKeys}};
+    ///
+    /// # let namespace = [1; 32];
+    /// ThrottleLayer::new().fleet(InMemory::new(), SealingKeys::in_clear_text(&namespace));
+    /// ```
+    #[cfg(feature = "shared")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+    pub fn fleet<S>(self, store: S, keys: crate::store::SealingKeys) -> Self
+    where
+        S: tower_service::Service<
+                crate::store::QuotaRequest,
+                Response = crate::store::QuotaReply,
+                Error: Into<crate::BoxError>,
+                Future: Send,
+            > + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let fleet = super::questions::Fleet::new(store, keys);
+        self.with(|shared| shared.fleet = Some(fleet))
+    }
+
     /// Gives the requests that match `pattern` their own settings.
     ///
     /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far); later settings of the layer
@@ -176,6 +216,17 @@ impl Shared {
     pub(super) fn new_quota(&self) -> Quota {
         Quota::new().max_block(self.max_block)
     }
+
+    /// The slot of a new key.
+    pub(super) fn new_slot(&self, name: KeyName) -> Slot {
+        #[cfg_attr(not(feature = "shared"), allow(unused_mut, reason = "it is alone"))]
+        let mut slot = Slot::new(name, self.new_quota());
+        #[cfg(feature = "shared")]
+        if self.fleet.is_some() {
+            slot.member = Some(super::questions::Fleet::member());
+        }
+        slot
+    }
 }
 
 impl Default for Shared {
@@ -189,6 +240,8 @@ impl Default for Shared {
             max_keys: ThrottleLayer::DEFAULT_MAX_KEYS,
             keys: Arc::default(),
             random: RandomState::new(),
+            #[cfg(feature = "shared")]
+            fleet: None,
         }
     }
 }

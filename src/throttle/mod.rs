@@ -207,6 +207,8 @@ pub(crate) mod limiter;
 #[cfg(all(test, tower_heed_loom))]
 mod model;
 mod outcome;
+#[cfg(feature = "shared")]
+mod questions;
 mod queue;
 mod queued;
 mod reserve;

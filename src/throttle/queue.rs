@@ -97,6 +97,11 @@ enum Next {
 // === impl Queue ===
 
 impl Queue {
+    #[cfg(feature = "shared")]
+    pub(super) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }

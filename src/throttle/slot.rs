@@ -22,16 +22,30 @@ use super::{
     scope::{Holds, Scope},
     split::{Split, Subject},
 };
+#[cfg(feature = "shared")]
+use super::{
+    fleet::{Question, Role, Take},
+    questions::{Asked, Member, Next},
+};
 use crate::extensions::Priority;
+#[cfg(feature = "shared")]
+use crate::store::StoreName;
 
 /// The most requests that go until the next response although nothing is known of the limit.
 const MAX_COLD: u32 = 16;
+
+/// A store that is asked replies within this time, or is asked again.
+#[cfg(feature = "shared")]
+const ASKED_WITHIN: Duration = Duration::from_millis(250);
 
 /// What all callers of one key share: its quota, and the queue for it.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) name: KeyName,
     pub(super) quota: Quota,
+    /// What this process has of a fleet's quota, if it shares it.
+    #[cfg(feature = "shared")]
+    pub(super) member: Option<Box<Member>>,
     pub(super) queue: Queue,
     pub(super) latencies: Latencies,
     reserve: Reserve,
@@ -65,6 +79,11 @@ struct Backlog {
 /// A slot at one moment, with the effects of its changes.
 #[derive(Debug)]
 pub(super) struct SlotMut<'a> {
+    #[cfg_attr(
+        not(feature = "shared"),
+        allow(dead_code, reason = "it names the slot to the store")
+    )]
+    pub(super) index: usize,
     pub(super) slot: &'a mut Slot,
     pub(super) effects: &'a mut Effects,
     pub(super) now: Instant,
@@ -79,6 +98,8 @@ impl Slot {
         Self {
             name,
             quota,
+            #[cfg(feature = "shared")]
+            member: None,
             queue: Queue::default(),
             latencies: Latencies::default(),
             reserve: Reserve::default(),
@@ -106,14 +127,89 @@ impl Slot {
         if priority != Priority::High && self.reserved_until(now).is_some() {
             return None;
         }
-        match self.quota.acquire(now) {
+        match self.take(now) {
             Availability::Now(permit) => Some(permit),
             Availability::At(_) | Availability::AfterResponse { .. } => None,
         }
     }
 
+    /// Takes a permit: of the fleet if the quota is shared, else of the process' own quota.
+    #[inline]
+    fn take(&mut self, now: Instant) -> Availability {
+        #[cfg(feature = "shared")]
+        if let Some(member) = &mut self.member {
+            if let Some(until) = self.quota.blocked_until().filter(|until| *until > now) {
+                return Availability::At(until);
+            }
+            let hand = &mut member.hand;
+            let at = match hand.take(now) {
+                Take::Now => return Availability::Now(self.quota.acquire_anyway(now)),
+                Take::Own => return self.quota.acquire(now),
+                Take::At(at) => Some(at),
+                Take::None => None,
+            };
+            let due = hand.due(now, self.queue.len()).filter(|due| *due > now);
+            let next = at.into_iter().chain(due).min();
+            return Availability::At(next.unwrap_or_else(|| later(now, ASKED_WITHIN)));
+        }
+        self.quota.acquire(now)
+    }
+
+    /// Whether the permits are the fleet's.
+    #[inline]
+    fn is_shared(&self) -> bool {
+        #[cfg(feature = "shared")]
+        if let Some(member) = &self.member {
+            return !member.hand.is_own();
+        }
+        false
+    }
+
+    /// The most permits until a moment, if that is certain. Of a fleet's it never is.
+    fn max_permits_before(&self, moment: Instant, now: Instant) -> Option<u64> {
+        if self.is_shared() { None } else { self.quota.max_permits_before(moment, now) }
+    }
+
+    /// A permit that was given is not used.
+    fn give_back(&mut self, permit: Permit, now: Instant) {
+        #[cfg(feature = "shared")]
+        if let Some(member) = self.member.as_mut().filter(|member| !member.hand.is_own()) {
+            member.hand.put_back();
+        }
+        self.quota.on_unsent(permit, now);
+    }
+
+    /// The next question to the store.
+    #[cfg(feature = "shared")]
+    pub(super) fn next_question(
+        &mut self,
+        now: Instant,
+        name: impl FnOnce(&str) -> StoreName,
+    ) -> Next {
+        let Some(member) = &mut self.member else { return Next::End };
+        let hand = &mut member.hand;
+        let queued = self.queue.len();
+        let knowledge = self.quota.knowledge(now).filter(|_| hand.role() == Role::Learner);
+        let due = if hand.knows(now, knowledge) { Some(now) } else { hand.due(now, queued) };
+        match due {
+            None => {
+                member.end_task();
+                Next::End
+            }
+            Some(at) if at > now => Next::At(at),
+            Some(_) => {
+                let ask = hand.ask(now, queued, knowledge);
+                let question = Question::new(ask.clone(), hand.remembered());
+                Next::Ask(Box::new(Asked { question, ask, name: name(self.name.shown()) }))
+            }
+        }
+    }
+
     /// Until when what is left of a window is kept for high-priority requests.
     fn reserved_until(&self, now: Instant) -> Option<Instant> {
+        if self.is_shared() {
+            return None;
+        }
         self.reserve.until(now, || self.quota.snapshot(now))
     }
 }
@@ -144,7 +240,7 @@ impl SlotMut<'_> {
     /// Rejects a new request if those ahead use every permit that comes in time for it.
     fn reject_hopeless(&mut self, at: Position) {
         let Some((ahead, latest)) = self.slot.queue.ahead(at) else { return };
-        let Some(permits) = self.slot.quota.max_permits_before(latest, self.now) else { return };
+        let Some(permits) = self.slot.max_permits_before(latest, self.now) else { return };
         if ahead >= permits {
             self.reject(at, self.expected(ahead, permits, latest));
         }
@@ -175,6 +271,7 @@ impl SlotMut<'_> {
         let is_wait = slot.quota.blocked_until().is_some_and(|until| until > self.now);
         let is_shared = slot.scope.holds == Holds::All;
         if slot.scope.is_configured
+            || slot.is_shared()
             || !slot.split.test(subject, until, is_wait, is_shared, self.now)
         {
             return None;
@@ -249,6 +346,10 @@ impl SlotMut<'_> {
         if !seen.is_rejection() {
             self.slot.latencies.on_accepted(route, took, self.now);
         }
+        #[cfg(feature = "shared")]
+        if let Some(member) = &mut self.slot.member {
+            member.hand.on_response(permit.sent(), self.now, seen);
+        }
         self.slot.quota.on_response_after(took, permit, self.now, seen);
         self.learned(is_logged);
     }
@@ -264,6 +365,10 @@ impl SlotMut<'_> {
         if !seen.is_rejection() {
             let took = self.now.saturating_duration_since(sent);
             self.slot.latencies.on_accepted(route, took, self.now);
+        }
+        #[cfg(feature = "shared")]
+        if let Some(member) = &mut self.slot.member {
+            member.hand.on_response(sent, self.now, seen);
         }
         self.slot.quota.on_response_elsewhere(sent, self.now, seen);
         self.learned(is_logged);
@@ -282,7 +387,7 @@ impl SlotMut<'_> {
     }
 
     pub(super) fn on_unsent(&mut self, permit: Permit) {
-        self.slot.quota.on_unsent(permit, self.now);
+        self.slot.give_back(permit, self.now);
         self.serve();
     }
 
@@ -308,12 +413,16 @@ impl SlotMut<'_> {
     fn hand_on(&mut self, permit: Permit) {
         // The permit that is handed on counts as taken.
         let only_high = self.slot.queue.has_high() && self.slot.reserved_until(self.now).is_some();
-        let Slot { queue, latencies, quota, .. } = &mut *self.slot;
+        let Slot { queue, latencies, .. } = &mut *self.slot;
+        let mut unused = None;
         let mut rejected = Vec::new();
         let rejects = |at, waker| rejected.push((at, waker));
         match queue.admit_next(permit, only_high, self.now, latencies, rejects) {
             Ok(admitted) => self.wake(Some(admitted)),
-            Err(permit) => quota.on_unsent(permit, self.now),
+            Err(permit) => unused = Some(permit),
+        }
+        if let Some(permit) = unused {
+            self.slot.give_back(permit, self.now);
         }
         for waiter in rejected {
             self.wake(Some(waiter));
@@ -351,15 +460,15 @@ impl SlotMut<'_> {
     /// Rejects the requests that a limit leaves no permit for in time, when it is learned or has changed.
     fn reject_surplus(&mut self) {
         let limit = self.slot.quota.snapshot(self.now).limit;
-        let is_certain = self.slot.quota.max_permits_before(self.now, self.now).is_some();
+        let is_certain = self.slot.max_permits_before(self.now, self.now).is_some();
         let now = (limit, self.slot.quota.blocked_until(), is_certain);
         if mem::replace(&mut self.slot.checked, now) == now {
             return;
         }
-        let Slot { queue, quota, .. } = &*self.slot;
-        let surplus = queue.surplus(|moment| quota.max_permits_before(moment, self.now));
+        let slot = &*self.slot;
+        let surplus = slot.queue.surplus(|moment| slot.max_permits_before(moment, self.now));
         for (at, ahead, latest) in surplus {
-            let permits = self.slot.quota.max_permits_before(latest, self.now);
+            let permits = self.slot.max_permits_before(latest, self.now);
             self.reject(at, self.expected(ahead, permits.unwrap_or(0), latest));
         }
     }
@@ -368,6 +477,8 @@ impl SlotMut<'_> {
     /// known and a request waits for it.
     #[inline]
     fn serve(&mut self) -> Option<Instant> {
+        #[cfg(feature = "shared")]
+        self.ask_if_due();
         // On the fast path nothing is queued.
         if self.slot.backlog.is_none() && self.slot.queue.is_empty() {
             return None;
@@ -375,9 +486,28 @@ impl SlotMut<'_> {
         self.serve_queue()
     }
 
+    /// A question to the store departs, if one is due.
+    #[cfg(feature = "shared")]
+    fn ask_if_due(&mut self) {
+        let queued = self.slot.queue.len();
+        let Some(member) = &mut self.slot.member else { return };
+        let is_due = member.hand.due(self.now, queued).is_some_and(|due| due <= self.now);
+        let is_learned = member.hand.role() == Role::Learner
+            && member.hand.knows(self.now, self.slot.quota.knowledge(self.now));
+        if (is_due || is_learned) && member.wants_task() {
+            self.effects.ask(self.index);
+        }
+    }
+
+    /// An answer has come.
+    #[cfg(feature = "shared")]
+    pub(super) fn granted(&mut self) {
+        self.serve();
+    }
+
     fn serve_queue(&mut self) -> Option<Instant> {
         let now = self.now;
-        let is_cold = self.slot.quota.is_unknown();
+        let is_cold = self.slot.quota.is_unknown() && !self.slot.is_shared();
         self.reject_late(now, TooLate { next: None, is_cold });
         let mut known = None;
         while !self.slot.queue.is_empty() {
@@ -387,7 +517,7 @@ impl SlotMut<'_> {
                 self.wake(owner);
                 break;
             }
-            let next = match self.slot.quota.acquire(now) {
+            let next = match self.slot.take(now) {
                 Availability::Now(permit) => {
                     self.hand_on(permit);
                     continue;

@@ -19,6 +19,8 @@ pub struct ThrottleSnapshot {
     quota: Snapshot,
     queued: [(usize, Option<Duration>); 3],
     blocked: Option<Duration>,
+    #[cfg(feature = "shared")]
+    permits: Option<(u32, bool)>,
 }
 
 // === impl ThrottleHandle ===
@@ -42,6 +44,8 @@ impl ThrottleHandle {
                 .blocked_until()
                 .and_then(|until| until.checked_duration_since(now))
                 .filter(|wait| !wait.is_zero()),
+            #[cfg(feature = "shared")]
+            permits: slot.member.as_ref().map(|member| member.permits(now)),
         })
     }
 
@@ -121,6 +125,23 @@ impl ThrottleSnapshot {
     #[must_use]
     pub const fn blocked(&self) -> Option<Duration> {
         self.blocked
+    }
+
+    /// How many permits of the fleet's quota are at hand, those of later windows included; `None` if the quota is not
+    /// [shared](super::ThrottleLayer::fleet).
+    #[cfg(feature = "shared")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+    #[must_use]
+    pub fn permits(&self) -> Option<u32> {
+        self.permits.map(|(count, _)| count)
+    }
+
+    /// Whether the store of the fleet is down, so that the process goes on by its part.
+    #[cfg(feature = "shared")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+    #[must_use]
+    pub fn is_without_store(&self) -> bool {
+        self.permits.is_some_and(|(_, is_without_store)| is_without_store)
     }
 
     /// How many requests are in flight, including those that were dropped a moment ago and may still arrive at the server.

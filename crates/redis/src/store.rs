@@ -9,10 +9,10 @@ use std::{
 };
 
 use redis::{ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, aio::ConnectionLike};
-use tower_heed::store::{SlotReply, SlotRequest};
+use tower_heed::store::{QuotaReply, QuotaRequest, SlotReply, SlotRequest};
 use tower_service::Service;
 
-use crate::slot;
+use crate::{quota, slot};
 
 /// The reply of a [`Store`], on its way.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, RedisError>> + Send>>;
@@ -30,6 +30,7 @@ struct Shared<C> {
     connection: Mutex<C>,
     connect: Option<Box<Connect<C>>>,
     slots: Script,
+    quotas: Script,
 }
 
 // === impl Store ===
@@ -54,7 +55,8 @@ impl<C> Store<C> {
     fn of(connection: C, connect: Option<Box<Connect<C>>>) -> Self {
         let slots = Script::new(include_str!("slot.lua"));
         let connection = Mutex::new(connection);
-        Self { shared: Arc::new(Shared { connection, connect, slots }) }
+        let quotas = Script::new(include_str!("quota.lua"));
+        Self { shared: Arc::new(Shared { connection, connect, slots, quotas }) }
     }
 }
 
@@ -75,11 +77,30 @@ where
         Box::pin(async move {
             let mut connection = shared.connection();
             let replied = slot::call(&shared.slots, &mut connection, request).await;
-            if let (Err(error), Some(connect)) = (&replied, &shared.connect) {
-                if is_read_only(error) {
-                    *shared.lock() = connect().await?;
-                }
-            }
+            shared.reconnect_after(&replied).await?;
+            replied
+        })
+    }
+}
+
+impl<C> Service<QuotaRequest> for Store<C>
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+{
+    type Response = QuotaReply;
+    type Error = RedisError;
+    type Future = Reply<QuotaReply>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<RedisResult<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: QuotaRequest) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let mut connection = shared.connection();
+            let replied = quota::call(&shared.quotas, &mut connection, request).await;
+            shared.reconnect_after(&replied).await?;
             replied
         })
     }
@@ -106,6 +127,16 @@ impl<C: Clone> Shared<C> {
 }
 
 impl<C> Shared<C> {
+    /// Makes the connection anew if the server takes no writes.
+    async fn reconnect_after<T>(&self, replied: &RedisResult<T>) -> RedisResult<()> {
+        if let (Err(error), Some(connect)) = (replied, &self.connect) {
+            if is_read_only(error) {
+                *self.lock() = connect().await?;
+            }
+        }
+        Ok(())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, C> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,6 +13,7 @@
 )]
 
 pub mod fleet;
+pub mod quotas;
 pub mod server;
 pub mod slots;
 

@@ -237,7 +237,8 @@ impl Hand {
             return (queued > 0 || self.used > 0).then_some(again);
         }
         match self.role {
-            Role::Learner => Some(again),
+            // One that has nothing to send lets the role go.
+            Role::Learner => (queued > 0 || self.accepted > 0 || self.refused > 0).then_some(again),
             Role::Waits => (queued > 0).then_some(again),
             Role::Free => {
                 if self.refused > 0 || self.seen.is_some() {
@@ -396,6 +397,17 @@ impl Hand {
             }
             None => self.role = Role::Free,
         }
+    }
+
+    /// A question was dropped without an answer.
+    pub fn abandon(&mut self) {
+        self.is_asking = false;
+    }
+
+    /// Whether the process' own quota decides.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        matches!(self.role, Role::Learner | Role::Free)
     }
 
     /// Whether the process sends by its share, without the store.

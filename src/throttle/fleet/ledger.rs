@@ -44,10 +44,11 @@ pub struct Ledger {
 /// What is known of the server's limiter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Model {
-    /// Nothing: one process learns, the others wait.
+    /// Nothing: one process learns, the others wait. `want` is what it has to send: one that has much more takes its place.
     New {
         learner: u64,
         until: Nanos,
+        want: u32,
     },
     /// There is no limit.
     Open,
@@ -90,7 +91,7 @@ impl Ledger {
     pub fn new() -> Self {
         Self {
             generation: 0,
-            model: Model::New { learner: 0, until: 0 },
+            model: Model::New { learner: 0, until: 0, want: 0 },
             confirmed: 0,
             learned: 0,
             round: Round { boost: 100, ..Round::default() },
@@ -242,16 +243,17 @@ impl Ledger {
 
     /// The role of an asker, after what it has learned.
     fn role(&mut self, now: Nanos, ask: &Ask) -> Role {
-        let Model::New { learner, until } = self.model else { return self.role_by_model() };
-        if learner != ask.asker && now < until {
+        let Model::New { learner, until, want } = self.model else { return self.role_by_model() };
+        let has_more = ask.want / 2 > want;
+        if learner != ask.asker && now < until && !has_more {
             return Role::Waits;
         }
-        let found =
-            ask.learned.filter(|_| learner == ask.asker && ask.generation == self.generation);
-        let Some(found) = found else {
-            // One that has nothing to send learns nothing: anybody may take its place.
+        let is_it = learner == ask.asker && ask.generation == self.generation;
+        let Some(found) = ask.learned.filter(|_| is_it) else {
+            // One that has nothing to send learns nothing.
             let span = if ask.want == 0 { 0 } else { LEARNER_FOR };
-            self.model = Model::New { learner: ask.asker, until: now.saturating_add(span) };
+            let until = now.saturating_add(span);
+            self.model = Model::New { learner: ask.asker, until, want: ask.want };
             return Role::Learner;
         };
         let model = match found {
@@ -303,7 +305,7 @@ impl Ledger {
 
     /// Forgets the model: one process learns anew.
     fn forget(&mut self) {
-        self.model = Model::New { learner: 0, until: 0 };
+        self.model = Model::New { learner: 0, until: 0, want: 0 };
         self.generation = self.generation.wrapping_add(1);
     }
 }

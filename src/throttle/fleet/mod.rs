@@ -18,11 +18,6 @@
 //! requests are rejected, or if none was accepted for two minutes.
 
 #![allow(clippy::exhaustive_enums, reason = "only the crate's own tests see them")]
-#![cfg_attr(
-    not(feature = "__internals"),
-    allow(dead_code, unused_imports, reason = "only the simulation uses it so far")
-)]
-
 mod ask;
 mod hand;
 mod ledger;
@@ -33,10 +28,15 @@ mod share;
 mod window;
 
 pub use self::{
-    ask::{Ask, Grant, Learned, Lot, Nanos, Role, SECOND, Seen},
+    ask::{Ask, Role},
     hand::{Hand, Take},
+    question::{Question, Step},
+};
+#[cfg(feature = "__internals")]
+pub use self::{
+    ask::{Grant, Learned, Lot, Nanos, SECOND, Seen},
     ledger::Ledger,
-    question::{Question, Step, Swap},
+    question::Swap,
     record::{Decoded, decode, encode},
     share::Share,
 };

@@ -89,10 +89,4 @@ impl Question {
     pub fn into_answer(self) -> Option<(Ledger, Grant)> {
         self.answer
     }
-
-    /// What was asked, for the next question if this one was in vain.
-    #[must_use]
-    pub fn into_ask(self) -> Ask {
-        self.ask
-    }
 }

@@ -35,7 +35,9 @@ pub fn encode(ledger: &Ledger) -> Vec<u8> {
     put(&mut out, &[*generation, *confirmed, *learned, number, began]);
     put(&mut out, &counts);
     match model {
-        Model::New { learner, until } => put(&mut out, &[0, *learner, *until]),
+        Model::New { learner, until, want } => {
+            put(&mut out, &[0, *learner, *until, u64::from(*want)]);
+        }
         Model::Open => put(&mut out, &[1]),
         Model::Window(window) => {
             let Window { limit, allowed, period, number, end, granted, left, quiet, odd, spare } =
@@ -81,7 +83,7 @@ fn read(rest: &[u8]) -> Option<Ledger> {
         Round { number, began, askers, last_askers, granted, denied, accepted, refused, boost };
     let narrow = |number: u64| u32::try_from(number).ok();
     let model = match next()? {
-        0 => Model::New { learner: next()?, until: next()? },
+        0 => Model::New { learner: next()?, until: next()?, want: narrow(next()?)? },
         1 => Model::Open,
         2 => {
             let (limit, allowed) = (narrow(next()?)?, narrow(next()?)?);

@@ -19,6 +19,8 @@ mod readiness;
 mod retries;
 mod scope;
 mod server;
+#[cfg(feature = "shared")]
+mod shared;
 mod slow_down;
 mod too_late;
 mod unsent;

@@ -131,6 +131,15 @@ fn one_process_learns_and_the_others_wait_until_it_is_gone() {
 }
 
 #[test]
+fn a_process_that_has_much_more_to_send_takes_the_place_of_the_learner() {
+    let mut ledger = Ledger::new();
+    assert_eq!(ledger.ask(NOW, &ask_of(1, 2)).role, Role::Learner);
+    assert_eq!(ledger.ask(NOW + 1, &ask_of(2, 4)).role, Role::Waits);
+    assert_eq!(ledger.ask(NOW + 2, &ask_of(3, 8)).role, Role::Learner);
+    assert_eq!(ledger.ask(NOW + 3, &ask_of(1, 2)).role, Role::Waits);
+}
+
+#[test]
 fn a_model_under_which_nothing_is_accepted_is_forgotten() {
     let mut ledger = learned(Learned::Window {
         limit: 1,

@@ -3,6 +3,7 @@
 mod comes_back;
 mod fleet;
 mod outage;
+mod quotas;
 mod slots;
 
 use std::time::Duration;
