@@ -161,7 +161,7 @@ impl Fleet {
                 callers.spawn(async move {
                     loop {
                         let request = Request::get("https://id.example/users").body(()).unwrap();
-                        let _ = client.clone().oneshot(request).await;
+                        let _response = client.clone().oneshot(request).await;
                     }
                 });
             }

@@ -103,7 +103,7 @@ fn start(api: &Api, store: &Store, processes: usize, callers: usize) -> Vec<Thro
             tokio::spawn(async move {
                 loop {
                     let request = Request::get("https://id.example/users").body(()).unwrap();
-                    let _ = client.clone().oneshot(request).await;
+                    let _response = client.clone().oneshot(request).await;
                 }
             });
         }
