@@ -126,6 +126,7 @@
 //! | [`classifier`](ThrottleLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
 //! | [`clock`](ThrottleLayer::clock) | the machine's | |
 //! | [`endpoint`](ThrottleLayer::endpoint) | none | |
+//! | `fleet`, with the feature `shared` | none: each process learns alone | the store is down: the process goes on by its part |
 //!
 //! # Cost
 //!
