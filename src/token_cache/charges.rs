@@ -90,8 +90,9 @@ impl Charges {
         self.any.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         state.charge((endpoint, Some(key)), FIRST, LONGEST, now);
-        let keys =
-            &mut state.charges.entry((endpoint, None)).or_insert_with(|| Charge::new(now)).keys;
+        state.make_room((endpoint, None));
+        let charge = state.charges.entry((endpoint, None)).or_insert_with(|| Charge::new(now));
+        let keys = &mut charge.keys;
         if !keys.contains(&key) && keys.len() < KEYS {
             keys.push(key);
         }
@@ -132,6 +133,15 @@ impl Charges {
 // === impl State ===
 
 impl State {
+    /// Forgets the one that ends first if there is no room for a new one.
+    fn make_room(&mut self, entry: (u64, Option<u64>)) {
+        if self.charges.len() >= MAX_ENTRIES && !self.charges.contains_key(&entry) {
+            let soonest = self.charges.iter().min_by_key(|(_, charge)| charge.ends);
+            let soonest = soonest.map(|(entry, _)| *entry);
+            soonest.and_then(|soonest| self.charges.remove(&soonest));
+        }
+    }
+
     fn charge(
         &mut self,
         entry: (u64, Option<u64>),
@@ -139,11 +149,7 @@ impl State {
         longest: Duration,
         now: Instant,
     ) -> Instant {
-        if self.charges.len() >= MAX_ENTRIES && !self.charges.contains_key(&entry) {
-            let soonest = self.charges.iter().min_by_key(|(_, charge)| charge.ends);
-            let soonest = soonest.map(|(entry, _)| *entry);
-            soonest.and_then(|soonest| self.charges.remove(&soonest));
-        }
+        self.make_room(entry);
         let charge = self.charges.entry(entry).or_insert_with(|| Charge::new(now));
         let span = first.saturating_mul(2_u32.saturating_pow(charge.times)).min(longest);
         charge.times = charge.times.saturating_add(1).min(16);
@@ -195,7 +201,7 @@ mod tests {
         for endpoint in 0..5000 {
             charges.in_vain(endpoint, 10, now);
         }
-        assert!(charges.lock().charges.len() <= MAX_ENTRIES + 1);
+        assert!(charges.lock().charges.len() <= MAX_ENTRIES);
         charges.purge(now + 3 * LONGEST);
         assert!(!charges.has_any());
     }
