@@ -20,8 +20,8 @@ const LAYERS: [&str; 10] = [
 ];
 
 /// What `classify` holds besides its layer, for all: the meaning of responses and errors.
-const MEANING: [&str; 6] =
-    ["ResponseHead", "Classes", "Classification", "Classifier", "ErrorClass", "Preset"];
+const MEANING: [&str; 7] =
+    ["ResponseHead", "Classes", "Classification", "Classifier", "ErrorClass", "Preset", "Resend"];
 
 /// Files, and folders with all that is in them, that decide and do nothing else.
 const PURE: &[&str] = &[
