@@ -21,7 +21,7 @@ async fn an_open_circuit_is_neither_retried_nor_queued() {
     for _ in 0..100 {
         assert_eq!(ended(&client, "/").await, "open");
     }
-    assert_eq!((watch.attempts(), began.elapsed()), (sent, Duration::ZERO));
+    assert_eq!((watch.attempts(), tokio::time::Instant::now() - began), (sent, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
