@@ -20,6 +20,9 @@ use crate::BoxError;
 /// The number of frames without data that one fetch reads. A server may send them without end, and reading them never waits.
 const MAX_EMPTY_FRAMES: u32 = 1024;
 
+/// The room that a body takes at least.
+const FIRST_BYTES: usize = 4 << 10;
+
 pin_project! {
     /// A response body, from the cache or from the inner service.
     pub struct CacheBody<B> {
@@ -147,12 +150,17 @@ pub(super) async fn read_body<B: Body>(
     if hint.lower() > max_bytes as u64 {
         return Ok(ReadBody::Passed(CacheBody::passed(body), NotStorable::TooLong));
     }
+    let mut held = None;
+    // Before it is read: a body that is passed on unread stays with the server.
+    let first = usize::try_from(hint.lower()).unwrap_or(max_bytes).max(FIRST_BYTES);
+    if !body.is_end_stream() && !hold(&mut held, room, first) {
+        return Ok(ReadBody::Passed(CacheBody::passed(body), NotStorable::Busy));
+    }
     let stream_from = stream_from.filter(|_| hint.exact().is_none());
     let mut body = Box::pin(body);
     let mut data = Vec::new();
     let mut trailers = None;
     let mut empty_frames = 0;
-    let mut held = None;
     let partial = |data: Vec<u8>, body, reason| {
         Ok(ReadBody::Passed(CacheBody::partial(data.into(), Some(body)), reason))
     };

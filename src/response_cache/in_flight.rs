@@ -29,8 +29,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The KiB of bodies that fetches hold together. A fetch that would exceed them passes its response on. With the usual profile of
-/// a few KiB, that takes some thousand fetches in flight.
-const MAX_BUFFERED: usize = 16 << 10;
+/// a few KiB, that takes a thousand fetches in flight.
+const MAX_BUFFERED: usize = 8 << 10;
 
 /// The fetches in flight, by lookup key, and what bounds them.
 pub(super) struct InFlight {

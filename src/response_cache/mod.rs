@@ -96,7 +96,7 @@
 //! | has `Vary: *` or an unreadable `Vary` | not stored |
 //! | is a stream: `text/event-stream`, newline-delimited JSON, `multipart/x-mixed-replace`, gRPC, `stream=watch`, `X-Accel-Buffering: no` | not stored |
 //! | has no announced length, and a body that goes on five seconds after the head | not stored; the part so far and the rest go to the caller |
-//! | would exceed the 16 MiB that the bodies in flight of one cache hold together | not stored this time |
+//! | would exceed the 8 MiB that the bodies in flight of one cache hold together | not stored this time |
 //! | is longer than [`max_body_bytes`](ResponseCacheConfig::max_body_bytes), breaks off, or contradicts its `Content-Length` | not stored |
 //! | has `max-age` or `Expires` | fresh until then (less its `Age`), and no longer than [`ttl`](ResponseCacheConfig::ttl) |
 //! | has `must-revalidate` or `no-cache` | never served stale |
@@ -204,7 +204,7 @@
 //! A stored response is copied into one allocation, so that it keeps no buffer of a connection alive. Its size includes its
 //! header fields and what the cache needs for it, and the bound holds at the end of each fetch. The invalidation counters take up
 //! to 8 bytes for each KiB of the bound, and are part of it. The bodies of responses in flight are not: they hold at
-//! most 16 MiB together. There are no threads.
+//! most 8 MiB together. There are no threads.
 //!
 //! # Readiness
 //!

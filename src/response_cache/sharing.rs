@@ -13,6 +13,13 @@ use super::{
 };
 use crate::{BoxError, body::ReplayableBody, single_flight::Running};
 
+type Lead<S, B, RB> = fn(
+    <S as Service<Request<B>>>::Future,
+    Option<Again<S, B>>,
+    Running<Fetch>,
+    WaitingCall,
+) -> WaitingFuture<RB>;
+
 /// How one request is sent for several callers, as values.
 ///
 /// They are made where the service is known to be `Send + 'static`, and used where the compiler cannot prove it: inside an `async`
@@ -22,8 +29,7 @@ where
     S: Service<Request<B>>,
 {
     /// Awaits the response on its own task, for this call and all that join.
-    pub(super) lead:
-        fn(S::Future, Option<Again<S, B>>, Running<Fetch>, WaitingCall) -> WaitingFuture<RB>,
+    pub(super) lead: Lead<S, B, RB>,
     /// A copy of a request that has no body.
     pub(super) copy: fn(&Request<B>) -> Option<Request<B>>,
     /// Waits for the fetch of another call.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     classify::{Classification, ErrorClass},
-    cooldown::Cooldown,
+    cooldown::{Cooldown, asked_for},
     error::TokenErrorKind,
     jitter,
 };
@@ -183,12 +183,11 @@ impl StoredResponse {
     /// Begins a cooldown: for as long as the server asked, or else longer with each failure.
     pub(super) fn begin_cooldown(&self, failure: &Classification, now: Instant) {
         let class = failure.class();
-        let kind = match failure.retry_after() {
-            Some(_) => TokenErrorKind::RateLimited,
-            None => TokenErrorKind::of_class(class),
-        };
         let mut cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = cooldown.failures.after(kind, failure.retry_after(), jitter::draw());
+        let wait = match failure.retry_after() {
+            Some(told) => asked_for(told, jitter::draw()),
+            None => cooldown.failures.after(TokenErrorKind::of_class(class), None, jitter::draw()),
+        };
         cooldown.until = Some((now + wait, class));
     }
 

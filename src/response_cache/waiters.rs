@@ -40,6 +40,13 @@ enum Attendance {
     Unattended { departures: u64, is_in_background: bool },
 }
 
+/// The time of a fetch since the last call left.
+struct Unattended<'a> {
+    departures: u64,
+    timer: Pin<Box<Sleep>>,
+    _permit: SemaphorePermit<'a>,
+}
+
 /// A call that waits, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Waiting(Arc<Waiters>);
@@ -70,7 +77,7 @@ impl Waiters {
         fetch: impl Future<Output = T>,
     ) -> Option<T> {
         let mut fetch = pin!(fetch);
-        let mut unattended: Option<(u64, SemaphorePermit<'_>, Pin<Box<Sleep>>)> = None;
+        let mut unattended: Option<Unattended<'_>> = None;
         poll_fn(|cx| {
             if let Poll::Ready(fetched) = fetch.as_mut().poll(cx) {
                 return Poll::Ready(Some(fetched));
@@ -85,13 +92,18 @@ impl Waiters {
                 }
             };
             // A call may have come and left since the last poll.
-            unattended = unattended.take().filter(|(since, ..)| *since == departures);
+            unattended = unattended.take().filter(|since| since.departures == departures);
             if unattended.is_none() {
-                let begin = |permit| (departures, permit, Box::pin(sleep(UNATTENDED_FOR)));
-                unattended = room.try_acquire().ok().map(begin);
+                unattended = room.try_acquire().ok().map(|permit| Unattended {
+                    departures,
+                    timer: Box::pin(sleep(UNATTENDED_FOR)),
+                    _permit: permit,
+                });
             }
             let goes_on = match &mut unattended {
-                Some((.., timer)) => is_in_background || timer.as_mut().poll(cx).is_pending(),
+                Some(Unattended { timer, .. }) => {
+                    is_in_background || timer.as_mut().poll(cx).is_pending()
+                }
                 None => false,
             };
             match goes_on || !self.give_up() {

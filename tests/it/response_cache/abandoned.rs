@@ -163,6 +163,10 @@ async fn memory_of_abandoned_fetches() {
     }
     most = most.max(resident());
     sleep(5 * SECOND).await;
+    // The timers of both may have come at the same time.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     println!("resident: {before} MiB, then {most} MiB at most; {} tasks left", tasks() - begun);
     assert!(most - before <= 64, "{before} MiB, then {most} MiB");
     assert_eq!(tasks(), begun);

@@ -187,7 +187,7 @@ async fn bodies_in_flight_hold_a_bounded_number_of_bytes_and_the_rest_pass_throu
     }
     sleep(SECOND).await;
     let passed = calls.iter().filter(|call| call.is_finished()).count();
-    assert!((8..=24).contains(&passed), "{passed} of 40");
+    assert!((20..=30).contains(&passed), "{passed} of 40");
     drop(sending);
     for call in calls {
         let body = call.await.unwrap().unwrap().into_body();
@@ -203,5 +203,5 @@ async fn bodies_in_flight_hold_a_bounded_number_of_bytes_and_the_rest_pass_throu
     };
     let (response, ()) = tokio::join!(call, sends);
     response.unwrap();
-    assert!(layer.handle().snapshot().entries() > 16);
+    assert!(layer.handle().snapshot().entries() > 10);
 }
