@@ -52,7 +52,7 @@ use crate::{
 ///
 /// # The endpoint's own client
 ///
-/// It works with any HTTP service whose request body can be made from [`Bytes`]: `Full<Bytes>`, `axum::body::Body`,
+/// It works with any HTTP service whose request body can be made from [`Bytes`](bytes::Bytes): `Full<Bytes>`, `axum::body::Body`,
 /// reqwest's. Give it its own client, not the stack that it serves:
 ///
 /// * **without retries.** Every caller without a token waits for this one exchange. A retry after a 429 would hold them all for
