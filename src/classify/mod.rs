@@ -69,8 +69,8 @@
 //! An empty cell is no change. `TokenUnavailable` counts as its cause does; without a cause it changes nothing.
 //!
 //! * *A failure does not end a sign-out.* A 429 after a 401 says nothing about the credentials, so the 401 stands.
-//! * *A 401 may mean what a 403 does.* One whose challenge says `insufficient_scope`, `invalid_request` or asks for a step-up changes
-//!   nothing: the credentials are good.
+//! * *A 401 may mean what a 403 does.* One whose challenge says `insufficient_scope` or `invalid_request`, asks for a step-up or for
+//!   a nonce (`use_dpop_nonce`) changes nothing: the credentials are good.
 //! * *A dead grant is a sign-out.* A `TokenUnavailable` whose [`TokenError`](crate::error::TokenError::into_final) is final counts as a 401.
 //! * *A 403, 404 or 409 proves nothing.* An API responds so after it has accepted the credentials, and a gateway before it
 //!   has looked at them.
@@ -85,8 +85,8 @@
 //! The handler of [`on_unauthenticated`](ErrorClassifyLayer::on_unauthenticated) runs once for each change into
 //! `Unauthenticated`, however many requests are rejected.
 //!
-//! * Two runs begin at least 30 s apart, doubling to 15 min while the runs are in vain. A sign-out meanwhile is handled by the first 401
-//!   after that time.
+//! * Two runs begin at least 30 s apart, doubling to 15 min while the runs are in vain. A sign-out meanwhile is handled when that time
+//!   is over, if it still stands then: one task waits for it, and ends when the session or its handler is dropped.
 //! * It runs on its own task, spawned on the runtime of the call that brought the change. That call gets its 401 at
 //!   once. A request that should wait for the recovery does so with [`SessionStatus::until`].
 //! * Nothing starts it while it runs, so it never runs twice at a time and no request that it sends starts it again. After the
@@ -159,7 +159,8 @@
 //!
 //! # Panics
 //!
-//! Outside of a tokio runtime with timers, reading an error's body panics if the body is not there at once.
+//! Outside of a tokio runtime with timers, reading an error's body panics if the body is not there at once. In a runtime without
+//! timers the task panics that waits until the handler may run again.
 //!
 //! [`TokenReplaced`]: crate::extensions::TokenReplaced
 

@@ -52,6 +52,8 @@ pub(super) struct Session {
     is_due: bool,
     is_running: bool,
     spacing: Spacing,
+    /// When the last task that waits for its time tries to start the handler.
+    retried_at: Option<Instant>,
 }
 
 /// The part of a [`Session`] that is read without its lock.
@@ -69,6 +71,8 @@ pub(super) struct Step {
     pub(super) change: Option<(AuthStatus, AuthStatus)>,
     /// Whether the handler starts now.
     pub(super) starts: bool,
+    /// When a task is to try again, as the handler has run too lately to start now. It is told once.
+    pub(super) retry_at: Option<Instant>,
 }
 
 // === impl Evidence ===
@@ -113,7 +117,7 @@ impl Session {
         use AuthStatus::{Active, Degraded, Unauthenticated, Unknown};
 
         let before = self.status;
-        let mut starts = false;
+        let mut step = Step::default();
         match (evidence, before) {
             (Evidence::Accepted, Unauthenticated) if sent < self.signed_out => {}
             (Evidence::Accepted, Unauthenticated) => {
@@ -130,16 +134,35 @@ impl Session {
                     self.is_due = true;
                     self.signed_out = self.next_generation();
                 }
-                starts = may_start && self.is_startable() && self.spacing.try_take(now);
-                if starts {
-                    self.is_due = false;
-                    self.is_running = true;
+                if may_start {
+                    step = self.start(now);
                 }
             }
             (Evidence::Trouble, Degraded | Unauthenticated) | (Evidence::Nothing, _) => {}
         }
-        let change = (self.status != before).then_some((before, self.status));
-        Step { change, starts }
+        step.change = (self.status != before).then_some((before, self.status));
+        step
+    }
+
+    /// Starts the handler, if it is due and its time has come.
+    pub(super) fn start(&mut self, now: Instant) -> Step {
+        let mut step = Step::default();
+        // A success makes it not due.
+        if self.is_startable() {
+            match self.spacing.try_take(now) {
+                Ok(()) => {
+                    self.is_due = false;
+                    self.is_running = true;
+                    step.starts = true;
+                }
+                Err(end) if self.retried_at != Some(end) => {
+                    self.retried_at = Some(end);
+                    step.retry_at = Some(end);
+                }
+                Err(_) => {}
+            }
+        }
+        step
     }
 
     /// The handler has returned, panicked, or was dropped.
@@ -169,17 +192,17 @@ impl Session {
 // === impl Spacing ===
 
 impl Spacing {
-    /// Takes a run, if the last one was long enough ago.
-    fn try_take(&mut self, now: Instant) -> bool {
-        let since = self.last.map(|last| now.saturating_duration_since(last));
-        if since.is_some_and(|since| since < self.wait) {
-            return false;
+    /// Takes a run if the last one was long enough ago, or else tells when it will be.
+    fn try_take(&mut self, now: Instant) -> Result<(), Instant> {
+        if let Some(end) = self.last.map(|last| last + self.wait).filter(|end| now < *end) {
+            return Err(end);
         }
+        let since = self.last.map(|last| now.saturating_duration_since(last));
         // The last one was in vain if another is needed so soon.
         let is_vain = since.is_some_and(|since| since < self.wait.saturating_mul(2));
         self.wait = if is_vain { self.wait.saturating_mul(2).min(MAX_SPACING) } else { SPACING };
         self.last = Some(now);
-        true
+        Ok(())
     }
 }
 

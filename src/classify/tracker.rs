@@ -9,7 +9,11 @@ use std::{
     thread,
 };
 
-use tokio::{runtime::Handle, sync::watch, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     AuthStatus, events,
@@ -90,14 +94,49 @@ impl Tracker {
                 events::no_runtime(name);
             }
         }
-        if let (true, Some((handler, Ok(runtime)))) = (step.starts, startable) {
+        let Some((handler, Ok(runtime))) = startable else { return };
+        if step.starts {
             let run = Run { tracker: Arc::clone(self), stack: stack.cloned() };
-            let handler = Arc::clone(handler);
             // The handler is called on its task, so that it does not delay the response.
-            drop(runtime.spawn(async move {
-                let _run = run;
-                handler().await;
-            }));
+            drop(runtime.spawn(run.handle(Arc::clone(handler))));
+        }
+        if let Some(at) = step.retry_at {
+            drop(runtime.spawn(self.retry(at, handler, stack.cloned(), clock.clone())));
+        }
+    }
+
+    /// Waits until the handler may run again, and runs it if it is still due. It keeps neither the session nor the handler, which
+    /// may itself hold a client of the session.
+    fn retry(
+        self: &Arc<Self>,
+        mut at: Instant,
+        handler: &Handler,
+        stack: Option<Arc<str>>,
+        clock: Clock,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (tracker, handler) = (Arc::downgrade(self), Arc::downgrade(handler));
+        let mut status = self.subscribe();
+        async move {
+            loop {
+                let gone = async { while status.changed().await.is_ok() {} };
+                if timeout_at(at, gone).await.is_ok() {
+                    return;
+                }
+                let Some((tracker, handler)) = tracker.upgrade().zip(handler.upgrade()) else {
+                    return;
+                };
+                let step = {
+                    let mut session = tracker.lock();
+                    let step = session.start(clock.now());
+                    tracker.publish(&session);
+                    step
+                };
+                if step.starts {
+                    return Run { tracker, stack }.handle(handler).await;
+                }
+                let Some(next) = step.retry_at else { return };
+                at = next;
+            }
         }
     }
 
@@ -130,6 +169,13 @@ impl Tracker {
 }
 
 // === impl Run ===
+
+impl Run {
+    async fn handle(self, handler: Handler) {
+        let _run = self;
+        handler().await;
+    }
+}
 
 impl Drop for Run {
     fn drop(&mut self) {

@@ -16,9 +16,10 @@ const MAX_FIELD_LEN: usize = 4096;
 const BEARER_SCHEMES: [&[u8]; 2] = [b"bearer", b"token"];
 
 /// The codes for which another token of the same kind would not help.
-const DENIALS: [(&[u8], BearerChallenge); 5] = [
+const DENIALS: [(&[u8], BearerChallenge); 6] = [
     (b"insufficient_scope", BearerChallenge::InsufficientScope),
     (b"invalid_request", BearerChallenge::InvalidRequest),
+    (b"use_dpop_nonce", BearerChallenge::InvalidRequest),
     (b"insufficient_user_authentication", BearerChallenge::StepUp),
     (b"insufficient_claims", BearerChallenge::StepUp),
     (b"interaction_required", BearerChallenge::StepUp),
@@ -38,7 +39,10 @@ pub enum BearerChallenge {
     TokenRejected,
     /// `insufficient_scope`: the next token would lack the scope as well.
     InsufficientScope,
-    /// `invalid_request`: the request is malformed, not the token.
+    /// `invalid_request`: the request is malformed, not the token. `use_dpop_nonce` ([RFC 9449 §9]): its proof has no nonce, or an
+    /// old one.
+    ///
+    /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     InvalidRequest,
     /// The user has to sign in again or with a stronger method: `insufficient_user_authentication` ([RFC 9470 §3]), and
     /// `insufficient_claims` and `interaction_required` of Microsoft Entra's claims challenge.

@@ -64,6 +64,12 @@ pub(super) struct Grant {
     secrets: Vec<Zeroizing<String>>,
 }
 
+/// Why there is no token, and the response if it brought the next refresh token all the same.
+pub(super) struct Failed {
+    pub(super) error: TokenError,
+    pub(super) rotated: Option<Box<TokenResponse>>,
+}
+
 // === impl Client ===
 
 impl Client {
@@ -128,6 +134,16 @@ impl Client {
         grant: Grant,
         until: Instant,
     ) -> Result<TokenResponse, TokenError> {
+        self.rotate(transport, grant, until).await.map_err(|failed| failed.error)
+    }
+
+    /// As [`obtain`](Self::obtain). A failure may hold a response whose access token is of no use, and whose refresh token is.
+    pub(super) async fn rotate(
+        &self,
+        transport: &Transport,
+        grant: Grant,
+        until: Instant,
+    ) -> Result<TokenResponse, Failed> {
         // Before the credentials are read: see `Credentials::replace`.
         let version = self.credentials.version();
         let mut attempts = 0;
@@ -151,8 +167,10 @@ impl Client {
             {
                 continue;
             }
-            let response = self.response(reply, &secrets);
-            return response.map_err(|error| self.credentials.outdate(version, error));
+            return self.response(reply, &secrets).map_err(|Failed { error, rotated }| Failed {
+                error: self.credentials.outdate(version, error),
+                rotated,
+            });
         }
     }
 
@@ -232,7 +250,7 @@ impl Client {
     }
 
     /// Reads a response.
-    fn response(&self, reply: Reply, secrets: &Secrets) -> Result<TokenResponse, TokenError> {
+    fn response(&self, reply: Reply, secrets: &Secrets) -> Result<TokenResponse, Failed> {
         let Reply { status, headers, now, content } = reply;
         match content {
             Content::Success(body) => {
@@ -242,21 +260,24 @@ impl Client {
                     match oauth.filter(|_| why == MalformedToken::NoAccessToken) {
                         Some(oauth) => {
                             let error = refusal(status, &oauth);
-                            match self.terms.wait(&headers) {
+                            Failed::from(match self.terms.wait(&headers) {
                                 Some(wait) => error.with_retry_after(wait),
                                 None => error,
-                            }
+                            })
                         }
-                        None => exchange::malformed(status, why),
+                        None => Failed {
+                            error: exchange::malformed(status, why),
+                            rotated: TokenResponse::rotated(&body).map(Box::new),
+                        },
                     }
                 })
             }
             Content::Failure(error, body) => {
                 let oauth = body.and_then(|body| OAuthError::from_slice(&body, secrets));
-                Err(match oauth {
+                Err(Failed::from(match oauth {
                     Some(oauth) => described(error, &oauth),
                     None => error,
-                })
+                }))
             }
         }
     }
@@ -356,6 +377,14 @@ fn refusal(status: StatusCode, oauth: &OAuthError) -> TokenError {
         Some(_) | None => TokenErrorKind::Rejected,
     };
     described(TokenError::new(kind).with_status(status), oauth)
+}
+
+// === impl Failed ===
+
+impl From<TokenError> for Failed {
+    fn from(error: TokenError) -> Self {
+        Self { error, rotated: None }
+    }
 }
 
 // === impl Grant ===

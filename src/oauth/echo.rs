@@ -20,6 +20,11 @@ impl Secrets {
         for form in [plain(secret), plain(&reversed), hex(secret)] {
             self.0.push(form);
         }
+        // Of the same letters in another case, hex has other digits.
+        for change in [u8::to_ascii_lowercase, u8::to_ascii_uppercase] {
+            let cased: Zeroizing<Vec<u8>> = Zeroizing::new(secret.iter().map(change).collect());
+            self.0.push(hex(&cased));
+        }
         // Where it stands in the encoded text, after a user name for example, decides which of three forms it has.
         for before in 0..3 {
             let mut padded = Zeroizing::new(vec![0; before]);
@@ -98,7 +103,7 @@ mod tests {
 
     #[test]
     fn rule_47_a_secret_is_recognized_in_every_form() {
-        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
         let reversed: String = SECRET.chars().rev().collect();
         let spaced: String = SECRET.chars().flat_map(|char| [char, '.']).collect();
         let form: String = form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
@@ -106,8 +111,10 @@ mod tests {
             SECRET.to_owned(),
             SECRET.to_uppercase(),
             form,
-            hex.to_uppercase(),
-            hex,
+            hex(SECRET).to_uppercase(),
+            hex(SECRET),
+            hex(&SECRET.to_lowercase()),
+            hex(&SECRET.to_uppercase()),
             reversed,
             spaced,
             BASE64_STANDARD.encode(format!("a:{SECRET}")),

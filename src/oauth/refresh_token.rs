@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ClientCredentials, TokenResponse,
-    client::{Client, Grant},
+    client::{Client, Failed, Grant},
     credentials::reject_unsendable,
     exchange::Transport,
 };
@@ -166,6 +166,9 @@ impl RefreshToken {
 
     /// Saves each new refresh token before it is used: `save` gets the whole response, with its `id_token` and others. It may take a
     /// minute. If it fails or panics, it is called again before the next exchange, which does not begin until it succeeds.
+    ///
+    /// A response whose access token is malformed is saved as well, since the refresh token that it was for is used up: its
+    /// [`access_token`](TokenResponse::access_token) is empty, and its `expires_in` is `None`.
     #[must_use]
     pub fn on_rotation<F, Fut>(self, save: F) -> Self
     where
@@ -177,6 +180,10 @@ impl RefreshToken {
     }
 
     /// Replaces the refresh token, for all clones: the user signed in again. A [final](TokenError::is_final) failure is over.
+    ///
+    /// It does not call [`on_rotation`](Self::on_rotation): save the new refresh token yourself. A call of the hook that is under way
+    /// goes on, and may store the older one after yours. Let the hook compare, or save in a transaction that replaces only what it
+    /// read.
     ///
     /// # Errors
     ///
@@ -276,25 +283,34 @@ impl RefreshToken {
             .with_secret("refresh_token", &refresh_token)
             .with_key(&key.or(&own));
         let until = requested.0 + client.terms.timeout.max(PATIENCE);
-        let response = client.obtain(&self.transport, grant, until).await;
-        let response = response.map_err(|error| self.family.failed(version, error))?;
-        let token = client.token(&response)?;
-        {
+        // The refresh token that was sent is used up, whatever the access token is worth.
+        let (response, token) = match client.rotate(&self.transport, grant, until).await {
+            Ok(response) => {
+                let token = client.token(&response);
+                (Some(response), token)
+            }
+            Err(Failed { error, rotated }) => {
+                (rotated.map(|response| *response), Err(self.family.failed(version, error)))
+            }
+        };
+        if let Some(response) = response {
             let mut state = self.family.lock();
             if self.family.version() == version {
+                if let Ok(token) = &token {
+                    let (token, lifetime) = (token.clone(), response.expires_in());
+                    state.late = Some(Late { key, token, lifetime, requested });
+                }
                 if let Some(next) = response.refresh_token() {
                     if *state.refresh_token != next {
                         state.refresh_token = Zeroizing::new(next.to_owned());
-                        state.unsaved = Some(response.clone());
+                        state.unsaved = Some(response);
                     }
                 }
-                let (token, lifetime) = (token.clone(), response.expires_in());
-                state.late = Some(Late { key, token, lifetime, requested });
             }
         }
         // A failure is the hook's own to report. It is called again before the next exchange, which then fails.
         let _saved = self.save_pending(version).await;
-        Ok(token)
+        token
     }
 
     /// Saves the present refresh token, unless that is done.

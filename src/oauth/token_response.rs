@@ -120,7 +120,15 @@ impl TokenResponse {
         Ok(Self { access_token, is_dpop, expires_in, members })
     }
 
-    /// The token itself.
+    /// A response that holds a refresh token, whatever its access token is: that is left out.
+    pub(super) fn rotated(body: &[u8]) -> Option<Self> {
+        let members = Members::from_slice(body)?;
+        let access_token = Zeroizing::default();
+        let response = Self { access_token, is_dpop: false, expires_in: None, members };
+        response.refresh_token().is_some().then_some(response)
+    }
+
+    /// The token itself. Empty only in a hook of [`RefreshToken::on_rotation`](super::RefreshToken::on_rotation).
     #[must_use]
     pub fn access_token(&self) -> &str {
         &self.access_token

@@ -66,14 +66,17 @@ fn a_change_during_a_run_is_handled_by_the_first_rejection_after_it() {
     let _ = session.observe(Accepted, session.generation, true, Instant::now());
     let during = session.generation;
     let step = session.observe(SignedOut, during, true, Instant::now());
-    assert_eq!(step, Step { change: Some((Active, Unauthenticated)), starts: false });
+    assert_eq!(step, Step { change: Some((Active, Unauthenticated)), ..Step::default() });
     session.run_ended();
     assert!(
         !session.observe(SignedOut, during, true, Instant::now()).starts,
         "sent before the run had ended"
     );
     let soon = Instant::now();
-    assert!(!session.observe(SignedOut, session.generation, true, soon).starts, "so soon");
+    let refused = session.observe(SignedOut, session.generation, true, soon);
+    assert!(!refused.starts && refused.retry_at.is_some_and(|at| at > soon), "so soon");
+    let again = session.observe(SignedOut, session.generation, true, soon);
+    assert_eq!(again, Step::default(), "one task waits for it");
     assert!(session.observe(SignedOut, session.generation, true, soon + SPACING).starts);
     assert!(
         !session.observe(SignedOut, session.generation, true, Instant::now()).starts,
@@ -133,7 +136,7 @@ fn rule_39_runs_are_half_a_minute_apart_and_twice_as_long_while_they_are_in_vain
     // A run that helped for long is not in vain.
     let mut spacing = Spacing::default();
     for minutes in [0, 2, 4] {
-        assert!(spacing.try_take(start + Duration::from_secs(60 * minutes)));
+        assert_eq!(spacing.try_take(start + Duration::from_secs(60 * minutes)), Ok(()));
         assert_eq!(spacing.wait, SPACING);
     }
 }

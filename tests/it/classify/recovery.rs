@@ -220,6 +220,67 @@ async fn rule_39_runs_of_the_handler_have_a_least_distance() {
     assert_eq!(runs.load(SeqCst), 4);
 }
 
+/// Signs in and out again, so that the handler is due before it may run.
+async fn sign_out_too_soon(client: &ErrorClassify<Probe>, runs: &AtomicUsize) {
+    for path in ["/401", "/200", "/401", "/401", "/200", "/401"] {
+        ask(client, path).await;
+        settle().await;
+    }
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+/// Rule 39: nothing is sent while a program waits for the end of a sign-out.
+#[tokio::test(start_paused = true)]
+async fn rule_39_a_sign_out_too_soon_is_handled_without_another_request() {
+    let (layer, runs) = counting();
+    let client = layer.layer(as_asked());
+    sign_out_too_soon(&client, &runs).await;
+    let tasks = runtime::Handle::current().metrics().num_alive_tasks();
+    assert_eq!(tasks, 1, "one task waits, however many rejections there are");
+    advance(Duration::from_secs(29)).await;
+    settle().await;
+    assert_eq!(runs.load(SeqCst), 1);
+    advance(Duration::from_secs(1)).await;
+    settle().await;
+    assert_eq!(runs.load(SeqCst), 2);
+    later().await;
+    settle().await;
+    assert_eq!(runs.load(SeqCst), 2, "one run for one sign-out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_39_a_sign_out_that_is_over_when_its_time_comes_has_no_run() {
+    let (layer, runs) = counting();
+    let client = layer.layer(as_asked());
+    sign_out_too_soon(&client, &runs).await;
+    ask(&client, "/200").await;
+    later().await;
+    settle().await;
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_that_waits_for_its_time_ends_with_the_session() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let layer = ErrorClassifyLayer::new();
+    let recovering = layer.layer(as_asked());
+    // The handler holds a client of the session, as handlers do.
+    let layer = layer.on_unauthenticated(move || {
+        counted.fetch_add(1, SeqCst);
+        let client = recovering.clone();
+        async move { drop(client) }
+    });
+    let client = layer.layer(as_asked());
+    sign_out_too_soon(&client, &runs).await;
+    let mut status = layer.status();
+    drop((layer, client));
+    assert_eq!(status.until(|status| status == Active).await, None);
+    settle().await;
+    assert_eq!(runtime::Handle::current().metrics().num_alive_tasks(), 0);
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
 /// Rule 39: a 401 that says that the credentials are good is no sign-out.
 #[tokio::test(start_paused = true)]
 async fn rule_39_the_session_reads_challenges() {
@@ -227,6 +288,7 @@ async fn rule_39_the_session_reads_challenges() {
         ("Bearer error=\"insufficient_scope\"", Active),
         ("Bearer error=\"insufficient_user_authentication\"", Active),
         ("Bearer error=\"invalid_request\"", Active),
+        ("DPoP error=\"use_dpop_nonce\"", Active),
         ("Bearer error=\"invalid_token\"", Unauthenticated),
         ("Bearer", Unauthenticated),
         ("Basic realm=\"api\"", Unauthenticated),

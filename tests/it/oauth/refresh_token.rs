@@ -10,12 +10,13 @@ use std::{
 
 use bytes::Bytes;
 use fake_idp::{Fault, Flavour, Idp};
-use http_body_util::Full;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{task::JoinSet, time::timeout};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    TokenCacheLayer,
+    BoxError, TokenCacheLayer,
     error::{TokenError, TokenErrorKind},
     oauth::{ClientCredentials, RefreshToken},
     token_cache::{FetchReason, Token, TokenKey, TokenRequest},
@@ -165,6 +166,52 @@ async fn rule_49_a_new_refresh_token_is_saved_before_it_is_used() {
     ask(&source).await.unwrap();
     assert_eq!(saved.lock().unwrap()[..5], used()[..]);
     assert_eq!(idp.revoked_families(), 0);
+}
+
+/// The refresh token is used up by a response that is of no other use.
+#[tokio::test]
+async fn rule_49_a_malformed_access_token_does_not_cost_the_next_refresh_token() {
+    for rest in [
+        r#""access_token":"at""#,
+        r#""access_token":"at","token_type":"Bearer","expires_in":0"#,
+        r#""access_token":"a t","token_type":"Bearer""#,
+        r#""access_token":7,"token_type":"Bearer""#,
+        r#""token_type":"Bearer""#,
+    ] {
+        let used = Arc::new(Mutex::new(Vec::new()));
+        let http = service_fn({
+            let used = Arc::clone(&used);
+            move |request: Request<Full<Bytes>>| {
+                let used = Arc::clone(&used);
+                async move {
+                    let form = request.into_body().collect().await?.to_bytes();
+                    let mut fields = form_urlencoded::parse(&form).into_owned();
+                    let sent = fields.find(|(name, _)| name == "refresh_token").unwrap().1;
+                    used.lock().unwrap().push(sent.clone());
+                    let rest = match sent.as_str() {
+                        "first" => rest,
+                        _ => r#""access_token":"at","token_type":"Bearer","expires_in":60"#,
+                    };
+                    let body = format!(r#"{{{rest},"refresh_token":"{sent}x"}}"#);
+                    Ok::<_, BoxError>(Response::new(Full::<Bytes>::from(body)))
+                }
+            }
+        });
+        let saved = Arc::new(Mutex::new(Vec::new()));
+        let client = ClientCredentials::new(http, "https://id.example/token", "app", "hush");
+        let source = RefreshToken::new(client.unwrap(), "first").unwrap().on_rotation({
+            let saved = Arc::clone(&saved);
+            move |response| {
+                saved.lock().unwrap().push(response.refresh_token().unwrap().to_owned());
+                async { Ok(()) }
+            }
+        });
+        assert_eq!(ask(&source).await.unwrap_err().kind(), TokenErrorKind::Malformed, "{rest}");
+        assert_eq!(*saved.lock().unwrap(), ["firstx"], "{rest}");
+        ask(&source).await.unwrap();
+        assert_eq!(*used.lock().unwrap(), ["first", "firstx"], "{rest}");
+        assert_eq!(*saved.lock().unwrap(), ["firstx", "firstxx"], "{rest}");
+    }
 }
 
 #[tokio::test]
