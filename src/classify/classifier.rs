@@ -52,10 +52,15 @@ pub trait Classifier: Send + Sync + 'static {
 
     /// What the head and the beginning of the body mean; `None` leaves it to [`classify`](Self::classify).
     ///
-    /// The body comes from outside and may be cut anywhere. The result may say how long to wait, by
+    /// The body comes from outside, as it was sent: it may be compressed. Unless it is whole it is cut anywhere. The result may say how long to wait, by
     /// [`with_retry_after`](Classification::with_retry_after), and that the token was rejected, by
     /// [`rejecting_token`](Classification::rejecting_token). It gets the status and the header fields of the response.
-    fn classify_body(&self, _: &ResponseHead<'_>, _: &[u8]) -> Option<Classification> {
+    fn classify_body(
+        &self,
+        _: &ResponseHead<'_>,
+        _: &[u8],
+        _is_whole: bool,
+    ) -> Option<Classification> {
         None
     }
 }
@@ -212,8 +217,13 @@ impl Classifier for Preset {
         presets::reads(*self, head)
     }
 
-    fn classify_body(&self, head: &ResponseHead<'_>, body: &[u8]) -> Option<Classification> {
-        presets::classify(*self, head, body)
+    fn classify_body(
+        &self,
+        head: &ResponseHead<'_>,
+        body: &[u8],
+        is_whole: bool,
+    ) -> Option<Classification> {
+        presets::classify(*self, head, body, is_whole)
     }
 }
 

@@ -13,6 +13,8 @@ pub use pattern::EndpointPattern;
 use pattern::Match;
 use spelling::Spelling;
 
+use crate::headers::overrides_method;
+
 /// Settings for all requests, and others for chosen endpoints.
 #[derive(Clone)]
 pub struct Endpoints<T> {
@@ -184,12 +186,12 @@ impl<T> Endpoints<T> {
             found.base = Some(&self.base);
             return found;
         }
-        let is_sure = self.find_all(request.method(), request.uri().path(), &mut found);
+        // A server may carry out another method.
+        let method = Some(request.method()).filter(|_| !overrides_method(request.headers()));
+        let is_sure = self.find_all(method, request.uri().path(), &mut found);
         #[cfg(feature = "axum")]
         let is_sure = match request.extensions().get::<axum::extract::OriginalUri>() {
-            Some(original) => {
-                self.find_all(request.method(), original.path(), &mut found) || is_sure
-            }
+            Some(original) => self.find_all(method, original.path(), &mut found) || is_sure,
             None => is_sure,
         };
         if !is_sure {
@@ -198,8 +200,13 @@ impl<T> Endpoints<T> {
         found
     }
 
-    /// Adds what a request could match, and returns whether it is certain to match one of them.
-    fn find_all<'a>(&'a self, method: &Method, path: &str, found: &mut Candidates<'a, T>) -> bool {
+    /// Adds what a request with this method, or any, could match, and returns whether it is certain to match one of them.
+    fn find_all<'a>(
+        &'a self,
+        method: Option<&Method>,
+        path: &str,
+        found: &mut Candidates<'a, T>,
+    ) -> bool {
         let spelling = Spelling::of(path);
         let mut sure: Option<&EndpointPattern> = None;
         for (pattern, config) in &self.entries {

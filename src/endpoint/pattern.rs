@@ -21,7 +21,8 @@ use crate::error::InvalidConfig;
 ///
 /// Servers take `//users/1`, `/%75sers/1`, `/Users/1`, `/users/1/`, `/users;x=1/1` or `/a/../users/1` for `/users/1`, some of them or
 /// all. [`FallbackLayer`](crate::FallbackLayer) and [`DetachLayer`](crate::DetachLayer) decide something that no other spelling may
-/// evade. They compare the path in every such reading, and `HEAD` as `GET` too. If a request could be for several endpoints, the
+/// evade. They compare the path in every such reading, `HEAD` as `GET` too, and a request with an
+/// `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override` as one with any method. If a request could be for several endpoints, the
 /// strictest of their settings apply: it fails closed if one of them does, and is detached if all of them are. The layer's own
 /// settings count among them unless a pattern matches in every reading. Parameters may be spelled in any way: `/users/{id}` matches
 /// `/users/auth0%7C7`. With dot segments, backslashes, control characters or double encoding a path could be for every endpoint.
@@ -124,15 +125,16 @@ impl EndpointPattern {
             && self.shape.walk(path, |_, _| {})
     }
 
-    /// Whether servers may take a request for one that matches. `spelling` is the path's.
+    /// Whether servers may take a request for one that matches. Without a method it may have any. `spelling` is the path's.
     pub(super) fn could_match(
         &self,
-        method: &Method,
+        method: Option<&Method>,
         path: &str,
         spelling: &Spelling<'_>,
     ) -> Match {
-        let of_method = match self.method() {
-            Some(own) if own != method => {
+        let of_method = match (self.method(), method) {
+            (Some(_), None) => Match::Possible,
+            (Some(own), Some(method)) if own != method => {
                 // A `HEAD` is answered as the `GET` is (RFC 9110 section 9.3.2).
                 let is_close = own.as_str().eq_ignore_ascii_case(method.as_str())
                     || (own == Method::GET && method == Method::HEAD);
@@ -141,13 +143,14 @@ impl EndpointPattern {
                 }
                 Match::Possible
             }
-            Some(_) | None => Match::Sure,
+            (Some(_) | None, _) => Match::Sure,
         };
         let as_sent = self.shape.walk(path, |_, _| {});
         let readings = match (&self.shape.normal, spelling) {
             (Some(normal), Spelling::Normal(path)) => [segment::matches(normal, path); 2],
-            (Some(normal), Spelling::EncodedSlash(separated, kept)) => {
-                [segment::matches(normal, separated), segment::matches(normal, kept)]
+            (Some(normal), Spelling::Several(paths)) => {
+                let matches = |path: &String| segment::matches(normal, path);
+                [paths.iter().any(matches), paths.iter().all(matches)]
             }
             (None, _) | (_, Spelling::Any) => [true, false],
         };

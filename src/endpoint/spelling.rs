@@ -4,15 +4,16 @@
 //! ([RFC 3986 section 6](https://www.rfc-editor.org/rfc/rfc3986#section-6) lets them). A decision that must not be evaded by another
 //! spelling is made for every reading.
 
-use std::{borrow::Cow, str};
+use std::str;
 
 /// What a path may be read as.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Spelling<'a> {
-    /// As one path, in normal form: decoded, in lower case, without empty segments and `;` parameters.
-    Normal(Cow<'a, str>),
-    /// As one of two paths in normal form: an encoded slash separates segments, or is part of one, written `%2f`.
-    EncodedSlash(String, String),
+    /// As it is written, which is in normal form: decoded, in lower case, without empty segments and `;` parameters.
+    Normal(&'a str),
+    /// As one of these paths, which are decoded and in lower case. The first one is in normal form. In others an encoded slash is part
+    /// of a segment, written `%2f`, and empty segments or parameters are left.
+    Several(Vec<String>),
     /// As anything.
     Any,
 }
@@ -31,22 +32,35 @@ pub(super) fn normal_literal(literal: &str) -> Option<(String, bool)> {
 impl<'a> Spelling<'a> {
     pub(super) fn of(path: &'a str) -> Self {
         if is_normal(path) {
-            return Self::Normal(Cow::Borrowed(path));
+            return Self::Normal(path);
         }
         let Some(Decoded { text, has_slash }) = Decoded::of(path) else { return Self::Any };
         // A server that cuts parameters first would end the segment at the `;`, and any other at the slash.
         if has_slash && text.contains(&b';') {
             return Self::Any;
         }
-        let Some(separated) = normalized(&text, "/") else { return Self::Any };
-        if !has_slash {
-            return Self::Normal(Cow::Owned(separated));
+        let mut readings = Vec::new();
+        for slash in if has_slash { &["/", "%2f"][..] } else { &["/"] } {
+            for cuts in [true, false] {
+                for empty in [Empty::Skipped, Empty::KeptAtEnd, Empty::Kept] {
+                    match reading(&text, slash, cuts, empty) {
+                        Some(reading) if readings.contains(&reading) => {}
+                        Some(reading) => readings.push(reading),
+                        None => return Self::Any,
+                    }
+                }
+            }
         }
-        match normalized(&text, "%2f") {
-            Some(kept) => Self::EncodedSlash(separated, kept),
-            None => Self::Any,
-        }
+        Self::Several(readings)
     }
+}
+
+/// What a server does with empty segments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Skipped,
+    KeptAtEnd,
+    Kept,
 }
 
 /// A path without its percent-encoding.
@@ -79,6 +93,10 @@ impl Decoded {
                     text.push(ENCODED_SLASH);
                     continue;
                 }
+                // The end of the path, if it is read once more.
+                if matches!(byte, b'?' | b'#') {
+                    return None;
+                }
                 byte
             } else {
                 *first
@@ -93,18 +111,26 @@ impl Decoded {
     }
 }
 
-/// The path in lower case, without empty segments and parameters. `None` if it has dot segments or is no UTF-8.
-fn normalized(text: &[u8], slash: &str) -> Option<String> {
+/// The path in lower case, without the parameters if it `cuts` them. `None` if it has dot segments or is no UTF-8.
+fn reading(text: &[u8], slash: &str, cuts: bool, empty: Empty) -> Option<String> {
     let text = str::from_utf8(text).ok()?.replace(char::from(ENCODED_SLASH), slash);
     let mut path = String::with_capacity(text.len());
-    for segment in text.split('/') {
-        match segment.split(';').next().unwrap_or_default() {
-            "" => {}
-            "." | ".." => return None,
-            name => {
-                path.push('/');
-                path.push_str(name);
-            }
+    let text = text.strip_prefix('/').unwrap_or(&text);
+    let mut segments = text.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let name = segment.split(';').next().unwrap_or_default();
+        if matches!(name, "." | "..") {
+            return None;
+        }
+        let segment = if cuts { name } else { segment };
+        let is_kept = match empty {
+            Empty::Skipped => false,
+            Empty::KeptAtEnd => segments.peek().is_none(),
+            Empty::Kept => true,
+        };
+        if is_kept || !segment.is_empty() {
+            path.push('/');
+            path.push_str(segment);
         }
     }
     if path.is_empty() {
@@ -143,7 +169,8 @@ mod tests {
 
     fn normal(path: &str) -> String {
         match Spelling::of(path) {
-            Spelling::Normal(path) => path.into_owned(),
+            Spelling::Normal(path) => path.to_owned(),
+            Spelling::Several(readings) => readings[0].clone(),
             other => panic!("{path}: {other:?}"),
         }
     }
@@ -173,8 +200,13 @@ mod tests {
     #[test]
     fn an_encoded_slash_is_read_in_two_ways() {
         let read = ["/a/b/c", "/a/b%2fc"].map(str::to_owned);
-        let [separated, kept] = read;
-        assert_eq!(Spelling::of("/A/b%2Fc"), Spelling::EncodedSlash(separated, kept));
+        assert_eq!(Spelling::of("/A/b%2Fc"), Spelling::Several(read.into()));
+    }
+
+    #[test]
+    fn empty_segments_and_parameters_may_be_left() {
+        let read = ["/a/1", "/a/1/", "//a/1/", "/a/1;b", "/a/1;b/", "//a/1;b/"].map(str::to_owned);
+        assert_eq!(Spelling::of("//A/1;b/"), Spelling::Several(read.into()));
     }
 
     #[test]
@@ -193,6 +225,8 @@ mod tests {
             "/permissions%/1",
             "/%C0%AFpermissions/1",
             "/permissions;b%2fc/1",
+            "/permissions/1%3Fx",
+            "/permissions/1%23x",
         ] {
             assert_eq!(Spelling::of(path), Spelling::Any, "{path}");
         }

@@ -55,7 +55,8 @@ impl ResponseCacheConfig {
     }
 
     /// Requests that differ in this header field get different responses, although it is one of the
-    /// [few](super#which-requests-share-a-response) that do not count, such as `user-agent`. It also undoes
+    /// [few](super#which-requests-share-a-response) that do not count, such as `user-agent`, or one that a
+    /// [`credential`](ResponseCacheLayer::credential) function stands for, such as a cookie with the tenant. It also undoes
     /// [`without_header`](Self::without_header).
     pub fn header(mut self, name: HeaderName) -> Self {
         self.fields.ignored.retain(|ignored| *ignored != name);

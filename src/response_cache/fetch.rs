@@ -25,7 +25,7 @@ use super::{
 use crate::{
     BoxError,
     classify::{Classification, ErrorClass},
-    extensions::Deadline,
+    extensions::{Deadline, Degraded},
     single_flight::{self, Abandoned, Interruption, Outcome, Publisher, Running},
 };
 
@@ -233,6 +233,8 @@ impl Fetch {
                 let variant = Variant::new(hash_key, &head.headers, &self.headers).ok();
                 let response = CompleteResponse { head, body, trailers, variant };
                 let is_shared = match failure {
+                    // Another caller may have asked to fail closed, and the server did not say this.
+                    _ if response.head.extensions.get::<Degraded>().is_some() => Ok(false),
                     Some(_) => Ok(true),
                     None => self.store_complete(&response, is_confirmed),
                 };

@@ -82,8 +82,10 @@ impl HashKey {
         hash.0.write_u8(u8::from(owner.is_some()));
         hash.field(owner.unwrap_or_default());
         hash.fields(&head.headers, |name| {
-            let counts = fields.counts(name).unwrap_or_else(|| !is_neutral(name, &head.headers));
-            counts && !(owner.is_some() && is_credential(name))
+            fields.counts(name).unwrap_or_else(|| {
+                let is_replaced = owner.is_some() && is_credential(name);
+                !is_replaced && !is_neutral(name, &head.headers)
+            })
         });
         // The token that an inner layer will attach.
         head.extensions.get::<TokenScope>().hash(&mut hash.0);

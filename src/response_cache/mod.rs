@@ -197,7 +197,7 @@
 //!
 //! # Cost
 //!
-//! A request that passes through costs no allocation; a write to a cached path costs a hash of that path. A hit costs a hash of
+//! A request that passes through costs no allocation; a write costs a hash of its path. A hit costs a hash of
 //! the key, a lookup in [`moka`](https://docs.rs/moka)'s concurrent map, and up to five allocations for the header map. A fetch
 //! is a task, and copies the head of its request.
 //!
@@ -234,6 +234,8 @@
 //!   the server.
 //! * Inside of the call's [`TimeoutLayer`](crate::TimeoutLayer), which also limits the wait. The deadline of a waiting call ends
 //!   that call, not the fetch. The phase of its error is `Headers`.
+//! * Inside of [`FallbackLayer`](crate::FallbackLayer), which decides for each call. A response that has failed open inside of the cache
+//!   is neither stored nor shared: the other callers send their requests.
 //! * Inside of layers that turn failing responses into errors. The rate-limit fields of a stored response are outdated: do not
 //!   read them in an outer layer.
 //!

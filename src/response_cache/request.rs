@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Method, Request};
+use http::{Method, Request};
 use smallvec::SmallVec;
 
 use super::{
@@ -38,18 +38,6 @@ impl CacheableRequest {
         let cacheable = Self { key, endpoint: Arc::clone(endpoint), directives };
         (Some(cacheable), Request::from_parts(head, body))
     }
-}
-
-/// Fields by which servers take another method from a request than the one that it has.
-const METHOD_OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
-];
-
-/// Whether a server may carry out another method than the request's, a `GET` as a `DELETE`.
-pub(super) fn overrides_method(headers: &HeaderMap) -> bool {
-    !headers.is_empty() && METHOD_OVERRIDES.iter().any(|name| headers.contains_key(name))
 }
 
 /// The tags by which the response to a request can be invalidated.

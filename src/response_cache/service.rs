@@ -12,7 +12,7 @@ use super::{
     CacheBody, ResponseFuture,
     again::Again,
     lookup::Lookup,
-    request::{CacheableRequest, overrides_method},
+    request::CacheableRequest,
     shared::{CachedEndpoint, Shared},
     sharing::Sharing,
     waiting::{CallResult, Joined, WaitingCall},
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     BoxError,
     extensions::{Deadline, ambient::Scope},
+    headers::overrides_method,
     ready::make_ready,
 };
 

@@ -7,19 +7,20 @@ use http::{Method, Request, Response};
 use super::{
     events,
     key::Tag,
-    request::overrides_method,
     shared::{CachedEndpoint, Shared},
 };
 use crate::{
     BoxError,
     classify::{Classification, ErrorClass},
+    headers::overrides_method,
 };
 
 /// A write in flight. Dropped before its response, it may or may not have changed the resource.
 #[derive(Debug)]
 pub(super) struct Write {
     shared: Arc<Shared>,
-    endpoint: Arc<CachedEndpoint>,
+    /// If the path, as it is written, is one whose responses are stored.
+    endpoint: Option<Arc<CachedEndpoint>>,
     resource: Tag,
     has_ended: bool,
 }
@@ -27,13 +28,14 @@ pub(super) struct Write {
 // === impl Write ===
 
 impl Write {
-    /// `None` unless the request may change a resource whose responses are stored.
+    /// `None` unless the request may change a resource. Its path may be written otherwise than in the requests whose responses are
+    /// stored, and is a resource's all the same.
     pub(super) fn new<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Self> {
         if request.method().is_safe() && !overrides_method(request.headers()) {
             return None;
         }
         let uri = request.uri();
-        let endpoint = shared.endpoints.get(&Method::GET, uri.path()).config().clone()?;
+        let endpoint = shared.endpoints.get(&Method::GET, uri.path()).config().clone();
         let resource = shared.store.hash_key.resource(uri, Some(request.headers()));
         Some(Self { shared: Arc::clone(shared), endpoint, resource, has_ended: false })
     }
@@ -52,7 +54,9 @@ impl Write {
         match failure.map(|failure| failure.class()) {
             None => {
                 self.shared.store.generations.invalidate(self.resource);
-                events::written(&self.endpoint);
+                if let Some(endpoint) = &self.endpoint {
+                    events::written(endpoint);
+                }
             }
             Some(class) if may_have_written(class) => self.suspect(),
             Some(_) => {}

@@ -58,6 +58,7 @@ pub(super) struct Asked {
 struct Task {
     shared: Arc<Shared>,
     index: usize,
+    task: Arc<Notify>,
 }
 
 /// How a question ended.
@@ -158,6 +159,13 @@ impl Member {
         self.task = None;
         self.hand.abandon();
     }
+
+    /// Ends this task, unless another has taken its place since it found nothing to do.
+    fn drop_task(&mut self, dropped: &Arc<Notify>) {
+        if self.task.as_ref().is_some_and(|task| Arc::ptr_eq(task, dropped)) {
+            self.end_task();
+        }
+    }
 }
 
 /// Spawns the task that asks for a key; without a runtime the process sends by its own quota.
@@ -174,13 +182,13 @@ pub(super) fn spawn(shared: &Arc<Shared>, index: usize) {
         true
     });
     if begun {
-        let held = Task { shared: Arc::clone(shared), index };
-        runtime.spawn(run(held, task));
+        let held = Task { shared: Arc::clone(shared), index, task };
+        runtime.spawn(run(held));
     }
 }
 
-async fn run(held: Task, task: Arc<Notify>) {
-    let Task { shared, index } = &held;
+async fn run(held: Task) {
+    let Task { shared, index, task } = &held;
     let Some(fleet) = shared.fleet.clone() else { return };
     loop {
         let now = shared.clock.now();
@@ -219,7 +227,7 @@ impl Drop for Task {
         let now = self.shared.clock.now();
         Keys::with(&self.shared, now, |table| {
             if let Some(member) = &mut table.slot(self.index).member {
-                member.end_task();
+                member.drop_task(&self.task);
             }
             table.release(self.index);
         });
@@ -228,4 +236,22 @@ impl Drop for Task {
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_dropped_leaves_its_successor_alone() {
+        let mut member = Member { hand: Hand::new(1), task: None };
+        let (old, new) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        member.begin_task(Arc::clone(&old));
+        member.end_task();
+        member.begin_task(Arc::clone(&new));
+        member.drop_task(&old);
+        assert!(member.has_task());
+        member.drop_task(&new);
+        assert!(!member.has_task());
+    }
 }

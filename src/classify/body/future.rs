@@ -157,11 +157,19 @@ impl<B: Body> Reading<B> {
         Poll::Ready(())
     }
 
+    /// Whether the data is all of the body. What has broken off is not.
+    fn is_whole(&self) -> bool {
+        let frames = self.frames.iter();
+        let all: Option<usize> =
+            frames.map(|frame| Some(frame.as_ref().ok()?.data_ref().map_or(0, Bytes::len))).sum();
+        (self.is_over || self.body.is_end_stream()) && all == Some(self.data.len())
+    }
+
     fn end(self, config: &ClassifyBodyConfig, settings: &Settings) -> Response<ClassifiedBody<B>> {
         let now = || settings.clock.system_time();
         let found = config.classifier.as_ref().and_then(|classifier| {
             let head = ResponseHead::new(self.head.status, &self.head.headers, &now);
-            let found = classifier.classify_body(&head, &self.data)?;
+            let found = classifier.classify_body(&head, &self.data, self.is_whole())?;
             Some(Classification::of_body(found, &head, &now))
         });
         let mut response = Response::from_parts(

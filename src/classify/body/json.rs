@@ -10,23 +10,32 @@ pub(super) struct Scalars<'a> {
     rest: &'a [u8],
     /// The objects and arrays around the next value: the key for an object, none for an array.
     path: Vec<Option<&'a [u8]>>,
+    /// Whether a member of this name of the outermost object is an object or an array.
+    pub(super) has_container: bool,
+    watched: &'static [u8],
 }
 
 // === impl Scalars ===
 
 impl<'a> Scalars<'a> {
     pub(super) const fn of(text: &'a [u8]) -> Self {
-        Self { rest: text, path: Vec::new() }
+        Self::watching(text, "")
+    }
+
+    /// The same, which also notes whether the member `watched` of the outermost object is an object or an array, if only an empty one.
+    pub(super) const fn watching(text: &'a [u8], watched: &'static str) -> Self {
+        let watched = watched.as_bytes();
+        Self { rest: text, path: Vec::new(), has_container: false, watched }
+    }
+
+    /// Whether all of the text was read, and every object and array in it ends.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.path.is_empty() && self.rest.trim_ascii_start().is_empty()
     }
 
     /// Whether the keys that lead to the last value are these. Arrays do not count.
     pub(super) fn is_at(&self, keys: &[&str]) -> bool {
         self.path.iter().flatten().copied().eq(keys.iter().map(|key| key.as_bytes()))
-    }
-
-    /// Whether the last value is inside of this member of the outermost object.
-    pub(super) fn is_under(&self, key: &str) -> bool {
-        self.path.first().copied().flatten() == Some(key.as_bytes())
     }
 
     /// The text of a string up to its closing quote, without looking at escapes. The opening one has been read.
@@ -62,6 +71,9 @@ impl<'a> Iterator for Scalars<'a> {
             let (first, rest) = self.rest.trim_ascii_start().split_first()?;
             let whole = self.rest.trim_ascii_start();
             self.rest = rest;
+            if matches!(first, b'{' | b'[') && self.path.iter().flatten().eq([&self.watched]) {
+                self.has_container = true;
+            }
             match first {
                 b'{' | b'[' if self.path.len() == MAX_DEPTH => return None,
                 b'{' => self.path.push(Some(b"")),

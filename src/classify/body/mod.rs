@@ -34,14 +34,15 @@
 //! | `GitHub` | 403, 429 | a secondary limit is `RateLimited`, for a minute if nothing says how long |
 //! | `Google` | 403, 429 | `rateLimitExceeded`, `RESOURCE_EXHAUSTED` are `RateLimited`, for the `retryDelay` of `RetryInfo` |
 //! | `OpenAi` | 429 | `insufficient_quota` is `Rejected`: no wait helps |
-//! | `GraphQl` | JSON of any status | `errors` without `data`: `THROTTLED`, `RATE_LIMITED` are `RateLimited`, for as long as Shopify's cost takes to be restored; `UNAUTHENTICATED` rejects the token; `FORBIDDEN` |
+//! | `GraphQl` | JSON of any status | `errors` without `data` (absent or null) in a body that was read whole: `THROTTLED`, `RATE_LIMITED` are `RateLimited`, for as long as Shopify's cost takes to be restored; `UNAUTHENTICATED` rejects the token; `FORBIDDEN` |
 //!
-//! The others read nothing.
+//! The others read nothing, and none reads a body with a `Content-Encoding`: put a layer that decompresses inside of this one.
 //!
 //! # Defaults
 //!
 //! Nothing is read. An endpoint with a classifier reads [8 KiB](ClassifyBodyConfig::max_bytes) and waits for
-//! [2 s](ClassifyBodyConfig::max_wait), at most. A body that is cut is looked at as far as it goes. Other responses cost nothing but
+//! [2 s](ClassifyBodyConfig::max_wait), at most. A body that is cut is looked at as far as it goes, but for
+//! GraphQL's, whose data may follow. Other responses cost nothing but
 //! the search for the endpoint.
 //!
 //! # Ordering

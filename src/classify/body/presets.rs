@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::json::Scalars;
 use crate::{
@@ -27,6 +27,10 @@ const AWS_REJECTED: [&str; 5] = [
 ];
 
 pub(in crate::classify) fn reads(preset: Preset, head: &ResponseHead<'_>) -> bool {
+    let mut encodings = head.headers().get_all(CONTENT_ENCODING).iter();
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return false;
+    }
     let status = head.status().as_u16();
     match preset {
         Preset::Standard => matches!(status, 400 | 403 | 429 | 500 | 503),
@@ -45,14 +49,15 @@ pub(in crate::classify) fn classify(
     preset: Preset,
     head: &ResponseHead<'_>,
     body: &[u8],
+    is_whole: bool,
 ) -> Option<Classification> {
     match preset {
         Preset::Standard => aws(body),
         Preset::GitHub => github(head, body),
         Preset::Google => google(body),
         Preset::OpenAi => open_ai(body),
-        Preset::GraphQl => graph_ql(body),
-        Preset::Auth0 | Preset::Clerk | Preset::Okta | Preset::Grpc => None,
+        Preset::GraphQl if is_whole => graph_ql(body),
+        Preset::GraphQl | Preset::Auth0 | Preset::Clerk | Preset::Okta | Preset::Grpc => None,
     }
 }
 
@@ -128,13 +133,13 @@ fn open_ai(body: &[u8]) -> Option<Classification> {
     None
 }
 
-/// `errors` without `data`: the codes of Apollo, Shopify and GitHub.
+/// `errors` without `data`, which is absent or null: anything else may have been carried out. The codes of Apollo, Shopify and GitHub.
 fn graph_ql(body: &[u8]) -> Option<Classification> {
-    let mut scalars = Scalars::of(body);
+    let mut scalars = Scalars::watching(body, "data");
     let mut class = None;
     let (mut asked, mut available, mut rate) = (None, None, None);
     while let Some(value) = scalars.next() {
-        if scalars.is_under("data") && value != b"null" {
+        if scalars.is_at(&["data"]) && value != b"null" {
             return None;
         }
         if scalars.is_at(&["errors", "extensions", "code"]) || scalars.is_at(&["errors", "type"]) {
@@ -153,6 +158,9 @@ fn graph_ql(body: &[u8]) -> Option<Classification> {
         } else if scalars.is_at(&["extensions", "cost", "throttleStatus", "restoreRate"]) {
             rate = number(value);
         }
+    }
+    if scalars.has_container || !scalars.is_at_end() {
+        return None;
     }
     Some(match class? {
         ErrorClass::RateLimited => {

@@ -84,6 +84,24 @@ async fn each_preset_reads_what_its_provider_writes() {
             (200, JSON, r#"{"data":{"errors":[{"extensions":{"code":"THROTTLED"}}]}}"#),
             None,
         ),
+        // Something was carried out, although no value is left of it.
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"errors":[{"extensions":{"code":"THROTTLED"}}],"data":{"a":null}}"#),
+            None,
+        ),
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"data":{},"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}"#),
+            None,
+        ),
+        (
+            Preset::GraphQl,
+            (200, JSON, r#"{"data":[],"errors":[{"extensions":{"code":"THROTTLED"}}]}"#),
+            None,
+        ),
+        // The data may follow.
+        (Preset::GraphQl, (200, JSON, r#"{"errors":[{"extensions":{"code":"THROTTLED"}}]"#), None),
         (Preset::GraphQl, (200, ("content-type", "text/plain"), SHOPIFY.2), None),
         (
             Preset::OpenAi,
@@ -132,6 +150,53 @@ async fn each_preset_reads_what_its_provider_writes() {
             found.map(|found| (found.class(), found.retry_after().map(|wait| wait.as_secs())));
         assert_eq!(found, *expected, "{preset:?} {said:?}");
         assert_eq!(body, said.2, "the body is whole");
+    }
+}
+
+/// The data may follow in the part that was not read.
+#[tokio::test(start_paused = true)]
+async fn a_graph_ql_body_that_was_cut_says_nothing() {
+    let text = r#"{"errors":[{"extensions":{"code":"THROTTLED"}}]}"#;
+    for (max_bytes, comes, is_found) in
+        [(text.len() - 1, true, false), (100, true, true), (100, false, false)]
+    {
+        let http = service_fn(move |_: Request<Body>| async move {
+            let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
+            tokio::spawn(async move {
+                sender.send_data(text.into()).await.unwrap();
+                if !comes {
+                    tokio::time::sleep(10 * SECOND).await;
+                }
+            });
+            let response = Response::builder().header("content-type", "application/json");
+            Ok::<_, BoxError>(response.body(body)?)
+        });
+        let layer = ClassifyBodyLayer::new().endpoint("/users/{id}".parse().unwrap(), |config| {
+            config.classifier(Preset::GraphQl).max_bytes(max_bytes)
+        });
+        let client = ServiceBuilder::new().layer(layer).service(http);
+        let response = client.oneshot(get("/users/1")).await.unwrap();
+        let found = response.extensions().get::<Classification>();
+        assert_eq!(found.is_some(), is_found, "{max_bytes} {comes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_encoded_body_is_not_read() {
+    for (encoding, is_found) in [("gzip", false), ("identity", true)] {
+        let http = service_fn(move |_: Request<Body>| async move {
+            let body = r#"{"errors":[{"extensions":{"code":"THROTTLED"}}]}"#;
+            let response = Response::builder()
+                .header("content-type", "application/json")
+                .header("content-encoding", encoding);
+            Ok::<_, BoxError>(response.body(Full::<Bytes>::from(body))?)
+        });
+        let layer = ClassifyBodyLayer::new()
+            .endpoint("/users/{id}".parse().unwrap(), |config| config.classifier(Preset::GraphQl));
+        let client = ServiceBuilder::new().layer(layer).service(http);
+        let response = client.oneshot(get("/users/1")).await.unwrap();
+        let found = response.extensions().get::<Classification>();
+        assert_eq!(found.is_some(), is_found, "{encoding}");
     }
 }
 

@@ -104,6 +104,46 @@ async fn a_closed_method_is_closed_beside_an_open_one() {
     }
 }
 
+/// A server may see only one of the deviations.
+#[tokio::test]
+async fn each_deviation_may_be_seen_or_not() {
+    let layer = |pattern: &str| {
+        FallbackLayer::fail_open(|_| Response::new("ALLOWED"))
+            .endpoint(pattern.parse().unwrap(), |config| config.fail_closed())
+    };
+    for (pattern, path) in [
+        ("/admin/{*path}", "/ADMIN/;x"),
+        ("/admin/{*path}", "/%61dmin//"),
+        ("/admin/{*path}", "/ADMIN/a/"),
+        ("/files/{name}.json", "/FILES/1;a.json"),
+        ("/users/{id}/roles", "/USERS/;1/roles"),
+        ("/users/{id}/roles", "/USERS/1%3Fx/roles"),
+        ("/users/{id}", "/USERS/1%3Fx/roles"),
+        ("/users/{id}", "/users/1%23x/roles"),
+    ] {
+        assert_eq!(
+            ended_at(&layer(pattern), Method::GET, path).await,
+            Ended::Closed,
+            "{pattern} {path}"
+        );
+    }
+}
+
+/// A server takes a `POST` for the method that it names.
+#[tokio::test]
+async fn a_field_with_another_method_opens_no_closed_endpoint() {
+    let layer = FallbackLayer::fail_open(|_| Response::new("ALLOWED"))
+        .endpoint("DELETE /users/{id}".parse().unwrap(), |config| config.fail_closed());
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        let mut client = layer.layer(scripted(|_| response(503, &[])));
+        let mut overriding = request(Method::POST, "/users/1");
+        overriding.headers_mut().insert(name, "DELETE".parse().unwrap());
+        let outcome = client.ready().await.unwrap().call(overriding).await;
+        assert_eq!(ended(&outcome), Ended::Closed, "{name}");
+    }
+    assert_eq!(ended_at(&layer, Method::POST, "/users/1").await, Ended::Open);
+}
+
 proptest! {
     #[test]
     fn no_spelling_opens_a_closed_endpoint(changes in changes(), is_head: bool) {
@@ -111,6 +151,20 @@ proptest! {
         let method = if is_head { Method::HEAD } else { Method::GET };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let ended = runtime.block_on(ended_at(&open(), method, &path));
+        prop_assert_eq!(ended, Ended::Closed, "{}", path);
+    }
+
+    /// What is a parameter or an empty segment to one server is a part of the path to another.
+    #[test]
+    fn no_spelling_of_the_prefix_opens_what_is_under_it(
+        changes in changes(),
+        end in "(/|//|/;x|/;1/roles|/1;a[.]json|/1/)",
+    ) {
+        let path = spelled("/permissions", &changes) + &end;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let layer = FallbackLayer::fail_open(|_| Response::new("ALLOWED"))
+            .endpoint("/permissions/{*rest}".parse().unwrap(), |config| config.fail_closed());
+        let ended = runtime.block_on(ended_at(&layer, Method::GET, &path));
         prop_assert_eq!(ended, Ended::Closed, "{}", path);
     }
 }

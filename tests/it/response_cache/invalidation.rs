@@ -39,6 +39,15 @@ async fn a_successful_write_invalidates_its_resource_for_all_credentials() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_in_another_spelling_of_the_path_invalidates_too() {
+    let api = Api::new();
+    let mut client = client(&layer(), &api);
+    send(&mut client, get("/users/7")).await.unwrap();
+    send(&mut client, of("PUT", "/%75sers/7")).await.unwrap();
+    assert!(!is_stored(&mut client, &api, get("/users/7")).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rejected_write_and_a_safe_method_invalidate_nothing() {
     for status in [400, 401, 403, 404, 409, 412, 422, 429] {
         let api = Api::new();

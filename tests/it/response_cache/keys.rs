@@ -323,6 +323,18 @@ async fn a_credential_function_separates_requests() {
     german.headers_mut().insert("accept-language", "de".parse().unwrap());
     assert_apart(&by_user(), &[of("one", "t1"), german]).await;
 
+    // Nor for a field of a credential that was chosen, such as a cookie with the tenant.
+    let cookie = http::header::COOKIE;
+    let in_tenant = |tenant: &str| {
+        let mut request = of("one", "t1");
+        request.headers_mut().insert(http::header::COOKIE, tenant.parse().unwrap());
+        request
+    };
+    let tenants = [in_tenant("tenant=a"), in_tenant("tenant=b")];
+    let chosen = with(|config| config.header(cookie))
+        .credential(|head| head.extensions.get().map(|UserId(id)| id.as_bytes().into()));
+    assert_apart(&chosen, &tenants).await;
+
     let api = echo();
     let mut client = client(&by_user(), &api);
     for token in ["t1", "t2"] {

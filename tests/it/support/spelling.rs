@@ -17,6 +17,8 @@ pub enum Change {
     /// Into `logs` and out again.
     Detour,
     Parameter,
+    /// A segment that is nothing but a parameter.
+    EmptyParameter,
     EncodedDetour,
     Backslash,
 }
@@ -30,6 +32,7 @@ pub fn changes() -> impl Strategy<Value = Vec<(usize, Change)>> {
         Just(Change::Dot),
         Just(Change::Detour),
         Just(Change::Parameter),
+        Just(Change::EmptyParameter),
         Just(Change::EncodedDetour),
         Just(Change::Backslash),
     ];
@@ -50,6 +53,7 @@ pub fn spelled(path: &str, changes: &[(usize, Change)]) -> String {
             Change::EncodeTwice => letters[at] = format!("%25{code:02X}"),
             Change::Upper => letters[at] = letters[at].to_ascii_uppercase(),
             Change::Empty => letters[slash].push('/'),
+            Change::EmptyParameter => letters[slash].push_str(";v/"),
             Change::Dot => letters[slash].push_str("./"),
             Change::Detour => letters[slash].push_str("logs/../"),
             Change::EncodedDetour => letters[slash].push_str("logs/%2E%2e/"),
