@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use http::{Response, response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 use super::{
     ClassifiedBody,
@@ -21,6 +21,9 @@ use crate::{
     classify::{Classification, ResponseHead},
     endpoint::EndpointIndex,
 };
+
+/// The longest wait for a body: a far instant, and still one that can be added to the time.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The most frames that are read: a server may send any number without data.
 const MAX_FRAMES: usize = 1024;
@@ -84,7 +87,7 @@ where
                         return Poll::Ready(Ok(response.map(ClassifiedBody::unread)));
                     }
                     let now = this.settings.clock.now();
-                    let until = now.checked_add(config.max_wait).unwrap_or(now);
+                    let until = now.checked_add(config.max_wait.min(FAR)).unwrap_or(now);
                     State::Reading { reading: Some(Box::new(Reading::new(response, until))) }
                 }
                 StateProj::Reading { reading } => {

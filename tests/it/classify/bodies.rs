@@ -270,9 +270,11 @@ async fn reading_is_bounded_in_bytes_and_time() {
         let response = Response::builder().header("content-type", "application/json");
         Ok::<_, BoxError>(response.body(body)?)
     });
-    for (max_bytes, waits) in [(4, 0), (100, 2)] {
+    for (max_bytes, max_wait, waits) in
+        [(4, 2 * SECOND, 0), (100, 2 * SECOND, 2), (100, Duration::MAX, 30)]
+    {
         let layer = ClassifyBodyLayer::new().endpoint("/users/{id}".parse().unwrap(), |config| {
-            config.classifier(Preset::GraphQl).max_bytes(max_bytes)
+            config.classifier(Preset::GraphQl).max_bytes(max_bytes).max_wait(max_wait)
         });
         let client = ServiceBuilder::new().layer(layer).service(http);
         let start = Instant::now();
