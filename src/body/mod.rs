@@ -98,7 +98,7 @@
 //! [`ReplayBody`](crate::ErrorKind::ReplayBody) with its [`NotReplayable`] reason. A body that ends before its announced length has
 //! failed too. Clients report both as the source of their own error. Neither has a class: a caller who breaks off an upload gets no
 //! fallback response, and the session stays as it is. The same holds for a [`TimeoutLayer`](crate::TimeoutLayer) whose limit runs out
-//! before the body was read. The wrapped body must be `Unpin` (`Box::pin` makes it so).
+//! before the body was read, and for a timeout or a broken connection of the client in the meantime. The wrapped body must be `Unpin` (`Box::pin` makes it so).
 
 pub(crate) mod collect;
 pub(crate) mod drain;

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
 use super::{
     circuit::{Admitted, Change, Failure, Outcome},
@@ -12,6 +12,7 @@ use super::{
     layer::Shared,
 };
 use crate::{
+    body::Upload,
     classify::{Classification, ErrorClass},
     endpoint::EndpointIndex,
     error::{Details, Error, ErrorKind},
@@ -29,6 +30,8 @@ pub(super) struct Call {
     hash: u64,
     admitted: Admitted,
     deadline: Option<Deadline>,
+    /// None if the whole body was there at the call, or nobody told.
+    upload: Option<Upload>,
     /// What the layers inside were last doing.
     pub(super) activity: Activity,
     has_ended: bool,
@@ -57,12 +60,13 @@ impl Call {
         let key = Key::of(request, own);
         let hash = shared.circuits.hash(&key);
         let now = shared.clock.now();
+        let upload: Option<Upload> = request.extensions().get().cloned();
         let mut admitted = Ok(Admitted { at: now, is_probe: false });
         if !shared.circuits.is_empty() {
             admitted = shared.circuits.with(|table| {
                 table.sweep(now);
                 let Some(slot) = table.get(hash) else { return admitted };
-                let admitted = slot.circuit.admit(now, config);
+                let admitted = slot.circuit.admit(now, config, upload.as_ref());
                 admitted.map_err(|wait| (wait, Arc::clone(&slot.name), slot.circuit.class()))
             });
         }
@@ -74,6 +78,7 @@ impl Call {
                 hash,
                 admitted,
                 deadline: Deadline::of(request),
+                upload,
                 activity: Activity::Sending,
                 has_ended: false,
             })),
@@ -86,7 +91,7 @@ impl Call {
 
     pub(super) fn on_response<B>(mut self, response: &Response<B>) {
         let outcome = match response.extensions().get::<Classification>() {
-            Some(found) => of_classification(found),
+            Some(found) => self.outcome_of(found),
             None if response.extensions().get::<Degraded>().is_some() => Outcome::Unknown,
             None => {
                 let now = || self.shared.clock.system_time();
@@ -94,7 +99,7 @@ impl Call {
                 let classifier = &*self.shared.classifier;
                 Classification::of_response_when(classifier, status, headers, &now)
                     .as_ref()
-                    .map_or(Outcome::Success, of_classification)
+                    .map_or(Outcome::Success, |found| self.outcome_of(found))
             }
         };
         self.end(outcome);
@@ -102,7 +107,31 @@ impl Call {
 
     pub(super) fn on_error(mut self, error: &(dyn StdError + 'static)) {
         let found = Classification::of_error(error);
-        self.end(found.as_ref().map_or(Outcome::Unknown, of_classification));
+        self.end(found.map_or(Outcome::Unknown, |found| self.outcome_of(&found)));
+    }
+
+    /// What a failure says about the upstream.
+    fn outcome_of(&self, found: &Classification) -> Outcome {
+        let class = found.class();
+        if class.is_about_request(found.status()) {
+            return Outcome::Success;
+        }
+        if class.is_about_upload(self.upload.as_ref()) {
+            return Outcome::Unknown;
+        }
+        match class {
+            ErrorClass::Unavailable
+            | ErrorClass::Timeout
+            | ErrorClass::Connect
+            | ErrorClass::Interrupted => {
+                Outcome::Failure(Failure { class, retry_after: found.pause() })
+            }
+            ErrorClass::RateLimited
+            | ErrorClass::Unauthenticated
+            | ErrorClass::Forbidden
+            | ErrorClass::Rejected => Outcome::Success,
+            ErrorClass::Throttled | ErrorClass::TokenUnavailable => Outcome::Unknown,
+        }
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -140,41 +169,15 @@ impl Drop for Call {
             return;
         }
         let is_over = |deadline: Deadline| deadline.remaining(self.shared.clock.now()).is_zero();
-        let timeout = Failure { class: ErrorClass::Timeout, retry_after: None };
-        let outcome = match self.activity {
-            Activity::Waiting => Outcome::Unknown,
-            Activity::Sending if self.deadline.is_some_and(is_over) => Outcome::Failure(timeout),
-            Activity::Sending => Outcome::Left,
+        let class = ErrorClass::Timeout;
+        let is_timeout = self.activity == Activity::Sending
+            && self.deadline.is_some_and(is_over)
+            && !class.is_about_upload(self.upload.as_ref());
+        let outcome = match is_timeout {
+            true => Outcome::Failure(Failure { class, retry_after: None }),
+            false => Outcome::Unknown,
         };
         self.end(outcome);
-    }
-}
-
-/// What a failure says about the upstream.
-fn of_classification(found: &Classification) -> Outcome {
-    let failure = Failure { class: found.class(), retry_after: found.pause() };
-    match found.class() {
-        ErrorClass::Unavailable => match found.status() {
-            // About this request, and not about the server.
-            Some(
-                StatusCode::TOO_EARLY
-                | StatusCode::NOT_IMPLEMENTED
-                | StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            ) => Outcome::Success,
-            _ => Outcome::Failure(failure),
-        },
-        // 408: the server waited for this request.
-        ErrorClass::Timeout if found.status() == Some(StatusCode::REQUEST_TIMEOUT) => {
-            Outcome::Success
-        }
-        ErrorClass::Timeout | ErrorClass::Connect | ErrorClass::Interrupted => {
-            Outcome::Failure(failure)
-        }
-        ErrorClass::RateLimited
-        | ErrorClass::Unauthenticated
-        | ErrorClass::Forbidden
-        | ErrorClass::Rejected => Outcome::Success,
-        ErrorClass::Throttled | ErrorClass::TokenUnavailable => Outcome::Unknown,
     }
 }
 

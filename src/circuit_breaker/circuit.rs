@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::CircuitBreakerConfig;
-use crate::{classify::ErrorClass, jitter::share};
+use crate::{body::Upload, classify::ErrorClass, jitter::share};
 
 /// How long a failure counts, from the moment it was seen. A client with one call an hour knows nothing of the server now.
 pub(super) const MEMORY: Duration = Duration::from_secs(2 * 60);
@@ -16,7 +16,7 @@ pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// The time that a probe has before it counts as failed and another one may follow: the time limit of an attempt in a stack.
 pub(super) const PROBE_TIME: Duration = Duration::from_secs(10);
 
-/// The time after which a probe without a response counts as failed when its caller leaves.
+/// The time that a probe has for its upload before the next request probes as well: its caller may never end it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A run of failures opens a circuit if a server that has failed as often as before would show it once in this many times.
@@ -44,9 +44,7 @@ pub(super) enum Outcome {
     Success,
     /// The upstream failed.
     Failure(Failure),
-    /// Its caller left before it responded.
-    Left,
-    /// None of these: it was not sent, or the error is unknown.
+    /// None of these: it was not sent, its caller left or is slow, or the error is unknown.
     Unknown,
 }
 
@@ -87,6 +85,8 @@ pub(super) struct Circuit {
     not_before: Option<Instant>,
     /// The probes that failed since it opened.
     probes: u32,
+    /// The upload of the request that probes.
+    upload: Option<Upload>,
     /// Failures and outcomes before the run, older ones with less weight.
     failed: f32,
     seen: f32,
@@ -118,6 +118,7 @@ impl Circuit {
             class: ErrorClass::Unavailable,
             not_before: None,
             probes: 0,
+            upload: None,
             failed: 0.0,
             seen: 0.0,
         }
@@ -162,20 +163,28 @@ impl Circuit {
         &mut self,
         now: Instant,
         config: &CircuitBreakerConfig,
+        upload: Option<&Upload>,
     ) -> Result<Admitted, Duration> {
         if let State::HalfOpen { probing_since } = self.state {
-            let end = probing_since + PROBE_TIME;
+            // One that waits for its caller says nothing.
+            let is_uploading = self.upload.as_ref().is_some_and(Upload::is_in_progress);
+            let end = probing_since + if is_uploading { PATIENCE } else { PROBE_TIME };
             if now < end {
                 return Err(end - now);
             }
-            // It hangs, as the requests before it did.
-            self.probes = self.probes.saturating_add(1);
-            self.state = State::Open { until: end + config.open(self.probes) };
+            let mut until = end;
+            if !is_uploading {
+                // It hangs, as the requests before it did.
+                self.probes = self.probes.saturating_add(1);
+                until += config.open(self.probes);
+            }
+            self.state = State::Open { until };
         }
         let is_probe = match self.state {
             State::Open { until } if now < until => return Err(until - now),
             State::Open { .. } => {
                 self.state = State::HalfOpen { probing_since: now };
+                self.upload = upload.cloned();
                 true
             }
             State::Closed { .. } | State::HalfOpen { .. } => false,
@@ -200,7 +209,7 @@ impl Circuit {
             return None;
         }
         match outcome {
-            Outcome::Left | Outcome::Unknown => None,
+            Outcome::Unknown => None,
             Outcome::Success => {
                 self.forget_run();
                 None
@@ -239,12 +248,8 @@ impl Circuit {
                 self.probes = self.probes.saturating_add(1);
                 return Some(self.open(now, config, jitter));
             }
-            Outcome::Left if now.saturating_duration_since(admitted.at) >= PATIENCE => {
-                self.probes = self.probes.saturating_add(1);
-                return Some(self.open(now, config, jitter));
-            }
             // The next request probes.
-            Outcome::Left | Outcome::Unknown => self.state = State::Open { until: now },
+            Outcome::Unknown => self.state = State::Open { until: now },
         }
         None
     }

@@ -12,6 +12,7 @@
 //! | a call whose [`Deadline`](crate::extensions::Deadline) passes while the request is in flight | a failure, of the class `Timeout` |
 //! | `RateLimited`, `Unauthenticated`, `Forbidden`, `Rejected`, and 408, 425, 501 and 505 | a response: the server is there |
 //! | `Throttled`, `TokenUnavailable`, an unknown error, a caller who leaves | nothing |
+//! | `Timeout` or `Interrupted`, or a deadline that passes, while a [`ReplayBody`](crate::body::ReplayBody) is still being read | nothing: the caller may be the slow one |
 //!
 //! # Example
 //!
@@ -62,13 +63,18 @@
 //!   bad host, so many failures in a row are needed that such a server shows them once in 10,000 requests: up to four times
 //!   as many. Retries are the answer to such a server.
 //! * **One request probes**, the next one that comes; the others fail. One that responds closes the circuit at once, be it with a 429,
-//!   which is the throttle's matter. If its caller leaves within a second, the next request probes. A probe that hangs for ten
-//!   seconds has failed, and its late response still closes the circuit.
+//!   which is the throttle's matter. If its caller leaves, the next request probes, and if its upload is not over after a second, the
+//!   next one probes as well: so no caller keeps a circuit open. A probe that hangs for ten seconds otherwise has failed, and its late
+//!   response still closes the circuit. Only a failure and such a hang make the next wait longer.
 //! * `Retry-After` of a failure is obeyed if it is longer than the circuit would be open, up to an hour.
 //! * Requests that were sent before a change do not count after it.
 //!
 //! A circuit is for an *origin*, or for an endpoint at an origin by [`own_circuit`](CircuitBreakerConfig::own_circuit). One host of many behind
 //! one origin is the load balancer's matter, which sees them.
+//!
+//! While the circuit of an origin is open, a [`FallbackLayer`](crate::FallbackLayer) that fails open responds for the healthy
+//! endpoints of the origin too. So a client that can make one endpoint fail, by requests that are expensive or crash it, opens all
+//! others: give such an endpoint [`own_circuit`](CircuitBreakerConfig::own_circuit).
 //!
 //! # Defaults
 //!
@@ -96,8 +102,7 @@
 //!
 //! Dropping the future drops the inner one, and a probe makes room for the next. A caller who leaves says nothing about the upstream,
 //! unless the call's [`Deadline`](crate::extensions::Deadline) has passed: that of a [`TimeoutLayer`](crate::TimeoutLayer) around it or
-//! of the request's extensions. A time limit that only drops the future, such as `tokio::time::timeout`, is not seen, except that a probe which
-//! it drops after a second has failed.
+//! of the request's extensions. A time limit that only drops the future, such as `tokio::time::timeout`, is not seen.
 //!
 //! # Cloning
 //!

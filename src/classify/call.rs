@@ -9,6 +9,7 @@ use super::{
     session::{Evidence, Generation},
 };
 use crate::{
+    body::Upload,
     endpoint::EndpointIndex,
     extensions::{Deadline, Recovery, TokenReplaced},
     headers::BearerChallenge,
@@ -22,6 +23,8 @@ pub(super) struct Call {
     sent: Generation,
     is_recovery: bool,
     deadline: Option<Deadline>,
+    /// None if the whole body was there at the call, or nobody told.
+    upload: Option<Upload>,
 }
 
 /// How much of a failing response's body is read.
@@ -45,6 +48,7 @@ impl Call {
             sent: settings.session.generation(),
             is_recovery,
             deadline: config.error_for_status.then(|| Deadline::of(request)).flatten(),
+            upload: request.extensions().get().cloned(),
             settings: Arc::clone(settings),
         }
     }
@@ -74,13 +78,20 @@ impl Call {
         if failure.class() == ErrorClass::RateLimited {
             events::rate_limited(failure, &self.settings.endpoints.at(self.endpoint));
         }
-        self.observe(if is_no_sign_out { Evidence::Nothing } else { Evidence::of(failure) });
+        self.observe(if is_no_sign_out { Evidence::Nothing } else { self.evidence_of(failure) });
     }
 
     pub(super) fn on_error(&self, error: &(dyn Error + 'static)) {
-        self.observe(
-            Classification::of_error(error).as_ref().map_or(Evidence::Nothing, Evidence::of),
-        );
+        let found = Classification::of_error(error);
+        self.observe(found.map_or(Evidence::Nothing, |found| self.evidence_of(&found)));
+    }
+
+    /// Nothing, if the caller may have caused the failure.
+    fn evidence_of(&self, failure: &Classification) -> Evidence {
+        let class = failure.class();
+        let is_callers =
+            class.is_about_request(failure.status()) || class.is_about_upload(self.upload.as_ref());
+        if is_callers { Evidence::Nothing } else { Evidence::of(failure) }
     }
 
     /// How much of the body to read, if the failing response is to become an error.

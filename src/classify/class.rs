@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use http::StatusCode;
+
+use crate::body::Upload;
+
 /// What a failing response or error *means*, whichever way the provider spells it.
 ///
 /// A success has no class. The names are the same in logs, metrics and code.
@@ -54,6 +58,28 @@ impl ErrorClass {
         Self::Throttled,
         Self::TokenUnavailable,
     ];
+
+    /// Whether a failure with this status is about its request, by which a client can cause it, and not about the server.
+    pub(crate) fn is_about_request(self, status: Option<StatusCode>) -> bool {
+        let is_servers =
+            matches!(self, Self::Timeout | Self::Unavailable | Self::Connect | Self::Interrupted);
+        is_servers
+            && matches!(
+                status,
+                Some(
+                    StatusCode::REQUEST_TIMEOUT
+                        | StatusCode::TOO_EARLY
+                        | StatusCode::NOT_IMPLEMENTED
+                        | StatusCode::HTTP_VERSION_NOT_SUPPORTED
+                )
+            )
+    }
+
+    /// Whether the failure may be due to a caller who is slow with the request's body.
+    pub(crate) fn is_about_upload(self, upload: Option<&Upload>) -> bool {
+        matches!(self, Self::Timeout | Self::Interrupted)
+            && upload.is_some_and(Upload::is_in_progress)
+    }
 
     /// The class in snake case, as in events and metrics.
     #[must_use]

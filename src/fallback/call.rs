@@ -12,6 +12,7 @@ use super::{
     layer::Settings,
 };
 use crate::{
+    body::Upload,
     classify::{Classification, Classifier, ErrorClass, Preset},
     endpoint::Candidates,
     error::{Error, as_a, chain},
@@ -27,6 +28,8 @@ pub(super) struct Call {
     /// Kept for the closure.
     head: Option<(Method, Uri)>,
     deadline: Option<Deadline>,
+    /// None if the whole body was there at the call, or nobody told.
+    upload: Option<Upload>,
 }
 
 /// A failure, and how it is handled.
@@ -81,6 +84,7 @@ impl Call {
             endpoint: endpoint.shared_pattern(),
             head: config.may_open().then(|| (request.method().clone(), request.uri().clone())),
             deadline: Deadline::of(request),
+            upload: request.extensions().get().cloned(),
             config,
         })
     }
@@ -170,6 +174,13 @@ impl Call {
             let classes = [denial, status.and_then(denial::of_status)];
             let mut actions = classes.into_iter().flatten().map(|class| self.config.action(class));
             action = actions.find(|action| *action != Action::FailOpen).unwrap_or(action);
+        }
+        // A client could open the call by its own request.
+        let class = classification.class();
+        let is_callers =
+            class.is_about_request(status) || class.is_about_upload(self.upload.as_ref());
+        if action == Action::FailOpen && is_callers {
+            action = Action::PassThrough;
         }
         if action == Action::PassThrough && status.is_some_and(|status| self.never_passes(status)) {
             action = Action::FailClosed;

@@ -58,6 +58,8 @@
 //! | `Unauthenticated` | passes through | error |
 //! | `Forbidden`, `Rejected` | passes through | passes through |
 //! | an unknown error | passes through | passes through |
+//! | `Timeout` or `Unavailable` by a 408, 425, 501 or 505 | passes through | error |
+//! | `Timeout` or `Interrupted` while a [`ReplayBody`](crate::body::ReplayBody) is still being read | passes through | error |
 //!
 //! The error is of the kind [`UpstreamUnavailable`](crate::ErrorKind::UpstreamUnavailable). A 401 becomes one because it is about
 //! this program's credentials, and the program's caller would treat it as its own sign-out. A proxy that forwards its users'
@@ -66,6 +68,14 @@
 //! A response passes through only if its status may, too, however a classifier classifies it: a 401, 407 or 511 fails closed wherever
 //! `Unauthenticated` does, a 403 wherever `Forbidden` does, and a 429 wherever `RateLimited` does. The same holds for a response
 //! that became an error inside.
+//!
+//! The last two rows are failures that a client can cause by its request: by an unknown method, early data, or an upload that stalls.
+//! How far an upload is, is known only inside a [`ReplayBodyLayer`](crate::body::ReplayBodyLayer): put one around this layer if
+//! clients' bodies are sent on.
+//!
+//! A circuit that is open is `Throttled`, which fails open: with a [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) inside, an
+//! endpoint that a client can make fail opens the others of its origin too, unless it has
+//! [its own circuit](crate::circuit_breaker::CircuitBreakerConfig::own_circuit).
 //!
 //! The layer acts on the failure of the whole call, so **a fallback response comes after all retries**: in a [`Stack`](crate::Stack)
 //! after some seconds, at most its `call_timeout`. For optional data that nobody should wait for, give the endpoint less of both:
@@ -195,8 +205,8 @@
 //! # Events
 //!
 //! The target is `tower_heed::fallback`. The fields are `endpoint` (the pattern), `class`, `status` and `wait_ms`, each if known.
-//! None contains a URL, a token or a header value. A failure that passes through is not logged, unless its class would have failed
-//! open.
+//! None contains a URL, a token or a header value. A failure that passes through is not logged, unless it concerns credentials and
+//! its class would have failed open.
 //!
 //! | level | message |
 //! |---|---|

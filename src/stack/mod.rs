@@ -83,7 +83,7 @@
 //! | `ErrorClassifyLayer::error_for_status` is inside `TokenCacheLayer` | a 401 reaches the token layer as an error and not as a response, so that a revoked token is not replaced |
 //! | `CircuitBreakerLayer` is outside `RetryOnRateLimit` | it counts calls and not attempts: with an upstream that hangs, every caller waits for all of its attempts, where the first would have been enough for all |
 //! | `CircuitBreakerLayer` is inside `ThrottleLayer` | requests wait for their permit before they are rejected |
-//! | `CircuitBreakerLayer` is inside the attempt's `TimeoutLayer` | it sees that its future is dropped, and not the timeout |
+//! | `CircuitBreakerLayer` is inside the attempt's `TimeoutLayer` | it does not see the error of the timeout: a future that is dropped once the deadline is over counts as a `Timeout` |
 //! | `AttemptSpanLayer` is inside the attempt's `TimeoutLayer` | the span of an attempt that timed out says `cancelled` and not `timeout` |
 //! | `AttemptSpanLayer` is outside `RetryOnRateLimit` | one span covers the whole call and its waits, with the status of the last response |
 //! | tower-http's `FollowRedirect` is inside `TokenCacheLayer` | the token goes along with every redirect unless its policy removes it; put it around the stack |

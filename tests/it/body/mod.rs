@@ -7,4 +7,5 @@ mod property;
 mod reading;
 mod replay;
 pub(crate) mod script;
+mod stalled_uploads;
 mod uploads;

@@ -205,6 +205,11 @@ fn is_success(status: u16) -> bool {
     status < 400
 }
 
+/// Whether a client can cause this status by its request.
+fn is_about_request(status: u16) -> bool {
+    matches!(status, 408 | 425 | 501 | 505)
+}
+
 fn names_credentials(status: u16) -> bool {
     matches!(status, 401 | 403 | 407 | 511)
 }
@@ -227,6 +232,21 @@ fn has_denial(failure: &Failure) -> bool {
         | Failure::InIo(_, below)
         | Failure::Shared(below)
         | Failure::Closed(below) => has_denial(below),
+    }
+}
+
+/// Whether a response in it is one that a client can cause.
+fn has_status_about_request(failure: &Failure) -> bool {
+    match failure {
+        Failure::Io(_) | Failure::Unknown => false,
+        Failure::Response((status, _)) | Failure::InBox(_, (status, _)) => {
+            is_about_request(*status)
+        }
+        Failure::Token(_, _, below) => below.as_deref().is_some_and(has_status_about_request),
+        Failure::Wrapped(below)
+        | Failure::InIo(_, below)
+        | Failure::Shared(below)
+        | Failure::Closed(below) => has_status_about_request(below),
     }
 }
 
@@ -318,7 +338,10 @@ proptest! {
             prop_assert_eq!(ended(&outcome), Ended::Passed);
         } else {
             // The negative: everything else that is open by default is open.
-            let open = meant.or(read).is_some_and(|class| OUT.contains(&class));
+            let class = meant.or(read);
+            let is_clients = matches!(class, Some(Class::Unavailable | Class::Timeout | Class::Connect | Class::Interrupted))
+                && is_about_request(head.0);
+            let open = !is_clients && class.is_some_and(|class| OUT.contains(&class));
             prop_assert_eq!(ended(&outcome), if open { Ended::Open } else { Ended::Passed });
         }
     }
@@ -333,7 +356,10 @@ proptest! {
         if has_denial(&failure) {
             let expected = if is_closed(&failure) { Ended::Closed } else { Ended::Passed };
             prop_assert_eq!(ended(&outcome), expected);
-        } else if !has_source_of_its_own(&failure) && !is_read_as_denial(&failure, reader) {
+        } else if !has_source_of_its_own(&failure)
+            && !is_read_as_denial(&failure, reader)
+            && !has_status_about_request(&failure)
+        {
             // The negative.
             let open = meant.is_some_and(|class| OUT.contains(&class));
             let expected = if open { Ended::Open } else { Ended::Passed };

@@ -120,7 +120,6 @@ async fn failures() -> Vec<(&'static str, Result<Response<Body>, BoxError>, Erro
     let token = |failure| Err(TokenError::new(failure).into());
     vec![
         ("429", Ok(response(429, &[("retry-after", "30")])), Class::RateLimited),
-        ("408", Ok(response(408, &[])), Class::Timeout),
         ("504", Ok(response(504, &[])), Class::Timeout),
         ("500", Ok(response(500, &[])), Class::Unavailable),
         ("503", Ok(response(503, &[])), Class::Unavailable),
@@ -157,6 +156,27 @@ async fn what_upstreams_do() {
         if expected == Closed {
             assert_eq!(unavailable(&outcome).class(), Some(class), "{name}");
         }
+    }
+}
+
+/// A client causes them by its method, its version, early data, or by being slow.
+#[tokio::test(start_paused = true)]
+async fn what_a_client_can_cause_by_its_request_never_fails_open() {
+    for status in [408, 425, 501, 505] {
+        let open = FallbackLayer::fail_open(|_| Response::new("open"));
+        let outcome = outcome_of(&open, "/", Ok(response(status, &[]))).await;
+        assert_eq!(ended(&outcome), Passed, "{status}");
+        assert_eq!(outcome.unwrap().status(), status);
+        let outcome = outcome_of(&open, "/", Err(as_error(response(status, &[])).await)).await;
+        assert_eq!(ended(&outcome), Passed, "{status} as an error");
+        let closed = FallbackLayer::fail_closed();
+        let outcome = outcome_of(&closed, "/", Ok(response(status, &[]))).await;
+        assert_eq!(ended(&outcome), Closed, "{status}");
+    }
+    // The negative: the server's own.
+    for status in [500, 502, 503, 504, 506, 507] {
+        let open = FallbackLayer::fail_open(|_| Response::new("open"));
+        assert_eq!(ended(&outcome_of(&open, "/", Ok(response(status, &[]))).await), Open);
     }
 }
 
