@@ -56,7 +56,7 @@ impl Duration {
     ) -> Option<Self> {
         let Measured { method, server, port, template } = measured();
         let mut labels = Vec::with_capacity(7);
-        labels.push(Label::new("http.request.method", method.to_owned()));
+        labels.push(Label::new("http.request.method", method_label(method)));
         labels.extend(server.map(|server| Label::new("server.address", servers.label(server))));
         labels.extend(port.map(|port| Label::new("server.port", port.to_string())));
         labels.extend(template.map(|path| Label::new("url.template", path.to_owned())));
@@ -68,11 +68,30 @@ impl Duration {
     /// Records the attempt.
     pub(crate) fn ended(mut self, status: Option<StatusCode>, error: Option<&str>) {
         let elapsed: time::Duration = Clock::default().now().saturating_duration_since(self.began);
-        let status = status.map(|status| status.as_str().to_owned());
+        let status = status.map(status_label);
         self.labels.extend(status.map(|status| Label::new("http.response.status_code", status)));
         self.labels.extend(error.map(|error| Label::new("error.type", error.to_owned())));
         let key = Key::from_parts(DURATION, self.labels);
         with_recorder(|recorder| recorder.register_histogram(&key, &METADATA)).record(elapsed);
+    }
+}
+
+/// The usual methods are labels without an allocation.
+fn method_label(method: &str) -> SharedString {
+    const USUAL: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    match USUAL.iter().find(|usual| **usual == method) {
+        Some(usual) => SharedString::const_str(usual),
+        None => method.to_owned().into(),
+    }
+}
+
+/// The usual status codes are labels without an allocation.
+fn status_label(status: StatusCode) -> SharedString {
+    const USUAL: [&str; 12] =
+        ["200", "201", "202", "204", "304", "400", "401", "403", "404", "429", "500", "503"];
+    match USUAL.iter().find(|usual| **usual == status.as_str()) {
+        Some(usual) => SharedString::const_str(usual),
+        None => status.as_str().to_owned().into(),
     }
 }
 
