@@ -36,6 +36,8 @@ pub(super) struct Admission {
     /// Known once it counts.
     subject: Option<Subject>,
     stage: Stage,
+    /// The least wait after a rate-limited response.
+    min_wait: Duration,
     meter: Meter,
 }
 
@@ -85,7 +87,7 @@ impl Admission {
         let target = Target::of(request, endpoint.pattern());
         let marked = request.extensions().get::<Priority>().copied();
         let priority = marked.unwrap_or(endpoint.config().default_priority());
-        Self::enter(shared, &key, target, priority, Meter::of(endpoint))
+        Self::enter(shared, &key, target, priority, endpoint)
     }
 
     /// Enters a request at the quota that `key_fn` names, else at that of its origin.
@@ -105,7 +107,7 @@ impl Admission {
         let target = Target { method, pattern: endpoint.pattern(), path, headers: &head.headers };
         let marked = head.extensions.get::<Priority>().copied();
         let priority = marked.unwrap_or(endpoint.config().default_priority());
-        let admission = Self::enter(shared, &key, target, priority, Meter::of(endpoint));
+        let admission = Self::enter(shared, &key, target, priority, endpoint);
         drop(key);
         (Request::from_parts(head, body), admission)
     }
@@ -116,12 +118,14 @@ impl Admission {
         key: &Key<'_>,
         target: Target<'_>,
         priority: Priority,
-        meter: Meter,
+        endpoint: &Endpoint<'_, ThrottleConfig>,
     ) -> Option<Self> {
+        let (config, meter) = (endpoint.config(), Meter::of(endpoint));
+        let min_wait = config.shortest_wait();
         let now = ambient::call_began().unwrap_or_else(|| shared.clock.now());
         // The effects may panic, so the admission that releases the slots is made before they run.
         Keys::with(shared, now, |table| {
-            let key = table.enter(key)?;
+            let key = table.enter(key, config)?;
             let route = table.slot(key).last_route.next(target);
             let bucket = table.enter_bucket(key, &route);
             let mut at = Indexes { key, slot: bucket.unwrap_or(key) };
@@ -138,7 +142,7 @@ impl Admission {
                 }
             }
             let stage = permit.map_or(Stage::Arrived, Stage::Admitted);
-            Some(Self { shared: Arc::clone(shared), at, route, subject, stage, meter })
+            Some(Self { shared: Arc::clone(shared), at, route, subject, stage, min_wait, meter })
         })
     }
 
@@ -275,7 +279,16 @@ impl Admission {
             }
         }
         if let AttemptOutcome::Response(seen, bucket) = outcome {
-            if let Some(elsewhere) = self.counted_elsewhere(table, seen, *bucket) {
+            // By the server's own wait, since the user's is one for this endpoint.
+            let elsewhere = self.counted_elsewhere(table, seen, *bucket);
+            let waits;
+            let mut seen = seen;
+            if seen.rate_limited && !self.min_wait.is_zero() {
+                let retry_after = seen.retry_after.max(Some(self.min_wait));
+                waits = Observation { retry_after, ..*seen };
+                seen = &waits;
+            }
+            if let Some(elsewhere) = elsewhere {
                 table.slot_mut(elsewhere).on_counted_here(
                     permit.sent(),
                     self.route(),
@@ -283,8 +296,12 @@ impl Admission {
                     is_logged,
                 );
                 table.slot_mut(self.at.slot).on_counted_elsewhere(permit, seen);
-                return paces(table, elsewhere, seen);
+                return self.paces(table, elsewhere, seen);
             }
+            let mut slot = table.slot_mut(self.at.slot);
+            slot.on_response(permit, self.route(), seen, is_logged);
+            slot.note(self.subject, seen);
+            return self.paces(table, self.at.slot, seen);
         }
         let mut slot = table.slot_mut(self.at.slot);
         match outcome {
@@ -294,20 +311,26 @@ impl Admission {
                     slot.note(self.subject, &Observation::ACCEPTED);
                 }
             }
-            AttemptOutcome::Response(seen, _) => {
-                slot.on_response(permit, self.route(), seen, is_logged);
-                slot.note(self.subject, seen);
-                return paces(table, self.at.slot, seen);
-            }
-            AttemptOutcome::Unsent | AttemptOutcome::Lost => {
+            AttemptOutcome::Unsent => {
                 slot.slot.split.on_lost(self.subject);
-                match outcome {
-                    AttemptOutcome::Unsent => slot.on_unsent(permit),
-                    _ => slot.on_lost(permit, self.route()),
-                }
+                slot.on_unsent(permit);
+            }
+            AttemptOutcome::Response(..) | AttemptOutcome::Lost => {
+                slot.slot.split.on_lost(self.subject);
+                slot.on_lost(permit, self.route());
             }
         }
         None
+    }
+
+    /// How the next attempt is paced by this slot, if this one was rate limited.
+    fn paces(&self, table: &mut Table<'_>, slot: usize, seen: &Observation) -> Option<Paced> {
+        let now = table.now();
+        if seen.rate_limited && !self.min_wait.is_zero() {
+            // The limiter may take the rejection for chance.
+            table.slot_mut(slot).block_for(self.min_wait);
+        }
+        seen.rate_limited.then(|| table.slot(slot).quota.paces(seen.retry_after, now)).flatten()
     }
 
     /// The slot that the request was counted against, if it is another one. A block of all buckets is passed on to all of them.
@@ -343,12 +366,6 @@ impl Drop for Admission {
             let _ = self.leave(&AttemptOutcome::Lost);
         }
     }
-}
-
-/// How the next attempt is paced by this slot, if this one was rate limited.
-fn paces(table: &mut Table<'_>, slot: usize, seen: &Observation) -> Option<Paced> {
-    let now = table.now();
-    seen.rate_limited.then(|| table.slot(slot).quota.paces(seen.retry_after, now)).flatten()
 }
 
 /// The same response as a rejection by the exhausted counter.

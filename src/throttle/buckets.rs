@@ -117,10 +117,10 @@ impl Table<'_> {
     ) -> Option<usize> {
         let slot = self.slot(key);
         let bucket = slot.name.bucket(hash, name);
-        let blocked_until = slot.quota.blocked_until();
+        let (blocked_until, quota) = (slot.quota.blocked_until(), slot.quota.sibling());
         let index = match room {
-            Room::Instead(index) => self.replace(*index, bucket),
-            Room::Another => self.insert(bucket)?,
+            Room::Instead(index) => self.replace(*index, bucket, quota),
+            Room::Another => self.insert(bucket, quota)?,
         };
         let slot = self.slot(index);
         slot.bucket = Some(Arc::clone(name));

@@ -13,10 +13,12 @@ use loom::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{
+    ThrottleConfig,
     effects::Effects,
     events::Event,
     key::{Key, KeyName},
     layer::Shared,
+    limiter::Quota,
     slot::{Slot, SlotMut},
 };
 
@@ -104,10 +106,10 @@ impl Keys {
 impl Table<'_> {
     /// The index of a key's slot, to be [released](Self::release). `None` if there is no room.
     #[inline]
-    pub(super) fn enter(&mut self, key: &Key<'_>) -> Option<usize> {
+    pub(super) fn enter(&mut self, key: &Key<'_>, config: &ThrottleConfig) -> Option<usize> {
         let index = match self.slots.slots.get(self.slots.last) {
             Some(slot) if slot.name.is_spelled(key) => self.slots.last,
-            _ => self.find(key)?,
+            _ => self.find(key, config)?,
         };
         self.slots.last = index;
         self.retain(index);
@@ -160,7 +162,7 @@ impl Table<'_> {
     }
 
     /// Puts a new key in the slot of one without users.
-    pub(super) fn replace(&mut self, index: usize, name: KeyName) -> usize {
+    pub(super) fn replace(&mut self, index: usize, name: KeyName, quota: Quota) -> usize {
         let Slots { slots, indexes, .. } = &mut *self.slots;
         let old = slots[index].name.hash();
         // A slot that was split off and forgotten has the name of one that is in use.
@@ -168,20 +170,20 @@ impl Table<'_> {
             indexes.remove(&old);
         }
         indexes.insert(name.hash(), index);
-        slots[index] = self.shared.new_slot(name);
+        slots[index] = self.shared.new_slot(name, quota);
         index
     }
 
     /// Puts a new key in a new slot, or in the least recently used one. `None` if all are in use.
-    pub(super) fn insert(&mut self, name: KeyName) -> Option<usize> {
+    pub(super) fn insert(&mut self, name: KeyName, quota: Quota) -> Option<usize> {
         let max_keys = self.shared.max_keys.get();
         let index = if self.slots.slots.len() < max_keys {
             let index = self.slots.slots.len();
             self.slots.indexes.insert(name.hash(), index);
-            self.slots.slots.push(self.shared.new_slot(name));
+            self.slots.slots.push(self.shared.new_slot(name, quota));
             index
         } else if let Some(index) = self.slots.least_recently_used(self.now) {
-            self.replace(index, name)
+            self.replace(index, name, quota)
         } else {
             if !self.slots.is_full {
                 self.slots.is_full = true;
@@ -193,12 +195,15 @@ impl Table<'_> {
         Some(index)
     }
 
-    fn find(&mut self, key: &Key<'_>) -> Option<usize> {
+    fn find(&mut self, key: &Key<'_>, config: &ThrottleConfig) -> Option<usize> {
         let hash = key.hash(self.random());
         if let found @ Some(_) = self.index_of(hash) {
             return found;
         }
-        let index = self.insert(KeyName::of(key, hash))?;
+        // What requests of several endpoints have in common is as the layer says.
+        let config = if key.is_part() { config } else { self.shared.endpoints.base() };
+        let quota = config.new_quota(self.shared.max_block);
+        let index = self.insert(KeyName::of(key, hash), quota)?;
         self.slots.slots[index].scope.is_configured = key.is_part();
         Some(index)
     }

@@ -88,6 +88,39 @@ impl ThrottleLayer {
         self.with(|shared| shared.max_keys = max_keys)
     }
 
+    /// A limit that is known: at most `limit` requests of each key are sent in any `period`, as for an endpoint by
+    /// [`ThrottleConfig::limit`]. It applies to keys that are first used from now on. Default: none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_heed::ThrottleLayer;
+    ///
+    /// ThrottleLayer::new().limit(10, Duration::from_secs(1)).headroom(0.8);
+    /// ```
+    pub fn limit(self, limit: u32, period: Duration) -> Self {
+        self.with(|shared| {
+            let base = shared.endpoints.base_mut();
+            *base = base.clone().limit_in_common(limit, period);
+        })
+    }
+
+    /// The share of each announced limit to use, as for an endpoint by [`ThrottleConfig::headroom`]. It applies to keys that are first
+    /// used from now on. Default: 1.
+    pub fn headroom(self, share: f64) -> Self {
+        self.with(|shared| {
+            let base = shared.endpoints.base_mut();
+            *base = base.clone().headroom_in_common(share);
+        })
+    }
+
+    /// The least wait after a rate-limited response, as for an endpoint by [`ThrottleConfig::min_wait`]. Default: none.
+    pub fn min_wait(self, min_wait: Duration) -> Self {
+        self.with(|shared| {
+            let base = shared.endpoints.base_mut();
+            *base = base.clone().min_wait(min_wait);
+        })
+    }
+
     /// Names the quota that a request counts against, in place of its origin: a tenant, the name of a credential. Where the function
     /// returns `None`, the request counts against its origin's. Default: the origin.
     ///
@@ -212,15 +245,10 @@ impl<S> Layer<S> for ThrottleLayer {
 // === impl Shared ===
 
 impl Shared {
-    /// The quota of a new key.
-    pub(super) fn new_quota(&self) -> Quota {
-        Quota::new().max_block(self.max_block)
-    }
-
     /// The slot of a new key.
-    pub(super) fn new_slot(&self, name: KeyName) -> Slot {
+    pub(super) fn new_slot(&self, name: KeyName, quota: Quota) -> Slot {
         #[cfg_attr(not(feature = "shared"), allow(unused_mut, reason = "it is alone"))]
-        let mut slot = Slot::new(name, self.new_quota());
+        let mut slot = Slot::new(name, quota);
         #[cfg(feature = "shared")]
         if self.fleet.is_some() {
             slot.member = Some(super::questions::Fleet::member());

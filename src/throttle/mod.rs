@@ -85,6 +85,19 @@
 //! on a 401, a 404 or another response that denies the caller holds nothing; one on a 403 that names no wait holds its route if
 //! successes have shown the same counter, or at the second in a row.
 //!
+//! # By hand
+//!
+//! Where you know better than the responses, say so for the layer or for an [endpoint](ThrottleLayer::endpoint):
+//!
+//! | you know | use |
+//! |---|---|
+//! | the limit | [`limit`](ThrottleConfig::limit): at most so many in any period, without a slow start; the server's counters can only make it stricter |
+//! | that others use the limit too | [`headroom`](ThrottleConfig::headroom): the share of each announced limit to use |
+//! | that a rejection lasts | [`min_wait`](ThrottleConfig::min_wait): the least wait after a rate-limited response |
+//!
+//! A limit is one for a key with all its buckets and routes, and no probe passes it. A key that was
+//! [evicted](ThrottleLayer::max_keys) begins anew.
+//!
 //! # The queue
 //!
 //! Without a permit a request is queued: the highest [`Priority`](crate::extensions::Priority) first, and within a priority the earliest
@@ -124,6 +137,9 @@
 //! | [`max_keys`](ThrottleLayer::max_keys) | [1,000](ThrottleLayer::DEFAULT_MAX_KEYS) | the least recently used idle key is evicted; if all are busy, requests of a new key are not throttled |
 //! | [`key`](ThrottleLayer::key) | the origin | |
 //! | [`classifier`](ThrottleLayer::classifier) | [`Preset::Standard`](crate::classify::Preset::Standard) | |
+//! | [`limit`](ThrottleLayer::limit) | none | requests are queued |
+//! | [`headroom`](ThrottleLayer::headroom) | 1: all of each announced limit | requests are queued |
+//! | [`min_wait`](ThrottleLayer::min_wait) | none | |
 //! | [`clock`](ThrottleLayer::clock) | the machine's | |
 //! | [`endpoint`](ThrottleLayer::endpoint) | none | |
 //! | `fleet`, with the feature `shared` | none: each process learns alone | the store is down: the process goes on by its part |

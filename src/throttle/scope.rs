@@ -228,7 +228,8 @@ impl Table<'_> {
     fn split(&mut self, old: usize) -> Option<usize> {
         let Holds::Route(route) = self.slot(old).scope.holds else { return None };
         let key = self.slot(old).name.clone();
-        let new = self.insert(key.clone())?;
+        let quota = self.slot(old).quota.sibling();
+        let new = self.insert(key.clone(), quota)?;
         let name: Arc<str> = format!("route {route:016x}").into();
         let hash = self.random().hash_one((key.hash(), &*name));
         self.rename(old, key.bucket(hash, &name));

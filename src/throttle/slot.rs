@@ -141,6 +141,9 @@ impl Slot {
             if let Some(until) = self.quota.blocked_until().filter(|until| *until > now) {
                 return Availability::At(until);
             }
+            if let Some(until) = self.quota.capped_until(now) {
+                return Availability::At(until);
+            }
             let hand = &mut member.hand;
             let at = match hand.take(now) {
                 Take::Now => return Availability::Now(self.quota.acquire_anyway(now)),
@@ -279,6 +282,7 @@ impl SlotMut<'_> {
         let is_shared = slot.scope.holds == Holds::All;
         if slot.scope.is_configured
             || slot.is_shared()
+            || slot.quota.capped_until(self.now).is_some()
             || !slot.split.test(subject, until, is_wait, is_shared, self.now)
         {
             return None;

@@ -72,6 +72,16 @@ impl Ledger {
         }
     }
 
+    /// Drops one that was counted at this moment.
+    pub(super) fn take_back(&mut self, at: Moment) {
+        let found = self.entries.iter().position(|entry| entry.latest >= at && entry.count > 0);
+        let Some(entry) = found.and_then(|found| self.entries.get_mut(found)) else { return };
+        (entry.count, self.count) = (entry.count - 1, self.count - 1);
+        if entry.count == 0 {
+            self.entries.retain(|entry| entry.count > 0);
+        }
+    }
+
     pub(super) fn newest(&self) -> Option<Entry> {
         self.entries.back().copied()
     }

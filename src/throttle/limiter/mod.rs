@@ -122,6 +122,12 @@
 //! server accepts less than 0.8 requests a second slows down all the same, so that a fleet without a store is safe: a quarter rejected,
 //! not most.
 //!
+//! # What the user has set
+//!
+//! A limit that the user has set ([`Quota::limit`]) is a [cap](cap) on what is sent, beside all that is learned: nothing passes it, neither a
+//! probe nor a test, and no slow start comes before it. Of announced limits a share may be used ([`Quota::headroom`]): each reading
+//! is that of the smaller limit, so that no counter knows of the rest.
+//!
 //! # Bounds
 //!
 //! A rejection that a counter explains does not reach the estimate, the second in a row closes the key like any other. No wait is longer
@@ -135,6 +141,7 @@
 
 #![allow(clippy::exhaustive_enums, reason = "only the crate's own tests see them")]
 
+mod cap;
 mod counter;
 mod estimate;
 mod in_flight;

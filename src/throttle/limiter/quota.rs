@@ -1,12 +1,16 @@
 //! The quota of one key.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
     Availability, LimiterKind, MARGIN, Observation, Permit, Reading, Reset, Snapshot, Verdict,
     View,
+    cap::Cap,
     counter::{Counter, Report},
     estimate::{Estimate, RoundTrip},
     in_flight::InFlight,
@@ -22,6 +26,10 @@ const SLOW: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Quota {
     max_block: Duration,
+    /// The limit that the user has set, one for all quotas of a key.
+    cap: Option<Arc<Mutex<Cap>>>,
+    /// The share of each announced limit that is used.
+    headroom: f64,
     in_flight: InFlight,
     clock: ServerClock,
     /// The moving average of the round trips, in nanoseconds.
@@ -49,6 +57,8 @@ impl Quota {
     pub fn new() -> Self {
         Self {
             max_block: Self::DEFAULT_MAX_BLOCK,
+            cap: None,
+            headroom: 1.0,
             in_flight: InFlight::default(),
             clock: ServerClock::new(),
             rtt: None,
@@ -68,10 +78,33 @@ impl Quota {
         self
     }
 
+    /// At most so many requests are sent in any period, whatever the server says.
+    #[must_use]
+    pub fn limit(mut self, limit: u32, period: Duration) -> Self {
+        self.cap = Cap::new(limit, period).map(|cap| Arc::new(Mutex::new(cap)));
+        self
+    }
+
+    /// The share of each announced limit that is used: from 0, at least one request of each, to 1.
+    #[must_use]
+    pub const fn headroom(mut self, share: f64) -> Self {
+        self.headroom = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
+        self
+    }
+
+    /// A quota of which nothing is known, with the same settings, under the same limit of the user.
+    pub(crate) fn sibling(&self) -> Self {
+        let (cap, headroom) = (self.cap.clone(), self.headroom);
+        Self { cap, headroom, ..Self::new().max_block(self.max_block) }
+    }
+
     /// Takes a permit if there is one.
     pub fn acquire(&mut self, time: Instant) -> Availability {
         let now = Moment::from(time);
         self.in_flight.expire(now);
+        if let Some(at) = self.capped_until(time) {
+            return Availability::At(at);
+        }
         let verdict = self.check(now);
         if verdict == Verdict::Go {
             return Availability::Now(self.take(now, time));
@@ -118,7 +151,7 @@ impl Quota {
         }
         let (mut is_explained, mut is_foreign) = (false, false);
         for reading in seen.readings.iter().flatten() {
-            is_explained |= reading.remaining == 0;
+            is_explained |= self.usable(reading).remaining == 0;
             is_foreign |= self.read(now, sent, seen, reading);
         }
         if !seen.withholds {
@@ -147,6 +180,7 @@ impl Quota {
     #[must_use]
     pub fn is_limit(&self, seen: &Observation) -> bool {
         let Some(reading) = &seen.ambiguous else { return false };
+        let reading = &self.usable(reading);
         self.was_ambiguous || self.counters.iter().any(|counter| counter.is_shown_by(reading))
     }
 
@@ -205,13 +239,14 @@ impl Quota {
     #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn on_unsent(&mut self, permit: Permit, now: Instant) {
         self.in_flight.on_unsent(&permit);
+        self.with_cap(|cap| cap.on_unsent(permit.at()));
         self.counters.iter_mut().for_each(|counter| counter.on_unsent(permit.at()));
         self.estimate.on_unsent(now.into());
     }
 
     /// The most permits that there can be until a moment, if that is certain as long as the server behaves as it has so far.
     ///
-    /// It is certain for windows: those that end when the server said, and those whose length was learned. `None` for anything else:
+    /// It is certain for windows: those that end when the server said, those whose length was learned, and those of the user. `None` for anything else:
     /// a bucket may refill faster than it seems to, and a limit that is not shown may be any.
     #[must_use]
     pub fn max_permits_before(&self, moment: Instant, now: Instant) -> Option<u64> {
@@ -221,7 +256,8 @@ impl Quota {
         }
         let view = self.view(now);
         let permits = |counter: &Counter| counter.max_permits_before(moment, &view, &self.clock);
-        self.counters.iter().filter_map(permits).min()
+        let capped = self.with_cap(|cap| cap.max_permits_before(moment, now));
+        self.counters.iter().filter_map(permits).chain(capped).min()
     }
 
     /// What is known now.
@@ -266,7 +302,17 @@ impl Quota {
 
     /// Whether nothing is known of the limit: no request was rejected, and no response showed a counter.
     pub(crate) fn is_unknown(&self) -> bool {
-        self.counters.is_empty() && self.estimate.kind() == LimiterKind::Unknown
+        self.cap.is_none()
+            && self.counters.is_empty()
+            && self.estimate.kind() == LimiterKind::Unknown
+    }
+
+    /// Until when the limit that the user has set is reached.
+    pub(crate) fn capped_until(&self, now: Instant) -> Option<Instant> {
+        match self.with_cap(|cap| cap.check(now.into())) {
+            Some(Verdict::At(until)) => Some(until.into()),
+            _ => None,
+        }
     }
 
     /// Takes a permit whatever is known, for a request that cannot wait until more is.
@@ -278,6 +324,7 @@ impl Quota {
 
     fn take(&mut self, now: Moment, time: Instant) -> Permit {
         self.stopped = None;
+        self.with_cap(|cap| cap.on_sent(now));
         self.counters.iter_mut().for_each(|counter| counter.on_sent(now));
         self.estimate.on_sent(now);
         self.in_flight.add(now, time)
@@ -285,7 +332,7 @@ impl Quota {
 
     #[inline]
     fn check(&mut self, now: Moment) -> Verdict {
-        let Self { in_flight, rtt, max_block, counters, estimate, .. } = self;
+        let Self { cap, in_flight, rtt, max_block, counters, estimate, .. } = self;
         let view = &View { now, in_flight, rtt: average(*rtt), max_block: *max_block };
         let mut verdict = match self.blocked_until {
             Some(until) if view.now < until => return Verdict::At(until),
@@ -293,8 +340,9 @@ impl Quota {
             Some(_) => view.probe(),
             None => Verdict::Go,
         };
-        // Counters that say what is left need no slow start.
-        if counters.is_empty() || estimate.is_limiting() {
+        // A limit that is known needs no slow start.
+        let is_unknown = counters.is_empty() && cap.is_none();
+        if is_unknown || estimate.is_limiting() {
             verdict = verdict.and(estimate.check(view));
         }
         for counter in counters {
@@ -313,11 +361,12 @@ impl Quota {
 
     /// Returns whether the request was rejected, and only other processes explain it.
     fn read(&mut self, now: Moment, sent: Moment, seen: &Observation, shown: &Reading) -> bool {
-        let reading = match (shown.reset, seen.date) {
+        let mut reading = self.usable(shown);
+        if let (Some(Reset::At(_)), None) = (shown.reset, seen.date) {
             // Without a date only the client's own clock gives the length, and the caller has read it.
-            (Some(Reset::At(_)), None) => &Reading { reset: None, ..*shown },
-            _ => shown,
-        };
+            reading.reset = None;
+        }
+        let reading = &reading;
         let Self { in_flight, rtt, max_block, counters, clock, .. } = self;
         let view = View { now, in_flight, rtt: average(*rtt), max_block: *max_block };
         if !counters.iter().any(|counter| counter.name == reading.name) {
@@ -332,6 +381,20 @@ impl Quota {
         let report = Report { sent, observation: seen, reading };
         let counter = counters.iter_mut().find(|counter| counter.name == reading.name);
         counter.is_some_and(|counter| counter.read(&view, &report, clock))
+    }
+
+    /// The reading of the part of the limit that is used.
+    fn usable(&self, shown: &Reading) -> Reading {
+        let Some(limit) = shown.limit.filter(|_| self.headroom < 1.0) else { return *shown };
+        let used = ((limit as f64 * self.headroom) as u64).clamp(limit.min(1), limit);
+        let remaining = shown.remaining.saturating_sub(limit - used);
+        Reading { limit: Some(used), remaining, ..*shown }
+    }
+
+    #[inline]
+    fn with_cap<T>(&self, ask: impl FnOnce(&mut Cap) -> T) -> Option<T> {
+        let cap = self.cap.as_ref()?;
+        Some(ask(&mut cap.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn view(&self, now: Moment) -> View<'_> {

@@ -1,6 +1,7 @@
 //! `ThrottleLayer`: permits, the queue, keys, and what it learns of a server's limit.
 
 mod buckets;
+mod by_hand;
 mod events;
 #[cfg(feature = "shared")]
 mod fleet;
