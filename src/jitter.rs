@@ -19,6 +19,11 @@ pub(crate) fn draw() -> f64 {
     GENERATOR.with_borrow_mut(RngExt::random)
 }
 
+/// A number drawn evenly from all of 64 bits.
+pub(crate) fn bits() -> u64 {
+    GENERATOR.with_borrow_mut(RngExt::random)
+}
+
 /// The part `ratio` of a span. A ratio outside of 0.0..=1.0 counts as the nearer end, and NaN as zero.
 pub(crate) fn share(span: Duration, ratio: f64) -> Duration {
     let part = span.as_secs_f64() * ratio.clamp(0.0, 1.0);
@@ -46,5 +51,14 @@ mod tests {
         assert!(drawn.iter().all(|jitter| (0.0..1.0).contains(jitter)));
         let different: BTreeSet<u64> = drawn.iter().map(|jitter| jitter.to_bits()).collect();
         assert_eq!(different.len(), 400);
+    }
+
+    #[test]
+    fn every_remainder_of_the_bits_is_drawn() {
+        seed(1);
+        for (places, draws) in [(64, 2_000), (10_000, 300_000)] {
+            let drawn: BTreeSet<u64> = (0..draws).map(|_| bits() % places).collect();
+            assert_eq!(drawn.len() as u64, places);
+        }
     }
 }

@@ -9,7 +9,8 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{TimePair, cache::TARGET, protection::random, slot::Slot};
+use super::{TimePair, cache::TARGET, slot::Slot};
+use crate::jitter;
 
 /// How many slots are compared.
 const SAMPLES: u64 = 16;
@@ -44,12 +45,12 @@ pub(super) fn choose(
     now: &TimePair,
 ) -> Option<(usize, bool)> {
     let len = u64::try_from(slots.len()).ok().filter(|len| *len > 0)?;
-    let first = random() % len;
+    let first = jitter::bits() % len;
     let idle_after = IDLE_ROUNDS.saturating_mul(len.max(64)).max(max_keys.get() as u64);
     let mut chosen: Option<(Use, usize)> = None;
     for drawn in 0..SAMPLES {
         // Of a few slots each is looked at.
-        let next = if len > SAMPLES { random() } else { first + drawn };
+        let next = if len > SAMPLES { jitter::bits() } else { first + drawn };
         let place = usize::try_from(next % len).ok()?;
         let Some(slot) = slots.get(place).filter(|slot| !is_in_use(slot)) else { continue };
         let usefulness = Use::of(slot, uses, idle_after, now);

@@ -97,7 +97,7 @@ impl Remembered {
             return;
         }
         if self.0.len() >= MAX_ENTRIES {
-            let from = random();
+            let from = jitter::bits();
             let sample = self.0.range(from..).chain(self.0.range(..from)).take(SAMPLES);
             let first = sample.min_by_key(|(_, entry)| entry.left(now)).map(|(hash, _)| *hash);
             first.and_then(|first| self.0.remove(&first));
@@ -109,11 +109,4 @@ impl Remembered {
     pub(super) fn take(&mut self, hash: u64) -> Protection {
         self.0.remove(&hash).unwrap_or_default()
     }
-}
-
-/// A random number of 64 bits.
-pub(super) fn random() -> u64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are meant")]
-    let scaled = (jitter::draw() * 18_446_744_073_709_551_615.0) as u64;
-    scaled
 }

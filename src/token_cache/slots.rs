@@ -18,10 +18,10 @@ use super::{
     eviction::{self, Evictions},
     gate::Gate,
     loom_sync::{Mutex, MutexGuard},
-    protection::{Remembered, random},
+    protection::Remembered,
     slot::Slot,
 };
-use crate::BoxError;
+use crate::{BoxError, jitter};
 
 /// A source of tokens of any type. It is called on the slow path only.
 pub(super) type Source = BoxCloneService<TokenRequest, Token, BoxError>;
@@ -246,7 +246,7 @@ impl Writer {
 
     /// Forgets one that no slot uses: those of slots are as many as the slots are.
     fn forget_a_gate(&mut self) {
-        let from = random();
+        let from = jitter::bits();
         let sample = self.gates.range(from..).chain(self.gates.range(..from)).take(SAMPLES);
         let unused = sample.filter(|(_, gate)| Arc::strong_count(gate) == 1);
         let first = unused.min_by_key(|(_, gate)| gate.last_failure()).map(|(client, _)| *client);
