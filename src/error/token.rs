@@ -39,6 +39,7 @@ pub struct TokenError {
     source: Option<Arc<dyn Error + Send + Sync>>,
     outdated: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     is_final: bool,
+    is_of_one_key: bool,
 }
 
 // === impl TokenError ===
@@ -56,6 +57,7 @@ impl TokenError {
             source: None,
             outdated: None,
             is_final: false,
+            is_of_one_key: false,
         }
     }
 
@@ -140,6 +142,16 @@ impl TokenError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         self.is_final && !self.is_outdated()
+    }
+
+    /// Marks the failure as the key's own: it says nothing about the issuer.
+    #[cfg(feature = "shared")]
+    pub(crate) fn of_one_key(self) -> Self {
+        Self { is_of_one_key: true, ..self }
+    }
+
+    pub(crate) const fn is_of_one_key(&self) -> bool {
+        self.is_of_one_key
     }
 
     /// The kind of failure.

@@ -132,7 +132,7 @@ impl TokenKey {
             if one.is_empty() { other.clone() } else { one.clone() }
         }
         Self {
-            client: base.client.clone(),
+            client: self.client.clone().or_else(|| base.client.clone()),
             audience: self.audience.clone().or_else(|| base.audience.clone()),
             scopes: either(&self.scopes, &base.scopes),
             organization: self.organization.clone().or_else(|| base.organization.clone()),

@@ -274,6 +274,7 @@ fn pause(reason: FetchReason, pauses: i32, jitter: f64) -> Duration {
 fn kept() -> TokenError {
     TokenError::new(TokenErrorKind::Unavailable)
         .with_source("all processes together have replaced rejected tokens too often")
+        .of_one_key()
 }
 
 #[cfg(test)]

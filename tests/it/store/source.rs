@@ -10,7 +10,9 @@ use store_contract::fleet::{Issuer, Process, key, keys};
 use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt, service_fn};
 use tower_heed::{
+    TokenCacheLayer,
     error::{TokenError, TokenErrorKind},
+    store::{SlotReply, SlotRequest, StoreName},
     token_cache::{FetchReason, Shared, Token, TokenKey, TokenRequest},
 };
 
@@ -117,6 +119,59 @@ async fn rule_35_a_rejection_of_old_credentials_does_not_keep_new_ones_from_fetc
     assert!(told.is_outdated(), "its cooldown ends at once");
     process(&old).oneshot(missing()).await.unwrap();
     assert_eq!(issuer.begun(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_1_keys_of_two_clients_share_no_token() {
+    let (switch, issuer) = (Switch::default(), Issuer::new(Duration::ZERO));
+    let source = Process::new(switch.store(), &issuer, "clients").source();
+    let client = |id: &str| TokenKey::new().with_client("https://id.example/token", id, "none");
+    let (one, other) = (client("one"), client("other"));
+    let own = source.name(&TokenKey::new());
+    assert_ne!(source.name(&one), source.name(&other));
+    assert!(own != source.name(&one) && own == source.name(&key("clients")));
+    let mut tokens = Vec::new();
+    for key in [one.clone(), other, one] {
+        let process = Process::new(switch.store(), &issuer, "clients");
+        let request = TokenRequest::new(key, FetchReason::Missing);
+        tokens.push(process.source().oneshot(request).await.unwrap());
+    }
+    assert_eq!(issuer.begun(), 2);
+    assert!(tokens[0] == tokens[2] && tokens[0] != tokens[1]);
+}
+
+/// The 401s of two keys have used up what all processes together may fetch for them. The issuer is well.
+#[tokio::test(start_paused = true)]
+async fn rule_43_a_spent_budget_of_two_keys_holds_no_other_back() {
+    let store = service_fn(|request: SlotRequest| async move {
+        Ok::<_, Infallible>(match request {
+            SlotRequest::Begin { slot, .. } if slot == named("well") => {
+                SlotReply::Lead { fence: 1, failure: None }
+            }
+            SlotRequest::Begin { .. } => SlotReply::Keep,
+            _ => SlotReply::Done,
+        })
+    });
+    let source = Shared::new(key("budget"), Issuer::new(Duration::ZERO), store, keys(1));
+    let handle = TokenCacheLayer::new(source).handle();
+    for name in ["one", "other", "one", "other"] {
+        let error = handle.token(&tenant(name)).await.unwrap_err();
+        assert_eq!(error.kind(), TokenErrorKind::Unavailable);
+        sleep(60 * SECOND).await;
+    }
+    handle.token(&tenant("one")).await.unwrap_err();
+    handle.token(&tenant("other")).await.unwrap_err();
+    handle.token(&tenant("well")).await.unwrap();
+}
+
+fn tenant(name: &str) -> TokenKey {
+    TokenKey::new().with_organization(name)
+}
+
+/// The name of a tenant's token in the store of the test above.
+fn named(name: &str) -> StoreName {
+    let issuer = Issuer::new(Duration::ZERO);
+    Shared::new(key("budget"), issuer, Switch::default().store(), keys(1)).name(&tenant(name))
 }
 
 #[test]
