@@ -68,6 +68,8 @@ pub(super) struct TokenFetch {
     rejected: Option<RejectedToken>,
     /// Until the source has responded, or its time is over.
     permit: Option<Permit>,
+    /// The number of the issuer's cooldowns when the source was called.
+    cooldowns: Option<u64>,
 }
 
 // === impl TokenFetch ===
@@ -81,14 +83,26 @@ impl TokenFetch {
         rejected: Option<RejectedToken>,
     ) -> (Running, Waiter) {
         let requested_at = time_pair(&cache.settings().clock);
-        let fetch = Self { cache, reason, invalidations, requested_at, rejected, permit: None };
+        let fetch = Self {
+            cache,
+            reason,
+            invalidations,
+            requested_at,
+            rejected,
+            permit: None,
+            cooldowns: None,
+        };
         Running::new(fetch, None)
     }
 
     /// When a fetch is given up that begins its wait, or its call of the source, now.
     pub(super) fn overdue(settings: &Settings) -> Option<Instant> {
+        settings.clock.now().checked_add(Self::patience(settings))
+    }
+
+    fn patience(settings: &Settings) -> Duration {
         let limit = settings.fetch_timeout;
-        settings.clock.now().checked_add(limit.saturating_add(GRACE.min(limit)))
+        limit.saturating_add(GRACE.min(limit))
     }
 
     /// Spawns the fetch on its own task. The slot must not be locked.
@@ -106,7 +120,9 @@ impl TokenFetch {
         }
         let (limit, is_forced) =
             (settings.fetch_timeout, running.fetch().reason == FetchReason::Forced);
-        let admitted = timeout(limit, cache.slot().gate().admit(&settings.clock, is_forced)).await;
+        let patience = Self::patience(settings);
+        let admitted = cache.slot().gate().admit(&settings.clock, patience, is_forced);
+        let admitted = timeout(limit, admitted).await;
         match admitted
             .unwrap_or_else(|_| Err(TokenError::new(TokenErrorKind::Timeout).with_source(CROWDED)))
         {
@@ -116,7 +132,9 @@ impl TokenFetch {
                     return;
                 }
                 state.overdue = Self::overdue(settings);
-                running.fetch_mut().permit = Some(permit);
+                let fetch = running.fetch_mut();
+                fetch.cooldowns = Some(permit.cooldowns());
+                fetch.permit = Some(permit);
             }
             Err(error) => {
                 running.end(|fetch, publisher| Ok(fetch.not_begun(publisher, error)));
@@ -172,8 +190,8 @@ impl TokenFetch {
         let recorded = match fetched.and_then(|token| self.keep(&mut state, token)) {
             Ok(cached) => Ok(cached),
             Err(error) if is_current => {
-                let (jitter, permit) = (jitter::draw(), self.permit.as_ref());
-                let shared = slot.gate().failed(permit, slot.hash(), now, &error, jitter);
+                let (jitter, begun) = (jitter::draw(), self.cooldowns);
+                let shared = slot.gate().failed(begun, slot.hash(), now, &error, jitter);
                 // A token that comes late may be on its way, and another request would spoil it.
                 let took = now.since(&self.requested_at);
                 let is_late =
@@ -211,7 +229,7 @@ impl TokenFetch {
         }
         state.generations = generation;
         state.protection.end_cooldown();
-        slot.gate().succeeded(self.permit.as_ref());
+        slot.gate().succeeded(self.cooldowns);
         // A token requested before an invalidation is for its waiters alone. A fetch that was given up and ends late may bring an
         // older token than the present one.
         let is_newest =

@@ -10,12 +10,16 @@
 //! and another one fails as well: a source may call a different server for each key.
 
 use std::{
+    collections::BTreeMap,
     pin::pin,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     TimePair, TokenError,
@@ -31,9 +35,9 @@ use crate::{
 
 /// How many fetches of one client are in flight at a time to begin with: an issuer that hangs gets no more. Each success allows one
 /// more.
-const WINDOW: u32 = 64;
+const WINDOW: usize = 64;
 
-const MAX_WINDOW: u32 = 64 * 1024;
+const MAX_WINDOW: usize = 64 * 1024;
 
 /// The longest wait that holds for all keys: a longer one is most often the quota of a day, which may be one key's own.
 const MAX_SHARED_WAIT: Duration = Duration::from_secs(60 * 60);
@@ -48,8 +52,10 @@ pub(super) struct Gate {
 }
 
 struct State {
-    window: u32,
-    in_flight: u32,
+    window: usize,
+    /// When each fetch in flight is given up, the oldest first; none if the clock cannot hold that time.
+    in_flight: BTreeMap<u64, Option<Instant>>,
+    admitted: u64,
     failures: Cooldown,
     last_failure: Option<Instant>,
     in_cooldown: Option<InCooldown>,
@@ -62,6 +68,7 @@ struct State {
 /// A fetch in flight.
 pub(super) struct Permit {
     gate: Arc<Gate>,
+    number: u64,
     cooldowns: u64,
 }
 
@@ -76,7 +83,8 @@ enum Fault {
 
 enum Admission {
     Admitted(Permit),
-    Wait,
+    /// Until then at most.
+    Wait(Option<Instant>),
     Closed(TokenError),
 }
 
@@ -86,7 +94,8 @@ impl Gate {
     pub(super) fn new() -> Self {
         let state = State {
             window: WINDOW,
-            in_flight: 0,
+            in_flight: BTreeMap::new(),
+            admitted: 0,
             failures: Cooldown::default(),
             last_failure: None,
             in_cooldown: None,
@@ -106,42 +115,50 @@ impl Gate {
         self.lock().last_failure
     }
 
-    /// Waits until a fetch may begin. An error if a cooldown begins meanwhile, which only `forced` overrides.
+    /// Waits until a fetch may begin, which counts until it ends, and no longer than for `patience`. An error if a cooldown begins
+    /// meanwhile, which only `forced` overrides.
     pub(super) async fn admit(
         self: &Arc<Self>,
         clock: &Clock,
+        patience: Duration,
         forced: bool,
     ) -> Result<Permit, TokenError> {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            match self.try_admit(&time_pair(clock), forced) {
+            match self.try_admit(&time_pair(clock), patience, forced) {
                 Admission::Admitted(permit) => return Ok(permit),
                 Admission::Closed(error) => return Err(error),
-                Admission::Wait => changed.await,
+                Admission::Wait(None) => changed.await,
+                Admission::Wait(Some(until)) => drop(timeout_at(until, changed).await),
             }
         }
     }
 
-    fn try_admit(self: &Arc<Self>, now: &TimePair, forced: bool) -> Admission {
+    fn try_admit(self: &Arc<Self>, now: &TimePair, patience: Duration, forced: bool) -> Admission {
         let mut state = self.lock();
         if !forced {
             if let Some(error) = state.cooldown(now) {
                 return Admission::Closed(error);
             }
-            if state.in_flight >= state.window {
-                return Admission::Wait;
+            if state.in_flight.len() >= state.window {
+                let until = state.give_up(now.instant());
+                if state.in_flight.len() >= state.window {
+                    return Admission::Wait(until);
+                }
             }
         }
-        state.in_flight += 1;
-        Admission::Admitted(Permit { gate: Arc::clone(self), cooldowns: state.cooldowns })
+        state.admitted += 1;
+        let (number, cooldowns) = (state.admitted, state.cooldowns);
+        state.in_flight.insert(number, now.instant().checked_add(patience));
+        Admission::Admitted(Permit { gate: Arc::clone(self), number, cooldowns })
     }
 
-    /// Records that a fetch succeeded which `permit` allowed.
-    pub(super) fn succeeded(&self, permit: Option<&Permit>) {
+    /// Records that a fetch succeeded that began after so many cooldowns.
+    pub(super) fn succeeded(&self, begun: Option<u64>) {
         let mut state = self.lock();
         state.suspect = None;
-        if permit.is_none_or(|permit| permit.cooldowns == state.cooldowns) {
+        if begun.is_none_or(|begun| begun == state.cooldowns) {
             state.in_cooldown = None;
             state.failures.ease();
             state.window = state.window.saturating_add(1).min(MAX_WINDOW);
@@ -154,14 +171,14 @@ impl Gate {
     /// Records that the fetch of the key with this hash failed, and returns for how long no key's fetch begins.
     pub(super) fn failed(
         &self,
-        permit: Option<&Permit>,
+        begun: Option<u64>,
         hash: u64,
         now: TimePair,
         error: &TokenError,
         jitter: f64,
     ) -> Duration {
         let mut state = self.lock();
-        let wait = state.failed(permit.map(|permit| permit.cooldowns), hash, now, error, jitter);
+        let wait = state.failed(begun, hash, now, error, jitter);
         drop(state);
         if !wait.is_zero() {
             // They learn of the cooldown.
@@ -178,6 +195,17 @@ impl Gate {
 // === impl State ===
 
 impl State {
+    /// Counts no longer the fetches that are overdue, because a runtime that stopped polling never ends them. When the next one is.
+    fn give_up(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(oldest) = self.in_flight.first_entry() {
+            match *oldest.get() {
+                Some(overdue) if now >= overdue => oldest.remove(),
+                until => return until,
+            };
+        }
+        None
+    }
+
     fn cooldown(&mut self, now: &TimePair) -> Option<TokenError> {
         let in_cooldown = self.in_cooldown.as_ref()?;
         let left = in_cooldown.left(now);
@@ -228,10 +256,17 @@ impl State {
 
 // === impl Permit ===
 
+impl Permit {
+    /// The number of cooldowns before it.
+    pub(super) const fn cooldowns(&self) -> u64 {
+        self.cooldowns
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
-        state.in_flight = state.in_flight.saturating_sub(1);
+        state.in_flight.remove(&self.number);
         drop(state);
         self.gate.changed.notify_one();
     }
@@ -248,6 +283,7 @@ impl std::fmt::Debug for Permit {
 impl Fault {
     fn of(error: &TokenError) -> Self {
         match error.kind() {
+            _ if error.is_of_one_key() => Self::Key,
             TokenErrorKind::RateLimited => Self::Shared,
             TokenErrorKind::Unavailable | TokenErrorKind::Timeout | TokenErrorKind::Malformed => {
                 Self::Suspected
@@ -256,5 +292,35 @@ impl Fault {
             TokenErrorKind::Rejected if error.code() == Some("invalid_client") => Self::Suspected,
             TokenErrorKind::Rejected => Self::Key,
         }
+    }
+}
+
+#[cfg(all(test, not(tower_heed_loom)))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rule_43_a_fetch_that_is_never_polled_again_counts_until_it_is_overdue() {
+        let (gate, clock) = (Arc::new(Gate::new()), Clock::default());
+        let patience = Duration::from_secs(11);
+        let mut stalled = Vec::new();
+        for _ in 0..WINDOW {
+            stalled.push(gate.admit(&clock, patience, false).await.unwrap());
+        }
+        let begun = Instant::now();
+        let permit = timeout_at(begun + 2 * patience, gate.admit(&clock, patience, false)).await;
+        assert!(permit.is_ok_and(|admitted| admitted.is_ok()));
+        assert_eq!(Instant::now() - begun, patience);
+        // Their ends free no other's place.
+        let full: Vec<_> = (0..WINDOW)
+            .map(|_| gate.try_admit(&time_pair(&clock), patience, false))
+            .map_while(|admission| match admission {
+                Admission::Admitted(permit) => Some(permit),
+                Admission::Wait(_) | Admission::Closed(_) => None,
+            })
+            .collect();
+        assert_eq!(full.len(), WINDOW);
+        drop(stalled);
+        assert_eq!(gate.lock().in_flight.len(), WINDOW);
     }
 }

@@ -749,6 +749,35 @@ async fn rule_43_one_key_that_fails_holds_no_other_back() {
     }
 }
 
+/// Rule 43: what a fetch brings that began before the issuer's refusal says nothing about it.
+#[tokio::test(start_paused = true)]
+async fn rule_43_a_token_that_comes_late_ends_no_rate_limit_that_came_meanwhile() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let source = {
+        let calls = Arc::clone(&calls);
+        tower::service_fn(move |request: TokenRequest| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if request.key().organization() == Some("tenant-0") {
+                    sleep(14 * SECOND).await;
+                    return Ok(Token::bearer("late")?.expires_in(HOUR));
+                }
+                Err(TokenError::new(TokenErrorKind::RateLimited).with_retry_after(HOUR))
+            }
+        })
+    };
+    let handle = TokenCacheLayer::new(source).handle();
+    let tenants = tenants(3);
+    // After ten seconds it is told that there is none.
+    handle.token(tenants[0].key()).await.unwrap_err();
+    handle.token(tenants[1].key()).await.unwrap_err();
+    sleep(10 * SECOND).await;
+    handle.token(tenants[0].key()).await.unwrap();
+    let error = handle.token(tenants[2].key()).await.unwrap_err();
+    assert_eq!(error.kind(), TokenErrorKind::RateLimited);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
 /// Rule 50.
 #[tokio::test(start_paused = true)]
 async fn rule_50_another_origin_is_called_without_the_token_if_the_layer_says_so() {
