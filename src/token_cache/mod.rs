@@ -2,7 +2,7 @@
 //!
 //! Use it for APIs that are called with a machine's token: Auth0's Management API, Okta, Keycloak, Entra, a Clerk secret key, your
 //! own services. Do not use it to forward your users' tokens: those belong to the request that brought them. A request that has
-//! an `Authorization` passes unchanged.
+//! the token's field already, which is taken to be `Authorization` before the first token, passes unchanged.
 //!
 //! A token comes from a *source*, a [`Service`](tower_service::Service) from [`TokenRequest`] to [`Token`]:
 //! `ClientCredentials`, [`StaticToken`], or any closure by [`tower::service_fn`] ([*Your own source*](#your-own-source)). The layer

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header::AUTHORIZATION};
+use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
@@ -101,11 +101,7 @@ impl<S> TokenCache<S> {
         S: Service<Request<B>> + Clone,
         B: ReplayableBody,
     {
-        let is_own = match cache.slot().current() {
-            Some(token) => token.is_in(request.headers()),
-            None => request.headers().contains_key(AUTHORIZATION),
-        };
-        if is_own {
+        if cache.slot().is_in(request.headers()) {
             let future = self.inner.call(request);
             return ResponseFuture { guard: None, state: State::Sending { future } };
         }

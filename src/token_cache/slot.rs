@@ -9,6 +9,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use tokio::time::Instant;
 
 use super::{
@@ -44,6 +45,8 @@ pub(super) struct State {
     pub(super) fetch: Option<Waiter>,
     /// After this no call joins it, because its runtime has evidently stopped polling. None if the clock cannot hold that time.
     pub(super) overdue: Option<Instant>,
+    /// The field that the last token was in, for when there is none.
+    pub(super) field: Option<HeaderName>,
     /// How often the token was invalidated. The token of a fetch from before is for its waiters alone, and is not kept.
     pub(super) invalidations: u64,
     pub(super) generations: u64,
@@ -94,14 +97,25 @@ impl Slot {
         self.current.load()
     }
 
+    /// Whether a request has the field that the tokens are in: that of the last one, or `Authorization` before the first.
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        match self.current() {
+            Some(token) => token.is_in(headers),
+            None => headers.contains_key(self.lock().field.as_ref().unwrap_or(&AUTHORIZATION)),
+        }
+    }
+
     /// The present token, usable or not.
     pub(super) fn current(&self) -> Option<Arc<Cached>> {
         self.sync_point.read();
         self.current.load_full()
     }
 
-    /// Replaces the present token. `_lock` proves that the state is locked.
-    pub(super) fn replace(&self, _lock: &mut State, token: Option<Arc<Cached>>) {
+    /// Replaces the present token. `state` proves that it is locked.
+    pub(super) fn replace(&self, state: &mut State, token: Option<Arc<Cached>>) {
+        if let Some(token) = &token {
+            state.field = Some(token.bare().header_name().clone());
+        }
         self.sync_point.write();
         self.current.store(token);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Request, header::AUTHORIZATION};
+use http::{HeaderName, Request, header::AUTHORIZATION};
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_heed::{
@@ -10,7 +10,7 @@ use tower_heed::{
     body::ReplayableBody,
     error::{TokenError, TokenErrorKind},
     extensions::{Attempt, Deadline, NoRetry, TokenReplaced},
-    token_cache::FetchReason,
+    token_cache::{FetchReason, Token},
 };
 
 use crate::token_cache::support::{
@@ -236,6 +236,26 @@ async fn rule_16_a_callers_own_authorization_is_left_alone() {
     request.headers_mut().insert(AUTHORIZATION, "Basic mine".parse().unwrap());
     assert_eq!(client.clone().oneshot(request).await.unwrap().status(), 401);
     assert_eq!((api.authorizations(), source.calls()), (vec!["Basic mine".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_16_an_authorization_besides_the_tokens_field_gets_the_token_as_well() {
+    let field = HeaderName::from_static("x-auth-token");
+    let (source, api) = (Source::default(), Api::default());
+    let layer = layer(&source);
+    let (client, handle) = (layer.layer(api.clone()), layer.handle());
+    let token = || Token::bearer("t").unwrap().in_header(field.clone()).expires_in(HOUR);
+    source.gives(Duration::ZERO, With::Token(token())).gives(SECOND, With::Token(token()));
+    assert_eq!(status(&client).await, 200);
+    handle.invalidate(handle.key());
+    let both = || {
+        let mut request = get("/");
+        request.headers_mut().insert(AUTHORIZATION, "Basic mine".parse().unwrap());
+        request
+    };
+    assert_eq!(client.clone().oneshot(both()).await.unwrap().status(), 200);
+    assert_eq!((api.authorizations()[1].as_str(), source.calls()), ("Basic mine", 2));
+    assert_eq!(api.headers()[1][&field], "t");
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,6 +173,11 @@ impl Api {
         lock(&self.shared).seen.len()
     }
 
+    /// The headers of each request.
+    pub fn headers(&self) -> Vec<HeaderMap> {
+        lock(&self.shared).seen.clone()
+    }
+
     /// The `Authorization` of each request; empty where there was none.
     pub fn authorizations(&self) -> Vec<String> {
         let text = |headers: &HeaderMap| {
