@@ -168,12 +168,8 @@ impl Slot {
         false
     }
 
-    /// The most permits until a moment, if that is certain. Of a fleet's it never is. To a server that is down one request is sent,
-    /// and the others fail at once: a queue would make each caller wait for as long as it can.
+    /// The most permits until a moment, if that is certain. Of a fleet's it never is.
     fn max_permits_before(&self, moment: Instant, now: Instant) -> Option<u64> {
-        if self.quota.is_down() {
-            return Some(1);
-        }
         if self.is_shared() { None } else { self.quota.max_permits_before(moment, now) }
     }
 
@@ -255,9 +251,6 @@ impl SlotMut<'_> {
 
     /// When a request with so many ahead may have a permit, if there are so many permits until a moment.
     fn expected(&self, ahead: u64, permits: u64, until: Instant) -> TooLate {
-        if self.slot.quota.is_down() {
-            return TooLate::default();
-        }
         let each = until.saturating_duration_since(self.now).as_secs_f64() / permits.max(1) as f64;
         let wait = Duration::try_from_secs_f64(each * (ahead + 1) as f64).unwrap_or(Duration::MAX);
         let next = later(self.now, wait).max(until);

@@ -40,8 +40,6 @@ pub struct Quota {
     estimate: Estimate,
     /// Whether the last response may have been the limit.
     was_ambiguous: bool,
-    /// Whether the last response was a failure (503, 529) that named no wait.
-    has_failed: bool,
     /// Since when there was no permit for anybody.
     stopped: Option<Moment>,
 }
@@ -66,7 +64,6 @@ impl Quota {
             counters: Vec::new(),
             estimate: Estimate::default(),
             was_ambiguous: false,
-            has_failed: false,
             stopped: None,
         }
     }
@@ -160,7 +157,6 @@ impl Quota {
         let wait = seen.retry_after.map(|wait| wait.min(self.max_block));
         let trip = RoundTrip { sent, received: now, wait };
         self.was_ambiguous = seen.ambiguous.is_some();
-        self.has_failed = seen.unavailable && wait.is_none();
         if !seen.is_rejection() {
             if self.was_ambiguous {
                 return;
@@ -191,11 +187,6 @@ impl Quota {
         let held = wait.is_zero() || self.blocked_until.is_some_and(|blocked| blocked >= until);
         let how = if self.estimate.is_closed() { Paced::Closed } else { Paced::Slowed };
         held.then_some(how)
-    }
-
-    /// Whether the server fails whatever is sent, and names no time at which it will be back: nothing says that a wait will help.
-    pub(crate) fn is_down(&self) -> bool {
-        self.has_failed && self.estimate.is_closed()
     }
 
     /// The response to a request with a permit of another quota says that it was counted here.

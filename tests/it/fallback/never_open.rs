@@ -211,7 +211,7 @@ fn is_about_request(status: u16) -> bool {
 }
 
 fn names_credentials(status: u16) -> bool {
-    matches!(status, 401 | 403 | 407 | 511)
+    matches!(status, 401 | 403 | 407 | 440 | 498 | 511 | 561)
 }
 
 fn is_denial((status, headers): &Head) -> bool {
