@@ -142,7 +142,7 @@ impl Classification {
 
     /// What a body says, together with what the head says.
     pub(super) fn of_body(
-        found: Self,
+        found: &Self,
         head: &ResponseHead<'_>,
         now: &dyn Fn() -> SystemTime,
     ) -> Self {

@@ -45,7 +45,10 @@ const MEASURED_TEMPLATE: u64 = if cfg!(feature = "metrics") { 1 } else { 0 };
 /// The copy of the request's header fields, and nothing else.
 #[tokio::test]
 async fn a_call_that_nothing_stops_allocates_once() {
-    assert_eq!(allocations(Stack::new().token_cache(token()).service(responses())).await, 1 + MEASURED);
+    assert_eq!(
+        allocations(Stack::new().token_cache(token()).service(responses())).await,
+        1 + MEASURED
+    );
 }
 
 #[tokio::test]

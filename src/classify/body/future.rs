@@ -173,7 +173,7 @@ impl<B: Body> Reading<B> {
         let found = config.classifier.as_ref().and_then(|classifier| {
             let head = ResponseHead::new(self.head.status, &self.head.headers, &now);
             let found = classifier.classify_body(&head, &self.data, self.is_whole())?;
-            Some(Classification::of_body(found, &head, &now))
+            Some(Classification::of_body(&found, &head, &now))
         });
         let mut response = Response::from_parts(
             self.head,

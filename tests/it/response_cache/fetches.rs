@@ -224,3 +224,27 @@ fn a_fetch_whose_runtime_is_not_driven_is_repeated() {
         assert!(is_fetch_failed(&error));
     });
 }
+
+/// One caller takes a substitute for the server's response, and another asks for none.
+#[tokio::test(start_paused = true)]
+async fn a_response_that_failed_open_is_for_its_own_caller() {
+    use tower_heed::{FallbackLayer, extensions::Degraded, fallback::OnFailure};
+
+    let api = Api::scripted(|_| Ok(response(503, &[]))).taking(SECOND);
+    let fallback = FallbackLayer::fail_open(|_| Response::new("ALLOWED"));
+    let client = layer().layer(fallback.layer(api.clone()));
+    let mut closed = get("/users/1");
+    closed.extensions_mut().insert(OnFailure::fail_closed());
+    let (open, closed, later) = tokio::join!(
+        client.clone().oneshot(get("/users/1")),
+        client.clone().oneshot(closed.clone()),
+        async {
+            sleep(5 * SECOND).await;
+            client.clone().oneshot(closed.clone()).await
+        },
+    );
+    assert!(open.unwrap().extensions().get::<Degraded>().is_some());
+    assert!(closed.is_err(), "it joined the fetch");
+    assert!(later.is_err(), "nothing was stored");
+    assert_eq!(api.requests(), 3);
+}

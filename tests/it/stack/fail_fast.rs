@@ -25,7 +25,7 @@ async fn times(
             let began = Instant::now();
             let response = client.oneshot(get()).await.unwrap();
             assert!(response.extensions().get::<Degraded>().is_some());
-            began.elapsed()
+            Instant::now() - began
         })
     });
     let mut times = Vec::new();
