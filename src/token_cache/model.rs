@@ -164,6 +164,7 @@ fn rule_18_two_rejections_of_one_token_share_one_fetch_in_every_order() {
                         Ok(Ok(cached)) => cached.generation(),
                         outcome => panic!("{outcome:?}"),
                     },
+                    Rejection::Again(pause) => panic!("tried again after {pause:?}"),
                     Rejection::Keep => panic!("the limit was reached"),
                 };
                 (generation, begun)
