@@ -259,7 +259,7 @@ impl Client {
                     let oauth = OAuthError::from_slice(&body, secrets);
                     match oauth.filter(|_| why == MalformedToken::NoAccessToken) {
                         Some(oauth) => {
-                            let error = refusal(status, &oauth);
+                            let error = error_in_success(status, &oauth);
                             Failed::from(match self.terms.wait(&headers) {
                                 Some(wait) => error.with_retry_after(wait),
                                 None => error,
@@ -370,7 +370,7 @@ pub(super) fn described(error: TokenError, oauth: &OAuthError) -> TokenError {
 }
 
 /// The error in the body of a response whose status is a success.
-fn refusal(status: StatusCode, oauth: &OAuthError) -> TokenError {
+fn error_in_success(status: StatusCode, oauth: &OAuthError) -> TokenError {
     let kind = match oauth.code() {
         Some("server_error" | "temporarily_unavailable") => TokenErrorKind::Unavailable,
         Some("slow_down" | "too_many_requests") => TokenErrorKind::RateLimited,

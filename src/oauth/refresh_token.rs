@@ -48,7 +48,7 @@ const FINAL: [&str; 5] = [
 
 /// A source of tokens from a refresh token: a user signed in once, and the program goes on in their name.
 ///
-/// Many issuers **rotate**: each response holds the next refresh token, and one that is used twice is taken for stolen, which revokes
+/// Many issuers **rotate**: each response holds the next refresh token, and one that is used twice is treated as stolen, which revokes
 /// the whole family and signs the user out. So
 ///
 /// * one exchange is under way at a time, whatever calls the source and its clones;

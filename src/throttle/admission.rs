@@ -13,7 +13,7 @@ use super::{
     limiter::{Observation, Permit},
     outcome::AttemptOutcome,
     queue::{Notified, Patience, Position, TooLate},
-    routes::{Route, Target},
+    route::{Route, Target},
     split::Subject,
 };
 use crate::{

@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, mem, sync::Arc, time::Duration};
 use super::{
     admission::Indexes,
     keys::Table,
-    routes::Route,
+    route::Route,
     split::{CountedBy, Subject},
 };
 

@@ -229,6 +229,7 @@ mod questions;
 mod queue;
 mod queued;
 mod reserve;
+mod route;
 mod routes;
 mod scope;
 mod service;

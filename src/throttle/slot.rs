@@ -18,7 +18,8 @@ use super::{
     limiter::{Availability, Observation, Permit, Quota},
     queue::{Notified, Patience, Position, Queue, TooLate, later},
     reserve::Reserve,
-    routes::{LastRoute, Routes},
+    route::LastRoute,
+    routes::Routes,
     scope::{Holds, Scope},
     split::{Split, Subject},
 };

@@ -8,7 +8,7 @@ use std::{
 use http::header::AUTHORIZATION;
 use tokio::time::Instant;
 
-use super::{limiter::Observation, queue::later, routes::Target};
+use super::{limiter::Observation, queue::later, route::Target};
 
 /// A shorter wait is not worth a test; and the units of a counter that is full again so soon may have come back meanwhile.
 const WORTH_A_TEST: Duration = Duration::from_secs(2);

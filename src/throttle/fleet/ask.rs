@@ -20,7 +20,7 @@ pub struct Ask {
     /// Responses since the last question.
     pub accepted: u32,
     /// Rejections since the last question.
-    pub refused: u32,
+    pub rejected: u32,
     /// The newest counter that responses have shown since then.
     pub seen: Option<Seen>,
     /// Permits that it will not use, by their lot's window.

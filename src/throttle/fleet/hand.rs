@@ -64,7 +64,7 @@ pub struct Hand {
     used: u32,
     last_used: Option<Instant>,
     accepted: u32,
-    refused: u32,
+    rejected: u32,
     seen: Option<Shown>,
     clock: ServerClock,
     /// Since when it is the learner, and how many requests were accepted since then.
@@ -139,7 +139,7 @@ impl Hand {
             used: 0,
             last_used: None,
             accepted: 0,
-            refused: 0,
+            rejected: 0,
             seen: None,
             clock: ServerClock::new(),
             taught: None,
@@ -189,7 +189,7 @@ impl Hand {
         let took = now.saturating_duration_since(sent);
         self.trip = (self.trip - self.trip / 64).max(took.min(APART * 3));
         match seen.is_rejection() {
-            true => self.refused = self.refused.saturating_add(1),
+            true => self.rejected = self.rejected.saturating_add(1),
             false => {
                 self.accepted = self.accepted.saturating_add(1);
                 self.taught
@@ -238,17 +238,19 @@ impl Hand {
         }
         match self.role {
             // One that has nothing to send lets the role go.
-            Role::Learner => (queued > 0 || self.accepted > 0 || self.refused > 0).then_some(again),
+            Role::Learner => {
+                (queued > 0 || self.accepted > 0 || self.rejected > 0).then_some(again)
+            }
             Role::Waits => (queued > 0).then_some(again),
             Role::Free => {
-                if self.refused > 0 || self.seen.is_some() {
+                if self.rejected > 0 || self.seen.is_some() {
                     return Some(soon);
                 }
                 (self.used > 0 || self.accepted > 0).then_some(again)
             }
             Role::Shares => {
                 let held = self.held(now);
-                if self.refused > 0 {
+                if self.rejected > 0 {
                     // News that the others need.
                     return Some(again.min(asked + 10 * APART));
                 }
@@ -271,7 +273,7 @@ impl Hand {
         let is_idle = queued == 0 && self.used == 0;
         let used = match self.role {
             Role::Shares => self.used,
-            Role::Learner | Role::Free | Role::Waits => self.accepted.saturating_add(self.refused),
+            Role::Learner | Role::Free | Role::Waits => self.accepted.saturating_add(self.rejected),
         };
         let need = u32::try_from(queued).unwrap_or(u32::MAX).saturating_add(used);
         let back = if is_idle && self.role == Role::Shares { self.give_back() } else { Vec::new() };
@@ -279,7 +281,7 @@ impl Hand {
         self.is_asking = true;
         if self.share.is_some() {
             // Those are due to the shares.
-            self.refused = 0;
+            self.rejected = 0;
         }
         let seen = self.seen.take().map(|shown| Seen {
             limit: shown.limit,
@@ -295,7 +297,7 @@ impl Hand {
             round: self.round,
             want: need.saturating_sub(held),
             accepted: std::mem::take(&mut self.accepted),
-            refused: std::mem::take(&mut self.refused),
+            rejected: std::mem::take(&mut self.rejected),
             seen,
             back,
             learned: knowledge.and_then(|knowledge| self.learned(now, knowledge)),
@@ -385,9 +387,9 @@ impl Hand {
             self.share =
                 self.remembered().map(|(ledger, since)| Share::new(ledger, since, failed, held));
         }
-        let refused = std::mem::take(&mut self.refused);
+        let rejected = std::mem::take(&mut self.rejected);
         let lots = match &mut self.share {
-            Some(share) => share.lots(store_now, 3 * nanos(AGAIN_AFTER) / 2, refused, chance),
+            Some(share) => share.lots(store_now, 3 * nanos(AGAIN_AFTER) / 2, rejected, chance),
             None => None,
         };
         match lots {
@@ -444,7 +446,7 @@ impl Hand {
     /// What was told in vain is told again.
     fn recall(&mut self, ask: &Ask) {
         self.accepted = self.accepted.saturating_add(ask.accepted);
-        self.refused = self.refused.saturating_add(ask.refused);
+        self.rejected = self.rejected.saturating_add(ask.rejected);
     }
 
     fn give_back(&mut self) -> Vec<(u64, u32)> {

@@ -67,7 +67,7 @@ pub(super) struct Round {
     pub(super) granted: u32,
     pub(super) denied: u32,
     pub(super) accepted: u32,
-    pub(super) refused: u32,
+    pub(super) rejected: u32,
     /// How much more than its equal part a process gets, in hundredths: others want less than theirs.
     pub(super) boost: u32,
 }
@@ -187,12 +187,12 @@ impl Ledger {
             self.confirmed = self.confirmed.max(now);
         }
         self.round.accepted = self.round.accepted.saturating_add(ask.accepted);
-        self.round.refused = self.round.refused.saturating_add(ask.refused);
+        self.round.rejected = self.round.rejected.saturating_add(ask.rejected);
         match &mut self.model {
             Model::Window(window) => {
                 window.take_back(&ask.back);
                 if let Some(seen) = &ask.seen {
-                    window.hear(seen, ask.refused);
+                    window.hear(seen, ask.rejected);
                 }
                 if window.odd > MOST_ODD {
                     self.forget();
@@ -200,17 +200,17 @@ impl Ledger {
             }
             Model::Rate(rate) => rate.hear(now, ask),
             // Somebody has seen a limit.
-            Model::Open if ask.refused > 0 || ask.seen.is_some() => self.forget(),
+            Model::Open if ask.rejected > 0 || ask.seen.is_some() => self.forget(),
             Model::New { .. } | Model::Open => {}
         }
     }
 
     fn end_round(&mut self, now: Nanos) {
-        let Round { accepted, refused, .. } = self.round;
+        let Round { accepted, rejected, .. } = self.round;
         let len = self.round.len();
         let passed = now.saturating_sub(self.round.began);
-        // Most of what was granted is refused: the model is wrong.
-        let is_wrong = refused > 4 && refused > accepted;
+        // Most of what was granted is rejected: the model is wrong.
+        let is_wrong = rejected > 4 && rejected > accepted;
         let is_stale =
             self.round.denied > 0 && now.saturating_sub(self.confirmed) > FORGOTTEN_AFTER;
         if is_stale || is_wrong && now.saturating_sub(self.learned) > LEARNED_FOR {
@@ -323,7 +323,7 @@ impl Round {
         ROUND.max(u64::from(self.askers.max(self.last_askers)) * PER_ASKER)
     }
 
-    /// When those who wait for the learner ask again.
+    /// When the processes that wait for the learner ask again.
     fn waits(&self) -> (Nanos, Nanos) {
         let least = (ROUND / 8).max(self.len() / 8);
         (least, 2 * least)

@@ -107,9 +107,9 @@ impl Rate {
             let by = u64::from(*count).saturating_mul(self.every);
             self.next = self.next.saturating_sub(by).max(now.saturating_sub(by));
         }
-        if ask.refused > 0 {
+        if ask.rejected > 0 {
             // There was no permit for it, and none is there for a while.
-            let by = u64::from(ask.refused).saturating_add(1).saturating_mul(self.every);
+            let by = u64::from(ask.rejected).saturating_add(1).saturating_mul(self.every);
             self.next = self.next.saturating_add(by.min(SECOND / 4));
         }
         if let Some(seen) = ask.seen.filter(is_counter) {
@@ -126,14 +126,14 @@ impl Rate {
         passed: Nanos,
     ) -> u32 {
         let capacity = passed as f64 / self.every as f64;
-        let (accepted, refused) = (f64::from(round.accepted), f64::from(round.refused));
+        let (accepted, rejected) = (f64::from(round.accepted), f64::from(round.rejected));
         let left = self.left.take();
         self.accepted = self.accepted.saturating_add(round.accepted);
-        let growth = if refused > 0.0 && age < YOUNG {
+        let growth = if rejected > 0.0 && age < YOUNG {
             0.0
-        } else if refused > 0.0 {
+        } else if rejected > 0.0 {
             self.quiet = 0;
-            -(refused / (2.0 * (accepted + refused))).min(0.2)
+            -(rejected / (2.0 * (accepted + rejected))).min(0.2)
         } else {
             self.quiet = self.quiet.saturating_add(1);
             let shown = left.map(|left| self.follow(now, left, passed).clamp(LOWERED, RAISED));

@@ -29,9 +29,9 @@ pub enum Decoded {
 pub fn encode(ledger: &Ledger) -> Vec<u8> {
     let mut out = vec![VERSION];
     let Ledger { generation, model, confirmed, learned, round } = ledger;
-    let Round { number, began, askers, last_askers, granted, denied, accepted, refused, boost } =
+    let Round { number, began, askers, last_askers, granted, denied, accepted, rejected, boost } =
         *round;
-    let counts = [askers, last_askers, granted, denied, accepted, refused, boost].map(u64::from);
+    let counts = [askers, last_askers, granted, denied, accepted, rejected, boost].map(u64::from);
     put(&mut out, &[*generation, *confirmed, *learned, number, began]);
     put(&mut out, &counts);
     match model {
@@ -78,9 +78,9 @@ fn read(rest: &[u8]) -> Option<Ledger> {
         [next()?, next()?, next()?, next()?, next()?];
     let mut count = || u32::try_from(next()?).ok();
     let [askers, last_askers, granted, denied] = [count()?, count()?, count()?, count()?];
-    let [accepted, refused, boost] = [count()?, count()?, count()?];
+    let [accepted, rejected, boost] = [count()?, count()?, count()?];
     let round =
-        Round { number, began, askers, last_askers, granted, denied, accepted, refused, boost };
+        Round { number, began, askers, last_askers, granted, denied, accepted, rejected, boost };
     let narrow = |number: u64| u32::try_from(number).ok();
     let model = match next()? {
         0 => Model::New { learner: next()?, until: next()?, want: narrow(next()?)? },

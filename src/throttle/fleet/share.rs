@@ -37,15 +37,21 @@ impl Share {
         Self { ledger, since, until: held.max(failed.saturating_add(ahead)), factor: USED }
     }
 
-    /// Permits from now, by an estimate of the store's time, for a span. `refused` since the last time. `None` if the ledger is too old.
-    pub fn lots(&mut self, now: Nanos, span: Nanos, refused: u32, chance: f64) -> Option<Vec<Lot>> {
+    /// Permits from now, by an estimate of the store's time, for a span. `rejected` since the last time. `None` if the ledger is too old.
+    pub fn lots(
+        &mut self,
+        now: Nanos,
+        span: Nanos,
+        rejected: u32,
+        chance: f64,
+    ) -> Option<Vec<Lot>> {
         if now.saturating_sub(self.since) > STALE {
             return None;
         }
         let askers = f64::from(self.ledger.round.askers.max(self.ledger.round.last_askers).max(1));
-        self.factor = match refused {
+        self.factor = match rejected {
             0 => (self.factor + GIVEN).min(USED),
-            _ => self.factor * TAKEN.powi(refused.min(20) as i32),
+            _ => self.factor * TAKEN.powi(rejected.min(20) as i32),
         };
         let part = self.factor / askers;
         let end = now.saturating_add(span);

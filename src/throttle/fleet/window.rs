@@ -104,7 +104,7 @@ impl Window {
     }
 
     /// Reads a counter.
-    pub(super) fn hear(&mut self, seen: &Seen, refused: u32) {
+    pub(super) fn hear(&mut self, seen: &Seen, rejected: u32) {
         if !is_counter(seen) {
             return;
         }
@@ -125,7 +125,7 @@ impl Window {
         if windows == 0 {
             self.left = Some(self.left.map_or(seen.left, |left| left.min(seen.left)));
             // Others took what was left.
-            if refused > 0 && seen.left == 0 {
+            if rejected > 0 && seen.left == 0 {
                 if let Some(granted) = self.granted.first_mut() {
                     *granted = (*granted).max(self.allowed);
                 }
@@ -184,10 +184,10 @@ impl Window {
 
     /// Returns how many permits nobody wanted.
     pub(super) fn end_round(&mut self, round: &Round, passed: Nanos) -> u32 {
-        if round.refused > 0 {
+        if round.rejected > 0 {
             let windows = (passed as f64 / self.period.max(1) as f64).max(1.0);
             self.quiet = 0;
-            let each = (f64::from(round.refused) / windows).ceil() as u32;
+            let each = (f64::from(round.rejected) / windows).ceil() as u32;
             self.allowed =
                 self.allowed.saturating_sub(each).max(self.limit.div_ceil(10)).min(self.limit);
         }
@@ -198,7 +198,7 @@ impl Window {
         let &Terms { now, round, .. } = terms;
         let period = self.period.max(1);
         let each_round = (round as f64 / period as f64).max(1.0);
-        // One turn for each process, in order.
+        // One permit for each process, in order.
         let turns =
             u64::from(terms.askers).saturating_mul(period / 4 * 5) / u64::from(self.allowed.max(1));
         let ahead = (round + round / 2).max(period).max(turns).min(FURTHEST);

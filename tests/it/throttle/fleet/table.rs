@@ -27,7 +27,7 @@ fn check(name: &str, scenario: &Scenario, bounds: (f64, f64, f64, f64)) -> Optio
             let each = outcome
                 .each_second
                 .iter()
-                .map(|(at, (accepted, refused))| format!("{at}:{accepted}/{refused}"));
+                .map(|(at, (accepted, rejected))| format!("{at}:{accepted}/{rejected}"));
             println!("    {}\n    {:?}", each.collect::<Vec<_>>().join(" "), outcome.last);
         }
         if !is_within(&outcome, scenario, bounds) {
@@ -38,9 +38,9 @@ fn check(name: &str, scenario: &Scenario, bounds: (f64, f64, f64, f64)) -> Optio
 }
 
 fn is_within(outcome: &Outcome, scenario: &Scenario, bounds: (f64, f64, f64, f64)) -> bool {
-    let (accepted, refused, jain, operations) = bounds;
+    let (accepted, rejected, jain, operations) = bounds;
     outcome.share(scenario) >= accepted
-        && outcome.refused() <= refused
+        && outcome.rejected() <= rejected
         && outcome.jain() >= jain
         && outcome.operations(scenario) <= operations
         && outcome.record <= 1_024

@@ -83,7 +83,7 @@ impl Scenario {
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     pub accepted: Vec<u64>,
-    pub refused: u64,
+    pub rejected: u64,
     pub others: u64,
     pub others_refused: u64,
     pub operations: u64,
@@ -99,7 +99,7 @@ pub struct Outcome {
     pub last: Option<Ledger>,
     /// The time that callers of quiet processes waited.
     pub quiet_waits: Vec<Nanos>,
-    /// Accepted and refused in each second, from the begin on.
+    /// Accepted and rejected in each second, from the begin on.
     pub each_second: BTreeMap<u64, (u64, u64)>,
 }
 
@@ -109,9 +109,9 @@ impl Outcome {
         all as f64 / (scenario.rate() * self.seconds)
     }
 
-    pub fn refused(&self) -> f64 {
+    pub fn rejected(&self) -> f64 {
         let accepted = self.accepted.iter().sum::<u64>();
-        self.refused as f64 / (self.refused + accepted).max(1) as f64
+        self.rejected as f64 / (self.rejected + accepted).max(1) as f64
     }
 
     pub fn jain(&self) -> f64 {
@@ -128,7 +128,7 @@ impl Outcome {
         format!(
             "{:.2} · {:>4.1} % · {:.2} · {:.1} ops · {:>4.1} % conflicts, {} tries",
             self.share(scenario),
-            self.refused() * 100.0,
+            self.rejected() * 100.0,
             self.jain(),
             self.operations(scenario),
             self.conflicts as f64 * 100.0 / self.questions.max(1) as f64,
@@ -321,9 +321,10 @@ impl<'a> World<'a> {
             }
             Event::Other => {
                 let left = self.server.arrive(now);
-                let (count, refused) = (&mut self.outcome.others, &mut self.outcome.others_refused);
+                let (count, rejected) =
+                    (&mut self.outcome.others, &mut self.outcome.others_refused);
                 *count += u64::from(!left.rate_limited && counts);
-                *refused += u64::from(left.rate_limited && counts);
+                *rejected += u64::from(left.rate_limited && counts);
                 let every = SECOND as f64 / (self.scenario.rate() * self.scenario.outsider);
                 return self.push(now + every as Nanos, 0, Event::Other);
             }
@@ -356,7 +357,7 @@ impl<'a> World<'a> {
         let each = self.outcome.each_second.entry(now / SECOND).or_default();
         if seen.rate_limited {
             each.1 += 1;
-            self.outcome.refused += u64::from(counts);
+            self.outcome.rejected += u64::from(counts);
             process.waiting += 1;
             return;
         }
@@ -584,7 +585,7 @@ pub fn lie(ask: &mut Ask, chance: &mut Chance) {
     };
     ask.want = any(u64::from(u32::MAX)) as u32;
     ask.accepted = any(u64::from(u32::MAX)) as u32;
-    ask.refused = any(50) as u32;
+    ask.rejected = any(50) as u32;
     let (limit, left) = (any(u64::from(u32::MAX)) as u32, any(u64::from(u32::MAX)) as u32);
     let end = (any(u64::MAX), any(u64::MAX));
     ask.seen = (any(1) == 1).then_some(Seen { limit, left, end: (any(1) == 1).then_some(end) });
