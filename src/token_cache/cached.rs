@@ -35,6 +35,8 @@ pub(super) struct Cached {
     replaceable: bool,
     /// When it arrived.
     obtained_at: Instant,
+    /// For how long servers may not know it.
+    young: Duration,
     /// Whether it took the place of a rejected one.
     is_replacement: bool,
     /// What is still to be found out about it: of nearly every token nothing.
@@ -43,7 +45,7 @@ pub(super) struct Cached {
     accepted_by: AtomicU64,
 }
 
-/// A token this young may not be known to all servers yet: issuers replicate.
+/// A token this young may not be known to all servers yet: issuers replicate. Of a short lifetime it is a tenth.
 const YOUNG: Duration = Duration::from_secs(5);
 
 /// For as long a rejection of a token that replaced a rejected one is no fault of the token.
@@ -95,6 +97,7 @@ impl Cached {
             fresh_until,
             replaceable,
             obtained_at: settings.clock.now(),
+            young: lifetime.map_or(YOUNG, |lifetime| YOUNG.min(lifetime / 10)),
             is_replacement,
             watched: AtomicU8::new(if replaceable { watched } else { 0 }),
             accepted_by: AtomicU64::new(0),
@@ -190,7 +193,7 @@ impl Cached {
 
     /// How long a server may not know it yet; zero if it should.
     pub(super) fn young_for(&self, now: Instant) -> Duration {
-        YOUNG.saturating_sub(now.saturating_duration_since(self.obtained_at))
+        self.young.saturating_sub(now.saturating_duration_since(self.obtained_at))
     }
 
     /// Whether it has just taken the place of a rejected one.

@@ -145,7 +145,10 @@ impl Cache {
             present.track();
             return Some(Rejection::Keep);
         }
-        if !attempt.tried.previous {
+        // A token that was accepted before the request was sent is revoked, or this server is behind the others. The one attempt of
+        // a layer outside is worth more with another token, which is tried several times if it is not known either.
+        let is_last = matches!(attempt.send_again, SendAgain::Once(_));
+        if !attempt.tried.previous && !is_last {
             if let Some(previous) = self.step_back(state, present) {
                 attempt.tried.previous = true;
                 return Some(Rejection::Replaced(previous));
@@ -157,8 +160,10 @@ impl Cache {
             }
             return None;
         }
-        if let Some(pause) = attempt.pause(present, now) {
-            return Some(Rejection::Again(pause));
+        if !is_last {
+            if let Some(pause) = attempt.pause(present, now) {
+                return Some(Rejection::Again(pause));
+            }
         }
         // A request that cannot be sent again says nothing about a token that servers may not know yet.
         let is_unsure =
