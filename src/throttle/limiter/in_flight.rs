@@ -121,6 +121,12 @@ impl InFlight {
         self.unanswered.remove(permit.at);
     }
 
+    /// All that have no response and may yet get one.
+    #[inline]
+    pub(super) const fn unanswered(&self) -> u64 {
+        self.unanswered.count
+    }
+
     /// All that have no response, and those in doubt.
     #[inline]
     pub(super) const fn all(&self) -> u64 {

@@ -122,7 +122,9 @@ impl Estimate {
             Model::Open { accepted } => {
                 let most = (*accepted + 1).min(DOUBLED_TO).max(*accepted / 4);
                 let most = most.max(view.hanging().min(MAX_REPLACED));
-                if view.awaited() < most { Verdict::Go } else { Verdict::AfterResponse }
+                // A request that was lost is over: to a server that resets every connection the next one goes at once.
+                let awaited = view.in_flight.unanswered() - view.hanging();
+                if awaited < most { Verdict::Go } else { Verdict::AfterResponse }
             }
             Model::Trial(trial) => {
                 let accepted = trial.accepted.count();
