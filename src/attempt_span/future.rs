@@ -125,7 +125,7 @@ impl Attempt {
             }
         }
         if let Some(duration) = self.duration {
-            duration.ended(status, error.as_deref());
+            duration.ended(status, error);
         }
     }
 
@@ -134,7 +134,7 @@ impl Attempt {
             span::end_cancelled(span);
         }
         if let Some(duration) = self.duration {
-            duration.ended(None, Some("cancelled"));
+            duration.ended(None, Some("cancelled".into()));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     endpoint::{EndpointPattern, Endpoints},
-    metrics::{self, Duration, Measured, Servers},
+    metrics::{self, Duration, Labels, Measured},
 };
 
 /// Makes a span for each attempt, by OpenTelemetry's conventions for HTTP clients.
@@ -36,7 +36,8 @@ pub(super) struct Settings {
     pub(super) methods: Methods,
     /// Whether attempts have spans. In a stack without this layer they are only measured.
     has_spans: bool,
-    servers: Arc<Servers>,
+    /// The labels of durations.
+    labels: Arc<Labels>,
 }
 
 // === impl AttemptSpanLayer ===
@@ -45,8 +46,8 @@ impl AttemptSpanLayer {
     /// Spans with all attributes, and no endpoints.
     pub fn new() -> Self {
         let endpoints = Endpoints::new(SpanConfig { shows_url: true });
-        let (methods, servers) = (Methods::default(), Arc::default());
-        Self { settings: Arc::new(Settings { endpoints, methods, has_spans: true, servers }) }
+        let (methods, labels) = (Methods::default(), Arc::default());
+        Self { settings: Arc::new(Settings { endpoints, methods, has_spans: true, labels }) }
     }
 
     /// Measures attempts, and makes no spans.
@@ -136,7 +137,7 @@ impl Settings {
     pub(super) fn begin<B>(&self, request: &Request<B>, traces: bool) -> Attempt {
         let endpoint = self.endpoints.of(request);
         let duration = Duration::begin(
-            &self.servers,
+            &self.labels,
             || {
                 let (server, port) = server(request.uri(), request.headers());
                 let method = self.methods.name(request.method()).unwrap_or(span::OTHER);

@@ -105,6 +105,7 @@ where
         match &polled {
             Poll::Pending => self.put_back(slot),
             Poll::Ready(Some(Ok(frame))) => {
+                self.upload.advance();
                 self.read += frame.data_ref().map_or(0, Bytes::len) as u64;
                 // A client that has sent the announced length need not poll again.
                 if self.announced.exact() == Some(self.read) {

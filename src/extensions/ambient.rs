@@ -97,26 +97,38 @@ pub(crate) fn take_paced() -> Option<Paced> {
     CURRENT.with(|current| current.paced.take())
 }
 
+// === impl Ambient ===
+
+impl Ambient {
+    #[inline]
+    fn begin(&self, deadline: Option<Deadline>) -> Scope {
+        let outer = self.deadline.get();
+        self.deadline.set(deadline.or(outer));
+        Scope { outer }
+    }
+}
+
 // === impl Scope ===
 
 impl Scope {
-    /// Puts `deadline` in force around a [`Service::call`](tower_service::Service::call) that began at `began`.
+    /// Puts `deadline` in force around a [`Service::call`](tower_service::Service::call) that began at `began`. Without one the
+    /// deadline outside stays in force.
     #[inline]
-    pub(crate) fn around_call(deadline: Deadline, began: Instant) -> Self {
+    pub(crate) fn around_call(deadline: impl Into<Option<Deadline>>, began: Instant) -> Self {
         CURRENT.with(|current| {
             current.call_began.set(Some(began));
-            Self { outer: current.deadline.replace(Some(deadline)) }
+            current.begin(deadline.into())
         })
     }
 
-    /// Puts `deadline` in force around a poll.
+    /// Puts `deadline` in force around a poll. Without one the deadline outside stays in force.
     #[inline]
-    pub(crate) fn around_poll(deadline: Deadline) -> Self {
+    pub(crate) fn around_poll(deadline: impl Into<Option<Deadline>>) -> Self {
         CURRENT.with(|current| {
             // Between a call and a poll time may pass.
             current.call_began.set(None);
             current.waiting.set(false);
-            Self { outer: current.deadline.replace(Some(deadline)) }
+            current.begin(deadline.into())
         })
     }
 

@@ -38,9 +38,11 @@
 //!
 //! `http.client.request.duration` is OpenTelemetry's, and so are its labels; one that is unknown is left out. A [`Stack`](crate::Stack)
 //! records it, and so does [`AttemptSpanLayer`](crate::AttemptSpanLayer) by itself. `error.type` is a status of 400 or above, the
-//! [class](crate::classify::ErrorClass) of an error, `_OTHER`, or `cancelled` if the caller left. `server.address` is `_OTHER` for all servers
-//! after the first hundred, and the method is for unknown ones. Give the recorder OpenTelemetry's buckets: 0.005, 0.01, 0.025, 0.05,
-//! 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5 and 10. Each attempt costs up to five allocations for the labels.
+//! [class](crate::classify::ErrorClass) of an error, `_OTHER`, or `cancelled` if the caller left. The first hundred
+//! pairs of a server and a port have labels of their own; the others, which only the callers of a proxy can make, have the
+//! `server.address` `_OTHER` and no port. The method is `_OTHER` for unknown ones. Give the recorder OpenTelemetry's buckets: 0.005, 0.01,
+//! 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5 and 10. An attempt with known labels costs one allocation for them, and the
+//! recorder's own.
 //!
 //! # Response cache
 //!
@@ -73,7 +75,7 @@ mod silent;
 mod store;
 
 #[cfg(feature = "metrics")]
-pub(crate) use duration::{Duration, Servers};
+pub(crate) use duration::{Duration, Labels};
 #[cfg(feature = "metrics")]
 pub use names::describe;
 #[cfg(feature = "metrics")]

@@ -1,6 +1,6 @@
 //! Without the feature nothing is counted.
 
-use std::{sync::Arc, time};
+use std::{borrow::Cow, sync::Arc, time};
 
 use http::StatusCode;
 
@@ -20,7 +20,7 @@ pub(crate) struct Pending;
 pub(crate) struct OpenCircuit;
 
 #[derive(Debug, Default)]
-pub(crate) struct Servers;
+pub(crate) struct Labels;
 
 #[derive(Debug)]
 pub(crate) struct Duration;
@@ -73,14 +73,14 @@ impl Meter {
 
 impl Duration {
     pub(crate) fn begin<'a, T>(
-        _servers: &Servers,
+        _known: &Labels,
         _measured: impl FnOnce() -> Measured<'a>,
         _endpoint: &Endpoint<'_, T>,
     ) -> Option<Self> {
         None
     }
 
-    pub(crate) fn ended(self, _status: Option<StatusCode>, _error: Option<&str>) {}
+    pub(crate) fn ended(self, _status: Option<StatusCode>, _error: Option<Cow<'static, str>>) {}
 }
 
 // === impl OpenCircuit ===

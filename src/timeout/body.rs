@@ -5,10 +5,10 @@ use std::{
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep_until};
 
 use super::{Phase, limit::Limit};
-use crate::BoxError;
+use crate::{BoxError, extensions::ambient::Activity};
 
 pin_project! {
     /// A response body within the time limit of its call.
@@ -55,17 +55,20 @@ where
         let scope = this.limit.as_ref().map(Limit::enter_poll);
         let polled = inner.poll_frame(cx);
         drop(scope);
-        let limit = match (&polled, this.limit.as_ref()) {
+        let limit = match (&polled, this.limit.as_mut()) {
             (Poll::Ready(None | Some(Err(_))), _) | (_, None) => return map_error(polled),
             (_, Some(limit)) => limit,
         };
         // A body that always has a next frame never lets a timer be polled, so the clock is read from the second frame on.
         let error = match polled {
-            Poll::Ready(_) if !*this.started => None,
-            Poll::Ready(_) => limit.check(Phase::Body),
+            Poll::Ready(_) => {
+                limit.arrived();
+                if *this.started { limit.check(Phase::Body) } else { None }
+            }
             Poll::Pending => {
-                let timer = this.timer.get_or_insert_with(|| Box::pin(limit.timer()));
-                Some(ready!(limit.poll_exceeded(timer.as_mut(), cx, Phase::Body)))
+                let Some(end) = limit.end(Activity::Sending) else { return Poll::Pending };
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+                Some(ready!(limit.poll_exceeded(timer.as_mut(), end, cx, Phase::Body)))
             }
         };
         let Some(error) = error else {

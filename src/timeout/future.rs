@@ -54,7 +54,10 @@ impl<F> ResponseFuture<F> {
         match this.inner.poll(cx) {
             Poll::Ready(Ok(response)) => {
                 drop(scope);
-                let limit = this.limit.take();
+                let mut limit = this.limit.take();
+                if let Some(limit) = &mut limit {
+                    limit.arrived();
+                }
                 Poll::Ready(Ok(response.map(|inner| body(TimeoutBody::new(inner, limit)))))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),

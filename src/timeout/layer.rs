@@ -14,10 +14,11 @@ pub struct TimeoutLayer {
     endpoints: Arc<Endpoints<TimeoutConfig>>,
 }
 
-/// The time limit of one endpoint. The closure of [`TimeoutLayer::endpoint`] gets the one so far.
+/// The time limits of one endpoint. The closure of [`TimeoutLayer::endpoint`] gets the one so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeoutConfig {
     limit: Option<Duration>,
+    idle: Option<Duration>,
 }
 
 // === impl TimeoutLayer ===
@@ -28,11 +29,18 @@ impl TimeoutLayer {
     /// With a limit of zero every call fails that is not ready at its first poll. A limit beyond the range of the clock is never
     /// exceeded.
     pub fn new(limit: Duration) -> Self {
-        let base = TimeoutConfig { limit: Some(limit) };
+        let base = TimeoutConfig { limit: Some(limit), idle: None };
         Self { endpoints: Arc::new(Endpoints::new(base)) }
     }
 
-    /// Sets the limit of the requests that match `pattern`.
+    /// Limits the time in which nothing arrives, beside the limit of the whole call: see [`TimeoutConfig::idle`].
+    pub fn idle(mut self, limit: Duration) -> Self {
+        let base = Arc::make_mut(&mut self.endpoints).base_mut();
+        *base = base.idle(limit);
+        self
+    }
+
+    /// Sets the limits of the requests that match `pattern`.
     ///
     /// The closure starts from the settings that apply to them [so far](EndpointPattern#settings-so-far).
     ///
@@ -42,7 +50,7 @@ impl TimeoutLayer {
     ///
     /// TimeoutLayer::new(Duration::from_secs(10))
     ///     .endpoint("POST /login".parse()?, |config| config.limit(Duration::from_secs(2)))
-    ///     .endpoint("GET /events".parse()?, |config| config.unlimited());
+    ///     .endpoint("GET /events".parse()?, |config| config.unlimited().idle(Duration::from_secs(60)));
     /// # Ok::<(), tower_heed::error::InvalidConfig>(())
     /// ```
     pub fn endpoint<F>(self, pattern: EndpointPattern, configure: F) -> Self
@@ -76,13 +84,35 @@ impl TimeoutConfig {
     /// Limits a call to this endpoint to `limit`.
     #[must_use]
     pub const fn limit(self, limit: Duration) -> Self {
-        Self { limit: Some(limit) }
+        Self { limit: Some(limit), ..self }
     }
 
-    /// Removes the limit. A call still ends at the [`Deadline`](crate::extensions::Deadline) that its request has.
+    /// Removes the limit of the whole call, but not [`idle`](Self::idle). A call still ends at the [`Deadline`](crate::extensions::Deadline) that its request has.
     #[must_use]
     pub const fn unlimited(self) -> Self {
-        Self { limit: None }
+        Self { limit: None, ..self }
+    }
+
+    /// Limits the time in which nothing arrives: from the request to the head of the response, and from one piece of its body to the
+    /// next, as far as the caller waits for them. Default: no limit.
+    ///
+    /// For event streams and long downloads, [`unlimited`](Self::unlimited) otherwise: a stream that lives may take any time, and one
+    /// that is dead ends. Time for which a layer inside holds the request back does not count. While an upload is read by a
+    /// [`ReplayBody`](crate::body::ReplayBody) each piece counts as well, and what stops is noticed after twice the time at the latest.
+    /// The error is the same as that of the whole call, with this limit.
+    #[must_use]
+    pub const fn idle(self, limit: Duration) -> Self {
+        Self { idle: Some(limit), ..self }
+    }
+
+    /// Removes the limit of [`idle`](Self::idle): an exception from a wider pattern.
+    #[must_use]
+    pub const fn without_idle(self) -> Self {
+        Self { idle: None, ..self }
+    }
+
+    pub(super) const fn get_idle(self) -> Option<Duration> {
+        self.idle
     }
 
     pub(super) const fn get(self) -> Option<Duration> {

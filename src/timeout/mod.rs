@@ -1,8 +1,9 @@
 //! A strict time limit for a call, including its waits, retries and response body.
 //!
 //! Put it around the whole stack, so that a login never hangs on an upstream, and once more inside
-//! [`RetryOnRateLimit`](crate::RetryOnRateLimit), so that an attempt that hangs leaves time for another. Do not use it for endless
-//! streams: make such endpoints [`unlimited`](TimeoutConfig::unlimited).
+//! [`RetryOnRateLimit`](crate::RetryOnRateLimit), so that an attempt that hangs leaves time for another. For event
+//! streams and long downloads make the endpoint [`unlimited`](TimeoutConfig::unlimited), in a [`Stack`](crate::Stack) both for the call
+//! and for each attempt, and limit its [idle time](TimeoutConfig::idle) instead.
 //!
 //! It differs from other timeout layers in what it covers and in what it tells the layers inside:
 //!
@@ -13,6 +14,8 @@
 //! | `tower_http::timeout::ResponseBodyTimeoutLayer` | each pause within the body | an error of the body | nothing |
 //! | `tower_http::timeout::ResponseBodyDeadlineLayer` | from the head to the end of the body | an error of the body | nothing |
 //! | this layer | from the call to the end of the body, one clock | an [`Error`](crate::Error) with limit, phase and endpoint | the [`Deadline`](crate::extensions::Deadline) |
+//! | this layer's [`idle`](TimeoutConfig::idle) | each wait for the head or the next piece of the body; not a wait that a layer inside causes | the same | nothing |
+//! | [`ConnectTimeout`] | the connection, TLS included | the same, class `Connect` | nothing: it goes around a connector |
 //!
 //! A layer inside that knows the deadline does not start a wait that would pass it, and returns at once.
 //!
@@ -43,7 +46,7 @@
 //!
 //! # Defaults
 //!
-//! None: [`TimeoutLayer::new`] takes the limit. Endpoints start with it.
+//! [`TimeoutLayer::new`] takes the limit. Endpoints start with it. Idle time is not limited.
 //!
 //! # Readiness
 //!

@@ -120,6 +120,23 @@ async fn each_attempt_of_a_stack_is_measured() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_who_chooses_the_port_makes_a_hundred_series() {
+    let (snapshots, _guard) = record();
+    let (inner, _watch) = probe(4);
+    let mut client = Stack::new().service(inner);
+    for port in 1..=1_000 {
+        let mut request = get("/");
+        *request.uri_mut() = format!("http://id.example:{port}/").parse().unwrap();
+        send(&mut client, request).await.unwrap();
+    }
+    let seen = durations(&snapshots);
+    assert_eq!(seen.len(), 101);
+    let others = |labels: &&BTreeMap<String, String>| labels["server.address"] == "_OTHER";
+    let (others, _) = seen.iter().find(|(labels, _)| others(&labels)).unwrap();
+    assert!(!others.contains_key("server.port"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_without_a_response_is_measured_by_its_error() {
     let (snapshots, _guard) = record();
     let (inner, watch) = probe(4);

@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,11 +14,12 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty, Full, channel::Channel};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_heed::{
-    TimeoutLayer,
+    BoxError, RetryOnRateLimit, TimeoutLayer,
+    body::{ReplayBody, ReplayBodyLayer},
     classify::{Classification, ErrorClass},
     error::Phase,
     extensions::Deadline,
@@ -250,4 +254,155 @@ impl Body for Endless {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"more")))))
     }
+}
+
+/// Sends an event, waits for `gap`, and so on; or nothing but the head.
+fn stream(
+    events: u32,
+    gap: Duration,
+) -> impl tower::Service<
+    Request<Empty<Bytes>>,
+    Response = Response<Channel<Bytes, BoxError>>,
+    Error = BoxError,
+    Future: Send,
+> + Clone {
+    service_fn(move |_: Request<Empty<Bytes>>| async move {
+        let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
+        tokio::spawn(async move {
+            for _ in 0..events {
+                sleep(gap).await;
+                if sender.send_data("event".into()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok::<_, BoxError>(Response::new(body))
+    })
+}
+
+/// A stream that takes an hour and says something each minute, and one that falls silent.
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_take_any_time_as_long_as_something_comes() {
+    let minute = SECOND * 60;
+    for (gap, is_idle) in [(minute, false), (minute * 3, true)] {
+        let layer = TimeoutLayer::new(minute)
+            .endpoint("GET /events".parse().unwrap(), |config| config.unlimited().idle(minute * 2));
+        let client = layer.layer(stream(60, gap));
+        let start = Instant::now();
+        let response = client.oneshot(get("/events")).await.unwrap();
+        let read = response.into_body().collect().await;
+        let took = if is_idle { minute * 2 } else { minute * 60 };
+        assert_eq!(Instant::now() - start, took);
+        match read {
+            Ok(body) => assert!(!is_idle, "{body:?}"),
+            Err(error) => {
+                assert!(is_idle, "{error}");
+                assert_eq!(timeout(&*error), (minute * 2, Phase::Body));
+                assert_eq!(ours(&*error).endpoint(), Some("GET /events"));
+                let class = Classification::of_error(&*error).unwrap().class();
+                assert_eq!(class, ErrorClass::Timeout);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_reads_slowly_does_not_make_a_stream_idle() {
+    let client = TimeoutLayer::new(SECOND * 600).idle(SECOND * 5).layer(stream(3, SECOND * 3));
+    let mut body = client.oneshot(get("/")).await.unwrap().into_body();
+    for _ in 0..3 {
+        body.frame().await.unwrap().unwrap();
+        sleep(SECOND * 60).await;
+    }
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_the_whole_call_holds_beside_idle() {
+    let client = layer(60).idle(SECOND * 5).layer(stream(1_000, SECOND));
+    let start = Instant::now();
+    let response = client.oneshot(get("/")).await.unwrap();
+    let error = response.into_body().collect().await.unwrap_err();
+    assert_eq!(timeout(&*error), (SECOND * 60, Phase::Body));
+    assert_eq!(Instant::now() - start, SECOND * 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_is_idle_and_a_wait_before_it_is_not() {
+    let hangs = service_fn(|_: Request<Empty<Bytes>>| {
+        std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
+    });
+    let start = Instant::now();
+    let error = layer(60).idle(SECOND * 5).layer(hangs).oneshot(get("/")).await.unwrap_err();
+    assert_eq!(timeout(&*error), (SECOND * 5, Phase::Headers));
+    assert_eq!(Instant::now() - start, SECOND * 5);
+
+    // Rate limited for half a minute, then four seconds for the head.
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&tries);
+    let limited = service_fn(move |_: Request<Empty<Bytes>>| {
+        let is_first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            let response = Response::builder();
+            let response = if is_first {
+                response.status(429).header("retry-after", "30")
+            } else {
+                sleep(SECOND * 4).await;
+                response
+            };
+            Ok::<_, BoxError>(response.body(Empty::<Bytes>::new())?)
+        }
+    });
+    let retried = layer(600).idle(SECOND * 5).layer(RetryOnRateLimit::new().layer(limited));
+    assert_eq!(retried.oneshot(get("/")).await.unwrap().status(), 200);
+    assert_eq!(tries.load(Ordering::Relaxed), 2);
+}
+
+/// Pieces of the caller's upload count, and the caller's own silence is no failure of the server.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_goes_on_is_not_idle_and_one_that_stops_has_no_class() {
+    for stops in [false, true] {
+        let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                sender.send_data("piece".into()).await.unwrap();
+                sleep(SECOND * 3).await;
+            }
+            if stops {
+                std::future::pending::<()>().await;
+            }
+        });
+        // As hyper does, on a task of its own.
+        let reads = service_fn(|request: Request<ReplayBody<_>>| async move {
+            let read = tokio::spawn(request.into_body().collect());
+            read.await??;
+            Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new()))
+        });
+        let client = ReplayBodyLayer::default().layer(layer(600).idle(SECOND * 5).layer(reads));
+        let start = Instant::now();
+        let request = Request::post("https://id.example/files").body(body).unwrap();
+        let ended = client.oneshot(request).await;
+        let took = Instant::now() - start;
+        let Err(error) = ended else {
+            assert!(!stops);
+            assert_eq!(took, SECOND * 60);
+            continue;
+        };
+        assert!(stops, "{error}");
+        assert_eq!(timeout(&*error), (SECOND * 5, Phase::Uploading));
+        assert_eq!(Classification::of_error(&*error), None);
+        // The last piece came after 57 seconds.
+        assert!(SECOND * 62 <= took && took <= SECOND * 67, "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exception_from_a_wider_pattern_has_no_idle_limit() {
+    let layer = layer(3_600)
+        .idle(SECOND)
+        .endpoint("/jobs/{id}".parse().unwrap(), |config| config.without_idle());
+    let client = layer.layer(responds_after(SECOND * 60, Empty::<Bytes>::new()));
+    client.clone().oneshot(get("/jobs/1")).await.unwrap();
+    let error = client.oneshot(get("/")).await.unwrap_err();
+    assert_eq!(timeout(&*error), (SECOND, Phase::Headers));
 }
