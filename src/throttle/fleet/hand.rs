@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::{
     ask::{Ask, Grant, Learned, Lot, Nanos, Role, Seen},
+    clock::{StoreClock, nanos},
     ledger::Ledger,
-    share::Share,
+    share::{Granted, Share},
 };
 use crate::{
     headers::ServerClock,
@@ -42,8 +43,11 @@ pub struct Hand {
     asker: u64,
     role: Role,
     lots: VecDeque<Held>,
-    /// The last reply of the store: its time, when the question was sent, and when it came.
-    replied: Option<(Nanos, Instant, Instant)>,
+    /// Up to when there have been permits at hand, used or not.
+    supplied: Option<Instant>,
+    /// What it is granted, on average.
+    granted: Granted,
+    store: Option<StoreClock>,
     generation: u64,
     round: u64,
     is_short: bool,
@@ -123,7 +127,9 @@ impl Hand {
             asker,
             role: Role::Waits,
             lots: VecDeque::new(),
-            replied: None,
+            supplied: None,
+            granted: Granted::default(),
+            store: None,
             generation: 0,
             round: 0,
             is_short: false,
@@ -289,7 +295,7 @@ impl Hand {
             end: shown
                 .reset
                 .and_then(|reset| self.clock.when(reset))
-                .and_then(|end| self.stored((end.0.into(), end.1.into()))),
+                .and_then(|end| Some(self.store?.stored((end.0.into(), end.1.into())))),
         });
         Ask {
             asker: self.asker,
@@ -313,7 +319,7 @@ impl Hand {
     /// The ledger as the store had it last, and when by the store's time.
     #[must_use]
     pub fn remembered(&self) -> Option<(Ledger, Nanos)> {
-        Some((self.remembered.clone()?, self.replied?.0))
+        Some((self.remembered.clone()?, self.store?.replied()))
     }
 
     /// The answer to a question that was sent at `sent`. `chance` is drawn from 0 to 1.
@@ -335,7 +341,7 @@ impl Hand {
         {
             self.lots.clear();
         }
-        self.replied = Some((grant.now, sent, now));
+        self.store = Some(StoreClock::new(grant.now, sent, now));
         self.remembered = Some(ledger);
         self.taught = match grant.role {
             Role::Learner => self.taught.or(Some((now, 0))),
@@ -345,6 +351,7 @@ impl Hand {
         let granted = grant.lots.iter().map(|lot| lot.count).sum::<u32>();
         self.is_short = grant.is_short;
         self.is_satisfied = granted >= ask.want;
+        self.granted.add(now, granted);
         let span = grant.again.1.saturating_sub(grant.again.0) as f64 * chance;
         self.again = Some(now + Duration::from_nanos(grant.again.0.saturating_add(span as u64)));
         for lot in &grant.lots {
@@ -374,18 +381,19 @@ impl Hand {
         if self.failures < FAILURES {
             return;
         }
-        let Some(store_now) = self.store_now(now) else {
+        let Some(store) = self.store else {
             // It was never there.
             self.role = Role::Free;
             return;
         };
+        let store_now = store.now(now);
         if self.share.is_none() {
-            let held = self.lots.back().map_or(store_now, |lot| {
-                store_now.saturating_add(nanos(lot.until.saturating_duration_since(now)))
+            let held = self.supplied.map_or(store_now, |until| store.now(until));
+            let failed = self.failed.unwrap_or(now);
+            let granted = self.granted.per_second(failed);
+            self.share = self.remembered.clone().map(|ledger| {
+                Share::new(ledger, store.replied(), store.now(failed), held, granted)
             });
-            let failed = self.failed.and_then(|failed| self.store_now(failed)).unwrap_or(store_now);
-            self.share =
-                self.remembered().map(|(ledger, since)| Share::new(ledger, since, failed, held));
         }
         let rejected = std::mem::take(&mut self.rejected);
         let lots = match &mut self.share {
@@ -431,12 +439,14 @@ impl Hand {
     }
 
     fn hold(&mut self, lot: &Lot) {
-        let (Some(next), Some(until)) = (self.late(lot.from), self.early(lot.until)) else {
+        let Some(store) = self.store else { return };
+        let (Some(next), Some(until)) = (store.late(lot.from), store.early(lot.until)) else {
             return;
         };
         // A request of a window arrives in it.
         let until =
             if lot.window > 0 { until.checked_sub(self.trip).unwrap_or(until) } else { until };
+        self.supplied = self.supplied.max(Some(until));
         if self.lots.len() < MAX_LOTS && until > next {
             let every = Duration::from_nanos(lot.every);
             self.lots.push_back(Held { window: lot.window, count: lot.count, next, until, every });
@@ -451,6 +461,7 @@ impl Hand {
 
     fn give_back(&mut self) -> Vec<(u64, u32)> {
         let lots = std::mem::take(&mut self.lots);
+        self.granted.take_back(lots.iter().map(|lot| lot.count).sum());
         lots.into_iter().filter(|lot| lot.count > 0).map(|lot| (lot.window, lot.count)).collect()
     }
 
@@ -467,7 +478,10 @@ impl Hand {
                     Some(length) => width * 4 <= length,
                     None => width * 5 <= rest,
                 };
-                let end = self.stored(end).filter(|_| is_certain && left < limit)?;
+                let end = self.store?.stored(end);
+                if !is_certain || left >= limit {
+                    return None;
+                }
                 let period = length.map(nanos);
                 Some(Learned::Window { limit: narrow(limit), left: narrow(left), period, end })
             }
@@ -505,41 +519,4 @@ impl Hand {
             }
         }
     }
-
-    /// The latest moment of the process at which it is this time at the store.
-    fn late(&self, at: Nanos) -> Option<Instant> {
-        let (store, _, received) = self.replied?;
-        moved(received, at, store)
-    }
-
-    fn early(&self, at: Nanos) -> Option<Instant> {
-        let (store, sent, _) = self.replied?;
-        moved(sent, at, store)
-    }
-
-    /// An interval of the process as one of the store.
-    fn stored(&self, (earliest, latest): (Instant, Instant)) -> Option<(Nanos, Nanos)> {
-        let (store, sent, received) = self.replied?;
-        let at = |at: Instant, base: Instant| match at.checked_duration_since(base) {
-            Some(after) => store.saturating_add(nanos(after)),
-            None => store.saturating_sub(nanos(base.saturating_duration_since(at))),
-        };
-        Some((at(earliest, received), at(latest, sent)))
-    }
-
-    fn store_now(&self, now: Instant) -> Option<Nanos> {
-        let (store, _, received) = self.replied?;
-        Some(store.saturating_add(nanos(now.saturating_duration_since(received))))
-    }
-}
-
-fn moved(base: Instant, at: Nanos, store: Nanos) -> Option<Instant> {
-    match at.checked_sub(store) {
-        Some(after) => base.checked_add(Duration::from_nanos(after)),
-        None => base.checked_sub(Duration::from_nanos(store - at)),
-    }
-}
-
-fn nanos(span: Duration) -> Nanos {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -19,6 +19,7 @@
 
 #![allow(clippy::exhaustive_enums, reason = "only the crate's own tests see them")]
 mod ask;
+mod clock;
 mod hand;
 mod ledger;
 mod question;

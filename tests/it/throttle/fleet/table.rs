@@ -109,12 +109,12 @@ fn fleet_trouble() {
             all.push(check(
                 &named("store down for 4 s, and empty"),
                 &outage,
-                (0.85, 0.09, 0.9, 2.2),
+                (0.87, 0.055, 0.85, 2.2),
             ));
         }
         let outage = Some((10 * SECOND, 60 * SECOND, false));
         let outage = Scenario { outage, lasts: 24 * SECOND, learning: 10 * SECOND, ..new(8) };
-        all.push(check(&named("without a store for 14 s"), &outage, (0.85, 0.15, 0.9, 2.2)));
+        all.push(check(&named("without a store for 14 s"), &outage, (0.86, 0.04, 0.9, 2.2)));
     }
     assert_none(all);
 }
