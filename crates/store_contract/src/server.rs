@@ -49,6 +49,12 @@ impl Server {
         Self::start(program("MEMCACHED", "memcached"), all, port)
     }
 
+    /// Whether there is a redis-server to start.
+    #[must_use]
+    pub fn has_redis() -> bool {
+        find("REDIS_SERVER", "redis-server").is_some_and(|program| program.is_file())
+    }
+
     fn start(program: PathBuf, arguments: Vec<String>, port: u16) -> Self {
         let child = spawn(&program, &arguments);
         let server = Self { child, program, arguments, port };
@@ -111,15 +117,19 @@ impl Drop for Server {
 }
 
 fn program(variable: &str, name: &str) -> PathBuf {
+    find(variable, name).unwrap_or_else(|| panic!("{name} is not there: {HELP}"))
+}
+
+/// The program that the environment variable names, else the first one of this name on the path.
+fn find(variable: &str, name: &str) -> Option<PathBuf> {
     if let Some(path) = env::var_os(variable) {
-        return path.into();
+        return Some(path.into());
     }
     let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders)
+    env::split_paths(&folders)
         .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/bin")])
         .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not there: {HELP}"))
+        .find(|path| path.is_file())
 }
 
 fn spawn(program: &PathBuf, arguments: &[String]) -> Child {
