@@ -169,7 +169,7 @@ impl Classification {
     }
 
     /// The cause of [`TokenUnavailable`](ErrorClass::TokenUnavailable): the class of the token endpoint's failure. That of
-    /// [`Throttled`](ErrorClass::Throttled) by an open circuit: the class of the upstream's last failure.
+    /// [`Throttled`](ErrorClass::Throttled) by an open circuit, or because the server fails everything: the class of its last failure.
     #[must_use]
     pub const fn cause(&self) -> Option<ErrorClass> {
         self.cause

@@ -27,6 +27,9 @@ pub enum ErrorKind {
         waited: Duration,
         /// Whether the limit is known. If not, it waited for the first response of the server, which would show it.
         is_limit_known: bool,
+        /// Whether the server has failed all requests lately (503 or 529 without `Retry-After`), so that none is queued. The class of
+        /// its failures is the [cause](crate::classify::Classification::cause).
+        is_down: bool,
     },
     /// The request was not sent, because those before it failed: [`CircuitBreakerLayer`](crate::CircuitBreakerLayer). The error has
     /// the time to the [next probe](super::Error::retry_after).
@@ -144,6 +147,9 @@ impl fmt::Display for ErrorKind {
         match self {
             Self::Timeout { limit, phase } => {
                 write!(f, "time limit of {limit:?} exceeded while {phase}")
+            }
+            Self::Throttled { key, is_down: true, .. } => {
+                write!(f, "not sent: `{key}` fails all requests")
             }
             Self::Throttled { key, is_limit_known: false, .. } => {
                 write!(f, "not sent: the first response of `{key}` did not come in time")

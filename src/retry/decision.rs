@@ -129,7 +129,7 @@ fn cost(failure: &Classification, repeatable: bool) -> Result<Cost, Stopped> {
 
     let status = failure.status();
     match failure.class() {
-        // The circuit is open: to wait for it would be to hang.
+        // Those before it failed, as an open circuit or a throttle has seen: to wait for the server would be to hang.
         Class::Throttled if failure.cause().is_some() => Err(Stopped::Final),
         // The request was not carried out, or never sent.
         Class::RateLimited | Class::Throttled => Ok(Cost::Free),

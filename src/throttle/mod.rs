@@ -121,6 +121,9 @@
 //! deadline, when it arrives and whenever a limit is learned. That can only be computed for a window with known limit and length;
 //! otherwise the request is queued.
 //!
+//! A server that responds 503 or 529 to everything for two seconds, and names no wait, is *down*: no limit explains that, so no request is
+//! queued for it. A few attempts in a second are sent, and the other requests fail at once, for the retry layer and the fallback to decide.
+//!
 //! While nothing is known of the limit, requests wait for the first response, but none for more than half of its time: then it is
 //! sent, up to sixteen until a response comes.
 //!
@@ -184,6 +187,8 @@
 //! * An [`Error`](crate::Error) of the kind [`Throttled`](crate::ErrorKind::Throttled) and the class
 //!   [`Throttled`](crate::classify::ErrorClass::Throttled), if no permit comes by the deadline or within `max_wait`; at once where that
 //!   is known. [`retry_after`](crate::Error::retry_after) is the time until a permit may come, if known.
+//! * The same with the [cause](crate::classify::Classification::cause) [`Unavailable`](crate::classify::ErrorClass::Unavailable), if
+//!   the server is down and the next attempt is not due. It is not retried.
 //! * The inner service's errors, unchanged.
 //!
 //! # Panics

@@ -74,6 +74,8 @@ pub(super) struct TooLate {
     pub(super) next: Option<Instant>,
     /// Whether nothing is known of the limit, because no response has come yet.
     pub(super) is_cold: bool,
+    /// Whether the server fails whatever is sent.
+    pub(super) is_down: bool,
 }
 
 #[derive(Debug)]
@@ -225,6 +227,11 @@ impl Queue {
         let waker = self.leave(at)?;
         self.notified.insert(at.0, Notified::TooLate(why));
         Some(waker)
+    }
+
+    /// Any of the requests.
+    pub(super) fn any(&self) -> Option<Position> {
+        self.first().map(|(_, number)| Position(number))
     }
 
     /// A request for which a permit at `moment` comes too late.

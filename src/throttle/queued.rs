@@ -211,9 +211,18 @@ impl Wait {
     fn error(&self, admission: &Admission, now: Instant, why: TooLate) -> Error {
         let retry_after = why.next.map(|next| next.saturating_duration_since(now));
         let (key, waited) = (admission.key(now), self.waited(now));
-        let kind = ErrorKind::Throttled { key, waited, is_limit_known: !why.is_cold };
-        let classification =
-            Classification::of_class(ErrorClass::Throttled).with_retry_after(retry_after);
+        let TooLate { is_cold, is_down, .. } = why;
+        let kind =
+            ErrorKind::Throttled { key, waited, is_limit_known: !is_cold && !is_down, is_down };
+        let classification = if is_down {
+            // Like that of an open circuit, so that no layer outside waits for the next permit.
+            Classification::of_open_circuit(
+                ErrorClass::Unavailable,
+                retry_after.unwrap_or_default(),
+            )
+        } else {
+            Classification::of_class(ErrorClass::Throttled).with_retry_after(retry_after)
+        };
         let endpoint = self.endpoint.clone();
         let classification = Some(classification);
         Error::new(kind, Details { classification, endpoint, ..Details::default() })

@@ -174,6 +174,11 @@ impl Slot {
         if self.is_shared() { None } else { self.quota.max_permits_before(moment, now) }
     }
 
+    /// Whether a queue would be of no use, because the server fails whatever is sent.
+    fn is_down(&self, now: Instant) -> bool {
+        !self.is_shared() && self.quota.is_down(now)
+    }
+
     /// A permit that was given is not used.
     fn give_back(&mut self, permit: Permit, now: Instant) {
         #[cfg(feature = "shared")]
@@ -256,7 +261,8 @@ impl SlotMut<'_> {
         let wait = Duration::try_from_secs_f64(each * (ahead + 1) as f64).unwrap_or(Duration::MAX);
         let next = later(self.now, wait).max(until);
         let blocked = self.slot.quota.blocked_until();
-        TooLate { next: Some(blocked.map_or(next, |blocked| next.max(blocked))), is_cold: false }
+        let next = Some(blocked.map_or(next, |blocked| next.max(blocked)));
+        TooLate { next, ..TooLate::default() }
     }
 
     /// Forgets what is known of the limit.
@@ -513,7 +519,7 @@ impl SlotMut<'_> {
     fn serve_queue(&mut self) -> Option<Instant> {
         let now = self.now;
         let is_cold = self.slot.quota.is_unknown() && !self.slot.is_shared();
-        self.reject_late(now, TooLate { next: None, is_cold });
+        self.reject_late(now, TooLate { is_cold, ..TooLate::default() });
         let mut known = None;
         while !self.slot.queue.is_empty() {
             let reserved = self.slot.reserved_until(now).filter(|_| !self.slot.queue.has_high());
@@ -529,11 +535,20 @@ impl SlotMut<'_> {
                 }
                 Availability::At(at) => {
                     known = Some(at);
-                    self.reject_late(at, TooLate { next: known, is_cold: false });
+                    self.reject_late(at, TooLate { next: known, ..TooLate::default() });
                     at
                 }
                 Availability::AfterResponse { or_at } => or_at,
             };
+            if self.slot.is_down(now) {
+                while let Some(at) = self.slot.queue.any() {
+                    self.reject(
+                        at,
+                        TooLate { next: Some(next), is_down: true, ..TooLate::default() },
+                    );
+                }
+                break;
+            }
             let is_cold = is_cold && self.slot.cold < MAX_COLD;
             if let Some(at) = self.slot.queue.due_cold(now).filter(|_| is_cold) {
                 self.slot.cold += 1;

@@ -92,7 +92,9 @@
 //! * **Open**: slow start, as above.
 //! * **Closed**: single probes, 20 ms after the rejection and then with gaps that grow by a half, up to four seconds; or one when
 //!   `Retry-After` ends, no sooner. So a server that is closed to all gets less than two attempts a second, whatever the number of
-//!   callers.
+//!   callers. A server that fails everything (503, 529) for longer than the limit explains, and for two seconds at least, is *down*:
+//!   it is probed every 600 ms and nobody is queued for it ([`Quota::is_down`]). Once it is back no limit is learned from it. A limit
+//!   of less than one request in two seconds that is only shown by bare 503s is therefore not learned.
 //! * **Trial**: a second block, with a quarter of the first in flight at most. The first may have begun in the middle of a window, or
 //!   the server was closed for reasons of its own: a limit is only learned if the second block ends too.
 //! * **Window**: at most the limit in any period. The usual lengths are tried (100 ms, 500 ms, 1 s, 2 s, 5 s ...), one probe each.

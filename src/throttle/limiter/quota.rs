@@ -155,7 +155,7 @@ impl Quota {
             self.forget_unseen(sent, seen);
         }
         let wait = seen.retry_after.map(|wait| wait.min(self.max_block));
-        let trip = RoundTrip { sent, received: now, wait };
+        let trip = RoundTrip { sent, received: now, wait, has_failed: seen.unavailable };
         self.was_ambiguous = seen.ambiguous.is_some();
         if !seen.is_rejection() {
             if self.was_ambiguous {
@@ -187,6 +187,13 @@ impl Quota {
         let held = wait.is_zero() || self.blocked_until.is_some_and(|blocked| blocked >= until);
         let how = if self.estimate.is_closed() { Paced::Closed } else { Paced::Slowed };
         held.then_some(how)
+    }
+
+    /// Whether the server fails whatever is sent, and nothing says that a wait would help.
+    pub(crate) fn is_down(&self, now: Instant) -> bool {
+        self.estimate.is_down()
+            && self.stated_until(now).is_none()
+            && self.capped_until(now).is_none()
     }
 
     /// The response to a request with a permit of another quota says that it was counted here.

@@ -2,6 +2,7 @@
 
 mod buckets;
 mod by_hand;
+mod down;
 mod events;
 #[cfg(feature = "shared")]
 mod fleet;

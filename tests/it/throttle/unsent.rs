@@ -54,33 +54,35 @@ fn io(kind: ErrorKind) -> impl Fn() -> BoxError + Clone {
     move || io::Error::from(kind).into()
 }
 
-/// How long it takes to fail ten times, one after the other, and then succeed.
-async fn eleven(error: impl Fn() -> BoxError + Clone + Send + Sync + 'static) -> u128 {
+/// How long it takes to fail ten times, one after the other, and then succeed. After the failures so many are in flight or in doubt.
+async fn eleven(
+    in_flight: u64,
+    error: impl Fn() -> BoxError + Clone + Send + Sync + 'static,
+) -> u128 {
     let (mut client, handle) = failing(10, error, &[]);
     let start = Instant::now();
     for _ in 0..10 {
         send(&mut client, get("/")).await.unwrap_err();
     }
-    assert_eq!(only(handle.snapshot()).in_flight(), if millis(start) == 0 { 0 } else { 1 });
+    assert_eq!(only(handle.snapshot()).in_flight(), in_flight);
     send(&mut client, get("/")).await.unwrap();
     millis(start)
 }
 
 #[tokio::test(start_paused = true)]
 async fn ten_refused_connections_in_a_row_add_no_wait() {
-    assert_eq!(eleven(io(ErrorKind::ConnectionRefused)).await, 5);
+    assert_eq!(eleven(0, io(ErrorKind::ConnectionRefused)).await, 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unavailable_token_takes_no_permit() {
-    assert_eq!(eleven(|| TokenError::new(TokenErrorKind::Unavailable).into()).await, 5);
+    assert_eq!(eleven(0, || TokenError::new(TokenErrorKind::Unavailable).into()).await, 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_broke_leaves_its_request_in_doubt() {
-    // Ten doubts of half a second, one after the other.
-    let took = eleven(io(ErrorKind::ConnectionReset)).await;
-    assert!(took >= 4_500, "{took} ms");
+async fn a_connection_that_broke_leaves_its_request_in_doubt_and_holds_no_other() {
+    // With a time-out for each of them a fallback came after half a minute.
+    assert_eq!(eleven(10, io(ErrorKind::ConnectionReset)).await, 5);
 }
 
 #[tokio::test(start_paused = true)]

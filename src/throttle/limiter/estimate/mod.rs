@@ -105,6 +105,8 @@ pub(super) struct RoundTrip {
     pub(super) sent: Moment,
     pub(super) received: Moment,
     pub(super) wait: Option<Duration>,
+    /// Whether the response was a failure: 503 or 529.
+    pub(super) has_failed: bool,
 }
 
 // === impl Estimate ===
@@ -147,8 +149,16 @@ impl Estimate {
         self.closed.as_ref().is_some_and(|closed| closed.probes() > 0)
     }
 
+    /// Whether the server fails whatever is sent, for longer than a limit explains.
+    pub(super) fn is_down(&self) -> bool {
+        self.closed.as_ref().is_some_and(Closed::is_down)
+    }
+
     #[inline]
     pub(super) fn on_sent(&mut self, now: Moment) {
+        if let Some(closed) = &mut self.closed {
+            closed.on_sent(now);
+        }
         if self.noise.on_sent(now) {
             return;
         }
@@ -290,7 +300,12 @@ impl Estimate {
             Model::Pace(pace) if !self.noise.is_on() => pace.gap(trip.received),
             _ => Duration::ZERO,
         };
-        self.closed = Some(Closed::new(trip, gap, relearn));
+        let explained = match &self.model {
+            Model::Open { .. } | Model::Trial(_) => Duration::ZERO,
+            Model::Window(window) => window.length(),
+            Model::Pace(_) => gap * 2,
+        };
+        self.closed = Some(Closed::new(trip, gap, explained, relearn));
     }
 
     /// A probe was accepted.
@@ -309,6 +324,11 @@ impl Estimate {
                 self.noise.forget();
                 self.model = Model::Open { accepted: 1 };
             }
+            return;
+        }
+        if closed.relearns() && closed.is_down() {
+            // An outage says nothing of a limit.
+            self.model = Model::Open { accepted: DOUBLED_TO * 4 };
             return;
         }
         if !closed.relearns() {

@@ -343,6 +343,15 @@ impl Run {
         times[at - 1]
     }
 
+    /// The same, whatever came of the calls.
+    pub fn ended(&self, kind: usize, part: f64, from: Nanos, until: Nanos) -> f64 {
+        let calls = self.calls(kind, from, until);
+        let mut times: Vec<_> = calls.map(|call| call.until - call.from).collect();
+        times.sort_unstable();
+        let at = ((times.len() as f64 * part).ceil() as usize).clamp(1, times.len());
+        times[at - 1] as f64 / SECOND as f64
+    }
+
     /// When the last call succeeded, in seconds.
     pub fn finished(&self) -> f64 {
         let ends = self.calls.iter().filter(|call| call.is_ok()).map(|call| call.until);

@@ -25,6 +25,9 @@ pub fn rows() -> Vec<Row> {
     rows.push(unnamed("closed 60 s by bare 429", Refusal::bare(429), MINUTE, 10));
     rows.push(unnamed("closed 60 s by bare 503", Refusal::bare(503), MINUTE, 10));
     rows.push(unnamed("closed 3 min, retry-after 1", Refusal::seconds(429, 1), 3 * MINUTE, 5));
+    for rate in [1, 10, 100] {
+        rows.push(down(503, rate));
+    }
     rows.push(many_workers());
     rows.push(obeyed_waits());
     rows.push(concurrency());
@@ -41,7 +44,64 @@ pub fn long() -> Vec<Row> {
         unnamed("closed 5 min by bare 429, 1/s", Refusal::bare(429), five, 1),
         unnamed("closed 5 min by bare 503, 200/s", Refusal::bare(503), five, 200),
         unnamed("closed 20 min, retry-after 1, 10/s", Refusal::seconds(429, 1), 4 * five, 10),
+        down(529, 1_000),
+        down_for_workers(1),
+        down_for_workers(8),
+        down_for_workers(64),
+        flapping(1),
+        flapping(10),
+        flapping(100),
     ]
+}
+
+/// Fails all requests for a minute, which no limit explains: the callers are not held, but by the retry layer.
+fn down(status: u16, rate: u64) -> Row {
+    let refusal = Refusal::bare(status);
+    let row = unnamed(&format!("down 60 s by bare {status}, {rate}/s"), refusal, MINUTE, rate);
+    row.figure("call while down, p50, s", Wanted::AtMost(1.0), ended(0.5, 30 * SECOND, 90 * SECOND))
+        .figure(
+            "call while down, max, s",
+            Wanted::AtMost(4.0),
+            ended(1.0, 30 * SECOND, 90 * SECOND),
+        )
+}
+
+/// The same with workers that go on with the next call.
+fn down_for_workers(workers: usize) -> Row {
+    let (from, over, until) = (10 * SECOND, 30 * SECOND, 140 * SECOND);
+    let server = Server::new(1).phase(Phase::closed(from, over, Refusal::bare(503)));
+    let load = Load::Workers { workers, jobs: usize::MAX };
+    let in_flight = workers as f64;
+    Row::new(
+        format!("down 20 s by bare 503, {workers} workers"),
+        Scenario::new(server.takes(SECOND / 5, SECOND / 5)),
+    )
+    .calls(Calls::new(load, 0, until))
+    .figure("attempts while closed", Wanted::AtMost(40.0 + NAMED + in_flight), attempts(from, over))
+    .figure("first ok after, s", Wanted::AtMost(5.0), move |run| run.first_ok_after(over))
+    .figure("call while down, p50, s", Wanted::AtMost(1.0), ended(0.5, from, over))
+    .figure("call while down, max, s", Wanted::AtMost(4.0), ended(1.0, from, over))
+    .figure("successes", Wanted::OfRetry(0.95), Run::ok)
+}
+
+/// Down for ten seconds of each twenty.
+fn flapping(rate: u64) -> Row {
+    let phase = |number: u64| {
+        let from = (10 + 20 * number) * SECOND;
+        Phase::closed(from, from + 10 * SECOND, Refusal::bare(503))
+    };
+    let server = (0..12).map(phase).fold(Server::new(1), Server::phase);
+    Row::new(format!("down each other 10 s by bare 503, {rate}/s"), Scenario::new(server))
+        .calls(Calls::per_second(rate, 0, 300 * SECOND))
+        .figure("call, p90, s", Wanted::AtMost(2.0), ended(0.9, 0, 240 * SECOND))
+        .figure("call, max, s", Wanted::AtMost(5.0), ended(1.0, 0, 240 * SECOND))
+        .figure("ok from 20 s after on", Wanted::AtLeast(0.99), ok(260 * SECOND, 300 * SECOND))
+        .figure("successes", Wanted::OfRetry(0.95), Run::ok)
+}
+
+/// A quantile of the time that the calls of this time took, whatever came of them, in seconds.
+fn ended(part: f64, from: Nanos, until: Nanos) -> impl Fn(&Run) -> f64 {
+    move |run| run.ended(0, part, from, until)
 }
 
 /// Closed for a minute, with its end named.
