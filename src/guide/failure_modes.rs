@@ -93,6 +93,16 @@
 //! | a **record is changed or copied** | it does not open, and the next token replaces it | nothing |
 //! | a record is of **another version or key** | it is left alone, and the process fetches by itself | nothing; `record is not ours` is logged |
 //!
+//! With [`ThrottleLayer::fleet`](crate::ThrottleLayer::fleet) as well:
+//!
+//! | when | what is done | the caller sees |
+//! |---|---|---|
+//! | the store is **down, slow or hangs** | permits at hand are used; after two questions in vain each process goes on by its part, after a minute by what it learns itself; the store is asked each second | a few 429s, retried |
+//! | it **comes back empty**, or a record is evicted | whoever asks first puts back what it knows | nothing |
+//! | a process **dies** | its permits lapse with their window | nothing |
+//! | the **model is wrong**, or the limit has changed | it follows rejections and what is left over; if most requests are rejected it is learned anew | some 429s, retried |
+//! | a record is of **another version** | it is left alone, and each process goes on by its part | the same as when the store is down |
+//!
 //! # This process
 //!
 //! | when | what is done, by which layer | the caller sees |
@@ -100,7 +110,7 @@
 //! | the **clock is wrong** | an absolute reset is measured against the response's own `Date`, if it has one, and a token's life from its request: neither needs a right clock | nothing |
 //! | the clock **jumps** | spans are measured on the monotonic clock; a token is never treated as younger than it is | nothing, or one early refresh |
 //! | it **restarts** | learned limits, tokens and stored responses are gone: one request goes first to learn the limit, one token is fetched; detached requests that were not [drained](crate::detach::DetachHandle::shutdown) are lost | the first responses take a little longer |
-//! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate | an occasional 429, retried |
+//! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate, but by `ThrottleLayer::fleet` | an occasional 429, retried; next to none by `fleet` |
 //! | many processes need one token | each process fetches its own; with `token_cache::Shared` one of them fetches for all | one fetch per process and token life; or one for all |
 //! | the **queue is too long** for its deadline | requests that cannot make it fail at once | [`Throttled`](crate::ErrorKind::Throttled) |
 //! | the **detach queue is full** | the request is not queued | [`NotQueued`](crate::ErrorKind::NotQueued), class `Throttled` |
@@ -253,6 +263,7 @@
 //! | `tower_heed_queue_length`, growing | the same, and deadlines will be missed next |
 //! | `tower_heed_retries_total` by `class`, other than `rate_limited` | the upstream is unhealthy |
 //! | `tower_heed_shared_tokens_total` with the `outcome` `alone` or `not_ours`, for longer than a deployment takes | the store is down, or processes have different keys |
+//! | `tower_heed_permits_total` with the `outcome` `by_share`, for longer than a deployment takes; `lapsed`, above a tenth of `used` | the store is down; or processes take permits that they do not use |
 //! | `tower_heed_token_fetches_total`, more than one per process and token life | an API rejects tokens, or processes restart |
 //! | `tower_heed_fallbacks_total` with `outcome` `fail_open` | users see substituted responses |
 //! | `tower_heed_response_cache_requests_total` with `outcome` `stale`, for longer than the server was down | users see old data |

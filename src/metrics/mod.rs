@@ -22,6 +22,7 @@
 //! | `tower_heed_store_calls_total` | counter | `contract`, `outcome` | calls of a store that processes share: `ok`, `error`, `timeout`, or `not_called` while it is down |
 //! | `tower_heed_store_call_seconds` | histogram | `contract` | time that such a call took |
 //! | `tower_heed_shared_tokens_total` | counter | `outcome` | fetches of a token that processes share: see [`Shared`](crate::token_cache#a-fleet) |
+//! | `tower_heed_permits_total` | counter | `outcome` | permits of a quota that processes share: `used`, `lapsed` if not in time, or used `by_share` while the store is down; counted with each question to it |
 //!
 //! [`ThrottleLayer`](crate::ThrottleLayer) records the first four. They leave out requests that the throttle does not handle: those
 //! to exempt endpoints, and those of new keys beyond `max_keys`. The others come from

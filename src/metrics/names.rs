@@ -23,6 +23,8 @@ pub(super) const STORE_CALLS: &str = "tower_heed_store_calls_total";
 pub(super) const STORE_CALL: &str = "tower_heed_store_call_seconds";
 #[cfg(feature = "shared")]
 pub(super) const SHARED_TOKENS: &str = "tower_heed_shared_tokens_total";
+#[cfg(feature = "shared")]
+pub(super) const PERMITS: &str = "tower_heed_permits_total";
 
 /// The `endpoint` of requests that match no pattern.
 pub(super) const OTHER: &str = "other";
@@ -57,5 +59,6 @@ pub fn describe() {
         describe_counter!(STORE_CALLS, Unit::Count, "Calls of a store that processes share.");
         describe_histogram!(STORE_CALL, Unit::Seconds, "Time that a call of a store took.");
         describe_counter!(SHARED_TOKENS, Unit::Count, "Fetches of a token that processes share.");
+        describe_counter!(PERMITS, Unit::Count, "Permits of a quota that processes share.");
     }
 }

@@ -1,12 +1,12 @@
 //! Counts of what processes share.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "metrics")]
 use metrics::{Key, Label, with_recorder};
 
 #[cfg(feature = "metrics")]
-use super::{METADATA, SHARED_TOKENS, STORE_CALL, STORE_CALLS};
+use super::{METADATA, PERMITS, SHARED_TOKENS, STORE_CALL, STORE_CALLS, with_stack};
 
 /// A call of the store ended.
 pub(crate) fn store_called(contract: &'static str, outcome: &'static str, took: Duration) {
@@ -31,6 +31,19 @@ pub(crate) fn shared_token(outcome: &'static str) {
     count(SHARED_TOKENS, vec![Label::from_static_parts("outcome", outcome)]);
     #[cfg(not(feature = "metrics"))]
     let _ = outcome;
+}
+
+/// So many permits of a fleet's quota were used, or were not.
+pub(crate) fn permits(outcome: &'static str, number: u32, stack: Option<&Arc<str>>) {
+    #[cfg(feature = "metrics")]
+    {
+        let labels = with_stack([Label::from_static_parts("outcome", outcome)], stack);
+        let key = Key::from_parts(PERMITS, labels);
+        let counter = with_recorder(|recorder| recorder.register_counter(&key, &METADATA));
+        counter.increment(number.into());
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (outcome, number, stack);
 }
 
 fn count_call(contract: &'static str, outcome: &'static str) {

@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::LimiterKind;
+#[cfg(feature = "shared")]
+use super::fleet::Role;
 
 const TARGET: &str = "tower_heed::throttle";
 
@@ -17,6 +19,15 @@ pub(super) enum Event {
     Learned { key: Arc<str>, kind: LimiterKind, limit: Option<u64> },
     /// All keys are in use, and there is another one.
     TooManyKeys { max_keys: usize },
+    /// The store of the fleet does not reply.
+    #[cfg(feature = "shared")]
+    StoreDown { key: Arc<str>, reason: &'static str, error: Option<String> },
+    /// It does again.
+    #[cfg(feature = "shared")]
+    StoreBack { key: Arc<str> },
+    /// What this process does in the fleet has changed.
+    #[cfg(feature = "shared")]
+    Role { key: Arc<str>, role: Role },
 }
 
 // === impl Event ===
@@ -55,7 +66,38 @@ impl Event {
                 max_keys,
                 "too many keys: requests of a new key are not throttled"
             ),
+            #[cfg(feature = "shared")]
+            Self::StoreDown { key, reason, error } => tracing::warn!(
+                target: TARGET,
+                stack,
+                key = &**key,
+                reason,
+                error = error.as_deref(),
+                "store is down, the quota is not shared"
+            ),
+            #[cfg(feature = "shared")]
+            Self::StoreBack { key } => {
+                tracing::info!(target: TARGET, stack, key = &**key, "the quota is shared again");
+            }
+            #[cfg(feature = "shared")]
+            Self::Role { key, role } => tracing::debug!(
+                target: TARGET,
+                stack,
+                key = &**key,
+                role = role_name(*role),
+                "role in the fleet changed"
+            ),
         }
+    }
+}
+
+#[cfg(feature = "shared")]
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Learner => "learns",
+        Role::Waits => "waits",
+        Role::Free => "free",
+        Role::Shares => "shares",
     }
 }
 

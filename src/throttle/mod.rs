@@ -205,10 +205,14 @@
 //! | `DEBUG` | `requests are no longer queued` | `key`, `waited_ms` since the first of them, `requests` |
 //! | `INFO` | `learned the server's limit` | `key`, `limiter`, `limit`, `per_second` or `window_ms` |
 //! | `WARN` | `too many keys: requests of a new key are not throttled` | `max_keys` |
+//! | `WARN` | `store is down, the quota is not shared` | `key`, `reason`: `timeout`, `error` or `not_ours`, `error` |
+//! | `INFO` | `the quota is shared again` | `key` |
+//! | `DEBUG` | `role in the fleet changed` | `key`, `role`: `learns`, `waits`, `free` or `shares` |
 //!
 //! Each event of a [named](ThrottleLayer::name) layer has the name as `stack`.
 //!
-//! With the feature `metrics`, attempts, rate-limited responses, queue waits and queue lengths are counted by endpoint.
+//! With the feature `metrics`, attempts, rate-limited responses, queue waits and queue lengths are counted by endpoint, and permits
+//! of a fleet by what became of them.
 //!
 //! A span around the call that declares the field `throttle_waited_ms` gets the time that the request was queued.
 

@@ -6,17 +6,19 @@ use bytes::Bytes;
 use tokio::{
     runtime::Handle,
     sync::Notify,
-    time::{Instant, timeout_at},
+    time::{Instant, error::Elapsed, timeout_at},
 };
 use tower_service::Service;
 
 use super::{
-    fleet::{Ask, Hand, Question, Step},
+    fleet::{Ask, Counts, Hand, Question, Step},
     keys::Keys,
     layer::Shared,
 };
 use crate::{
-    BoxError, jitter,
+    BoxError,
+    error::Causes,
+    jitter, metrics,
     store::{Caller, QuotaReply, QuotaRequest, SealingKeys, StoreName},
 };
 
@@ -66,7 +68,15 @@ enum End {
     /// When the reply that counts was asked for, and when it came.
     Answered(Instant, Instant),
     Busy,
-    Failed,
+    /// The record is left alone.
+    NotOurs,
+}
+
+/// Why a question was in vain.
+#[derive(Debug, Default)]
+pub(super) struct Failure {
+    pub(super) reason: &'static str,
+    pub(super) error: Option<String>,
 }
 
 // === impl Fleet ===
@@ -97,12 +107,14 @@ impl Fleet {
         let mut reply = self.store.call_once(QuotaRequest::Read { name: name.clone() }).await?;
         loop {
             let received = Instant::now();
-            let QuotaReply::Record { now, record } = reply else { return Ok(End::Failed) };
+            let QuotaReply::Record { now, record } = reply else {
+                return Err("the store's reply is not one to a question".into());
+            };
             let swap = match question.on_record(nanos(now), record.as_deref()) {
                 Step::Done => return Ok(End::Answered(sent, received)),
                 Step::Busy => return Ok(End::Busy),
                 // It is left alone: each process sends by its share, or its own quota.
-                Step::Foreign => return Ok(End::Failed),
+                Step::Foreign => return Ok(End::NotOurs),
                 Step::Swap(swap) => swap,
             };
             let request = QuotaRequest::Swap {
@@ -192,9 +204,12 @@ async fn run(held: Task) {
     let Some(fleet) = shared.fleet.clone() else { return };
     loop {
         let now = shared.clock.now();
-        let next = Keys::with(shared, now, |table| {
-            table.slot(*index).next_question(now, |key| fleet.name(key))
+        let (next, counts) = Keys::with(shared, now, |table| {
+            let slot = table.slot(*index);
+            let counts = slot.member.as_mut().map(|member| member.hand.take_counts());
+            (slot.next_question(now, |key| fleet.name(key)), counts)
         });
+        count(shared, counts.unwrap_or_default());
         let Asked { mut question, ask, name } = match next {
             Next::End => return,
             Next::At(at) => {
@@ -207,18 +222,40 @@ async fn run(held: Task) {
         let end = timeout_at(now + QUESTION, fleet.ask(name, &mut question)).await;
         let chance = jitter::draw();
         let now = shared.clock.now();
-        Keys::with(shared, now, |table| {
-            let mut slot = table.slot_mut(*index);
-            let Some(member) = &mut slot.slot.member else { return };
-            match (end, question.into_answer()) {
+        let failure = Failure::of(&end);
+        let counts = Keys::with(shared, now, |table| {
+            let change = |hand: &mut Hand| match (end, question.into_answer()) {
                 (Ok(Ok(End::Answered(sent, received))), Some((ledger, grant))) => {
-                    member.hand.on_grant(&grant, ledger, &ask, sent, received, chance);
+                    hand.on_grant(&grant, ledger, &ask, sent, received, chance);
                 }
-                (Ok(Ok(End::Busy)), _) => member.hand.on_busy(&ask, now, chance),
-                _ => member.hand.on_failure(&ask, now, chance),
-            }
-            slot.granted();
+                (Ok(Ok(End::Busy)), _) => hand.on_busy(&ask, now, chance),
+                _ => hand.on_failure(&ask, now, chance),
+            };
+            table.slot_mut(*index).on_answer(change, failure)
         });
+        count(shared, counts);
+    }
+}
+
+fn count(shared: &Shared, counts: Counts) {
+    let Counts { used, by_share, lapsed } = counts;
+    for (outcome, count) in [("used", used), ("by_share", by_share), ("lapsed", lapsed)] {
+        if count > 0 {
+            metrics::permits(outcome, count, shared.endpoints.stack());
+        }
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn of(end: &Result<Result<End, BoxError>, Elapsed>) -> Self {
+        match end {
+            Ok(Ok(End::NotOurs)) => Self { reason: "not_ours", error: None },
+            Ok(Err(error)) => Self { reason: "error", error: Some(Causes(&**error).to_string()) },
+            Ok(Ok(End::Answered(..) | End::Busy)) => Self::default(),
+            Err(_) => Self { reason: "timeout", error: None },
+        }
     }
 }
 

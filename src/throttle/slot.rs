@@ -25,8 +25,8 @@ use super::{
 };
 #[cfg(feature = "shared")]
 use super::{
-    fleet::{Question, Role, Take},
-    questions::{Asked, Member, Next},
+    fleet::{Counts, Hand, Question, Role, Take},
+    questions::{Asked, Failure, Member, Next},
 };
 use crate::extensions::Priority;
 #[cfg(feature = "shared")]
@@ -510,10 +510,27 @@ impl SlotMut<'_> {
         }
     }
 
-    /// An answer has come.
+    /// A question has ended, with this change. Returns what became of permits before.
     #[cfg(feature = "shared")]
-    pub(super) fn granted(&mut self) {
+    pub(super) fn on_answer(&mut self, change: impl FnOnce(&mut Hand), failure: Failure) -> Counts {
+        let Some(member) = &mut self.slot.member else { return Counts::default() };
+        let hand = &mut member.hand;
+        let (counts, before) = (hand.take_counts(), (hand.is_alone(), hand.role()));
+        change(hand);
+        let (is_alone, role) = (hand.is_alone(), hand.role());
+        let key = self.slot.name.shown();
+        if is_alone && !before.0 {
+            let Failure { reason, error } = failure;
+            self.effects.emit(Event::StoreDown { key: Arc::clone(key), reason, error });
+        }
+        if before.0 && !is_alone {
+            self.effects.emit(Event::StoreBack { key: Arc::clone(key) });
+        }
+        if role != before.1 {
+            self.effects.emit(Event::Role { key: Arc::clone(key), role });
+        }
         self.serve();
+        counts
     }
 
     fn serve_queue(&mut self) -> Option<Instant> {

@@ -485,3 +485,70 @@ fn each_has_a_description_and_a_unit_and_a_line_on_the_page() {
         assert!(unit.is_some() && description.is_some(), "{key:?}");
     }
 }
+
+/// A process of a fleet whose store is down from the sixth second on.
+#[cfg(feature = "shared")]
+#[tokio::test(start_paused = true)]
+async fn permits_of_a_fleet_are_counted_by_what_became_of_them() {
+    use limiter_sim::{Headers, Limiter, Rule, SECOND};
+    use tokio::time::{Instant, sleep, timeout};
+    use tower_heed::store::{InMemory, QuotaRequest, SealingKeys};
+
+    let (snapshots, _recording) = record();
+    let is_down = Arc::new(AtomicBool::new(false));
+    let (store, fails) = (InMemory::new(), Arc::clone(&is_down));
+    let store = service_fn(move |request: QuotaRequest| {
+        let reply = store.clone().oneshot(request);
+        let fails = fails.load(Ordering::Relaxed);
+        async move { if fails { Err("refused") } else { Ok(reply.await.unwrap()) } }
+    });
+    let limiter = Limiter::new(Rule::Fixed { limit: 20, period: SECOND });
+    let (limiter, begun) = (Arc::new(std::sync::Mutex::new(limiter)), Instant::now());
+    let api = service_fn(move |_: Request<Body>| {
+        let now = 1_700_000_000 * SECOND + (Instant::now() - begun).as_nanos() as u64;
+        let left = limiter.lock().unwrap().arrive(now);
+        let mut response = Response::new(());
+        *response.status_mut() = if left.accepted { 200 } else { 429 }.try_into().unwrap();
+        *response.headers_mut() = Headers::Epoch.fields(&left, now);
+        async move {
+            sleep(Duration::from_millis(5)).await;
+            Ok::<_, BoxError>(response)
+        }
+    });
+    let keys = SealingKeys::in_clear_text(&[0; 32]);
+    let client = ThrottleLayer::new().name("idp").fleet(store, keys).layer(api);
+    let busy = async |span| {
+        let until = Instant::now() + span;
+        let send = async {
+            loop {
+                drop(client.clone().oneshot(get("/")).await);
+            }
+        };
+        let _: Result<(), _> = timeout(until - Instant::now(), send).await;
+    };
+    let permits = |counted: &BTreeMap<String, f64>, outcome: &str| {
+        let name = format!("tower_heed_permits_total{{outcome={outcome},stack=idp}}");
+        counted.get(&name).copied().unwrap_or_default()
+    };
+
+    busy(Duration::from_secs(5)).await;
+    let up = counted(&snapshots);
+    assert!(permits(&up, "used") > 50.0, "{up:?}");
+    assert_eq!(permits(&up, "by_share"), 0.0);
+    is_down.store(true, Ordering::Relaxed);
+    busy(Duration::from_secs(5)).await;
+    let down = counted(&snapshots);
+    assert!(permits(&down, "by_share") > 30.0, "{down:?}");
+    is_down.store(false, Ordering::Relaxed);
+    busy(Duration::from_secs(3)).await;
+    drop(counted(&snapshots));
+    busy(Duration::from_secs(3)).await;
+    let back = counted(&snapshots);
+    assert!(permits(&back, "used") > 30.0, "{back:?}");
+    assert_eq!(permits(&back, "by_share"), 0.0);
+    // What it has at hand when the callers leave is not used, and its window ends.
+    sleep(Duration::from_secs(5)).await;
+    busy(Duration::from_secs(2)).await;
+    let idle = counted(&snapshots);
+    assert!(permits(&idle, "lapsed") > 0.0, "{idle:?}");
+}

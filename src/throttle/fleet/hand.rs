@@ -64,6 +64,8 @@ pub struct Hand {
     busy: u32,
     share: Option<Share>,
     remembered: Option<Ledger>,
+    /// For the metrics: permits that were taken, and those that were not used in time.
+    counts: (u32, u32),
     // Since the last question:
     used: u32,
     last_used: Option<Instant>,
@@ -104,6 +106,17 @@ struct Shown {
     reset: Option<SystemTime>,
 }
 
+/// What became of permits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Used, as the ledger granted them.
+    pub used: u32,
+    /// Used without the store.
+    pub by_share: u32,
+    /// Not used in time.
+    pub lapsed: u32,
+}
+
 /// Whether there is a permit at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
@@ -142,6 +155,7 @@ impl Hand {
             busy: 0,
             share: None,
             remembered: None,
+            counts: (0, 0),
             used: 0,
             last_used: None,
             accepted: 0,
@@ -164,6 +178,7 @@ impl Hand {
         }
         while let Some(lot) = self.lots.front_mut() {
             if lot.count == 0 || now > lot.until {
+                self.counts.1 = self.counts.1.saturating_add(lot.count);
                 self.lots.pop_front();
                 continue;
             }
@@ -175,6 +190,7 @@ impl Hand {
                 lot.next = lot.next.max(now.checked_sub(LAG).unwrap_or(now)) + lot.every;
             }
             self.used = self.used.saturating_add(1);
+            self.counts.0 = self.counts.0.saturating_add(1);
             self.last_used = Some(now);
             return Take::Now;
         }
@@ -184,6 +200,7 @@ impl Hand {
     /// A permit that was taken is not needed.
     pub fn put_back(&mut self) {
         self.used = self.used.saturating_sub(1);
+        self.counts.0 = self.counts.0.saturating_sub(1);
         if let Some(lot) = self.lots.front_mut() {
             lot.count += 1;
         }
@@ -339,6 +356,8 @@ impl Hand {
             || grant.generation != self.generation
             || grant.role != self.role
         {
+            self.counts.1 =
+                self.counts.1.saturating_add(self.lots.iter().map(|lot| lot.count).sum());
             self.lots.clear();
         }
         self.store = Some(StoreClock::new(grant.now, sent, now));
@@ -424,6 +443,15 @@ impl Hand {
     #[must_use]
     pub const fn is_alone(&self) -> bool {
         self.failures >= FAILURES
+    }
+
+    /// The permits that were used, and those that lapsed, since the last time.
+    pub fn take_counts(&mut self) -> Counts {
+        let (taken, lapsed) = std::mem::take(&mut self.counts);
+        match self.share {
+            Some(_) => Counts { by_share: taken, lapsed, ..Counts::default() },
+            None => Counts { used: taken, lapsed, ..Counts::default() },
+        }
     }
 
     /// What the process does.

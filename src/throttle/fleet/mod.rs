@@ -30,7 +30,7 @@ mod window;
 
 pub use self::{
     ask::{Ask, Role},
-    hand::{Hand, Take},
+    hand::{Counts, Hand, Take},
     question::{Question, Step},
 };
 #[cfg(feature = "__internals")]

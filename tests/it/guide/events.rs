@@ -12,16 +12,21 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokio::{runtime, task::yield_now, time::sleep};
+use limiter_sim::{Headers, Limiter, Rule, SECOND as NANOS};
+use tokio::{
+    runtime,
+    task::yield_now,
+    time::{Instant, sleep},
+};
 use tokio_test::{assert_ready, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_heed::{
-    AttemptSpanLayer, CircuitBreakerLayer, DetachLayer, ErrorClassifyLayer, FallbackLayer,
-    ResponseCacheLayer, RetryOnRateLimit, Stack, ThrottleLayer, TokenCacheLayer,
+    AttemptSpanLayer, BoxError, CircuitBreakerLayer, DetachLayer, ErrorClassifyLayer,
+    FallbackLayer, ResponseCacheLayer, RetryOnRateLimit, Stack, ThrottleLayer, TokenCacheLayer,
     classify::ErrorClass,
     error::{TokenError, TokenErrorKind},
     retry::Backoff,
-    store::{InMemory, SealingKeys, SlotRequest},
+    store::{InMemory, QuotaRequest, SealingKeys, SlotRequest},
     token_cache::{FetchReason, Shared, Token, TokenKey, TokenRequest},
 };
 use tracing::{
@@ -272,6 +277,42 @@ async fn store() {
     }
 }
 
+/// A quota of a fleet of one process, whose store fails and comes back.
+async fn quota() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let (store, fails) = (InMemory::new(), Arc::clone(&is_down));
+    let store = service_fn(move |request: QuotaRequest| {
+        let reply = store.clone().oneshot(request);
+        let fails = fails.load(Ordering::Relaxed);
+        async move { if fails { Err("refused") } else { Ok(reply.await.unwrap()) } }
+    });
+    let limiter = Limiter::new(Rule::Fixed { limit: 20, period: NANOS });
+    let (limiter, begun) = (Arc::new(Mutex::new(limiter)), Instant::now());
+    let api = service_fn(move |_: Request<Body>| {
+        let now = 1_700_000_000 * NANOS + (Instant::now() - begun).as_nanos() as u64;
+        let left = limiter.lock().unwrap().arrive(now);
+        let mut response = response(if left.accepted { 200 } else { 429 }, &[]);
+        response.headers_mut().extend(Headers::Epoch.fields(&left, now));
+        async move {
+            sleep(Duration::from_millis(5)).await;
+            Ok::<_, BoxError>(response)
+        }
+    });
+    let client = ThrottleLayer::new().fleet(store, SealingKeys::in_clear_text(&[0; 32])).layer(api);
+    for is_failing in [false, true, false] {
+        is_down.store(is_failing, Ordering::Relaxed);
+        let until = Instant::now() + Duration::from_secs(6);
+        while Instant::now() < until {
+            ask(&client, get("/")).await;
+        }
+    }
+    // Permits that nobody uses.
+    for _ in 0..2 {
+        sleep(Duration::from_secs(5)).await;
+        ask(&client, get("/")).await;
+    }
+}
+
 async fn fallback() {
     let without_effect = FallbackLayer::fail_closed()
         .fail_open_on(ErrorClass::Forbidden)
@@ -353,6 +394,7 @@ fn run_all() {
         throttle().await;
         token_cache().await;
         store().await;
+        quota().await;
         fallback().await;
         response_cache().await;
         detach().await;
