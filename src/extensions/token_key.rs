@@ -32,6 +32,8 @@ struct Client {
     token_endpoint: String,
     id: String,
     auth_method: String,
+    /// The thumbprint of the key that its tokens are bound to.
+    bound_to: Option<String>,
 }
 
 // === impl TokenKey ===
@@ -51,11 +53,28 @@ impl TokenKey {
         id: impl Into<String>,
         auth_method: impl Into<String>,
     ) -> Self {
-        let (token_endpoint, id) = (token_endpoint.into(), id.into());
-        Self {
-            client: Some(Client { token_endpoint, id, auth_method: auth_method.into() }),
-            ..self
+        let client = Client {
+            token_endpoint: token_endpoint.into(),
+            id: id.into(),
+            auth_method: auth_method.into(),
+            bound_to: None,
+        };
+        Self { client: Some(client), ..self }
+    }
+
+    /// Sets the thumbprint of the key that the client's tokens are bound to.
+    #[cfg(feature = "private-key-jwt")]
+    pub(crate) fn bound_to(mut self, thumbprint: String) -> Self {
+        if let Some(client) = &mut self.client {
+            client.bound_to = Some(thumbprint);
         }
+        self
+    }
+
+    /// Whether it names the key that the client's tokens are bound to.
+    #[cfg(feature = "shared")]
+    pub(crate) fn is_bound(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.bound_to.is_some())
     }
 
     /// Sets the API that the token is for.
@@ -155,7 +174,10 @@ impl TokenKey {
         let client = self.client.iter();
         list(
             &mut canonical,
-            client.flat_map(|client| [&client.token_endpoint, &client.id, &client.auth_method]),
+            client.flat_map(|client| {
+                let parts = [&client.token_endpoint, &client.id, &client.auth_method];
+                parts.into_iter().chain(&client.bound_to)
+            }),
         );
         list(&mut canonical, self.audience.iter());
         list(&mut canonical, self.scopes.iter());
@@ -202,6 +224,10 @@ mod tests {
             key().with_parameter("ab", ""),
             key().with_client("a", "b", "c"),
             key().with_client("ab", "", "c"),
+            #[cfg(feature = "private-key-jwt")]
+            key().with_client("a", "b", "c").bound_to("d".to_owned()),
+            #[cfg(feature = "private-key-jwt")]
+            key().with_client("a", "b", "c").bound_to("e".to_owned()),
             key().with_parameter("a", "b").with_parameter("c", "d"),
             key().with_parameter("a", "b").with_scopes("c d"),
         ];

@@ -120,10 +120,20 @@ impl Client {
         Self { auth_method, ..self }.named()
     }
 
+    #[cfg(feature = "private-key-jwt")]
+    pub(super) fn with_dpop(self, key: DpopKey) -> Self {
+        let leniency = Leniency { dpop: true, ..self.leniency };
+        Self { leniency, dpop: Some(key), ..self }.named()
+    }
+
     /// The client with a key that identifies it.
     fn named(mut self) -> Self {
         let method = self.credentials.method_name(self.auth_method.as_str());
         self.key = self.key.with_client(self.endpoint.to_string(), &self.id, method);
+        #[cfg(feature = "private-key-jwt")]
+        if let Some(dpop) = &self.dpop {
+            self.key = self.key.bound_to(dpop.thumbprint());
+        }
         self
     }
 

@@ -237,9 +237,8 @@ impl ClientCredentials {
     #[cfg(feature = "private-key-jwt")]
     #[must_use]
     pub fn dpop(mut self, key: DpopKey) -> Self {
-        let client = Arc::make_mut(&mut self.client);
-        client.leniency.dpop = true;
-        client.dpop = Some(key);
+        let client = Arc::unwrap_or_clone(self.client).with_dpop(key);
+        self.client = Arc::new(client);
         self
     }
 

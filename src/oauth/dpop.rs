@@ -101,7 +101,8 @@ pub struct DpopService<S> {
 // === impl DpopKey ===
 
 impl DpopKey {
-    /// A new key, for this process alone: its tokens are of no use to another one.
+    /// A new key, for this process alone: its tokens are of no use to another one, and a
+    /// [shared](crate::token_cache#a-fleet) store keeps them apart.
     ///
     /// # Errors
     ///
@@ -113,7 +114,7 @@ impl DpopKey {
     }
 
     /// The key on the curve P-256 in a PEM file (PKCS #8 or SEC 1): for tokens that outlive the process, as the refresh tokens of
-    /// public clients do, which are bound to the key as well.
+    /// public clients do, which are bound to the key as well, and for a fleet whose processes share one token.
     ///
     /// # Errors
     ///
@@ -130,6 +131,15 @@ impl DpopKey {
         let public =
             json!({ "kty": "EC", "crv": "P-256", "x": coordinate(1)?, "y": coordinate(33)? });
         Some(Self(Arc::new(Shared { key, public, nonces: Mutex::default() })))
+    }
+
+    /// What names the key ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
+    pub(super) fn thumbprint(&self) -> String {
+        let member = |name| self.0.public.get(name).and_then(Value::as_str).unwrap_or_default();
+        // Its members in this order, without white space.
+        let [curve, kind, x, y] = ["crv", "kty", "x", "y"].map(member);
+        let public = format!(r#"{{"crv":"{curve}","kty":"{kind}","x":"{x}","y":"{y}"}}"#);
+        BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, public.as_bytes()))
     }
 
     /// Adds the proof for this request. None if it cannot be signed.

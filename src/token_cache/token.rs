@@ -159,6 +159,13 @@ impl Token {
         Some(Self { name, header, begins, lifetime: Lifetime::Unknown })
     }
 
+    /// Whether it is of use only with a proof of the key that it is bound to (RFC 9449).
+    #[cfg(feature = "shared")]
+    pub(super) fn is_bound(&self) -> bool {
+        let scheme = self.header.as_bytes().get(..self.begins);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"DPoP "))
+    }
+
     /// The token without its scheme.
     pub(crate) fn bare(&self) -> &[u8] {
         self.header.as_bytes().get(self.begins..).unwrap_or_default()

@@ -50,6 +50,8 @@ pub(super) struct Fetch {
     fleet: Arc<Fleet>,
     request: TokenRequest,
     name: StoreName,
+    /// Whether the name tells keys apart that tokens are bound to.
+    is_bound: bool,
     begun: Instant,
 }
 
@@ -76,7 +78,8 @@ struct Lead {
 impl Fetch {
     pub(super) fn new(fleet: Arc<Fleet>, request: TokenRequest) -> Self {
         let name = fleet.name(request.key());
-        Self { fleet, request, name, begun: Instant::now() }
+        let is_bound = request.key().or(&fleet.own).is_bound();
+        Self { fleet, request, name, is_bound, begun: Instant::now() }
     }
 
     /// Gets the token from the store, or from `source`.
@@ -184,7 +187,7 @@ impl Fetch {
     }
 
     fn is_wanted(&self, token: &Token) -> bool {
-        self.request.rejected_token() != Some(token)
+        self.request.rejected_token() != Some(token) && is_for_all(token, self.is_bound)
     }
 
     fn not_ours(&self, version: Option<u8>, key_id: Option<u32>) -> Answer {
@@ -200,12 +203,14 @@ impl Fetch {
         S: Service<TokenRequest, Response = Token>,
         S::Error: Into<BoxError>,
     {
-        let (fleet, name, id) = (self.fleet, self.name, lead.id);
+        let Self { fleet, request, name, is_bound, .. } = self;
+        let id = lead.id;
         let fingerprint = fleet.fingerprint();
-        let exchange = exchange(source, self.request);
+        let exchange = exchange(source, request);
         let fetched = while_pending(exchange, renew(&fleet, &name, id)).await;
         let complete = |token: &Token| {
-            let (bytes, lifetime) = record::encode(token)?;
+            let (bytes, lifetime) =
+                record::encode(token).filter(|_| is_for_all(token, is_bound))?;
             let record = fleet.keys.seal(&name, id, &bytes)?;
             let elapsed = Instant::now().saturating_duration_since(lead.asked);
             let (slot, fence) = (name.clone(), lead.fence);
@@ -227,6 +232,11 @@ impl Fetch {
             (fetched, _) => fetched,
         }
     }
+}
+
+/// Whether every process can use it that has the same name for it.
+fn is_for_all(token: &Token, is_bound_by_name: bool) -> bool {
+    is_bound_by_name || !token.is_bound()
 }
 
 /// Keeps the lease for as long as an issuer that works may take.

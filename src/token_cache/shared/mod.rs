@@ -77,6 +77,8 @@ use crate::{
 ///   fetched. All processes together fetch twice for this reason, at least ten seconds apart, then once every five minutes.
 /// * **Cooldowns are shared** after the issuer rate limited or rejected the request, or sent no usable token. A failure to reach the
 ///   issuer is not shared: it may be this host's network.
+/// * **A token that is bound to a key** (`DpopKey`) is shared by the processes that have the same key. It is not shared at all if the name
+///   of the client does not come from the source's own `key`.
 /// * **No clocks are compared.** A token's lifetime is a difference of times of the store.
 ///
 /// # Readiness

@@ -216,3 +216,48 @@ async fn rule_49_only_tokens_of_the_scheme_are_proven_and_a_dpop_token_needs_a_k
     let error = source.oneshot(TokenRequest::new(TokenKey::new(), FetchReason::Missing)).await;
     assert!(error.unwrap_err().to_string().contains("not Bearer"));
 }
+
+/// Processes around one store: each token is of use to those that have its key.
+#[cfg(feature = "shared")]
+#[tokio::test]
+async fn rule_1_a_bound_token_is_shared_by_the_processes_that_have_its_key() {
+    use tower_heed::{
+        store::{InMemory, SealingKeys},
+        token_cache::Shared,
+    };
+
+    let (store, issued) = (InMemory::new(), Arc::new(Mutex::new(0)));
+    let process = |key: &DpopKey, own: Option<TokenKey>| {
+        let issued = Arc::clone(&issued);
+        let http = service_fn(move |_: Request<Body>| {
+            *issued.lock().unwrap() += 1;
+            let body = BOUND.replace("bound", &format!("t{}", issued.lock().unwrap()));
+            async move { Ok::<_, Infallible>(Response::new(Body::from(body))) }
+        });
+        let source = ClientCredentials::new(http, TOKEN_URL, "app", "hush").unwrap();
+        let source = source.dpop(key.clone());
+        let own = own.unwrap_or_else(|| source.key().clone());
+        Shared::new(own, source, store.clone(), SealingKeys::in_clear_text(&[1; 32]))
+    };
+    let by_hand = || TokenKey::new().with_client(TOKEN_URL, "app", "client_secret_post");
+    let [one, other] = [(); 2].map(|()| DpopKey::generate().unwrap());
+    let mut tokens = Vec::new();
+    for (key, own, asked) in [
+        (&one, None, TokenKey::new()),
+        (&other, None, TokenKey::new()),
+        (&one, None, TokenKey::new()),
+        // A name that says nothing about the key: nothing is shared.
+        (&one, Some(by_hand()), TokenKey::new()),
+        (&other, Some(by_hand()), TokenKey::new()),
+        (&one, None, by_hand()),
+        (&other, None, by_hand()),
+    ] {
+        let request = TokenRequest::new(asked, FetchReason::Missing);
+        let token = process(key, own).oneshot(request).await.unwrap();
+        tokens.push(token.header_value().to_str().unwrap().to_owned());
+    }
+    assert_eq!(
+        tokens,
+        ["t1", "t2", "t1", "t3", "t4", "t5", "t6"].map(|name| format!("DPoP {name}.token"))
+    );
+}
