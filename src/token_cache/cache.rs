@@ -215,7 +215,7 @@ impl Cache {
             return (waiter, None);
         }
         let (fetch, waiter) =
-            TokenFetch::begin(self.clone(), reason, state.invalidations, rejected);
+            TokenFetch::begin(self.clone(), reason, state, rejected);
         state.fetch = Some(waiter.clone());
         state.overdue = TokenFetch::overdue(self.settings());
         (waiter, Some(fetch))

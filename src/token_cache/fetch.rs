@@ -66,6 +66,8 @@ pub(super) struct TokenFetch {
     requested_at: TimePair,
     /// The token that was rejected, and the response that did so.
     rejected: Option<RejectedToken>,
+    /// The token that is to be replaced, or that was invalidated.
+    unwanted: Option<Token>,
     /// Until the source has responded, or its time is over.
     permit: Option<Permit>,
     /// The number of the issuer's cooldowns when the source was called.
@@ -79,16 +81,18 @@ impl TokenFetch {
     pub(super) fn begin(
         cache: Cache,
         reason: FetchReason,
-        invalidations: u64,
+        state: &State,
         rejected: Option<RejectedToken>,
     ) -> (Running, Waiter) {
         let requested_at = time_pair(&cache.settings().clock);
+        let present = cache.slot().current().map(|cached| cached.bare().clone());
         let fetch = Self {
             cache,
             reason,
-            invalidations,
+            invalidations: state.invalidations,
             requested_at,
             rejected,
+            unwanted: present.or_else(|| state.invalidated.clone()),
             permit: None,
             cooldowns: None,
         };
@@ -240,6 +244,9 @@ impl TokenFetch {
                 _ => state.spare = None,
             }
             slot.replace(state, Some(Arc::clone(&cached)));
+            state.invalidated = None;
+        } else if self.invalidations != state.invalidations {
+            state.invalidated = Some(cached.bare().clone());
         }
         Ok(cached)
     }
@@ -326,7 +333,8 @@ fn call_source(
 ) -> impl Future<Output = Result<Token, TokenError>> + use<> {
     let mut source = cache.source();
     let request = TokenRequest::shared(Arc::clone(cache.key()), fetch.reason)
-        .with_extensions(cache.extensions());
+        .with_extensions(cache.extensions())
+        .with_unwanted(fetch.unwanted.clone());
     let request = match &fetch.rejected {
         Some(RejectedToken { token, headers }) => request.with_rejected(token.clone(), headers),
         None => request,

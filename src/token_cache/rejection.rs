@@ -201,7 +201,11 @@ impl Cache {
     pub(super) fn invalidate(&self) {
         let mut state = self.slot().lock();
         state.invalidations += 1;
-        let existed = self.slot().current().is_some();
+        let present = self.slot().current();
+        let existed = present.is_some();
+        if let Some(present) = present {
+            state.invalidated = Some(present.bare().clone());
+        }
         self.slot().replace(&mut state, None);
         state.spare = None;
         drop(state);

@@ -13,6 +13,9 @@ pub struct TokenRequest {
     key: Arc<TokenKey>,
     reason: FetchReason,
     rejected: Option<Token>,
+    /// The token that is to be replaced, or that was invalidated.
+    #[cfg_attr(not(feature = "shared"), allow(dead_code, reason = "for a shared source"))]
+    unwanted: Option<Token>,
     challenges: Vec<HeaderValue>,
     extensions: Extensions,
 }
@@ -49,7 +52,17 @@ impl TokenRequest {
 
     pub(super) fn shared(key: Arc<TokenKey>, reason: FetchReason) -> Self {
         let extensions = Extensions::new();
-        Self { key, reason, rejected: None, challenges: Vec::new(), extensions }
+        Self { key, reason, rejected: None, unwanted: None, challenges: Vec::new(), extensions }
+    }
+
+    pub(super) fn with_unwanted(self, unwanted: Option<Token>) -> Self {
+        Self { unwanted, ..self }
+    }
+
+    /// The token that another source must not give.
+    #[cfg(feature = "shared")]
+    pub(super) fn unwanted(&self) -> Option<&Token> {
+        self.rejected.as_ref().or(self.unwanted.as_ref())
     }
 
     /// Sets the token that a server rejected, and takes the challenges from the headers of its response.

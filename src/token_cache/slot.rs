@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use tokio::time::Instant;
 
 use super::{
-    TokenKey,
+    Token, TokenKey,
     cached::Cached,
     fetch::{Publisher, Waiter},
     gate::Gate,
@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) field: Option<HeaderName>,
     /// How often the token was invalidated. The token of a fetch from before is for its waiters alone, and is not kept.
     pub(super) invalidations: u64,
+    /// The token that was invalidated, until there is another: a store may still have it.
+    pub(super) invalidated: Option<Token>,
     pub(super) generations: u64,
     pub(super) protection: Protection,
     /// The token besides the present one.

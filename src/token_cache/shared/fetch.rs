@@ -109,7 +109,7 @@ impl Fetch {
     async fn ask(&self) -> Answer {
         let Some(id) = FetchId::draw() else { return Answer::Alone("alone") };
         let fingerprint = self.fleet.fingerprint();
-        let mut unlike = self.fleet.known.given(&self.name);
+        let mut unlike = self.unlike();
         let mut intent = match self.request.reason() {
             FetchReason::Rejected => Intent::Reject,
             FetchReason::Forced => Intent::Force,
@@ -124,7 +124,7 @@ impl Fetch {
                 Ok(SlotReply::Record { id: of, record, left }) => {
                     match self.open(of, &record, left, asked) {
                         Opened::Value(token) if left >= LEAST_LEFT && self.is_wanted(&token) => {
-                            self.fleet.known.give(&self.name, of);
+                            self.fleet.known.give(&self.name, of, &token);
                             debug!(target: TARGET, left_ms = millis(left), "token taken from the store");
                             return Answer::Token(token);
                         }
@@ -170,6 +170,18 @@ impl Fetch {
         Answer::Alone("alone")
     }
 
+    /// The fetch whose record is not wanted, as far as it is known: that of the token which is to be replaced. Another layer around the
+    /// same source may have been given a later one.
+    fn unlike(&self) -> Option<FetchId> {
+        let known = &self.fleet.known;
+        match (self.request.reason(), self.request.unwanted()) {
+            (FetchReason::Forced, _) => known.given(&self.name),
+            (_, Some(token)) => known.given_as(&self.name, token),
+            (FetchReason::Missing, None) => None,
+            (_, None) => known.given(&self.name),
+        }
+    }
+
     /// The token of a record. The store said how long it lives when it was asked.
     fn open(&self, of: FetchId, record: &[u8], left: Duration, asked: Instant) -> Opened<Token> {
         if record.len() > record::MAX_LEN {
@@ -187,7 +199,7 @@ impl Fetch {
     }
 
     fn is_wanted(&self, token: &Token) -> bool {
-        self.request.rejected_token() != Some(token) && is_for_all(token, self.is_bound)
+        self.request.unwanted() != Some(token) && is_for_all(token, self.is_bound)
     }
 
     fn not_ours(&self, version: Option<u8>, key_id: Option<u32>) -> Answer {
@@ -222,8 +234,8 @@ impl Fetch {
             let cooldown = note.map(|(note, wait)| (note.encode().to_vec().into(), wait));
             SlotRequest::Fail { slot: name.clone(), id, cooldown }
         });
-        if fetched.is_ok() {
-            fleet.known.give(&name, id);
+        if let Ok(token) = &fetched {
+            fleet.known.give(&name, id, token);
         }
         // If the store does not reply, the others fetch when the lease has ended.
         drop(fleet.slots.call(end).await);

@@ -187,12 +187,11 @@ async fn keys_are_shared_each_by_itself() {
         let request = TokenRequest::new(key, FetchReason::Missing);
         source.source().oneshot(request).await.unwrap();
     }
-    // `given` keeps a process from taking its own record for a missing token.
-    assert_eq!(issuer.begun(), 5);
+    assert_eq!(issuer.begun(), 3, "a missing token is taken, whoever stored it");
     let fresh = Process::new(switch.store(), &issuer, "keys");
     let request = TokenRequest::new(TokenKey::new().with_organization("b"), FetchReason::Missing);
     fresh.source().oneshot(request).await.unwrap();
-    assert_eq!(issuer.begun(), 5);
+    assert_eq!(issuer.begun(), 3);
 }
 
 /// A caller that leaves takes nothing with it: the fetch is the layer's.
@@ -207,4 +206,55 @@ async fn a_caller_that_leaves_does_not_end_the_fetch_of_all() {
     other.fetch(FetchReason::Missing).await.1.unwrap();
     assert_eq!(issuer.begun(), 1);
     assert!(Instant::now().saturating_duration_since(begun) < 3 * SECOND);
+}
+
+/// Two layers around one source, as in a program that makes a stack for each of its APIs.
+#[tokio::test(start_paused = true)]
+async fn rule_30_a_second_layer_of_the_same_source_takes_the_token_of_the_first() {
+    let (switch, issuer) = (Switch::default(), Issuer::new(Duration::ZERO));
+    let source = Process::new(switch.store(), &issuer, "two layers").source();
+    let [one, other] = [(); 2].map(|()| TokenCacheLayer::new(source.clone()).handle());
+    let key = TokenKey::new();
+    let first = one.token(&key).await.unwrap();
+    assert_eq!((other.token(&key).await.unwrap(), issuer.begun()), (first.clone(), 1));
+    // When it is due, each of them takes the next one, whichever fetches it.
+    let mut present = first;
+    for (round, handles) in [(1, [&one, &other]), (2, [&other, &one])] {
+        sleep(3300 * SECOND).await;
+        let mut next = Vec::new();
+        for handle in handles {
+            assert_eq!(handle.token(&key).await.unwrap(), present, "due, and fetched aside");
+            sleep(SECOND).await;
+            next.push(handle.token(&key).await.unwrap());
+        }
+        assert!(next[0] != present && next[0] == next[1], "{round}");
+        assert_eq!(issuer.begun(), 1 + round);
+        present = next.remove(0);
+    }
+}
+
+/// The negative: what was invalidated is not taken again.
+#[tokio::test(start_paused = true)]
+async fn rule_36_a_token_that_was_invalidated_is_not_taken_from_the_store() {
+    let (switch, issuer) = (Switch::default(), Issuer::new(SECOND));
+    let source = Process::new(switch.store(), &issuer, "invalidated").source();
+    let handle = TokenCacheLayer::new(source).handle();
+    let key = TokenKey::new();
+    let first = handle.token(&key).await.unwrap();
+    handle.invalidate(&key);
+    let second = handle.token(&key).await.unwrap();
+    assert!(second != first && issuer.begun() == 2);
+    // While another one is fetched, which then is of no use either.
+    handle.invalidate(&key);
+    let waits = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.token(&TokenKey::new()).await }
+    });
+    while issuer.begun() < 3 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    handle.invalidate(&key);
+    let third = waits.await.unwrap().unwrap();
+    let fourth = handle.token(&key).await.unwrap();
+    assert!(fourth != third && issuer.begun() == 4, "{} exchanges", issuer.begun());
 }
