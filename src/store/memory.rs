@@ -169,7 +169,9 @@ impl Slot {
                     self.lease = None;
                 }
                 if let Some((note, wait)) = cooldown {
-                    self.failure = Some(Failure { note, end: after(now, wait) });
+                    let end = after(now, wait);
+                    let end = self.failure.as_ref().map_or(end, |present| end.max(present.end));
+                    self.failure = Some(Failure { note, end });
                 }
                 SlotReply::Done
             }

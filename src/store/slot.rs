@@ -79,7 +79,8 @@ pub enum SlotRequest {
         /// How much of it has passed by the clock of the process. A store with a clock of its own takes the larger of both.
         elapsed: Duration,
     },
-    /// Ends the lease if the fetch still holds it, and begins a cooldown if it was given one: [`SlotReply::Done`].
+    /// Ends the lease if the fetch still holds it, and begins a cooldown if it was given one: [`SlotReply::Done`]. A cooldown that
+    /// ends later goes on, and tells the new note.
     Fail {
         /// The slot.
         slot: StoreName,

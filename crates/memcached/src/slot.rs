@@ -231,10 +231,23 @@ async fn fail(
     id: FetchId,
     cooldown: Option<(Bytes, Duration)>,
 ) -> Result<SlotReply> {
-    let leased = slot.part("l");
+    let (leased, failed) = (slot.part("l"), slot.part("c"));
     if let Some((note, wait)) = cooldown {
-        let seconds = seconds(wait + NOTE_KEPT_FOR) + 1;
-        let [_] = ask(client, Commands::new().set(&slot.part("c"), seconds, "", &note)).await?;
+        let wanted = seconds(wait + NOTE_KEPT_FOR) + 1;
+        for _ in 0..TRIES {
+            // A cooldown that ends later goes on.
+            let [present] = ask(client, Commands::new().get(&failed)).await?;
+            let unchanged = match present.code {
+                Code::Done => format!("C{}", present.cas),
+                Code::Missing | Code::Refused => "ME".to_owned(),
+            };
+            let seconds = wanted.max(u64::try_from(present.ttl).unwrap_or(0));
+            let commands = Commands::new().set(&failed, seconds, &unchanged, &note);
+            let [set] = ask(client, commands).await?;
+            if set.is_done() {
+                break;
+            }
+        }
     }
     let [present] = ask(client, Commands::new().get(&leased)).await?;
     if let Some(held) = Lease::of(&present).filter(|held| held.id == id) {

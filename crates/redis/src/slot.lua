@@ -12,9 +12,15 @@ local slot = {}
 local names = {'r', 'm', 'f', 'e', 'o', 'l', 't', 'n', 'c', 'b', 'u'}
 local values = redis.call('HMGET', key, unpack(names))
 for i, name in ipairs(names) do slot[name] = values[i] or nil end
-for _, name in ipairs({'f', 'e', 'l', 't', 'c', 'b', 'u'}) do slot[name] = tonumber(slot[name] or 0) end
+-- What another program has left in a field is no number, or not one of ours.
+local function number(value)
+  local number = tonumber(value or 0) or 0
+  if number >= 0 and number < 2^53 then return number end
+  return 0
+end
+for _, name in ipairs({'f', 'e', 'l', 't', 'c', 'b', 'u'}) do slot[name] = number(slot[name]) end
 
-local has_record = slot.r and slot.e > now
+local has_record = slot.r and slot.m and #slot.m == 8 and slot.e > now
 local is_leased = slot.o and slot.t > now
 local in_cooldown = slot.n and slot.c > now
 local holds = is_leased and slot.o == id
@@ -68,7 +74,7 @@ elseif step == 'complete' then
   set('r', record, 'm', id, 'f', fence, 'e', now + left)
 elseif step == 'fail' then
   release()
-  if ARGV[3] then set('n', ARGV[3], 'c', now + tonumber(ARGV[4])) end
+  if ARGV[3] then set('n', ARGV[3], 'c', math.max(now + tonumber(ARGV[4]), slot.c)) end
 elseif step == 'forget' then
   if id == '' or slot.m == id then redis.call('HDEL', key, 'r', 'm', 'e') end
 end

@@ -4,11 +4,16 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use redis::{ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, aio::ConnectionLike};
+use tokio::time::timeout;
 use tower_heed::store::{QuotaReply, QuotaRequest, SlotReply, SlotRequest};
 use tower_service::Service;
 
@@ -18,6 +23,9 @@ use crate::{quota, slot};
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, RedisError>> + Send>>;
 
 type Connect<C> = dyn Fn() -> Reply<C> + Send + Sync;
+
+/// How long a new connection may take: a name, a handshake and a login. A call of the store ends sooner.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What processes share, in a Redis or Valkey server.
 ///
@@ -29,6 +37,7 @@ pub struct Store<C> {
 struct Shared<C> {
     connection: Mutex<C>,
     connect: Option<Box<Connect<C>>>,
+    is_connecting: AtomicBool,
     slots: Script,
     quotas: Script,
 }
@@ -43,7 +52,8 @@ impl<C> Store<C> {
     }
 
     /// The same, and when the server turns out to be a replica, which does not take writes, `connect` makes a new connection: after a
-    /// failover the address may lead to another server. A `ClusterConnection` finds it by itself.
+    /// failover the address may lead to another server. It has ten seconds, however soon the call that found out is given up. A
+    /// `ClusterConnection` finds the server by itself.
     pub fn reconnecting<F, R>(connection: C, connect: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
@@ -56,7 +66,8 @@ impl<C> Store<C> {
         let slots = Script::new(include_str!("slot.lua"));
         let connection = Mutex::new(connection);
         let quotas = Script::new(include_str!("quota.lua"));
-        Self { shared: Arc::new(Shared { connection, connect, slots, quotas }) }
+        let is_connecting = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { connection, connect, is_connecting, slots, quotas }) }
     }
 }
 
@@ -77,7 +88,7 @@ where
         Box::pin(async move {
             let mut connection = shared.connection();
             let replied = slot::call(&shared.slots, &mut connection, request).await;
-            shared.reconnect_after(&replied).await?;
+            shared.reconnect_after(&replied).await;
             replied
         })
     }
@@ -100,7 +111,7 @@ where
         Box::pin(async move {
             let mut connection = shared.connection();
             let replied = quota::call(&shared.quotas, &mut connection, request).await;
-            shared.reconnect_after(&replied).await?;
+            shared.reconnect_after(&replied).await;
             replied
         })
     }
@@ -126,19 +137,39 @@ impl<C: Clone> Shared<C> {
     }
 }
 
-impl<C> Shared<C> {
-    /// Makes the connection anew if the server takes no writes.
-    async fn reconnect_after<T>(&self, replied: &RedisResult<T>) -> RedisResult<()> {
-        if let (Err(error), Some(connect)) = (replied, &self.connect) {
-            if is_read_only(error) {
-                *self.lock() = connect().await?;
-            }
+impl<C: Send + 'static> Shared<C> {
+    /// Makes the connection anew if the server takes no writes, on a task of its own: a caller that leaves does not end it.
+    async fn reconnect_after<T>(self: &Arc<Self>, replied: &RedisResult<T>) {
+        let is_replica = matches!(replied, Err(error) if is_read_only(error));
+        let Some(connect) = self.connect.as_ref().filter(|_| is_replica) else { return };
+        if self.is_connecting.swap(true, Ordering::AcqRel) {
+            return;
         }
-        Ok(())
+        let (connecting, shared) = (Connecting(Arc::clone(self)), Arc::clone(self));
+        let connected = connect();
+        let task = tokio::spawn(async move {
+            let _connecting = connecting;
+            // Without a connection the next call finds out again.
+            if let Ok(Ok(connection)) = timeout(CONNECT_LIMIT, connected).await {
+                *shared.lock() = connection;
+            }
+        });
+        let _ended = task.await;
     }
+}
 
+impl<C> Shared<C> {
     fn lock(&self) -> std::sync::MutexGuard<'_, C> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is being made.
+struct Connecting<C>(Arc<Shared<C>>);
+
+impl<C> Drop for Connecting<C> {
+    fn drop(&mut self) {
+        self.0.is_connecting.store(false, Ordering::Release);
     }
 }
 

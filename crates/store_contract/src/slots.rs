@@ -153,6 +153,7 @@ pub async fn suite<S: Store>(store: &S) {
         only_the_holder_gives_the_lease_back(store),
         a_cooldown_is_for_all_and_is_remembered(store),
         a_cooldown_ends_with_a_success(store),
+        a_shorter_cooldown_ends_no_longer_one(store),
         rejections_have_a_budget(store),
         what_is_forgotten_is_gone(store),
         records_are_any_bytes(store),
@@ -291,6 +292,32 @@ async fn a_cooldown_ends_with_a_success(store: &impl Store) {
     let fence = fence(slot.begin_as(other, Some(first), Intent::Force, LONG).await);
     assert_eq!(slot.complete(other, fence, b"second").await, SlotReply::Done);
     assert!(is_lead(&slot.begin_unlike(one, other).await));
+}
+
+async fn a_shorter_cooldown_ends_no_longer_one(store: &impl Store) {
+    let slot = Slot::new(store, "longer");
+    let (one, other, third) = (id(), id(), id());
+    slot.lead(one).await;
+    assert_eq!(slot.fail(one, Some((b"long", LONG))).await, SlotReply::Done);
+    let in_cooldown = async |note: &'static [u8], at_least: Duration, at_most: Duration| match slot
+        .begin(id())
+        .await
+    {
+        SlotReply::Cooldown { note: told, left } => {
+            assert!(told == note && at_least < left && left <= at_most, "{left:?}");
+        }
+        reply => panic!("{reply:?}"),
+    };
+    // Of a fetch that was forced, or that comes late, without the lease.
+    for fetch in [other, third] {
+        if fetch == other {
+            fence(slot.begin_as(other, None, Intent::Force, LONG).await);
+        }
+        assert_eq!(slot.fail(fetch, Some((b"short", SHORT))).await, SlotReply::Done);
+        in_cooldown(b"short", LONG / 2, LONG + 2 * SHORT).await;
+    }
+    assert_eq!(slot.fail(third, Some((b"longest", 3 * LONG))).await, SlotReply::Done);
+    in_cooldown(b"longest", 2 * LONG, 3 * LONG + 2 * SHORT).await;
 }
 
 async fn rejections_have_a_budget(store: &impl Store) {

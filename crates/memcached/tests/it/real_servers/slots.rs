@@ -6,8 +6,12 @@ use store_contract::{
     server::Server,
     slots::{self, Slot, fence, id},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tower_heed::store::SlotReply;
+use tower_heed_memcached::Store;
 
 use super::store;
 
@@ -16,6 +20,23 @@ async fn memcached_passes_the_suite_of_slots() {
     let server = Server::memcached(&[]);
     let store = store(&server);
     tokio::join!(slots::suite(&store), slots::rejections_are_ten_seconds_apart(&store));
+}
+
+/// A handshake and a login take longer than a call may.
+#[tokio::test]
+async fn rule_33_a_connection_is_made_though_the_call_is_given_up() {
+    let server = Server::memcached(&[]);
+    let address = server.address();
+    let store = Store::new(move || async move {
+        sleep(Duration::from_millis(600)).await;
+        TcpStream::connect(address).await
+    });
+    let slot = Slot::new(&store, "slow");
+    let mut given_up = 0;
+    while timeout(Duration::from_millis(250), slot.begin(id())).await.is_err() {
+        given_up += 1;
+        assert!(given_up < 20, "no connection is ever made");
+    }
 }
 
 /// What was sent to a server that stood still is executed when it goes on.

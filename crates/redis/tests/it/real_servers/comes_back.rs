@@ -76,6 +76,49 @@ async fn a_store_whose_server_is_a_replica_now_connects_anew() {
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
+/// A handshake and a login take longer than a call may.
+#[tokio::test]
+async fn rule_33_a_new_connection_is_made_though_the_call_is_given_up() {
+    let (first, second) = (Server::redis(&[]), Arc::new(Server::redis(&[])));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let store = Store::reconnecting(connect(&first).await, move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let second = Arc::clone(&second);
+        async move {
+            sleep(Duration::from_millis(600)).await;
+            Ok(connect(&second).await)
+        }
+    });
+    run(&first, "REPLICAOF 127.0.0.1 1").await;
+    let limit = Duration::from_millis(250);
+    let mut given_up = 0;
+    while timeout(limit, leads(&store, "slow")).await != Ok(true) {
+        given_up += 1;
+        assert!(given_up < 40, "no connection is ever made");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "one at a time");
+}
+
+#[tokio::test]
+async fn fields_that_another_program_wrote_are_no_numbers_of_ours() {
+    let server = Server::redis(&[]);
+    let (store, lease) = (store(&server).await, Duration::from_secs(3));
+    for value in ["x", "nan", "inf", "-5", "1e400", "9e99"] {
+        let slot = Slot::new(&store, value);
+        let fields = ["f", "e", "l", "t", "c", "b", "u"].map(|name| format!("{name} {value}"));
+        run(&server, &format!("HSET {} r r m m o o n n {}", slot.name(), fields.join(" "))).await;
+        let leads = id();
+        let fence = fence(slot.begin_as(leads, None, Intent::Reject, lease).await);
+        assert_eq!(slot.renew(leads, lease).await, SlotReply::Done);
+        assert_eq!(slot.fail(id(), Some((b"limited", lease))).await, SlotReply::Done);
+        assert_eq!(slot.complete(leads, fence, b"x").await, SlotReply::Done);
+        assert!(matches!(slot.begin(id()).await, SlotReply::Record { .. }), "{value}");
+        assert_eq!(slot.forget(None).await, SlotReply::Done);
+    }
+}
+
 /// What was sent to a server that stood still is executed when it goes on.
 #[tokio::test]
 async fn rule_34_a_record_that_is_stored_late_lives_no_longer() {
