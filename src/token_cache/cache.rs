@@ -2,7 +2,7 @@
 
 use std::{hash::BuildHasher, sync::Arc, time::Duration};
 
-use http::{Extensions, Request};
+use http::{Extensions, HeaderMap, HeaderName, Request, header::AUTHORIZATION};
 
 use super::{
     FetchReason, TimePair, TokenError, TokenKey, TokenScope, TokenSnapshot, TokenState,
@@ -57,10 +57,10 @@ impl Cache {
     /// The cache of the layer's own key.
     pub(super) fn new(settings: Settings, slots: Arc<Slots>) -> Self {
         let own = &settings.endpoints.base().key;
-        let slot = slots.own(own);
+        let slot = slots.own(own, &settings);
         let routes = settings.endpoints.map(|config| Route {
             attach: config.attach,
-            slot: (config.attach && config.key != *own).then(|| slots.own(&config.key)),
+            slot: (config.attach && config.key != *own).then(|| slots.own(&config.key, &settings)),
             rejects: config.rejects.clone(),
         });
         Self {
@@ -133,6 +133,24 @@ impl Cache {
     #[inline]
     pub(super) fn slot(&self) -> &Slot {
         self.other.as_ref().unwrap_or(&self.shared.slot)
+    }
+
+    /// Whether a request has the field that the tokens are in: that of the key's last one, or before the first that of the
+    /// source's last one, or else `Authorization`.
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        if let Some(token) = self.slot().current() {
+            return token.is_in(headers);
+        }
+        let own = self.slot().lock().field.clone();
+        match own.or_else(|| self.shared.slots.field().as_deref().cloned()) {
+            Some(field) => headers.contains_key(field),
+            None => headers.contains_key(AUTHORIZATION),
+        }
+    }
+
+    /// Notes the field that a token of the source is in.
+    pub(super) fn note_field(&self, name: &HeaderName) {
+        self.shared.slots.note_field(name);
     }
 
     /// Which endpoints reject all tokens.
@@ -214,8 +232,7 @@ impl Cache {
         if let Some(waiter) = state.fetch_in_flight(self.settings().clock.now()) {
             return (waiter, None);
         }
-        let (fetch, waiter) =
-            TokenFetch::begin(self.clone(), reason, state, rejected);
+        let (fetch, waiter) = TokenFetch::begin(self.clone(), reason, state, rejected);
         state.fetch = Some(waiter.clone());
         state.overdue = TokenFetch::overdue(self.settings());
         (waiter, Some(fetch))

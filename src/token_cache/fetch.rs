@@ -231,6 +231,7 @@ impl TokenFetch {
         if charges.has_any() {
             cached.track();
         }
+        self.cache.note_field(cached.bare().header_name());
         state.generations = generation;
         state.protection.end_cooldown();
         slot.gate().succeeded(self.cooldowns);

@@ -1,11 +1,12 @@
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{any::Any, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tower::{ServiceExt, util::BoxCloneService};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    AllowedOrigin, Token, TokenCache, TokenCacheHandle, TokenConfig, TokenKey, TokenRequest,
+    AllowedOrigin, StaticToken, Token, TokenCache, TokenCacheHandle, TokenConfig, TokenKey,
+    TokenRequest,
     allowed_origin::AllowedOrigins,
     cache::Cache,
     cached::MIN_LIFETIME,
@@ -74,8 +75,10 @@ impl TokenCacheLayer {
             replay: Replay::Here,
             elsewhere: false,
         };
+        let fixed = (&source as &dyn Any).downcast_ref::<StaticToken>();
+        let field = fixed.map(|source| source.header_name().clone());
         let source: Source = BoxCloneService::new(source.map_err(Into::into));
-        Self { settings, slots: Arc::new(Slots::new(source)) }
+        Self { settings, slots: Arc::new(Slots::new(source, field)) }
     }
 
     /// Lets the token be sent to `origin`: exactly this scheme, host and port. Can be called several times.

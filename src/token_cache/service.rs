@@ -101,7 +101,7 @@ impl<S> TokenCache<S> {
         S: Service<Request<B>> + Clone,
         B: ReplayableBody,
     {
-        if cache.slot().is_in(request.headers()) {
+        if cache.is_in(request.headers()) {
             let future = self.inner.call(request);
             return ResponseFuture { guard: None, state: State::Sending { future } };
         }

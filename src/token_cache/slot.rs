@@ -4,12 +4,12 @@ use std::{
     fmt,
     sync::{
         Arc, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use http::HeaderName;
 use tokio::time::Instant;
 
 use super::{
@@ -36,7 +36,12 @@ pub(super) struct Slot {
     used: AtomicU64,
     /// The same of the first look-up.
     first_used: AtomicU64,
+    /// Its place among those that may be evicted. Changed under the lock of all slots.
+    pub(super) place: AtomicUsize,
 }
+
+/// The place of a slot that is not evicted.
+pub(super) const NO_PLACE: usize = usize::MAX;
 
 /// What the slow path decides by.
 #[derive(Default)]
@@ -77,6 +82,7 @@ impl Slot {
             state: Mutex::new(State { protection, ..State::default() }),
             used: AtomicU64::new(0),
             first_used: AtomicU64::new(0),
+            place: AtomicUsize::new(NO_PLACE),
         }
     }
 
@@ -97,14 +103,6 @@ impl Slot {
     pub(super) fn peek(&self) -> Guard<Option<Arc<Cached>>> {
         self.sync_point.read();
         self.current.load()
-    }
-
-    /// Whether a request has the field that the tokens are in: that of the last one, or `Authorization` before the first.
-    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
-        match self.current() {
-            Some(token) => token.is_in(headers),
-            None => headers.contains_key(self.lock().field.as_ref().unwrap_or(&AUTHORIZATION)),
-        }
     }
 
     /// The present token, usable or not.

@@ -6,22 +6,28 @@ use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroUsize,
     ops::Deref,
-    sync::{Arc, OnceLock, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwapOption;
+use http::HeaderName;
 use tower::util::BoxCloneService;
 
 use super::{
     TimePair, Token, TokenKey, TokenRequest,
+    cached::time_pair,
     charges::Charges,
+    config::Settings,
     eviction::{self, Evictions},
     gate::Gate,
     loom_sync::{Mutex, MutexGuard},
     protection::Remembered,
-    slot::Slot,
+    slot::{NO_PLACE, Slot},
 };
-use crate::{BoxError, jitter};
+use crate::{BoxError, clock::Clock, jitter};
 
 /// A source of tokens of any type. It is called on the slow path only.
 pub(super) type Source = BoxCloneService<TokenRequest, Token, BoxError>;
@@ -49,6 +55,8 @@ pub(super) struct Slots {
     uses: AtomicU64,
     /// Which endpoints reject all tokens.
     charges: Charges,
+    /// The field that the source's last token was in.
+    field: ArcSwapOption<HeaderName>,
     /// Behind a lock because a source need not be `Sync`.
     source: Mutex<Source>,
 }
@@ -69,12 +77,16 @@ struct Writer {
 pub(super) struct OwnSlot {
     slot: Arc<Slot>,
     slots: Arc<Slots>,
+    max_keys: NonZeroUsize,
+    clock: Clock,
+    stack: Option<Arc<str>>,
 }
 
 // === impl Slots ===
 
 impl Slots {
-    pub(super) fn new(source: Source) -> Self {
+    /// `field` is the one that its tokens are in, if that is known before the first one.
+    pub(super) fn new(source: Source, field: Option<HeaderName>) -> Self {
         Self {
             shards: [const { OnceLock::new() }; SHARDS],
             hasher: RandomState::new(),
@@ -82,6 +94,7 @@ impl Slots {
             // A slot begins with zero, which is then never the count of the last use.
             uses: AtomicU64::new(1),
             charges: Charges::default(),
+            field: ArcSwapOption::from_pointee(field),
             source: Mutex::new(source),
         }
     }
@@ -102,15 +115,22 @@ impl Slots {
     }
 
     /// The slot of a key that a service or an endpoint names: it is not evicted, and does not count.
-    pub(super) fn own(self: &Arc<Self>, key: &TokenKey) -> OwnSlot {
+    pub(super) fn own(self: &Arc<Self>, key: &TokenKey, settings: &Settings) -> OwnSlot {
         let hash = self.hasher.hash_one(key);
         let mut writer = self.lock();
         let slot = self.get(hash, key).unwrap_or_else(|| self.make(&mut writer, hash, key));
         *writer.owners.entry(hash).or_default() += 1;
-        writer.evictable.retain(|other| !Arc::ptr_eq(other, &slot));
+        writer.remove(slot.place.load(Ordering::Relaxed));
         drop(writer);
         slot.touch(&self.uses);
-        OwnSlot { slot, slots: Arc::clone(self) }
+        let Settings { max_keys, clock, .. } = settings;
+        OwnSlot {
+            slot,
+            slots: Arc::clone(self),
+            max_keys: *max_keys,
+            clock: clock.clone(),
+            stack: settings.endpoints.stack().cloned(),
+        }
     }
 
     /// The slot of `key`, if there is one. This is no use of it.
@@ -131,6 +151,18 @@ impl Slots {
 
     pub(super) const fn charges(&self) -> &Charges {
         &self.charges
+    }
+
+    /// The field that the source's last token was in; none before the first.
+    pub(super) fn field(&self) -> Option<Arc<HeaderName>> {
+        self.field.load_full()
+    }
+
+    /// Notes the field that a token is in.
+    pub(super) fn note_field(&self, name: &HeaderName) {
+        if self.field.load().as_deref() != Some(name) {
+            self.field.store(Some(Arc::new(name.clone())));
+        }
     }
 
     pub(super) const fn hasher(&self) -> &RandomState {
@@ -169,8 +201,8 @@ impl Slots {
             return slot;
         }
         let slot = self.make(&mut writer, hash, key);
-        let count = self.evict(&mut writer, max_keys, now);
-        writer.evictable.push(Arc::clone(&slot));
+        let count = self.evict(&mut writer, 1, max_keys, now);
+        writer.push(Arc::clone(&slot));
         drop(writer);
         if let Some(evicted) = count {
             eviction::log(stack, max_keys, evicted);
@@ -186,15 +218,24 @@ impl Slots {
         slot
     }
 
-    /// Makes room for one more slot. The number of good tokens evicted of late, if that is to be logged.
-    fn evict(&self, writer: &mut Writer, max_keys: NonZeroUsize, now: &TimePair) -> Option<u64> {
+    /// Makes room for so many slots more. The number of good tokens evicted of late, if that is to be logged.
+    fn evict(
+        &self,
+        writer: &mut Writer,
+        more: usize,
+        max_keys: NonZeroUsize,
+        now: &TimePair,
+    ) -> Option<u64> {
         let mut to_log = None;
         // One, and one more for each call that comes while there are too many, because all were in use.
-        let excess = (writer.evictable.len() + 1).saturating_sub(max_keys.get());
+        let excess = (writer.evictable.len() + more).saturating_sub(max_keys.get());
         for _ in 0..excess.min(2) {
-            let uses = self.uses.load(std::sync::atomic::Ordering::Relaxed);
-            let (place, is_good) = eviction::choose(&writer.evictable, uses, max_keys, now)?;
-            let slot = writer.evictable.swap_remove(place);
+            let uses = self.uses.load(Ordering::Relaxed);
+            let Some((place, is_good)) = eviction::choose(&writer.evictable, uses, max_keys, now)
+            else {
+                break;
+            };
+            let Some(slot) = writer.remove(place) else { break };
             self.change(slot.hash(), |bucket| bucket.retain(|other| !Arc::ptr_eq(other, &slot)));
             writer.remembered.keep(slot.hash(), slot.lock().take_protection(), now);
             if is_good {
@@ -232,6 +273,25 @@ impl fmt::Debug for Slots {
 // === impl Writer ===
 
 impl Writer {
+    /// Lets a slot be evicted.
+    fn push(&mut self, slot: Arc<Slot>) {
+        slot.place.store(self.evictable.len(), Ordering::Relaxed);
+        self.evictable.push(slot);
+    }
+
+    /// Takes the slot at this place out of those that may be evicted; none if there is none.
+    fn remove(&mut self, place: usize) -> Option<Arc<Slot>> {
+        if place >= self.evictable.len() {
+            return None;
+        }
+        let slot = self.evictable.swap_remove(place);
+        slot.place.store(NO_PLACE, Ordering::Relaxed);
+        if let Some(moved) = self.evictable.get(place) {
+            moved.place.store(place, Ordering::Relaxed);
+        }
+        Some(slot)
+    }
+
     fn gate(&mut self, client: u64) -> Arc<Gate> {
         if let Some(gate) = self.gates.get(&client) {
             return Arc::clone(gate);
@@ -275,9 +335,19 @@ impl Drop for OwnSlot {
         let mut writer = self.slots.lock();
         let Some(owners) = writer.owners.get_mut(&self.slot.hash()) else { return };
         *owners -= 1;
-        if *owners == 0 {
-            writer.owners.remove(&self.slot.hash());
-            writer.evictable.push(Arc::clone(&self.slot));
+        if *owners > 0 {
+            return;
+        }
+        writer.owners.remove(&self.slot.hash());
+        writer.push(Arc::clone(&self.slot));
+        if writer.evictable.len() <= self.max_keys.get() {
+            return;
+        }
+        drop(writer);
+        let now = time_pair(&self.clock);
+        let evicted = self.slots.evict(&mut self.slots.lock(), 0, self.max_keys, &now);
+        if let Some(evicted) = evicted {
+            eviction::log(self.stack.as_deref(), self.max_keys, evicted);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::HeaderName;
 use tower_service::Service;
 
 use super::{Token, TokenRequest};
@@ -44,6 +45,10 @@ impl StaticToken {
                 "expected one or more visible ASCII characters, and no line break at the end",
             )),
         }
+    }
+
+    pub(super) const fn header_name(&self) -> &HeaderName {
+        self.0.header_name()
     }
 }
 

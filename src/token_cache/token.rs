@@ -112,6 +112,10 @@ impl Token {
     }
 
     /// Sends it in this header field, without a scheme. A request that has the field already passes unchanged.
+    ///
+    /// The layer knows the field from the source's first token on, and of a [`StaticToken`](super::StaticToken) from the beginning.
+    /// Until then a request with an `Authorization` of its own passes without the token:
+    /// [`warm_up`](super::TokenCacheHandle::warm_up) gets the first one before.
     #[must_use]
     pub fn in_header(self, name: HeaderName) -> Self {
         match sensitive(&[self.bare()]) {

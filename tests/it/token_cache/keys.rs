@@ -223,3 +223,48 @@ async fn rule_10_a_key_that_comes_back_while_it_is_in_use_has_the_same_slot() {
     assert_eq!(status(&one).await, 200);
     assert_eq!(source.calls(), 11, "a service's own key is kept as long as the service");
 }
+
+/// A program that clones the layer for each tenant's request, and lets the client go.
+#[tokio::test(start_paused = true)]
+async fn rule_3_a_layer_that_is_cloned_for_each_tenant_keeps_no_more_keys_than_fit() {
+    let (layer, _, source) = keyed(64);
+    let call = async |number: usize| {
+        let key = TokenKey::new().with_organization(format!("org-{number}"));
+        let client = layer.clone().key(key).layer(Api::default());
+        assert_eq!(client.oneshot(get("/users")).await.unwrap().status(), 200);
+    };
+    // No cliff: of one tenant too many, one or two are fetched anew each time that all have called.
+    for _ in 0..20 {
+        for number in 0..65 {
+            call(number).await;
+        }
+    }
+    assert!((66..=65 + 20 * 5).contains(&source.calls()), "{} fetches", source.calls());
+    for number in 100..1100 {
+        call(number).await;
+    }
+    // Besides them the layer's own key, and the last one.
+    let kept = layer.handle().snapshot().len();
+    assert!((64..=66).contains(&kept), "{kept} keys");
+}
+
+/// The negative: a key whose client is still there is not evicted, whatever its use.
+#[tokio::test(start_paused = true)]
+async fn rule_3_the_key_of_a_client_that_is_there_stays() {
+    let (layer, other, source) = keyed(8);
+    let key = |name: &str| TokenKey::new().with_organization(name);
+    let tenants = ["a", "b", "c"].map(|name| layer.clone().key(key(name)).layer(Api::default()));
+    // A clone that goes leaves the key to the other.
+    for tenant in &tenants {
+        assert_eq!(tenant.clone().oneshot(get("/")).await.unwrap().status(), 200);
+        drop(layer.clone().key(key("a")).layer(Api::default()));
+    }
+    for number in 0..100 {
+        call(&other, format!("org-{number}")).await;
+    }
+    let calls = source.calls();
+    for tenant in &tenants {
+        assert_eq!(tenant.clone().oneshot(get("/")).await.unwrap().status(), 200);
+    }
+    assert_eq!(source.calls(), calls);
+}

@@ -10,7 +10,7 @@ use tower_heed::{
     body::ReplayableBody,
     error::{TokenError, TokenErrorKind},
     extensions::{Attempt, Deadline, NoRetry, TokenReplaced},
-    token_cache::{FetchReason, Token},
+    token_cache::{FetchReason, StaticToken, Token, TokenCacheLayer, TokenKey, TokenScope},
 };
 
 use crate::token_cache::support::{
@@ -256,6 +256,32 @@ async fn rule_16_an_authorization_besides_the_tokens_field_gets_the_token_as_wel
     assert_eq!(client.clone().oneshot(both()).await.unwrap().status(), 200);
     assert_eq!((api.authorizations()[1].as_str(), source.calls()), ("Basic mine", 2));
     assert_eq!(api.headers()[1][&field], "t");
+}
+
+/// Also the first one of a key: the source has shown by another key's token where it is sent.
+#[tokio::test(start_paused = true)]
+async fn rule_16_the_first_request_of_a_key_gets_the_token_besides_an_authorization() {
+    let field = HeaderName::from_static("x-auth-token");
+    let (source, api) = (Source::default(), Api::default());
+    let client = layer(&source).layer(api.clone());
+    let token = || Token::bearer("t").unwrap().in_header(field.clone()).expires_in(HOUR);
+    source.gives(Duration::ZERO, With::Token(token())).gives(SECOND, With::Token(token()));
+    assert_eq!(status(&client).await, 200);
+    let both = |organization: &str| {
+        let mut request = get("/");
+        request.headers_mut().insert(AUTHORIZATION, "Basic mine".parse().unwrap());
+        let key = TokenKey::new().with_organization(organization);
+        request.extensions_mut().insert(TokenScope::new(key));
+        request
+    };
+    assert_eq!(client.oneshot(both("new")).await.unwrap().status(), 200);
+    assert_eq!((api.authorizations()[1].as_str(), source.calls()), ("Basic mine", 2));
+    assert_eq!(api.headers()[1][&field], "t");
+    // A fixed one shows it by itself.
+    let (api, fixed) = (Api::default(), StaticToken::from(token()));
+    let client = TokenCacheLayer::new(fixed).allow_any_https_origin().layer(api.clone());
+    assert_eq!(client.oneshot(both("first")).await.unwrap().status(), 200);
+    assert_eq!(api.headers()[0][&field], "t");
 }
 
 #[tokio::test(start_paused = true)]
