@@ -51,7 +51,7 @@ impl CircuitBreakerLayer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Opens a circuit after this many failures in a row, none older than two minutes. Default:
+    /// Opens a circuit after this many failures in a row, each within two minutes of the one before. Default:
     /// [`DEFAULT_FAILURES`](Self::DEFAULT_FAILURES).
     ///
     /// Up to four times as many are needed where failures and responses have come by turns: a server that fails half of its requests

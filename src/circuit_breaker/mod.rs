@@ -57,8 +57,8 @@
 //!                                             it responds
 //! ```
 //!
-//! * **Failures in a row** open a circuit, none of them older than two minutes. So one endpoint of ten that fails keeps nobody else
-//!   back, and a client with one call an hour always calls.
+//! * **Failures in a row**, each within two minutes of the one before, open a circuit. So one endpoint of ten that fails keeps nobody
+//!   else back, and a client with one call an hour always calls.
 //! * **A server that fails half of its requests is not cut off.** Where failures and responses have come by turns, as behind a load balancer with a
 //!   bad host, so many failures in a row are needed that such a server shows them once in 10,000 requests: up to four times
 //!   as many. Retries are the answer to such a server.

@@ -24,10 +24,14 @@
 //! | `tower_heed_shared_tokens_total` | counter | `outcome` | fetches of a token that processes share: see [`Shared`](crate::token_cache#a-fleet) |
 //! | `tower_heed_permits_total` | counter | `outcome` | permits of a quota that processes share: `used`, `lapsed` if not in time, or used `by_share` while the store is down; counted with each question to it |
 //!
-//! [`ThrottleLayer`](crate::ThrottleLayer) records the first four. They leave out requests that the throttle does not handle: those
-//! to exempt endpoints, and those of new keys beyond `max_keys`. The others come from
-//! [`RetryOnRateLimit`](crate::RetryOnRateLimit), [`TokenCacheLayer`](crate::TokenCacheLayer),
-//! [`CircuitBreakerLayer`](crate::CircuitBreakerLayer), [`FallbackLayer`](crate::FallbackLayer), `ResponseCacheLayer` and [`DetachLayer`](crate::DetachLayer).
+//! [`ThrottleLayer`](crate::ThrottleLayer) records `attempts`, `rate_limited`, `queue_wait`, `queue_length` and `permits`. They leave
+//! out requests that the throttle does not handle: those to exempt endpoints, and those of new keys beyond `max_keys`.
+//! [`token_cache`](crate::token_cache#a-fleet) and `ThrottleLayer::fleet` record the calls of their store, which have no `stack`. The
+//! others come from [`RetryOnRateLimit`](crate::RetryOnRateLimit), [`TokenCacheLayer`](crate::TokenCacheLayer),
+//! [`CircuitBreakerLayer`](crate::CircuitBreakerLayer), [`FallbackLayer`](crate::FallbackLayer), `ResponseCacheLayer` and
+//! [`DetachLayer`](crate::DetachLayer).
+//!
+//! A layer describes its metrics to the recorder when it wraps a service. If the recorder is installed later, call `metrics::describe`.
 //!
 //! `endpoint` is the pattern that the layer was [configured](crate::ThrottleLayer::endpoint) with, never a path, so a caller cannot
 //! create time series. Requests that match no pattern have the label `other`. The metrics of a layer that has a

@@ -157,12 +157,15 @@ impl ThrottleLayer {
     }
 
     /// Shares the quotas with all processes that have the same store and namespace secret, in place of learning each alone: together
-    /// they keep to the limit. A process has the permits for about a second at hand, and asks for more in the background, about
+    /// they keep to the limit. A process holds the permits for about a second, and asks for more in the background, about
     /// once a second and key.
     ///
-    /// A quota is named by its [key](Self::key), which has to be the same in all processes. Without the store a process goes on by its
-    /// part of what was last known, and after a minute by what it learns itself. It applies to keys that are first used from now on.
+    /// A quota is named by its [key](Self::key), which has to be the same in all processes. Without the store a process sends at its
+    /// last known share of the limit, and after a minute by what it learns itself. It applies to keys that are first used from now on.
     /// Default: none.
+    ///
+    /// Of `keys` only the namespace secret is used, for the name of the record. The record is not sealed: whoever can write to the
+    /// store can stop the fleet or lift its limit.
     ///
     /// ```
     /// use tower_heed::{ThrottleLayer, store::{InMemory, SealingKeys}};

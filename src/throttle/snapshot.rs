@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{events::kind_name, keys::Keys, limiter::Snapshot, queue::lane_of};
 use crate::{clock::Clock, extensions::Priority};
 
-/// Shows what is known of each key, for a status page. It outlives the layer.
+/// Shows what is known of each key, for a status page, and [forgets](Self::forget) what was learned of one. It outlives the layer.
 #[derive(Clone)]
 pub struct ThrottleHandle {
     keys: Arc<Keys>,
@@ -127,7 +127,7 @@ impl ThrottleSnapshot {
         self.blocked
     }
 
-    /// How many permits of the fleet's quota are at hand, those of later windows included; `None` if the quota is not
+    /// How many permits of the fleet's quota this process holds, those of later windows included; `None` if the quota is not
     /// [shared](super::ThrottleLayer::fleet).
     #[cfg(feature = "shared")]
     #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
@@ -136,7 +136,7 @@ impl ThrottleSnapshot {
         self.permits.map(|(count, _)| count)
     }
 
-    /// Whether the store of the fleet is down, so that the process goes on by its part.
+    /// Whether the store of the fleet is down, so that the process sends at its last known share of the limit.
     #[cfg(feature = "shared")]
     #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
     #[must_use]

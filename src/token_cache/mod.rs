@@ -101,7 +101,7 @@
 //! | any, with a wait | that wait, from 1 s to 24 h, plus up to a tenth and at most 30 s; from the second one on the own step at least |
 //! | rate limited, rejected, malformed | 5 s doubling to 5 min, plus up to a half |
 //! | unavailable, timeout | 0.5 s doubling to 30 s, plus up to a half |
-//! | the fetch's own time limit | as a timeout, and [`fetch_timeout`](TokenCacheLayer::fetch_timeout) at least, in which a token that comes late is kept |
+//! | the fetch's own time limit | as a timeout, and [`fetch_timeout`](TokenCacheLayer::fetch_timeout) at least; a token that comes within six of them is kept |
 //!
 //! A rate limit holds for all keys of the same client ([`TokenKey::with_client`]; keys without one are of one client), for an hour at
 //! most. An outage does when two keys in a row have met it, and so does a rejected client and a response without a token. When such a
@@ -119,11 +119,15 @@
 //! 1. If another token is there already, it is used.
 //! 2. If the token was fetched early and the one before it has not expired, that one is used, and the new one tried again later: the
 //!    API may not know the issuer's new keys yet.
-//! 3. If the token is less than five seconds old, it is sent again after a pause, up to five times: the API may not know it yet.
+//! 3. If the token is young, less than five seconds old or a tenth of a shorter lifetime, it is sent again after a pause, up to five
+//!    times: the API may not know it yet.
 //! 4. Else all the 401s for one token begin one fetch, and the request is sent once more with what that brings.
 //!
-//! Each time the request has one more [`Attempt`](crate::extensions::Attempt). None of it happens if its body cannot be sent twice or it
-//! carries [`NoRetry`](crate::extensions::NoRetry). If no other token is available, the caller gets the 401, and the token stays in
+//! In a [`Stack`](crate::Stack), steps 2 and 3 apply until a server has accepted the token; after that a 401 goes straight to step 4.
+//!
+//! Each time the request has one more [`Attempt`](crate::extensions::Attempt). A request whose body cannot be sent twice, or that
+//! carries [`NoRetry`](crate::extensions::NoRetry), is not sent again; its 401 still starts the fetch for the next requests, unless
+//! the token is young. If no other token is available, the caller gets the 401, and the token stays in
 //! use until another one replaces it. A key's 401s begin two fetches at least ten seconds apart, then one every five minutes.
 //!
 //! An endpoint that rejects the next token as well is at fault itself: for a minute, doubling to an hour, its 401s begin no fetch, and
