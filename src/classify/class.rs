@@ -32,8 +32,8 @@ pub enum ErrorClass {
     Interrupted,
     /// The server does not accept this request: every other 4xx.
     Rejected,
-    /// Not sent: no permit would come in time, the service was not ready in time, the background queue is full, or the circuit is
-    /// open.
+    /// Not sent: no permit would come in time, the service was not ready in time, the background queue is full, the circuit is
+    /// open, or the throttle has seen that the server fails everything. The last two are not retried.
     Throttled,
     /// Not sent: no token was available.
     TokenUnavailable,

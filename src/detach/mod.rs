@@ -139,9 +139,10 @@
 //!
 //! # Errors
 //!
-//! * An [`Error`](crate::Error) of the kind [`NotQueued`](crate::ErrorKind::NotQueued), with its [`NotQueuedReason`](crate::error::NotQueuedReason): the queue is
-//!   full or shut down, or the call was made outside of a tokio runtime. The request is never sent. If the queue is full, the class
-//!   is [`Throttled`](crate::classify::ErrorClass::Throttled). The other reasons have no class, because waiting does not help.
+//! * An [`Error`](crate::Error) of the kind [`NotQueued`](crate::ErrorKind::NotQueued), with its
+//!   [`NotQueuedReason`](crate::error::NotQueuedReason): the queue is full or shut down, or the call was made outside of a tokio
+//!   runtime. The request is never sent. If the queue is full, the class is
+//!   [`Throttled`](crate::classify::ErrorClass::Throttled). The other reasons have no class, because waiting does not help.
 //! * The inner service's errors, unchanged, of requests that pass through. Those of detached requests go to
 //!   [`on_failure`](DetachLayer::on_failure).
 //!

@@ -17,7 +17,7 @@ use crate::classify::ErrorClass;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenErrorKind {
-    /// The token endpoint rate limited the request: 429, or 503 with a wait.
+    /// The token endpoint rate limited the request: 429, or any 5xx but 504 with a wait.
     RateLimited,
     /// The token endpoint is down: it cannot be reached, the connection broke, or 5xx.
     Unavailable,

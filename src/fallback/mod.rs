@@ -65,9 +65,9 @@
 //! this program's credentials, and the program's caller would treat it as its own sign-out. A proxy that forwards its users'
 //! own credentials sets [`pass_through_on`](FallbackLayer::pass_through_on). A 403 or a 404 is a response about the resource.
 //!
-//! A response passes through only if its status may, too, however a classifier classifies it: a 401, 407 or 511 fails closed wherever
-//! `Unauthenticated` does, a 403 wherever `Forbidden` does, and a 429 wherever `RateLimited` does. The same holds for a response
-//! that became an error inside.
+//! A response passes through only if its status may, too, however a classifier classifies it: a 401, 407, 440, 498, 511 or 561 fails
+//! closed wherever `Unauthenticated` does, a 403 wherever `Forbidden` does, and a 429 wherever `RateLimited` does. The same holds for
+//! a response that became an error inside.
 //!
 //! The last two rows are failures that a client can cause by its request: by an unknown method, early data, or an upload that stalls.
 //! How far an upload is, is known only inside a [`ReplayBodyLayer`](crate::body::ReplayBodyLayer): put one around this layer if
@@ -112,8 +112,8 @@
 //! Before a call fails open, the layer checks whether the failure concerns credentials. It is then handled as `Unauthenticated` or
 //! `Forbidden`, whatever its class. A failure concerns credentials if
 //!
-//! * its status is 401, 403, 407 or 511, even if a 403 names a limit: it may be a denial to a caller whose limit happens to be
-//!   exhausted;
+//! * its status is 401, 403, 407 or 511, or 440, 498 or 561 as some vendors send; a 403 even if it names a limit, since it may be a
+//!   denial to a caller whose limit happens to be exhausted;
 //! * it has a `WWW-Authenticate` challenge and is not a 429;
 //! * the layer's own [classifier](FallbackLayer::classifier) says so, even if an inner layer has classified it differently;
 //! * it is an error, and it or one of its sources is such a response, or a [`TokenError`](crate::error::TokenError) for rejected

@@ -39,7 +39,7 @@
 //! | | `FollowRedirect` outside | `FollowRedirect` inside |
 //! |---|---|---|
 //! | a hop within an allowed origin | has the current token | has the token of the first hop |
-//! | a hop to another origin | fails with [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed), and nothing is sent; with the policy `SameOrigin` the caller gets the redirect | is sent, without the token if the policy removes it, as `Standard` does; **with the token otherwise** (`Limited` on its own, `Action::Follow`, a custom policy) |
+//! | a hop to another origin | fails with [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed), and nothing is sent, unless [`elsewhere_without_token`](crate::TokenCacheLayer::elsewhere_without_token) is set; with the policy `SameOrigin` the caller gets the redirect | is sent, without the token if the policy removes it, as `Standard` does; **with the token otherwise** (`Limited` on its own, `Action::Follow`, a custom policy) |
 //! | a 401 of that other origin | cannot happen | is treated as a rejection of the token, which is fetched again |
 //! | from there back to an allowed origin | cannot happen | is sent without a token |
 

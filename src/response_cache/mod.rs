@@ -177,8 +177,9 @@
 //! Paths are compared without their percent-encoding, and otherwise literally. Writes that do not pass through this layer are not
 //! seen.
 //!
-//! A write takes effect when its response arrives: it also invalidates what was stored since it was sent. If a server applies a write after its response (202, a lagging replica) or after the call
-//! was given up, responses from before may be stored for their time to live. Use the handle when the write is known to be done.
+//! A write takes effect when its response arrives: it also invalidates what was stored since it was sent. If a server applies a write
+//! after its response (202, a lagging replica) or after the call was given up, responses from before may be stored for their time to
+//! live. Use the handle when the write is known to be done.
 //!
 //! # Defaults
 //!

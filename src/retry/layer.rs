@@ -45,7 +45,7 @@ impl RetryOnRateLimit {
     }
 
     /// Sets the retries of requests that the server asked to send later: rate limited, or 503 and 529 with `Retry-After`. The closure
-    /// starts from [`Retries::RATE_LIMITS`].
+    /// starts from the layer's settings so far. Default: [`Retries::RATE_LIMITS`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -62,7 +62,8 @@ impl RetryOnRateLimit {
         self.base(|config| config.rate_limits(configure))
     }
 
-    /// Sets the retries after failures of the server or the connection. The closure starts from [`Retries::FAILURES`].
+    /// Sets the retries after failures of the server or the connection. The closure starts from the layer's settings so far. Default:
+    /// [`Retries::FAILURES`].
     pub fn failures(self, configure: impl FnOnce(Retries) -> Retries) -> Self {
         self.base(|config| config.failures(configure))
     }

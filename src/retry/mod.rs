@@ -46,6 +46,7 @@
 //! | response or error | repeatable requests | others | least wait | budget |
 //! |---|---|---|---|---|
 //! | `RateLimited`, `Throttled` | retried | retried: it was not carried out | `Retry-After`, else backoff | free |
+//! | `Throttled` by an open circuit, or by a server that is down | returned | returned | | |
 //! | HTTP/2's `ENHANCE_YOUR_CALM`, as `RateLimited` | retried | retried | backoff | free |
 //! | 503 and 529 with `Retry-After` | retried | retried: it was not carried out | `Retry-After` | free |
 //! | `Unavailable` by 425 | retried | retried: it was not carried out | `Retry-After`, else backoff | one |
@@ -73,9 +74,10 @@
 //! [failures](RetryOnRateLimit::failures): two retries within about a second, since nobody knows when a failure ends and the caller may
 //! have a fallback. Each is switched off by [`Retries::off`], and with failures switched off nothing is sent again at once either.
 //!
-//! The wait before retry *n* is the larger of what the server asked for and the backoff step (1 s, 2 s, 4 s up to 30 s after rate limits,
-//! 200 ms and 400 ms after failures), plus jitter of up to a whole step. So callers that were rate limited together retry at different times, none before the time that the
-//! server named. The wait is counted from the head of the response; the readiness of the inner service comes on top.
+//! The wait before a retry is the larger of what the server asked for and the backoff step, plus jitter of up to a whole step. The steps
+//! are 1 s, 2 s, 4 s up to 30 s after rate limits, and 200 ms and 400 ms after failures. So callers that were rate limited together
+//! retry at different times, none before the time that the server named. The wait is counted from the head of the response; the
+//! readiness of the inner service comes on top.
 //!
 //! The steps grow even if the server names the wait, so that callers that are rate limited again and again spread further. For an
 //! API that counts by the second the default cap of 30 s is too long: set it to one or two windows, by

@@ -118,8 +118,8 @@
 //! A request carries its tenant's token if it has a [`TokenScope`](crate::token_cache::TokenScope). Tokens, their cooldowns and their
 //! rejections are then separate. Two things are not:
 //!
-//! * **The quota**: one tenant's 429 blocks the origin for all, unless [`ThrottleLayer::key`] says whose limit a request counts
-//!   against.
+//! * **The quota**: one tenant's 429 holds its route for all tenants, and the whole origin once another route shows the same limit,
+//!   unless [`ThrottleLayer::key`] says whose limit a request counts against.
 //! * **The session**: one tenant's 401 makes it `Unauthenticated` and runs the handler, another's success makes it `Active`. If that
 //!   matters, build a stack for each tenant, each with an [`ErrorClassifyLayer`] of its own. Clones of a `TokenCacheLayer` and of a
 //!   `ThrottleLayer` share their state.

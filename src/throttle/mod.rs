@@ -77,9 +77,12 @@
 //!   [`shared`](ThrottleConfig::shared).
 //!
 //! A limit may also be that of each caller or of each path. Where nothing is left for two seconds or more, one request of another
-//! caller (by `Authorization`) or to another path of the route is sent all the same. If at least half of the limit is left for it, or it
+//! caller or to another path of the route is sent all the same. If at least half of the limit is left for it, or it
 //! is accepted during a wait that the server has named, each caller, or each path, has a quota of its own for ten minutes. If not, it
 //! is one limit for all, and no other such request is sent for as long.
+//!
+//! Callers are told apart only by an `Authorization` that the request already carries. A [`TokenCacheLayer`](crate::TokenCacheLayer)
+//! inside attaches it later: for its tokens set [`key`](ThrottleLayer::key), as for [several tenants](crate::stack#several-tenants).
 //!
 //! A request on a route that never showed the limit is sent, and its response shows whether it counts there. An exhausted counter
 //! on a 401, a 404 or another response that denies the caller holds nothing; one on a 403 that names no wait holds its route if
@@ -115,17 +118,19 @@
 //!     └─ the permit comes after the deadline or max_wait ──► Throttled, at once
 //! ```
 //!
-//! A permit goes to a caller that lives to see the response, by the last response times of its route. Attempts that ran out of time
-//! count, and rejections do not. Callers that may be gone come last, and those for whom no recent response was fast enough fail, but
-//! for one attempt now and then that measures anew. A request also fails at once if the requests ahead use every permit before its
+//! A permit goes to a caller whose deadline leaves time for the response, judged by recent response times of its route. Attempts that
+//! ran out of time count, and rejections do not. The others come last; if no recent response was fast enough they fail, except one
+//! attempt now and then that measures anew. A request also fails at once if the requests ahead use every permit before its
 //! deadline, when it arrives and whenever a limit is learned. That can only be computed for a window with known limit and length;
 //! otherwise the request is queued.
 //!
-//! A server that responds 503 or 529 to everything for two seconds, and names no wait, is *down*: no limit explains that, so no request is
-//! queued for it. A few attempts in a second are sent, and the other requests fail at once, for the retry layer and the fallback to decide.
+//! After at least seven 503 or 529 in a row without `Retry-After`, over at least two seconds and longer than a known limit explains, the
+//! server is *down*, and no request is queued for it (not with `fleet`). One request per 600 ms is sent, and the others fail at once,
+//! for the fallback to decide.
 //!
-//! While nothing is known of the limit, requests wait for the first response, but none for more than half of its time: then it is
-//! sent, up to sixteen until a response comes.
+//! While nothing is known of the limit, requests wait for the first response. After a second without one others are sent as well, more
+//! each second up to sixteen. A request is also sent at half of its time limit, unless sixteen were sent that way since the last
+//! response.
 //!
 //! One queued request has the timer. Each response, lost request or dropped waiter wakes the next request that has a permit. Nothing is
 //! polled in a loop, and no task is spawned.
@@ -145,7 +150,7 @@
 //! | [`min_wait`](ThrottleLayer::min_wait) | none | |
 //! | [`clock`](ThrottleLayer::clock) | the machine's | |
 //! | [`endpoint`](ThrottleLayer::endpoint) | none | |
-//! | `fleet`, with the feature `shared` | none: each process learns alone | the store is down: the process goes on by its part |
+//! | `fleet`, with the feature `shared` | none: each process learns alone | the store is down: the process sends at its last known share of the limit |
 //!
 //! # Cost
 //!

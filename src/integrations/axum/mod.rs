@@ -14,7 +14,7 @@
 //! | [`CircuitOpen`], [`Throttled`], `RateLimited`, `Unavailable` | 503 | the same |
 //! | [`NotQueued`]: the queue is full or shut down | 503 | the same |
 //! | [`TokenError`]: the token endpoint is down or limits us | 503 | the same |
-//! | [`Timeout`], unless its class is `Throttled` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
+//! | [`Timeout`], unless its class is `Throttled` or `Connect` | 504 ([RFC 9110 section 15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.5)) | |
 //! | [`TokenError`]: the token endpoint rejects our credentials, or returns no usable token | 502 | |
 //! | `Connect`, `Interrupted`, `Unauthenticated`, `Forbidden`, `Rejected` | 502 ([RFC 9110 section 15.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)) | |
 //! | `serde_json`'s: the body is not what the handler reads out of it, as that of a 404 | 502 | |
