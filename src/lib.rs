@@ -7,6 +7,7 @@
 //! | layer | what it does |
 //! |---|---|
 //! | [`ErrorClassifyLayer`] | attaches the class of each failure, and keeps the session's status |
+//! | [`ClassifyBodyLayer`](classify::ClassifyBodyLayer) | reads the body of a response where only that tells the failure |
 //! | [`RetryOnRateLimit`] | waits as long as the server asks, then sends again |
 //! | [`ThrottleLayer`] | queues requests until the server will accept them, at its limit and not beyond |
 //! | [`TokenCacheLayer`] | fetches, caches, refreshes and attaches the bearer token |
@@ -69,16 +70,16 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `hyper` | yes | tells a connection that was never established from one that broke, for hyper's and hyper-util's errors |
-//! | `client-credentials` | yes | `ClientCredentials`: the OAuth 2.0 grant over any HTTP service |
+//! | `client-credentials` | yes | `oauth`: token sources over any HTTP service: client credentials, refresh tokens, token exchange, JWT bearer |
 //! | `axum` | | our errors as responses of an axum app |
 //! | `reqwest` | | the layers around a reqwest client |
 //! | `tower-http` | | our classes as the failures of tower-http's `TraceLayer` |
-//! | `metrics` | | counts what the layers do, by endpoint, for the `metrics` facade |
+//! | `metrics` | | counts and measures what the layers do, by endpoint, for the `metrics` facade |
 //! | `serde` | | snapshots and kinds are `Serialize`, for a status page |
 //! | `response-cache` | | `ResponseCacheLayer`: stores the responses to chosen `GET`s |
 //! | `http2` | | recognises an HTTP/2 stream that was refused unprocessed |
-//! | `private-key-jwt` | | client authentication by a signature in place of a secret |
-//! | `shared` | | `store`: one token for all processes of a fleet, through Redis or Memcached |
+//! | `private-key-jwt` | | client authentication by a signature in place of a secret, GitHub Apps, Google's service accounts, DPoP |
+//! | `shared` | | `store`: one token and one limit for all processes of a fleet, through Redis (or Memcached, tokens only) |
 //! | `test-util` | | a scripted service and a clock to set, for the tests of your own stack |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

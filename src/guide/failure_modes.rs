@@ -9,12 +9,14 @@
 //!
 //! | when | what is done, by which layer | the caller sees |
 //! |---|---|---|
-//! | it responds **429** | `ThrottleLayer` queues all requests of the key for as long as the server asks; `RetryOnRateLimit` sends again after that, plus jitter | the response to a later attempt |
+//! | it responds **429** | `ThrottleLayer` queues the requests of that route for as long as the server asks, and those of the whole key once another route shows the same limit; `RetryOnRateLimit` sends again after that, plus jitter | the response to a later attempt |
 //! | 429s come in a **storm**, with a wait beyond the deadline | no hopeless wait is begun | the 429 at once, class `RateLimited`, its wait in [`RetryOutcome`](crate::retry::RetryOutcome); queued requests: [`Throttled`](crate::ErrorKind::Throttled) with `retry_after` |
 //! | it has a limit and **does not announce it** | `ThrottleLayer` learns it from 429s and stays below | as above; an occasional 429 is retried |
 //! | its limit is **shared with others** (another team, another process) | counters in responses include what others used; without counters, the share is learned from 429s | as above |
 //! | a limit comes as **403** (GitHub) | `ErrorClassifyLayer` reads the header fields: `RateLimited` | as for 429 |
-//! | it responds **5xx** | a repeatable request is sent again twice within about a second, from the budget; a `POST` only after a 503 or 529 with `Retry-After`, which `ThrottleLayer` obeys as it does that of a 429 | the 5xx, class `Unavailable`; `AuthStatus` is `Degraded` |
+//! | it responds **5xx** | a repeatable request is sent again twice within about a second, from the budget; a `POST` only after a 503 or 529 with `Retry-After`, which `ThrottleLayer` obeys as it does that of a 429 | the 5xx, class `Unavailable` (`Timeout` for a 504); `AuthStatus` is `Degraded` |
+//! | it responds **501 or 505** | nothing: the same request can only fail again | the response, class `Unavailable`; `AuthStatus` stays as it was |
+//! | it responds **503 or 529 to everything**, without `Retry-After` | after at least seven in a row, over at least two seconds, `ThrottleLayer` sends one request per 600 ms and queues none (not with `fleet`) | [`Throttled`](crate::ErrorKind::Throttled) with the cause `Unavailable` and `retry_after`, at once |
 //! | it **hangs** | the attempt's `TimeoutLayer` ends it; a repeatable request is sent again | [`Timeout`](crate::ErrorKind::Timeout), class `Timeout`, within the call's limit |
 //! | it hangs **in the body** | the same limit, in the body | an error of the body: `Timeout` with `Phase::Body` |
 //! | a **stream falls silent** (events, a long download; an endpoint that is [`unlimited`](crate::timeout::TimeoutConfig::unlimited)) | its [`idle`](crate::timeout::TimeoutConfig::idle) limit, if it has one, in the attempt's `TimeoutLayer`: a stream that goes on may take any time | the same; before the head a repeatable request is sent again |
@@ -50,7 +52,7 @@
 //!   with `Retry-After`, are retried for unsafe methods too. After a 401 to a fetched token the request is sent once more with another
 //!   token; it is a failure
 //!   only if that is rejected too.
-//!   `Throttled` by an open circuit is not sent again.
+//!   `Throttled` by an open circuit, or because the server fails everything, is not sent again.
 //! * *Session*: the `AuthStatus` of [`ErrorClassifyLayer::status`](crate::ErrorClassifyLayer::status). `Degraded` never replaces
 //!   `Unauthenticated`.
 //! * *Stored response*: in `ResponseCacheLayer`. It is served with the mark `Stale`, or removed and the failure is returned.
@@ -70,11 +72,11 @@
 //! | it is down and **no token is valid** | one fetch for all callers, then a cooldown | [`TokenUnavailable`](crate::ErrorKind::TokenUnavailable) with `retry_after`, at once; nothing was sent |
 //! | it responds **429** | the same, with a cooldown as long as it asks | the same |
 //! | it **rejects our credentials** | a long cooldown, which ends when the credentials are replaced | [`TokenError`](crate::error::TokenError) with the OAuth `error` code |
-//! | a token is **revoked** (401 by the API) | that token alone is dropped, one fetch, the request is sent once more | nothing |
+//! | a token is **revoked** (401 by the API) | that token is replaced: one fetch, and the request is sent once more | nothing |
 //! | **every token** gets a 401 | token fetches are [bounded](crate::token_cache#when-the-api-responds-401); the session becomes `Unauthenticated`, its handler runs once | the 401 |
 //! | the API responds **403** | nothing: a new token has no more rights than the old one | the 403, class `Forbidden` |
 //! | the machine **slept** | the token's age is the larger of two clocks, so it is refreshed | nothing |
-//! | a **URL from outside** names another server | the token is not sent there | [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed) |
+//! | a **URL from outside** names another server | the token is not sent there | [`OriginNotAllowed`](crate::ErrorKind::OriginNotAllowed), unless [`elsewhere_without_token`](crate::TokenCacheLayer::elsewhere_without_token) is set |
 //!
 //! # The store of a fleet
 //!
@@ -97,11 +99,12 @@
 //!
 //! | when | what is done | the caller sees |
 //! |---|---|---|
-//! | the store is **down, slow or hangs** | permits at hand are used; after two questions in vain each process goes on by its part, after a minute by what it learns itself; the store is asked each second | a few 429s, retried |
-//! | it **comes back empty**, or a record is evicted | whoever asks first puts back what it knows | nothing |
+//! | the store is **down, slow or hangs** | each process uses the permits that it holds; after two questions in vain it sends at its last known share of the limit, after a minute by what it learns itself; the store is asked each second | a few 429s, retried |
+//! | it **comes back empty**, or a record is evicted | the process that asks first puts back what it knows | nothing |
 //! | a process **dies** | its permits lapse with their window | nothing |
 //! | the **model is wrong**, or the limit has changed | it follows rejections and what is left over; if most requests are rejected it is learned anew | some 429s, retried |
-//! | a record is of **another version** | it is left alone, and each process goes on by its part | the same as when the store is down |
+//! | a record is of **another version** | it is left alone, and each process sends at its last known share of the limit | the same as when the store is down |
+//! | a record is **changed by someone else** | records of quotas are not sealed: whoever can write to the store can stop the fleet or lift its limit | requests wait, or 429s |
 //!
 //! # This process
 //!
@@ -110,7 +113,7 @@
 //! | the **clock is wrong** | an absolute reset is measured against the response's own `Date`, if it has one, and a token's life from its request: neither needs a right clock | nothing |
 //! | the clock **jumps** | spans are measured on the monotonic clock; a token is never treated as younger than it is | nothing, or one early refresh |
 //! | it **restarts** | learned limits, tokens and stored responses are gone: one request goes first to learn the limit, one token is fetched; detached requests that were not [drained](crate::detach::DetachHandle::shutdown) are lost | the first responses take a little longer |
-//! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate, but by `ThrottleLayer::fleet` | an occasional 429, retried; next to none by `fleet` |
+//! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate, unless they share the quota by `ThrottleLayer::fleet` (feature `shared`, through Redis) | an occasional 429, retried; next to none by `fleet` |
 //! | many processes need one token | each process fetches its own; with `token_cache::Shared` one of them fetches for all | one fetch per process and token life; or one for all |
 //! | the **queue is too long** for its deadline | requests that cannot make it fail at once | [`Throttled`](crate::ErrorKind::Throttled) |
 //! | the **detach queue is full** | the request is not queued | [`NotQueued`](crate::ErrorKind::NotQueued), class `Throttled` |
@@ -240,7 +243,8 @@
 //!   [`Stack::endpoint`](crate::Stack::endpoint). A path that is not counted with the others gets its own quota.
 //! * **Recovery** needs nobody: when the block is over, requests go out at the pace that is known or probed for.
 //!   [How the throttle finds the limit](https://docs.rs/crate/tower-heed/latest/source/docs/throttle.md) says how soon.
-//!   All settings are fixed when the service is built; the handle only shows.
+//!   All settings are fixed when the service is built. The handle shows what was learned, and
+//!   [`forget`](crate::throttle::ThrottleHandle::forget) drops what was learned of a key.
 //! * **The log**: two lines for each 429, `rate limited` (`WARN`) and `waiting to retry` (`INFO`), and one for each call that gives up,
 //!   `not retried` (`WARN`) or `failed closed` (`INFO`). The throttle and the token cache log changes of state only. Filter
 //!   `tower_heed::classify`, `tower_heed::retry` and `tower_heed::fallback`, and count with the metrics.

@@ -15,7 +15,7 @@
 //!   │ │ │ ┌──────────────────────────────────────────┴┐
 //!   │ │ │ │  ResponseCacheLayer                       │  a shared fetch is retried once for all its waiters
 //!   │ │ │ │ ┌─────────────────────────────────────────┴┐
-//!   │ │ │ │ │  RetryOnRateLimit                        │  each attempt is evidence, and none is made while it is open
+//!   │ │ │ │ │  RetryOnRateLimit                        │  each attempt counts for the circuit, none is made while it is open
 //!   │ │ │ │ │ ┌────────────────────────────────────────┴┐
 //!   │ │ │ │ │ │  CircuitBreakerLayer                    │  nobody waits for a permit to a server that is down
 //!   │ │ │ │ │ │ ┌───────────────────────────────────────┴┐
@@ -32,6 +32,15 @@
 //!   │ │ │ │ │ │ │ │ │ │ │ │  the client                       │
 //!   └─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴───────────────────────────────────┘
 //! ```
+//!
+//! Four pieces are part of no `Stack`, and go around it or around the client that it is given:
+//!
+//! | piece | where | because |
+//! |---|---|---|
+//! | [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) | around every layer that repeats requests | streaming bodies are recorded once |
+//! | `oauth::DpopLayer` | inside `TokenCacheLayer` | it proves the token that is attached, anew for each attempt |
+//! | [`ClassifyBodyLayer`](crate::classify::ClassifyBodyLayer) | around the client, inside all other layers | it reads the body where only that tells the failure |
+//! | [`ConnectTimeout`](crate::timeout::ConnectTimeout) | around the client's connector | a connection that hangs is known not to have sent anything |
 //!
 //! With [`ServiceBuilder`](tower::ServiceBuilder) the first `.layer(..)` is the outermost. Layers leave facts for each other on
 //! requests and responses. A layer that finds none derives them itself, so any layer can be left out.
@@ -82,5 +91,4 @@
 //! | tower-http's `Decompression` | anywhere; inside `ErrorClassifyLayer` with `error_for_status` | the layers read header fields only, but an error should hold readable text |
 //! | tower's `ConcurrencyLimit` | inside `ThrottleLayer` | a queued request then holds no permit of it |
 //! | tower's `Buffer` | around the stack | between two layers it ends the reach of the ambient deadline |
-//! | a circuit breaker | inside `RetryOnRateLimit` | it counts attempts; a 429 should not count as a failure |
-//! | [`ReplayBodyLayer`](crate::body::ReplayBodyLayer) | around every layer that repeats requests | streaming bodies are recorded once |
+//! | another circuit breaker | inside `RetryOnRateLimit` | it counts attempts; a 429 should not count as a failure |

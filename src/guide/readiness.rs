@@ -27,6 +27,7 @@
 //! | [`ErrorClassifyLayer`](crate::ErrorClassifyLayer) | nothing | |
 //! | [`TokenCacheLayer`](crate::TokenCacheLayer) | a request without a token, and the replay after a 401 | releases the ready instance; sent by a clone made ready with the token |
 //! | [`AttemptSpanLayer`](crate::AttemptSpanLayer) | nothing | |
+//! | [`ClassifyBodyLayer`](crate::classify::ClassifyBodyLayer) | nothing; the response, until the beginning of its body was read | |
 //!
 //! A clone that is made ready after a wait has until the deadline, and `max_wait` in the throttle or 90 seconds elsewhere. Then the
 //! call fails, and what it held is released.
