@@ -69,8 +69,9 @@
 //! * `Retry-After` of a failure is obeyed if it is longer than the circuit would be open, up to an hour.
 //! * Requests that were sent before a change do not count after it.
 //!
-//! A circuit is for an *origin*, or for an endpoint at an origin by [`own_circuit`](CircuitBreakerConfig::own_circuit). One host of many behind
-//! one origin is the load balancer's matter, which sees them.
+//! A circuit is for an *origin*, or for an endpoint at an origin by [`own_circuit`](CircuitBreakerConfig::own_circuit); an endpoint that
+//! is [`exempt`](CircuitBreakerConfig::exempt) has none. [`common_circuit`](CircuitBreakerConfig::common_circuit) undoes both for a
+//! narrower pattern. One host of many behind one origin is the load balancer's matter, which sees them.
 //!
 //! While the circuit of an origin is open, a [`FallbackLayer`](crate::FallbackLayer) that fails open responds for the healthy
 //! endpoints of the origin too. So a client that can make one endpoint fail, by requests that are expensive or crash it, opens all

@@ -122,7 +122,9 @@
 //! | [`error_body_wait`](ErrorClassifyLayer::error_body_wait) | 2 s | the body of an error follows its head within a round trip, unless the server hangs |
 //! | [`on_unauthenticated`](ErrorClassifyLayer::on_unauthenticated) | none | |
 //!
-//! An endpoint starts from the [settings so far](crate::EndpointPattern#settings-so-far).
+//! An endpoint starts from the [settings so far](crate::EndpointPattern#settings-so-far);
+//! [`annotate_only`](ClassifyConfig::annotate_only) makes an exception from `error_for_status`. Where only the body tells the failure,
+//! put a [`ClassifyBodyLayer`] around the client: see [`body`].
 //!
 //! # Readiness
 //!

@@ -95,7 +95,7 @@
 //!
 //! | setting | default | when it is reached |
 //! |---|---|---|
-//! | [`endpoint`](DetachLayer::endpoint) | none: nothing is detached | |
+//! | [`endpoint`](DetachLayer::endpoint) | none: nothing is detached; [`attached`](DetachConfig::attached) makes an exception from a wider pattern | |
 //! | [`max_queued`](DetachLayer::max_queued) | [1,000](DetachLayer::DEFAULT_MAX_QUEUED) | `NotQueued`, at once |
 //! | [`max_concurrent`](DetachLayer::max_concurrent) | [4](DetachLayer::DEFAULT_MAX_CONCURRENT) | the others wait |
 //! | time for a request | none: the limit of a [`TimeoutLayer`](crate::TimeoutLayer) inside | a `Failure` with its error |

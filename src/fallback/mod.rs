@@ -96,6 +96,9 @@
 //! Failing open calls the closure with a [`FailedRequest`] and returns its response, marked with
 //! [`Degraded`](crate::extensions::Degraded). If the closure returns `None`, the call fails closed.
 //!
+//! [`fail_open_async`](FallbackLayer::fail_open_async) takes a closure that returns a future, and
+//! [`pass_through`](FallbackConfig::pass_through) leaves all failures of an endpoint as they are.
+//!
 //! `fail_open_on`, `fail_closed_on` and `pass_through_on` change a single class, for all requests or for one endpoint. A server that
 //! fails open and calls the upstream with its own credentials adds `fail_closed_on(ErrorClass::Unauthenticated)`, so that it
 //! does not pass a 401 on to its users:

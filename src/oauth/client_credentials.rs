@@ -98,8 +98,10 @@ use crate::{
 /// [`TokenError`], with the status and the OAuth `error` code. Its wait is the response's `Retry-After`, or else the reset of a
 /// spent limit (`x-ratelimit-*` and the like), or else the reset of a spent Auth0 quota.
 ///
-/// A response is read up to 64 KiB. It must be a JSON object with an `access_token` of visible ASCII characters and the
-/// `token_type` `Bearer`. Its `expires_in`, a number of seconds or a string of one, is cut to 30 days.
+/// A response is read up to 64 KiB. It must be a JSON object with an `access_token` of visible ASCII characters
+/// ([`token_member`](Self::token_member) names another member) and the `token_type` `Bearer`, or `DPoP` if it asked for that
+/// ([`any_token_type`](Self::any_token_type) takes any). Its `expires_in`, a number of seconds or a string of one, or else its
+/// `expires_at`, is cut to 30 days.
 #[derive(Clone)]
 pub struct ClientCredentials {
     pub(super) transport: Transport,

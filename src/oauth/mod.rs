@@ -15,6 +15,22 @@
 //!
 //! [`Credentials`] can be replaced while the program runs. `GitHubApp`, private keys, signed [assertions](Credentials::assertion) and
 //! tokens that are bound to a key (`DpopKey`) need the feature `private-key-jwt`.
+//!
+//! # Issuers that differ
+//!
+//! | the issuer | use |
+//! |---|---|
+//! | takes the secret in `Authorization`, or there without the encoding of RFC 6749 | [`auth_method`](ClientCredentials::auth_method): [`ClientSecretBasic`](AuthMethod::ClientSecretBasic), [`ClientSecretBasicRaw`](AuthMethod::ClientSecretBasicRaw) |
+//! | takes its request as JSON | [`format`](ClientCredentials::format) with [`RequestFormat::Json`] |
+//! | leaves out `token_type`, or names another one | [`any_token_type`](ClientCredentials::any_token_type) |
+//! | has the token in another member than `access_token` | [`token_member`](ClientCredentials::token_member) |
+//! | counts `expires_in` in milliseconds | [`lifetime_in_millis`](ClientCredentials::lifetime_in_millis) |
+//! | expects another `aud` in a signed assertion | `assertion_audience` |
+//! | is reached by plain http within a network that encrypts by itself | [`over_clear_text`](ClientCredentials::over_clear_text) |
+//! | exchanges other tokens than access tokens, or for an actor | [`SubjectToken`]'s `id_token`, `of_type`, `with_actor`; [`requested_type`](TokenExchange::requested_type) |
+//! | is Google, and the service account acts for a user of its domain | `JwtBearer::subject` |
+//! | is a GitHub Enterprise Server, or the token is for some repositories only | `GitHubApp::with_api`, `GitHubApp::repositories` |
+//! | is Clerk at another address | [`ClerkM2m::with_endpoint`] |
 
 #[cfg(feature = "private-key-jwt")]
 mod assertion;

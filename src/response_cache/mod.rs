@@ -171,7 +171,8 @@
 //!   unknown (5xx, a timeout, a broken connection, a dropped call), the responses become stale: they are refreshed, and still
 //!   served while the server is down. Use the handle for what a write changes under other paths (`/users/{id}` and
 //!   `/users/{id}/roles`).
-//! * [`ResponseCacheHandle`] invalidates by a parameter of the pattern, by URI, or everything.
+//! * [`ResponseCacheHandle`] invalidates by a parameter of the pattern, by URI
+//!   ([`invalidate_uri`](ResponseCacheHandle::invalidate_uri)), or everything.
 //!
 //! A fetch that was in flight gets the state before the invalidation: its waiters receive the response, and it is not stored.
 //! Paths are compared without their percent-encoding, and otherwise literally. Writes that do not pass through this layer are not

@@ -32,6 +32,8 @@
 //! **The record of a quota is not sealed**: it holds numbers only, but whoever can write to the store can stop a fleet or lift its
 //! limit. [`ThrottleLayer::fleet`](crate::ThrottleLayer::fleet) uses only the namespace secret, for the record's name.
 //!
+//! Keys are rotated by [`SealingKeys::also_opens`]. [`SealingKeys::in_clear_text`] seals nothing, for tests.
+//!
 //! # Events
 //!
 //! With the target `tower_heed::store`, about tokens; `contract` is `slots`. Those about a shared quota have the target

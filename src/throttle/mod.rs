@@ -191,14 +191,22 @@
 //!
 //! * An [`Error`](crate::Error) of the kind [`Throttled`](crate::ErrorKind::Throttled) and the class
 //!   [`Throttled`](crate::classify::ErrorClass::Throttled), if no permit comes by the deadline or within `max_wait`; at once where that
-//!   is known. [`retry_after`](crate::Error::retry_after) is the time until a permit may come, if known.
-//! * The same with the [cause](crate::classify::Classification::cause) [`Unavailable`](crate::classify::ErrorClass::Unavailable), if
-//!   the server is down and the next attempt is not due. It is not retried.
+//!   is known. [`retry_after`](crate::Error::retry_after) is the time until a permit may come, if known. Its `is_limit_known` is false
+//!   if it waited for the first response.
+//! * The same with `is_down` and the [cause](crate::classify::Classification::cause)
+//!   [`Unavailable`](crate::classify::ErrorClass::Unavailable), if the server is down and the next attempt is not due. It is not retried.
 //! * The inner service's errors, unchanged.
 //!
 //! # Panics
 //!
 //! The future panics if it needs the timer outside of a tokio runtime with timers enabled.
+//!
+//! # Handle
+//!
+//! [`ThrottleHandle::snapshot`] shows for each key the limit, what is left, when more comes, for how long the server still
+//! [blocks](ThrottleSnapshot::blocked) all of it, and how many requests are queued, also [by priority](ThrottleSnapshot::queued_of).
+//! Of a fleet's quota it also shows the permits that this process holds, and whether it goes on
+//! without the store (`is_without_store`). [`ThrottleHandle::forget`] drops what was learned of a key.
 //!
 //! # Events
 //!

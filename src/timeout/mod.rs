@@ -46,7 +46,9 @@
 //!
 //! # Defaults
 //!
-//! [`TimeoutLayer::new`] takes the limit. Endpoints start with it. Idle time is not limited.
+//! [`TimeoutLayer::new`] takes the limit. Endpoints start with it. Idle time is not limited;
+//! [`without_idle`](TimeoutConfig::without_idle) makes an exception from a wider pattern that limits it. Connecting has no limit of its
+//! own: put a [`ConnectTimeout`] around the connector.
 //!
 //! # Readiness
 //!

@@ -55,8 +55,9 @@
 //! session are shared too: see [several tenants](crate::stack#several-tenants). The source is
 //! cloned for each fetch. The slots of keys that only requests name are bounded: [`max_keys`](TokenCacheLayer::max_keys).
 //!
-//! The [`handle`](TokenCacheLayer::handle) gets a token without a request, fetches some before the first request, invalidates
-//! them, and shows their state.
+//! An endpoint that takes no token is named by [`TokenConfig::without_token`]. The [`handle`](TokenCacheLayer::handle) gets a token
+//! without a request, fetches some before the first request ([`warm_up`](TokenCacheHandle::warm_up)), invalidates them, and shows
+//! their state.
 //!
 //! # A token's lifetime
 //!
@@ -224,6 +225,8 @@
 //! * **After [`FetchReason::Rejected`] it must not return the same token**: the cache cannot know a better one, so each call would be
 //!   sent and get its 401. A source that reads a file which nobody has replaced returns
 //!   `TokenError::new(TokenErrorKind::Rejected)`: the token stays in use, and the file is read again after the cooldown.
+//! * A token without [`expires_in`](Token::expires_in) lives for [`default_lifetime`](TokenCacheLayer::default_lifetime), and one
+//!   [`without_expiry`](Token::without_expiry) until it is rejected.
 //! * One source serves all keys: [`TokenRequest::key`] says for which one a token is fetched.
 //!
 //! # A fleet

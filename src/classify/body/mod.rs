@@ -38,6 +38,11 @@
 //!
 //! The others read nothing, and none reads a body with a `Content-Encoding`: put a layer that decompresses inside of this one.
 //!
+//! A [`Classifier`](super::Classifier) of your own says by [`reads_body`](super::Classifier::reads_body) which responses it wants, and by
+//! [`classify_body`](super::Classifier::classify_body) what they mean:
+//! [`Classification::with_retry_after`](super::Classification::with_retry_after) adds the wait that the body names, and
+//! [`rejecting_token`](super::Classification::rejecting_token) gives it the effect of a 401.
+//!
 //! # Defaults
 //!
 //! Nothing is read. An endpoint with a classifier reads [8 KiB](ClassifyBodyConfig::max_bytes) and waits for
