@@ -32,7 +32,8 @@
 //! * `ResponseCacheLayer`, by `Stack::response_cache`: between the call's `TimeoutLayer` and `RetryOnRateLimit`, so that a stored
 //!   response needs neither a permit nor a token, and a shared fetch is retried once for all its waiters.
 //!
-//! A [`DetachLayer`](crate::DetachLayer) goes around the whole stack.
+//! A [`DetachLayer`](crate::DetachLayer) goes around the whole stack; [ordering](crate::guide::ordering) has the other pieces that go
+//! around it, or around the client inside.
 //!
 //! # Example
 //!
