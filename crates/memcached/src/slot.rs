@@ -268,13 +268,13 @@ async fn forget(client: &Client, slot: &StoreName, id: Option<FetchId>) -> Resul
 }
 
 /// The replies to as many commands.
-async fn ask<const N: usize>(client: &Client, commands: Commands) -> Result<[Reply; N]> {
+pub(crate) async fn ask<const N: usize>(client: &Client, commands: Commands) -> Result<[Reply; N]> {
     let replies = client.call(&commands).await?;
     replies.try_into().map_err(|_| Error::other("not as many replies as commands"))
 }
 
 /// Whole seconds, none too few.
-fn seconds(span: Duration) -> u64 {
+pub(crate) fn seconds(span: Duration) -> u64 {
     let part = u64::from(span.subsec_nanos() > 0);
     span.as_secs().saturating_add(part).min(MAX_SECONDS - 1)
 }

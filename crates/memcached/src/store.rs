@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io::{Error, Result},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
@@ -13,12 +13,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tower_heed::store::{SlotReply, SlotRequest};
+use tower_heed::store::{QuotaReply, QuotaRequest, SlotReply, SlotRequest};
 use tower_service::Service;
 
 use crate::{
     client::{Client, Io},
-    slot,
+    clock::Clock,
+    quota, slot,
 };
 
 /// The reply of a [`Store`], on its way.
@@ -30,6 +31,8 @@ pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 #[derive(Clone)]
 pub struct Store {
     client: Arc<Client>,
+    /// The time that all processes share.
+    clock: Arc<Mutex<Clock>>,
 }
 
 // === impl Store ===
@@ -63,7 +66,8 @@ impl Store {
             let boxed = async move { Ok(Box::new(connecting.await?) as Box<dyn Io>) };
             Box::pin(boxed) as _
         };
-        Self { client: Arc::new(Client::new(Box::new(connect))) }
+        let client = Arc::new(Client::new(Box::new(connect)));
+        Self { client, clock: Arc::new(Mutex::new(Clock::new())) }
     }
 }
 
@@ -79,6 +83,21 @@ impl Service<SlotRequest> for Store {
     fn call(&mut self, request: SlotRequest) -> Self::Future {
         let client = Arc::clone(&self.client);
         Box::pin(async move { slot::call(&client, request).await })
+    }
+}
+
+impl Service<QuotaRequest> for Store {
+    type Response = QuotaReply;
+    type Error = Error;
+    type Future = Reply<QuotaReply>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: QuotaRequest) -> Self::Future {
+        let (client, clock) = (Arc::clone(&self.client), Arc::clone(&self.clock));
+        Box::pin(async move { quota::call(&client, &clock, request).await })
     }
 }
 

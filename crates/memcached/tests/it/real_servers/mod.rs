@@ -2,6 +2,7 @@
 
 mod fleet;
 mod outage;
+mod quotas;
 mod slots;
 
 use store_contract::server::Server;
