@@ -1,5 +1,6 @@
 //! Real servers. The tests of one server run at the same time as those of the others: they wait most of the time.
 
+mod cluster;
 mod comes_back;
 mod fleet;
 mod outage;
