@@ -60,3 +60,8 @@ async fn the_store_in_memory_passes_the_suite_of_slots() {
     slots::suite(&store).await;
     slots::rejections_are_ten_seconds_apart(&store).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_store_in_memory_passes_the_suite_of_quotas() {
+    store_contract::quotas::suite(&InMemory::new()).await;
+}

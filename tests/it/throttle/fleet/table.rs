@@ -88,6 +88,21 @@ fn fleet_delays() {
     assert_none(all);
 }
 
+/// A store in another zone: questions take longer, and overtake each other more often.
+#[test]
+fn fleet_distant_store() {
+    let mut all = Vec::new();
+    for (name, rule, headers) in RULES {
+        for processes in [2, 8, 32] {
+            let new = Scenario::new(rule, headers, processes);
+            let scenario = Scenario { store_delay: (MILLI, 5 * MILLI), lasts: 65 * SECOND, ..new };
+            let name = format!("{name}, store 1 to 5 ms");
+            all.push(check(&name, &scenario, (0.95, 0.011, 0.95, 2.4)));
+        }
+    }
+    assert_none(all);
+}
+
 #[test]
 fn fleet_trouble() {
     let mut all = Vec::new();
