@@ -4,7 +4,9 @@
 //! follow the clock that is ahead of the others, to within the shortest time that they have seen between a write of it and their own
 //! read. A clock begins with the time of its host: where hosts agree there is nothing to put forward.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 /// A time of day that no host has: a record that says more is damaged.
 const LATEST: Duration = Duration::from_secs(250 * 365 * 24 * 60 * 60);
@@ -21,6 +23,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock that begins with the time of this host.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it only begins with it, and tests set the beginning"
+    )]
     pub(crate) fn new() -> Self {
         let at_base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::at(Instant::now(), at_base.min(LATEST))

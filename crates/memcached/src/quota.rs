@@ -3,10 +3,11 @@
 use std::{
     io::{Error, Result},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
+use tokio::time::Instant;
 use tower_heed::store::{QuotaReply, QuotaRequest};
 
 use crate::{
@@ -31,7 +32,7 @@ pub(crate) async fn call(
     let name = request.name().clone();
     let name = name.as_str();
     let [reply] = ask(client, Commands::new().get(name)).await?;
-    let mut present = Present::of(reply, clock);
+    let mut present = Present::of(&reply, clock);
     if let QuotaRequest::Swap { was, record, ttl, deadline, .. } = request {
         let now = time(clock);
         if present.record == was && now <= deadline {
@@ -48,7 +49,7 @@ pub(crate) async fn call(
             if stored.is_done() {
                 return Ok(QuotaReply::Swapped);
             }
-            present = Present::of(reply, clock);
+            present = Present::of(&reply, clock);
         }
     } else if !matches!(request, QuotaRequest::Read { .. }) {
         return Err(Error::other("the request is of a later version of tower-heed"));
@@ -63,7 +64,7 @@ fn time(clock: &Mutex<Clock>) -> Duration {
 // === impl Present ===
 
 impl Present {
-    fn of(reply: Reply, clock: &Mutex<Clock>) -> Self {
+    fn of(reply: &Reply, clock: &Mutex<Clock>) -> Self {
         let (cas, mut value) = (reply.cas, reply.value.clone());
         if !reply.is_done() {
             return Self { record: None, cas };
