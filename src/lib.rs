@@ -79,7 +79,7 @@
 //! | `response-cache` | | `ResponseCacheLayer`: stores the responses to chosen `GET`s |
 //! | `http2` | | recognises an HTTP/2 stream that was refused unprocessed |
 //! | `private-key-jwt` | | client authentication by a signature in place of a secret, GitHub Apps, Google's service accounts, DPoP |
-//! | `shared` | | `store`: one token and one limit for all processes of a fleet, through Redis (or Memcached, tokens only) |
+//! | `shared` | | `store`: one token and one limit for all processes of a fleet, through Redis or Memcached |
 //! | `test-util` | | a scripted service and a clock to set, for the tests of your own stack |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

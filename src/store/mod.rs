@@ -20,7 +20,7 @@
 //! | store | crate | tokens | quotas |
 //! |---|---|---|---|
 //! | Redis, Valkey and what speaks their protocol | `tower-heed-redis` | yes | yes |
-//! | Memcached | `tower-heed-memcached` | yes | no |
+//! | Memcached | `tower-heed-memcached` | yes | of up to some fifty processes |
 //! | memory, for tests | [`InMemory`] | yes | yes |
 //!
 //! Each request is one atomic step: two processes cannot come in between. A layer around a store, a concurrency limit or
