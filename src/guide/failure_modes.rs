@@ -113,7 +113,7 @@
 //! | the **clock is wrong** | an absolute reset is measured against the response's own `Date`, if it has one, and a token's life from its request: neither needs a right clock | nothing |
 //! | the clock **jumps** | spans are measured on the monotonic clock; a token is never treated as younger than it is | nothing, or one early refresh |
 //! | it **restarts** | learned limits, tokens and stored responses are gone: one request goes first to learn the limit, one token is fetched; detached requests that were not [drained](crate::detach::DetachHandle::shutdown) are lost | the first responses take a little longer |
-//! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate, unless they share the quota by `ThrottleLayer::fleet` (feature `shared`, through Redis) | an occasional 429, retried; next to none by `fleet` |
+//! | **many processes** share one quota | each reads what is left from its own responses, and slows down when rate limited; they do not communicate, unless they share the quota by `ThrottleLayer::fleet` (feature `shared`) | an occasional 429, retried; next to none by `fleet` |
 //! | many processes need one token | each process fetches its own; with `token_cache::Shared` one of them fetches for all | one fetch per process and token life; or one for all |
 //! | the **queue is too long** for its deadline | requests that cannot make it fail at once | [`Throttled`](crate::ErrorKind::Throttled) |
 //! | the **detach queue is full** | the request is not queued | [`NotQueued`](crate::ErrorKind::NotQueued), class `Throttled` |
