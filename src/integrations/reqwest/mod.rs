@@ -37,8 +37,9 @@
 //!
 //! # Bodies
 //!
-//! The request takes any [`Body`](http_body::Body) of bytes that is `Send + Sync`: `Full<Bytes>`,
-//! [`ReplayBody`](crate::body::ReplayBody), reqwest's own. It is streamed; with a known length it is sent with a `content-length`. The
+//! The request takes any [`Body`](http_body::Body) of bytes that is `Send + Sync`: `Full<Bytes>` by [`ReqwestService::new`], another by
+//! [`ReqwestService::with_body`], such as [`ReplayBody`](crate::body::ReplayBody) or reqwest's own. It is streamed; with a known length
+//! it is sent with a `content-length`. The
 //! response body is reqwest's, and streamed as well. The stack needs a replayable body, and reqwest's is not: wrap it with
 //! [`ReplayBodyLayer`](crate::body::ReplayBodyLayer).
 //!
