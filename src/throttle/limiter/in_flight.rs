@@ -133,6 +133,11 @@ impl InFlight {
         self.unanswered.count + self.doubts.count
     }
 
+    /// As [`all`](Self::all), without those that have been given up by now.
+    pub(super) fn all_at(&self, now: Moment) -> u64 {
+        self.unanswered.since(ago(now, LOST_AFTER)) + self.doubts.since(ago(now, DOUBT))
+    }
+
     /// How many the server may yet count, apart from what responses show.
     #[inline]
     pub(super) fn unsettled(&self) -> u64 {

@@ -271,7 +271,7 @@ impl Quota {
             None => (self.estimate.kind(), self.estimate.limit(), None, None),
         };
         let reset = blocked_until.or(at).map(|at| at.saturating_duration_since(now));
-        Snapshot { kind, limit, remaining, reset, in_flight: self.in_flight.all() }
+        Snapshot { kind, limit, remaining, reset, in_flight: self.in_flight.all_at(now) }
     }
 
     /// What is certain of the limit, for the other processes of a fleet: the counter that lets the fewest through in the long run, else

@@ -17,7 +17,7 @@ use tower_heed::{
     extensions::{Deadline, Priority},
 };
 
-use super::{SECOND, millis, paths, send, spawn};
+use super::{SECOND, millis, only, paths, send, spawn};
 use crate::support::{
     probe::{Body, ScriptedResponse, probe},
     scripted::get,
@@ -41,6 +41,24 @@ async fn the_first_request_hangs_and_the_others_proceed() {
     }
     assert!((1_000..1_050).contains(&millis(start)), "{} ms", millis(start));
     hangs.abort();
+}
+
+/// Also where no other request comes, which would give it up.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_dropped_is_not_shown_as_in_flight_for_good() {
+    let (probe, watch) = probe(4);
+    let layer = ThrottleLayer::new();
+    let handle = layer.handle();
+    let client = layer.layer(probe);
+    let shown = || only(handle.snapshot()).in_flight();
+    watch.push(ScriptedResponse::never());
+    spawn(&client, get("/")).await.abort();
+    tokio::task::yield_now().await;
+    assert_eq!(shown(), 1, "it may have arrived at the server");
+    sleep(Duration::from_millis(499)).await;
+    assert_eq!(shown(), 1);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(shown(), 0);
 }
 
 #[tokio::test(start_paused = true)]
