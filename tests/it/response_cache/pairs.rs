@@ -1,6 +1,6 @@
 //! Random pairs of requests that differ in one thing: no response crosses.
 //!
-//! `PAIRS` sets their number; `scripts/proof release` takes more than a usual run.
+//! `PAIRS` sets their number; `scripts/proof optimized` takes more than a usual run.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use rand::{RngExt as _, SeedableRng, rngs::StdRng, seq::IndexedRandom as _};
