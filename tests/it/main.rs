@@ -30,6 +30,7 @@ mod integrations;
 mod metrics;
 #[cfg(feature = "client-credentials")]
 mod oauth;
+mod panics;
 mod ready;
 #[cfg(feature = "response-cache")]
 mod response_cache;

@@ -40,6 +40,7 @@ faults![
     "a_success_passes_untouched": "a new body of the same text" => RewritesResponse,
     "an_error_passes_untouched": "only the text is kept" => RewritesError,
     "every_attempt_asks_for_readiness": "the second attempt goes to a bare clone" => AttemptsUnready,
+    "dropped_at_any_poll_it_leaves_nothing": "a permit is kept during a wait" => KeepsPermit,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -54,6 +55,7 @@ enum Kind {
     RewritesResponse,
     RewritesError,
     AttemptsUnready,
+    KeepsPermit,
 }
 
 struct Broken {
@@ -135,6 +137,17 @@ impl Service<Request<Body>> for Broken {
                         return Ok(response);
                     }
                     again.call(copy).await.map_err(Into::into)
+                })
+            }
+            Kind::KeepsPermit => {
+                let mut kept = std::mem::ManuallyDrop::new(self.inner.clone());
+                let future = self.inner.call(request);
+                Box::pin(async move {
+                    let response = future.await.map_err(BoxError::from)?;
+                    kept.ready().await?;
+                    tokio::task::yield_now().await;
+                    drop(std::mem::ManuallyDrop::into_inner(kept));
+                    Ok(response)
                 })
             }
             _ => {

@@ -1,10 +1,11 @@
 //! The cases. Each gets a way to wrap a probe, and says what went wrong.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, Version, header::ETAG};
 use http_body_util::{BodyExt, Full};
+use tokio::time::{sleep, timeout};
 use tokio_test::task;
 use tower::{Service, ServiceExt};
 use tower_heed::error::find;
@@ -37,6 +38,7 @@ cases![
     a_success_passes_untouched,
     an_error_passes_untouched,
     every_attempt_asks_for_readiness,
+    dropped_at_any_poll_it_leaves_nothing,
 ];
 
 macro_rules! check {
@@ -192,6 +194,68 @@ async fn every_attempt_asks_for_readiness(wrap: Wrap) -> Result<(), String> {
         check!(watch.permits() == permits, "after a {status} {answered:?} a permit is kept");
     }
     Ok(())
+}
+
+/// A call whose attempts take time is dropped after each number of polls that it takes: at each point at which it waits.
+async fn dropped_at_any_poll_it_leaves_nothing(wrap: Wrap) -> Result<(), String> {
+    let responses: [fn() -> ScriptedResponse; 5] = [
+        ScriptedResponse::default,
+        || ScriptedResponse::status(429).header("retry-after", "1"),
+        || ScriptedResponse::status(503).header("retry-after", "2"),
+        || {
+            ScriptedResponse::status(401)
+                .header("www-authenticate", "Bearer error=\"invalid_token\"")
+        },
+        || ScriptedResponse::error(ProbeError("of unknown meaning")),
+    ];
+    for (number, response) in responses.iter().enumerate() {
+        for polls in 0.. {
+            let (mut client, watch) = warm(wrap).await?;
+            let (mut other, permits) = (client.clone(), watch.permits());
+            // A new token may still be unknown to the API for a while.
+            sleep(Duration::from_secs(6)).await;
+            let late = Duration::from_millis(50);
+            watch.push(response().after(late));
+            watch.push(ScriptedResponse::default().after(late));
+            ready(&mut client).await?;
+            let mut future = task::spawn(call(&mut client));
+            let ended = polled(&mut future, polls).await;
+            drop(future);
+            sleep(Duration::from_secs(1)).await;
+            let why = || format!("dropped after {polls} polls of response {number}");
+            check!(watch.in_flight() == 0, "{}: an attempt goes on", why());
+            drop(client);
+            check!(watch.permits() == permits, "{}: a permit is kept", why());
+            // What was not sent is left in the script, so the first may fail.
+            for _ in 0..3 {
+                let followed = timeout(Duration::from_secs(120), call(&mut other)).await;
+                check!(followed.is_ok(), "{}: the next call does not end", why());
+            }
+            check!(call(&mut other).await.is_ok(), "{}: the next calls fail", why());
+            check!(watch.unready_calls() == 0, "{}: an unready instance was called", why());
+            if ended {
+                break;
+            }
+            check!(polls < 50, "{}: it is polled in a loop", why());
+        }
+    }
+    Ok(())
+}
+
+/// Polls so often, each time when the future is woken. Returns whether it ended.
+async fn polled<T>(future: &mut task::Spawn<impl Future<Output = T>>, polls: u32) -> bool {
+    for _ in 0..polls {
+        if future.poll().is_ready() {
+            return true;
+        }
+        for _ in 0..1_000 {
+            if future.is_woken() {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+    false
 }
 
 fn request() -> Request<Body> {

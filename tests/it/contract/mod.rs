@@ -3,7 +3,7 @@
 
 mod broken;
 mod cases;
-mod subjects;
+pub(crate) mod subjects;
 
 use cases::CASES;
 

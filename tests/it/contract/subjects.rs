@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use tokio::time::sleep;
 use tower::{
     Layer, Service, ServiceExt, service_fn,
     util::{BoxCloneService, MapRequestLayer},
@@ -13,23 +14,24 @@ use tower_heed::{
     AttemptSpanLayer, BoxError, CircuitBreakerLayer, DetachLayer, ErrorClassifyLayer,
     FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer, TokenCacheLayer,
     body::{ReplayBody, ReplayBodyLayer},
+    fallback::FailedRequest,
     token_cache::{Token, TokenRequest},
 };
 
 use crate::support::probe::{Body, Probe};
 
-pub(super) type Client =
+pub(crate) type Client =
     BoxCloneService<Request<Body>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
 
 /// Puts a layer around a probe.
-pub(super) type Wrap = fn(Probe) -> Client;
+pub(crate) type Wrap = fn(Probe) -> Client;
 
-pub(super) struct Subject {
-    pub(super) name: &'static str,
-    pub(super) wrap: Wrap,
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) wrap: Wrap,
 }
 
-pub(super) const SUBJECTS: &[Subject] = &[
+pub(crate) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "TimeoutLayer",
         wrap: |probe| layered(&TimeoutLayer::new(Duration::from_secs(30)), probe),
@@ -67,7 +69,13 @@ pub(super) const SUBJECTS: &[Subject] = &[
     },
     Subject {
         name: "FallbackLayer, open with a response that is waited for",
-        wrap: |probe| layered(&FallbackLayer::fail_open_async(async |_| Response::new("")), probe),
+        wrap: |probe| {
+            let respond = async |_: FailedRequest| {
+                sleep(Duration::from_millis(5)).await;
+                Response::new("")
+            };
+            layered(&FallbackLayer::fail_open_async(respond), probe)
+        },
     },
     Subject {
         name: "FallbackLayer, closed",
@@ -145,14 +153,17 @@ fn by_reqwest(
 }
 
 fn tokens() -> TokenCacheLayer {
-    TokenCacheLayer::new(service_fn(|_: TokenRequest| async { Token::bearer("token") }))
+    TokenCacheLayer::new(service_fn(async |_: TokenRequest| {
+        sleep(Duration::from_millis(5)).await;
+        Token::bearer("token")
+    }))
 }
 
-pub(super) fn nothing(probe: Probe) -> Client {
+pub(crate) fn nothing(probe: Probe) -> Client {
     boxed(probe)
 }
 
-fn layered<I, L, S, RB>(layer: &L, inner: I) -> Client
+pub(crate) fn layered<I, L, S, RB>(layer: &L, inner: I) -> Client
 where
     L: Layer<I, Service = S>,
     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>,
@@ -163,7 +174,7 @@ where
 }
 
 /// Boxes a service, and holds it to what every service here has to be: `Clone + Send + Sync + 'static`, its future `Send`.
-pub(super) fn boxed<S, RB>(service: S) -> Client
+pub(crate) fn boxed<S, RB>(service: S) -> Client
 where
     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>,
     S: Clone + Send + Sync + 'static,
