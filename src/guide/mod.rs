@@ -12,6 +12,7 @@
 //! | [`events`] | every event, span and metric |
 //! | [`testing`] | how to test a stack without a server and without waiting |
 //! | [`performance`] | what a call costs, and the goodput under a limit |
+//! | [`proof`] | what is promised, and how each promise is tested |
 //! | [`comparison`] | what other crates and SDKs do |
 //!
 //! # Words
@@ -34,6 +35,7 @@ pub mod events;
 pub mod failure_modes;
 pub mod ordering;
 pub mod performance;
+pub mod proof;
 pub mod providers;
 pub mod readiness;
 pub mod sources;
