@@ -75,6 +75,7 @@ by_fields! {
         "state": TokenSnapshot::state,
         "expires_in": |snapshot| seconds(snapshot.expires_in()),
         "obtained": TokenSnapshot::obtained,
+        "is_shared": TokenSnapshot::is_shared,
         "is_fetching": TokenSnapshot::is_fetching,
         "cooldown": |snapshot| seconds(snapshot.cooldown().and_then(|error| error.retry_after())),
         "failure": |snapshot| snapshot.cooldown().map(|error| error.kind().as_str()),

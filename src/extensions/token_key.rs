@@ -109,6 +109,13 @@ impl TokenKey {
         Self { subject: Some(subject.into()), ..self }
     }
 
+    /// The token endpoint, the client's id there, and the name of the way it proves itself.
+    #[must_use]
+    pub fn client(&self) -> Option<(&str, &str, &str)> {
+        let Client { token_endpoint, id, auth_method, .. } = self.client.as_ref()?;
+        Some((token_endpoint, id, auth_method))
+    }
+
     /// The user in whose name the token is used.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
@@ -267,6 +274,8 @@ mod tests {
             base.clone().with_parameter("resource", "r2"),
             base.clone().with_subject("ann"),
         ];
+        let client = ("https://id.example/oauth/token", "app", "client_secret_post");
+        assert_eq!((base.client(), TokenKey::new().client()), (Some(client), None));
         let distinct: BTreeSet<_> = others.iter().chain([&base]).collect();
         assert_eq!(distinct.len(), others.len() + 1);
     }

@@ -1,13 +1,6 @@
 //! Clerk's machine-to-machine tokens.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -15,7 +8,6 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::{Deserialize, Deserializer};
-use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{
@@ -24,6 +16,7 @@ use super::{
     echo::Secrets,
     exchange::{self, Content, Terms, Transport},
     oauth_error::is_shown,
+    source::{token_source, traced},
     token_response::MalformedToken,
 };
 use crate::{
@@ -146,37 +139,22 @@ impl ClerkM2m {
         self.map(|machine| machine.terms.clock = clock)
     }
 
+    async fn token(self, _: TokenRequest) -> Result<Token, TokenError> {
+        let Self { transport, machine } = self;
+        // Before the credentials are read: see `Credentials::replace`.
+        let version = machine.credentials.version();
+        let obtained = machine.obtain(&transport);
+        let obtained = traced("clerk_m2m", &machine.endpoint, TokenError::kind, obtained).await;
+        obtained.map_err(|error| machine.credentials.outdate(version, error))
+    }
+
     fn map(mut self, change: impl FnOnce(&mut Machine)) -> Self {
         change(Arc::make_mut(&mut self.machine));
         self
     }
 }
 
-impl Service<TokenRequest> for ClerkM2m {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _request: TokenRequest) -> Self::Future {
-        let Self { transport, machine } = self.clone();
-        Box::pin(async move {
-            // Before the credentials are read: see `Credentials::replace`.
-            let version = machine.credentials.version();
-            let obtained = machine.obtain(&transport).await;
-            obtained.map_err(|error| machine.credentials.outdate(version, error))
-        })
-    }
-}
-
-impl fmt::Debug for ClerkM2m {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClerkM2m").field("machine", &self.machine).finish_non_exhaustive()
-    }
-}
+token_source!(ClerkM2m, machine);
 
 // === impl Machine ===
 

@@ -21,6 +21,7 @@ use super::{
     encode,
     exchange::{self, Content, Reply, Terms, Transport},
     oauth_error::OAuthError,
+    source::traced,
     token_response::{Leniency, MalformedToken},
 };
 use crate::{
@@ -154,13 +155,24 @@ impl Client {
         grant: Grant,
         until: Instant,
     ) -> Result<TokenResponse, Failed> {
+        let rotated = self.rotate_untraced(transport, &grant, until);
+        let kind = |failed: &Failed| failed.error.kind();
+        traced(&grant.grant_type, &self.endpoint, kind, rotated).await
+    }
+
+    async fn rotate_untraced(
+        &self,
+        transport: &Transport,
+        grant: &Grant,
+        until: Instant,
+    ) -> Result<TokenResponse, Failed> {
         // Before the credentials are read: see `Credentials::replace`.
         let version = self.credentials.version();
         let mut attempts = 0;
         loop {
             attempts += 1;
             let dated = self.terms.issuer_time();
-            let request = timeout_at(until, self.request(&grant, dated)).await;
+            let request = timeout_at(until, self.request(grant, dated)).await;
             let (request, secrets) =
                 request.map_err(|_| TokenError::new(TokenErrorKind::Timeout))??;
             let reply = transport.exchange(&self.terms, request, until).await?;

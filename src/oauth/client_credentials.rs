@@ -1,15 +1,6 @@
 //! The OAuth 2.0 client credentials grant, [RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-
-use tower_service::Service;
+use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "private-key-jwt")]
 use super::{Assertion, DpopKey};
@@ -18,6 +9,7 @@ use super::{
     client::{Client, Grant},
     encode, exchange,
     exchange::Transport,
+    source::token_source,
 };
 use crate::{
     clock::Clock,
@@ -292,6 +284,13 @@ impl ClientCredentials {
         &self.client.key
     }
 
+    async fn token(self, request: TokenRequest) -> Result<Token, TokenError> {
+        let Self { transport, client } = self;
+        let grant = Grant::new("client_credentials").with_key(&request.key().or(&client.key));
+        let until = client.terms.until();
+        client.token(&client.obtain(&transport, grant, until).await?)
+    }
+
     fn map_key(mut self, map: impl FnOnce(TokenKey) -> TokenKey) -> Self {
         let client = Arc::make_mut(&mut self.client);
         client.key = map(std::mem::take(&mut client.key));
@@ -299,27 +298,4 @@ impl ClientCredentials {
     }
 }
 
-impl Service<TokenRequest> for ClientCredentials {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: TokenRequest) -> Self::Future {
-        let Self { transport, client } = self.clone();
-        Box::pin(async move {
-            let grant = Grant::new("client_credentials").with_key(&request.key().or(&client.key));
-            let until = client.terms.until();
-            client.token(&client.obtain(&transport, grant, until).await?)
-        })
-    }
-}
-
-impl fmt::Debug for ClientCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientCredentials").field("client", &self.client).finish_non_exhaustive()
-    }
-}
+token_source!(ClientCredentials, client);

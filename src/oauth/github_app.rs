@@ -1,14 +1,6 @@
 //! Installation tokens of GitHub Apps.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -16,12 +8,12 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use serde_json::json;
-use tower_service::Service;
 
 use super::{
     Assertion, HttpService, PrivateKey, TokenResponse, client,
     credentials::reject_unsendable,
     exchange::{self, Content, Reply, Terms, Transport},
+    source::{token_source, traced},
     token_response::Leniency,
 };
 use crate::{
@@ -70,9 +62,9 @@ pub struct GitHubApp {
 }
 
 /// An app as GitHub knows it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct App {
-    api: String,
+    api: Uri,
     assertion: Assertion,
     installation: String,
     repositories: Vec<String>,
@@ -109,11 +101,12 @@ impl GitHubApp {
         key: PrivateKey,
         installation: u64,
     ) -> Result<Self, InvalidConfig> {
-        client::reject_clear_text(&client::parse(api)?)?;
+        let api = client::parse(api)?;
+        client::reject_clear_text(&api)?;
         let app = app.into();
         reject_unsendable("GitHub App id", &app)?;
         let app = App {
-            api: api.trim_end_matches('/').to_owned(),
+            api,
             assertion: Assertion::new(key).issuer(app).lifetime(LIFETIME),
             installation: installation.to_string(),
             repositories: Vec::new(),
@@ -149,39 +142,20 @@ impl GitHubApp {
         self.map(|app| app.terms.clock = clock)
     }
 
+    async fn token(self, request: TokenRequest) -> Result<Token, TokenError> {
+        let Self { transport, app } = self;
+        let installation = request.key().organization().unwrap_or(&app.installation);
+        let obtained = app.obtain(&transport, installation);
+        traced("github_app", &app.api, TokenError::kind, obtained).await
+    }
+
     fn map(mut self, change: impl FnOnce(&mut App)) -> Self {
         change(Arc::make_mut(&mut self.app));
         self
     }
 }
 
-impl Service<TokenRequest> for GitHubApp {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: TokenRequest) -> Self::Future {
-        let Self { transport, app } = self.clone();
-        Box::pin(async move {
-            let installation = request.key().organization().unwrap_or(&app.installation);
-            app.obtain(&transport, installation).await
-        })
-    }
-}
-
-impl fmt::Debug for GitHubApp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GitHubApp")
-            .field("api", &self.app.api)
-            .field("assertion", &self.app.assertion)
-            .field("installation", &self.app.installation)
-            .finish_non_exhaustive()
-    }
-}
+token_source!(GitHubApp, app);
 
 // === impl App ===
 
@@ -220,10 +194,11 @@ impl App {
         until: tokio::time::Instant,
     ) -> Result<Reply, TokenError> {
         let assertion = self.assertion.sign(self.terms.issuer_time())?;
+        let api = self.api.to_string();
+        let api = api.trim_end_matches('/');
         let is_number =
             !installation.is_empty() && installation.bytes().all(|byte| byte.is_ascii_digit());
-        let uri =
-            format!("{}/app/installations/{installation}/access_tokens", self.api).parse::<Uri>();
+        let uri = format!("{api}/app/installations/{installation}/access_tokens").parse::<Uri>();
         let bearer = sensitive(&[b"Bearer ", assertion.as_bytes()]);
         let (Some(uri), Some(bearer)) = (uri.ok().filter(|_| is_number), bearer) else {
             return Err(client::unsent().with_source("the installation is not named by its number"));

@@ -1,20 +1,14 @@
 //! The JWT bearer grant, [RFC 7523 §2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1).
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{
     ClientCredentials,
     client::{Client, Grant, of_function},
     exchange::Transport,
+    source::token_source,
 };
 use crate::{
     BoxError,
@@ -184,22 +178,4 @@ impl JwtBearer {
     }
 }
 
-impl Service<TokenRequest> for JwtBearer {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: TokenRequest) -> Self::Future {
-        Box::pin(self.clone().token(request))
-    }
-}
-
-impl fmt::Debug for JwtBearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtBearer").field("client", &self.client).finish_non_exhaustive()
-    }
-}
+token_source!(JwtBearer, client);

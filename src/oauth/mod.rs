@@ -13,6 +13,9 @@
 //! | [`ClerkM2m`] | Clerk's machine-to-machine tokens, which are no OAuth grant |
 //! | [`StaticToken`](crate::token_cache::StaticToken) | a fixed API key, in any scheme and header field |
 //!
+//! Each exchange has a span, `token exchange`: level `INFO`, target `tower_heed::oauth`, with `oauth.grant_type`, `server.address` and
+//! `outcome`, which is `ok` or the [kind](crate::error::TokenErrorKind) of the failure in snake case.
+//!
 //! [`Credentials`] can be replaced while the program runs. `GitHubApp`, private keys, signed [assertions](Credentials::assertion) and
 //! tokens that are bound to a key (`DpopKey`) need the feature `private-key-jwt`.
 //!
@@ -55,6 +58,7 @@ mod presets;
 mod private_key;
 mod refresh_token;
 mod request_format;
+mod source;
 mod token_exchange;
 pub(crate) mod token_response;
 

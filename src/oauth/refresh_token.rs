@@ -1,14 +1,12 @@
 //! The refresh token grant, [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6), with rotation.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
@@ -16,7 +14,6 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout, timeout_at},
 };
-use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{
@@ -24,6 +21,7 @@ use super::{
     client::{Client, Failed, Grant},
     credentials::reject_unsendable,
     exchange::Transport,
+    source::token_source,
 };
 use crate::{
     BoxError,
@@ -326,25 +324,7 @@ impl RefreshToken {
     }
 }
 
-impl Service<TokenRequest> for RefreshToken {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: TokenRequest) -> Self::Future {
-        Box::pin(self.clone().token(request))
-    }
-}
-
-impl fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefreshToken").field("client", &self.client).finish_non_exhaustive()
-    }
-}
+token_source!(RefreshToken, client);
 
 // === impl Family ===
 

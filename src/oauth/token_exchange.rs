@@ -1,20 +1,14 @@
 //! Token exchange, [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{
     ClientCredentials,
     client::{Client, Grant, of_function},
     exchange::Transport,
+    source::token_source,
 };
 use crate::{
     BoxError,
@@ -108,43 +102,26 @@ impl TokenExchange {
     pub fn requested_type(self, urn: impl Into<String>) -> Self {
         Self { requested_type: Some(urn.into()), ..self }
     }
-}
 
-impl Service<TokenRequest> for TokenExchange {
-    type Response = Token;
-    type Error = TokenError;
-    type Future = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TokenError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: TokenRequest) -> Self::Future {
-        let Self { transport, client, subject, requested_type } = self.clone();
-        Box::pin(async move {
-            let key = request.key().or(&client.key);
-            let subject = subject(request).await.map_err(of_function)?;
-            let until = client.terms.until();
-            let mut grant = Grant::new(GRANT)
-                .with_secret("subject_token", &subject.token)
-                .with("subject_token_type", subject.token_type.as_str());
-            if let Some((token, token_type)) = &subject.actor {
-                grant =
-                    grant.with_secret("actor_token", token).with("actor_token_type", token_type);
-            }
-            if let Some(requested) = requested_type {
-                grant = grant.with("requested_token_type", requested);
-            }
-            client.token(&client.obtain(&transport, grant.with_key(&key), until).await?)
-        })
+    async fn token(self, request: TokenRequest) -> Result<Token, TokenError> {
+        let Self { transport, client, subject, requested_type } = self;
+        let key = request.key().or(&client.key);
+        let subject = subject(request).await.map_err(of_function)?;
+        let until = client.terms.until();
+        let mut grant = Grant::new(GRANT)
+            .with_secret("subject_token", &subject.token)
+            .with("subject_token_type", subject.token_type.as_str());
+        if let Some((token, token_type)) = &subject.actor {
+            grant = grant.with_secret("actor_token", token).with("actor_token_type", token_type);
+        }
+        if let Some(requested) = requested_type {
+            grant = grant.with("requested_token_type", requested);
+        }
+        client.token(&client.obtain(&transport, grant.with_key(&key), until).await?)
     }
 }
 
-impl fmt::Debug for TokenExchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenExchange").field("client", &self.client).finish_non_exhaustive()
-    }
-}
+token_source!(TokenExchange, client);
 
 // === impl SubjectToken ===
 

@@ -187,6 +187,7 @@ impl Cache {
             state: self.present().map(|(_, state)| state),
             expires_in: self.slot().current().and_then(|cached| cached.expires_in(&now)),
             obtained: state.generations,
+            shared: self.slot().current().is_some_and(|cached| cached.bare().is_shared()),
             fetching: state.fetch_in_flight(now.instant()).is_some(),
             cooldown: self.cooldown(&mut state, &now),
             rejected: self.slot().current().is_some_and(|cached| cached.is_rejected()),

@@ -49,6 +49,8 @@ pub struct Token {
     /// Where the token begins within the value, after its scheme.
     begins: usize,
     lifetime: Lifetime,
+    /// Whether it was taken from a store.
+    is_shared: bool,
 }
 
 /// How long a token is valid, from its request.
@@ -143,7 +145,11 @@ impl Token {
         }
         let header = sensitive(&[b"Bearer ", access_token])?;
         let (name, begins) = (AUTHORIZATION, b"Bearer ".len());
-        Some(Self { name, header, begins, lifetime: Lifetime::Unknown })
+        Some(Self { name, header, begins, lifetime: Lifetime::Unknown, is_shared: false })
+    }
+
+    pub(super) const fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// What it is sent as, and where the token begins within the value.
@@ -152,7 +158,7 @@ impl Token {
         (&self.name, &self.header, self.begins)
     }
 
-    /// A token of these [parts](Self::parts), of unknown lifetime; none if it cannot be sent.
+    /// A token of these [parts](Self::parts) from a store, of unknown lifetime; none if it cannot be sent.
     #[cfg(feature = "shared")]
     pub(super) fn of_parts(name: &[u8], value: &[u8], begins: usize) -> Option<Self> {
         let name = HeaderName::from_bytes(name).ok()?;
@@ -160,7 +166,7 @@ impl Token {
             return None;
         }
         let header = sensitive(&[value])?;
-        Some(Self { name, header, begins, lifetime: Lifetime::Unknown })
+        Some(Self { name, header, begins, lifetime: Lifetime::Unknown, is_shared: true })
     }
 
     /// Whether it is of use only with a proof of the key that it is bound to (RFC 9449).

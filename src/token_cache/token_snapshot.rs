@@ -11,6 +11,7 @@ pub struct TokenSnapshot {
     pub(super) state: Option<TokenState>,
     pub(super) expires_in: Option<Duration>,
     pub(super) obtained: u64,
+    pub(super) shared: bool,
     pub(super) fetching: bool,
     pub(super) cooldown: Option<TokenError>,
     pub(super) rejected: bool,
@@ -41,6 +42,13 @@ impl TokenSnapshot {
     #[must_use]
     pub const fn obtained(&self) -> u64 {
         self.obtained
+    }
+
+    /// Whether the present token was taken from a store (`Shared`), where another process or layer had put it, and not got from the
+    /// issuer.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Whether a fetch is in flight.

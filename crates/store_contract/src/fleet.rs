@@ -26,6 +26,7 @@ use tower_heed::{
 
 use crate::{
     Store,
+    server::Server,
     slots::{self, Slot},
 };
 
@@ -389,6 +390,40 @@ pub async fn one_process<S: Store>(engine: &str, store: &S) {
     let took = Instant::now().saturating_duration_since(begun);
     println!("{engine}: 1,000 callers in one process: {} exchange, {took:?}", issuer.begun());
     assert_eq!(issuer.begun(), 1);
+}
+
+/// Before the first question; while the others wait; just before the lease is renewed; just before the fetch is completed.
+const MOMENTS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_millis(900),
+    Duration::from_millis(1200),
+];
+
+/// How many processes an outage meets.
+pub const PROCESSES: usize = 8;
+
+/// An [`outage`] at each moment of a fetch, each of a server of its own.
+pub async fn outage_at_each_moment<S: Store>(
+    engine: &str,
+    what: &str,
+    is_read: bool,
+    start: impl AsyncFn() -> (Server, Vec<S>),
+    fail: impl AsyncFn(&mut Server),
+) {
+    let runs = MOMENTS.map(|moment| {
+        let (start, fail) = (&start, &fail);
+        async move {
+            let (mut server, stores) = start().await;
+            let failing = async || fail(&mut server).await;
+            (moment, outage(engine, what, &stores, moment, is_read, failing).await)
+        }
+    });
+    let [first, second, third, last] = runs;
+    let runs = tokio::join!(first, second, third, last);
+    for (moment, exchanges) in [runs.0, runs.1, runs.2, runs.3] {
+        assert!(exchanges <= PROCESSES, "{what} after {moment:?}: {exchanges} exchanges");
+    }
 }
 
 /// A fleet whose store fails after `after`, in the midst of what it does: nobody fails, and nobody waits longer than it may. If the

@@ -10,4 +10,5 @@ mod grants;
 mod private_key;
 mod refresh_token;
 mod rotation;
+mod span;
 mod users;

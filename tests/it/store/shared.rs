@@ -94,6 +94,8 @@ async fn rule_34_a_token_from_the_store_lives_as_long_as_it_has_left() {
     sleep(HOUR / 2).await;
     let second = TokenCacheLayer::new(Process::new(switch.store(), &issuer, "left").source());
     second.handle().token(&TokenKey::new()).await.unwrap();
+    let shared = [&first, &second].map(|layer| layer.handle().snapshot()[0].is_shared());
+    assert_eq!(shared, [false, true], "the first got it from the issuer");
     let left = second.handle().snapshot()[0].expires_in().unwrap();
     assert!(HOUR / 2 - SECOND < left && left <= HOUR / 2, "{left:?}");
     assert_eq!(issuer.begun(), 1);

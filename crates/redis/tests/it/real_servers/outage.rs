@@ -1,40 +1,18 @@
 //! Fleets whose server fails in the midst of what they do: at the beginning of a fetch, while the lease is renewed, when it is
 //! completed. Nobody fails, and nobody waits longer than it may.
 
-use std::time::Duration;
-
 use store_contract::{fleet, server::Server};
 
 use super::{run, stores};
 
-/// Before the first question; while the others wait; just before the lease is renewed; just before the fetch is completed.
-const MOMENTS: [Duration; 4] = [
-    Duration::ZERO,
-    Duration::from_millis(300),
-    Duration::from_millis(900),
-    Duration::from_millis(1200),
-];
-
-const PROCESSES: usize = 8;
-
-/// Runs a scenario at each of the moments.
+/// Runs a scenario at each moment of a fetch.
 async fn at_each_moment(what: &str, is_read: bool, fail: impl AsyncFn(&mut Server)) {
-    let runs = MOMENTS.map(|moment| {
-        let fail = &fail;
-        async move {
-            let mut server = Server::redis(&[]);
-            let stores = stores(&server, PROCESSES).await;
-            let exchanges = fleet::outage("redis", what, &stores, moment, is_read, async || {
-                fail(&mut server).await;
-            });
-            (moment, exchanges.await)
-        }
-    });
-    let [first, second, third, last] = runs;
-    let runs = tokio::join!(first, second, third, last);
-    for (moment, exchanges) in [runs.0, runs.1, runs.2, runs.3] {
-        assert!(exchanges <= PROCESSES, "{what} after {moment:?}: {exchanges} exchanges");
-    }
+    let start = async || {
+        let server = Server::redis(&[]);
+        let stores = stores(&server, fleet::PROCESSES).await;
+        (server, stores)
+    };
+    fleet::outage_at_each_moment("redis", what, is_read, start, fail).await;
 }
 
 #[tokio::test]
