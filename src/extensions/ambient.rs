@@ -16,6 +16,7 @@ thread_local! {
             call_began: Cell::new(None),
             waiting: Cell::new(false),
             paced: Cell::new(None),
+            bounds_readiness: Cell::new(false),
         }
     };
 }
@@ -26,6 +27,7 @@ struct Ambient {
     call_began: Cell<Option<Instant>>,
     waiting: Cell<bool>,
     paced: Cell<Option<Paced>>,
+    bounds_readiness: Cell<bool>,
 }
 
 /// How a layer inside paces the next attempt of a call that was rate limited.
@@ -84,6 +86,24 @@ pub(crate) fn activity_of<T>(poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, Activi
         current.waiting.set(outer || is_waiting);
         (polled, if is_waiting { Activity::Waiting } else { Activity::Sending })
     })
+}
+
+/// Polls the readiness of the service inside. Also whether a layer outside ends the wait: one that does the same, or one that is being
+/// called and makes a clone ready.
+#[inline]
+pub(crate) fn bound_readiness<T>(poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, bool) {
+    /// Also if the service panics.
+    struct Reset(bool);
+
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            CURRENT.with(|current| current.bounds_readiness.set(self.0));
+        }
+    }
+
+    let outer = Reset(CURRENT.with(|current| current.bounds_readiness.replace(true)));
+    let polled = poll();
+    (polled, outer.0 || deadline().is_some())
 }
 
 /// Notes that the response or error which is about to be returned was rate limited, and that a layer inside paces the next attempt.

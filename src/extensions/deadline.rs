@@ -14,6 +14,9 @@ use super::ambient;
 /// service of your own gets the earlier of the two from [`Deadline::of`], in [`Service::call`](tower_service::Service::call). Before
 /// a change of the task (`tower::buffer`, `tokio::spawn`), put [`Deadline::ambient`] into the request's extensions.
 ///
+/// One that a client may choose, as by `grpc-timeout`, needs a lower bound: a call that has run out of time is a failure of the upstream,
+/// which opens its circuit and gets a fallback response.
+///
 /// ```
 /// use std::time::Duration;
 /// use tokio::time::Instant;

@@ -12,7 +12,7 @@
 //!
 //! # What each layer does
 //!
-//! All layers return the inner service's `Pending` and errors, reserve nothing themselves, and call the ready instance
+//! All layers return the inner service's `Pending` and errors (`TimeoutLayer` the former within its limit), reserve nothing themselves, and call the ready instance
 //! if the request can be sent at once.
 //!
 //! | layer | what may wait | how it is sent then |
@@ -20,7 +20,7 @@
 //! | [`DetachLayer`](crate::DetachLayer) | a detached request, in its queue | by a clone that a worker makes ready |
 //! | [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) | nothing: a rejected call drops the ready instance | |
 //! | [`FallbackLayer`](crate::FallbackLayer) | nothing | |
-//! | [`TimeoutLayer`](crate::TimeoutLayer) | nothing; time in `poll_ready` is not counted | |
+//! | [`TimeoutLayer`](crate::TimeoutLayer) | nothing; time in `poll_ready` counts, and after the limit the call fails | |
 //! | `ResponseCacheLayer` | a request that shares a fetch | releases the ready instance; if it must be sent after all, by a clone made ready then |
 //! | [`RetryOnRateLimit`](crate::RetryOnRateLimit) | a retry | by a clone made ready after the wait |
 //! | [`ThrottleLayer`](crate::ThrottleLayer) | a request without a permit | releases the ready instance; sent by a clone made ready with the permit |

@@ -1,6 +1,8 @@
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Response;
@@ -8,17 +10,19 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use super::{TimeoutBody, limit::Limit};
-use crate::BoxError;
+use crate::{BoxError, Error};
 
 pin_project! {
     /// The response, or the error that the time limit is exceeded.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
+        // None if the service was not ready in time.
         #[pin]
-        pub(super) inner: F,
-        pub(super) limit: Option<Limit>,
+        inner: Option<F>,
+        limit: Option<Limit>,
         #[pin]
-        pub(super) timer: Option<Sleep>,
+        timer: Option<Sleep>,
+        too_late: Option<Error>,
     }
 }
 
@@ -38,6 +42,18 @@ where
 }
 
 impl<F> ResponseFuture<F> {
+    #[inline(always)]
+    pub(super) const fn new(inner: F, limit: Option<Limit>) -> Self {
+        Self { inner: Some(inner), limit, timer: None, too_late: None }
+    }
+
+    /// Nothing was sent, because the service was not ready within `limit`.
+    #[cold]
+    pub(super) fn too_late(limit: Duration, endpoint: Option<Arc<str>>) -> Self {
+        let too_late = Some(Error::not_ready(limit, endpoint));
+        Self { inner: None, limit: None, timer: None, too_late }
+    }
+
     /// Polls, and makes the response's body with `body`.
     #[inline(always)]
     pub(crate) fn poll_with<B, E, T>(
@@ -50,8 +66,14 @@ impl<F> ResponseFuture<F> {
         E: Into<BoxError>,
     {
         let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return match this.too_late.take() {
+                Some(error) => Poll::Ready(Err(error.into())),
+                None => Poll::Pending,
+            };
+        };
         let scope = this.limit.as_ref().map(Limit::enter_poll);
-        match this.inner.poll(cx) {
+        match inner.poll(cx) {
             Poll::Ready(Ok(response)) => {
                 drop(scope);
                 let mut limit = this.limit.take();

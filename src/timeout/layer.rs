@@ -19,6 +19,7 @@ pub struct TimeoutLayer {
 pub struct TimeoutConfig {
     limit: Option<Duration>,
     idle: Option<Duration>,
+    sends_grpc_timeout: bool,
 }
 
 // === impl TimeoutLayer ===
@@ -29,7 +30,7 @@ impl TimeoutLayer {
     /// With a limit of zero every call fails that is not ready at its first poll. A limit beyond the range of the clock is never
     /// exceeded.
     pub fn new(limit: Duration) -> Self {
-        let base = TimeoutConfig { limit: Some(limit), idle: None };
+        let base = TimeoutConfig { limit: Some(limit), idle: None, sends_grpc_timeout: false };
         Self { endpoints: Arc::new(Endpoints::new(base)) }
     }
 
@@ -109,6 +110,24 @@ impl TimeoutConfig {
     #[must_use]
     pub const fn without_idle(self) -> Self {
         Self { idle: None, ..self }
+    }
+
+    /// Tells a gRPC server how much time is left, in the request field `grpc-timeout`, so that it does not go on for nobody: the time to
+    /// the earliest deadline that is in force, unless the request has the field with less. For the limit of each attempt, since it is less
+    /// at each. Default: not told.
+    #[must_use]
+    pub const fn send_grpc_timeout(self) -> Self {
+        Self { sends_grpc_timeout: true, ..self }
+    }
+
+    /// Undoes [`send_grpc_timeout`](Self::send_grpc_timeout): an exception from a wider pattern.
+    #[must_use]
+    pub const fn without_grpc_timeout(self) -> Self {
+        Self { sends_grpc_timeout: false, ..self }
+    }
+
+    pub(super) const fn sends_grpc_timeout(self) -> bool {
+        self.sends_grpc_timeout
     }
 
     pub(super) const fn get_idle(self) -> Option<Duration> {

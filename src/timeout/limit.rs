@@ -57,15 +57,19 @@ struct Idle {
 // === impl Limit ===
 
 impl Limit {
-    /// The limits of a call that starts now: the endpoint's, or the request's deadline if that is earlier.
+    /// The limits of a call that starts now, after a wait for readiness of `waited`: the endpoint's, or the request's deadline if that is
+    /// earlier.
     #[inline(always)]
     pub(super) fn of<B>(
         request: &Request<B>,
         endpoint: &Endpoint<'_, TimeoutConfig>,
         now: Instant,
+        waited: Duration,
     ) -> Option<Self> {
-        let own =
-            endpoint.config().get().and_then(|limit| Some((Deadline::after(now, limit)?, limit)));
+        let own = endpoint
+            .config()
+            .get()
+            .and_then(|limit| Some((Deadline::after(now, limit.saturating_sub(waited))?, limit)));
         let of_request = request
             .extensions()
             .get()
@@ -100,6 +104,11 @@ impl Limit {
     #[inline]
     pub(super) fn enter_poll(&self) -> Scope {
         Scope::around_poll(self.ambient())
+    }
+
+    /// The time to the earliest deadline.
+    pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
+        self.ambient().or_else(Deadline::ambient).map(|deadline| deadline.remaining(now))
     }
 
     #[inline]

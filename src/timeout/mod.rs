@@ -52,8 +52,10 @@
 //!
 //! # Readiness
 //!
-//! `poll_ready` is the inner service's, and time spent in it does not count: the limit starts with the call. Put a load limit that
-//! may keep callers waiting for readiness inside a buffer, where waiting is part of the call.
+//! `poll_ready` is the inner service's, and time spent in it counts: an instance that was not ready at once has that much less for its
+//! next call. An error of `poll_ready` would be final, so after the limit of the layer (an endpoint is not known yet) the instance says
+//! that it is ready, and its call fails at once, as one that was never sent. Of several such layers the outermost does this, and inside
+//! a call whoever makes a clone ready.
 //!
 //! # Cancellation
 //!
@@ -79,8 +81,10 @@
 mod body;
 mod connect;
 mod future;
+mod grpc;
 mod layer;
 mod limit;
+mod readiness;
 mod service;
 
 use crate::error::Phase;

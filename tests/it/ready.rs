@@ -16,14 +16,15 @@ use tokio::{
     sync::mpsc,
     time::{Instant, Sleep, sleep, sleep_until},
 };
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_heed::{
-    BoxError, DetachLayer, Error, ErrorKind, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
+    AttemptSpanLayer, BoxError, CircuitBreakerLayer, DetachLayer, Error, ErrorClassifyLayer,
+    ErrorKind, FallbackLayer, RetryOnRateLimit, Stack, ThrottleLayer, TimeoutLayer,
     TokenCacheLayer,
     classify::ErrorClass,
     detach::Failure,
     error::{Phase, TokenError, find},
-    extensions::Deadline,
+    extensions::{Deadline, Degraded},
     token_cache::{Token, TokenRequest},
 };
 
@@ -280,4 +281,103 @@ async fn a_call_whose_shared_fetch_is_not_for_it_is_not_sent_after_the_deadline(
         assert_eq!(waited, SECOND * expected);
         assert_eq!(first.await.unwrap().unwrap().status(), 200);
     }
+}
+
+/// A service that is never ready, behind each layer: the limit of the call ends the wait, by an error of the call.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_never_ready_ends_a_call_by_time_in_every_layer() {
+    macro_rules! limited {
+        ($layer:expr) => {{
+            let never = Limited::new(0, |_| response(200, &[]));
+            let service = TimeoutLayer::new(SECOND * 10).layer($layer.layer(never));
+            BoxCloneService::<_, _, BoxError>::new(service.map_response(|_| ()))
+        }};
+    }
+
+    let detach = DetachLayer::new().endpoint("POST /users".parse().unwrap(), |config| config);
+    let mut layers = vec![
+        ("none", limited!(tower::layer::util::Identity::new())),
+        ("TimeoutLayer", limited!(TimeoutLayer::new(SECOND * 5))),
+        ("RetryOnRateLimit", limited!(RetryOnRateLimit::new())),
+        ("ThrottleLayer", limited!(ThrottleLayer::new())),
+        ("ErrorClassifyLayer", limited!(ErrorClassifyLayer::new())),
+        ("CircuitBreakerLayer", limited!(CircuitBreakerLayer::new())),
+        ("FallbackLayer", limited!(FallbackLayer::fail_closed())),
+        ("AttemptSpanLayer", limited!(AttemptSpanLayer::new())),
+        ("TokenCacheLayer", limited!(tokens(SECOND * 3600))),
+        ("DetachLayer", limited!(detach)),
+    ];
+    #[cfg(feature = "response-cache")]
+    layers.push(("ResponseCacheLayer", limited!(tower_heed::ResponseCacheLayer::new())));
+    for (name, client) in layers {
+        let start = Instant::now();
+        let error = client.oneshot(get("/users/1")).await.unwrap_err();
+        assert_eq!(Instant::now() - start, SECOND * 10, "{name}");
+        assert!(is_unsent(&error), "{name}: {error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_whose_client_is_never_ready_fails_open_in_time() {
+    let stack = Stack::new()
+        .fallback(FallbackLayer::fail_open(|_| Response::new("open")))
+        .call_timeout(TimeoutLayer::new(SECOND * 3));
+    let client = stack.service(Limited::new(0, |_| response(200, &[])));
+    let start = Instant::now();
+    let response = client.oneshot(get("/users/1")).await.unwrap();
+    assert!(response.extensions().get::<Degraded>().is_some());
+    assert_eq!(Instant::now() - start, SECOND * 3);
+}
+
+/// Ready after two seconds. A response takes two and a half.
+#[tokio::test(start_paused = true)]
+async fn time_until_a_service_is_ready_is_time_of_its_call_alone() {
+    for (limit, is_in_time) in [(4, false), (5, true)] {
+        let slow = Slow::new(SECOND * 2, SECOND * 3600).map_future(|response| async {
+            sleep(SECOND * 5 / 2).await;
+            response.await
+        });
+        let layer = TimeoutLayer::new(SECOND * limit);
+        // A clone is not ready at once.
+        let client = layer.layer(slow).clone();
+        let start = Instant::now();
+        let ended = client.clone().oneshot(get("/users/1")).await;
+        assert_eq!(ended.is_ok(), is_in_time, "{limit}");
+        let took = if is_in_time { SECOND * 9 / 2 } else { SECOND * limit };
+        assert_eq!(Instant::now() - start, took);
+        // The next instance starts anew.
+        let mut again = client.clone();
+        again.ready().await.unwrap();
+        let other = again.clone();
+        assert_eq!(again.call(get("/users/1")).await.is_ok(), is_in_time);
+        assert_eq!(other.oneshot(get("/users/1")).await.is_ok(), is_in_time);
+    }
+}
+
+/// Its negative: an endpoint cannot be known, and a layer without a limit waits.
+#[tokio::test(start_paused = true)]
+async fn a_layer_without_a_limit_waits_for_readiness() {
+    let layer = TimeoutLayer::new(Duration::MAX);
+    let client = layer.layer(Limited::new(0, |_| response(200, &[])));
+    let call = client.oneshot(get("/users/1"));
+    assert!(tokio::time::timeout(SECOND * 3600, call).await.is_err());
+}
+
+/// Callers who share two permits of an upstream that hangs: each ends by its limit, and not by the sum of those before it.
+#[tokio::test(start_paused = true)]
+async fn a_concurrency_limit_inside_is_waited_for_within_the_limit() {
+    let hangs =
+        service_fn(|_: Request<Body>| future::pending::<Result<Response<Body>, BoxError>>());
+    let limited = tower::limit::ConcurrencyLimitLayer::new(2).layer(hangs);
+    let client = TimeoutLayer::new(SECOND * 10).layer(limited);
+    let start = Instant::now();
+    let calls: Vec<_> =
+        (0..10).map(|_| tokio::spawn(client.clone().oneshot(get("/users/1")))).collect();
+    let mut unsent = 0;
+    for call in calls {
+        let error = call.await.unwrap().unwrap_err();
+        unsent += u32::from(is_unsent(&error));
+    }
+    assert_eq!(Instant::now() - start, SECOND * 10);
+    assert_eq!(unsent, 8);
 }
