@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `Unavailable` (5xx), `Timeout`, `Connect`, `Interrupted` | a failure |
 //! | a call whose [`Deadline`](crate::extensions::Deadline) passes while the request is in flight | a failure, of the class `Timeout` |
-//! | `RateLimited`, `Unauthenticated`, `Forbidden`, `Rejected`, and 408, 425, 501 and 505 | a response: the server is there |
+//! | `RateLimited`, `Unauthenticated`, `Forbidden`, `Rejected`, and 408, 425, 501, 505 and gRPC's `DEADLINE_EXCEEDED`, which the caller can cause | a response: the server is there |
 //! | `Throttled`, `TokenUnavailable`, an unknown error, a caller who leaves | nothing |
 //! | `Timeout` or `Interrupted`, or a deadline that passes, while a [`ReplayBody`](crate::body::ReplayBody) is still being read | nothing: the caller may be the slow one |
 //!

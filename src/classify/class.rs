@@ -73,6 +73,8 @@ impl ErrorClass {
                         | StatusCode::HTTP_VERSION_NOT_SUPPORTED
                 )
             )
+            // gRPC's `DEADLINE_EXCEEDED`: the client has chosen the deadline.
+            || self == Self::Timeout && status == Some(StatusCode::OK)
     }
 
     /// Whether the failure may be due to a caller who is slow with the request's body.

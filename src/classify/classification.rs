@@ -78,9 +78,10 @@ impl Classification {
         if status == StatusCode::TOO_MANY_REQUESTS && class == ErrorClass::Unauthenticated {
             class = ErrorClass::RateLimited;
         }
+        let resend = if forbids_retry(head.headers()) { Resend::Never } else { Resend::Later };
         let rate_limit = head.into_rate_limit();
         let retry_after = rate_limit.as_ref().and_then(|limit| limit.wait(outcome(class)));
-        Self { status: Some(status), rate_limit, retry_after, ..Self::of_class(class) }
+        Self { status: Some(status), rate_limit, retry_after, resend, ..Self::of_class(class) }
     }
 
     /// Classifies an error; `None` if its class is unknown, or if the caller's own request failed: its body broke off, or the client
@@ -193,7 +194,8 @@ impl Classification {
         self.rate_limit.as_ref()
     }
 
-    /// Whether the server asks for fewer requests, in whichever way: by a rate limit, or by a 503 or 529 with `Retry-After`.
+    /// Whether the server asks for fewer requests, in whichever way: by a rate limit, or by a 503 or 529 with `Retry-After`, or gRPC's
+    /// equivalent, which comes in a 200.
     pub(crate) fn asks_to_slow_down(&self) -> bool {
         match self.class {
             ErrorClass::RateLimited => true,
@@ -240,9 +242,16 @@ const fn outcome(class: ErrorClass) -> Outcome {
     }
 }
 
-/// 503 Service Unavailable, and 529 as its more specific form: the request was not carried out.
+/// 503 Service Unavailable, and 529 as its more specific form: the request was not carried out. gRPC's `UNAVAILABLE` has the status 200.
 fn is_overload(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 503 | 529)
+    matches!(status.as_u16(), 503 | 529 | 200)
+}
+
+/// Whether a gRPC server forbids to retry, by a pushback that is negative or no number:
+/// <https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback>
+fn forbids_retry(headers: &HeaderMap) -> bool {
+    let pushback = headers.get("grpc-retry-pushback-ms");
+    pushback.is_some_and(|value| !value.as_bytes().iter().all(u8::is_ascii_digit))
 }
 
 /// Whether the caller's own request failed. A layer that reads its body says so itself, since the error of the body may be one that

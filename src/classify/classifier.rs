@@ -95,11 +95,40 @@ pub trait Classifier: Send + Sync + 'static {
 /// | `OK` | a success |
 /// | any other | `Rejected` |
 ///
-/// `grpc-retry-pushback-ms` is the time to wait, as in gRPC's own retries. What does not work: a status in real trailers, after a
-/// message, is not seen; nor is a `RetryInfo` in `grpc-status-details-bin`; `grpc-timeout` is not read as a deadline, so put a
-/// [`Deadline`](crate::extensions::Deadline) into the request's extensions; `UNAVAILABLE` without a pushback is retried for safe
-/// methods only, and gRPC's is `POST`, so mark calls [`Idempotent`](crate::extensions::Idempotent); errors of this crate are no
-/// `tonic::Status`: map [`Classification::of_error`] to one.
+/// `grpc-retry-pushback-ms`, or else the `RetryInfo` in `grpc-status-details-bin`, is the time to wait; a pushback that is negative
+/// forbids to retry, as in gRPC's own retries. `UNAVAILABLE` is retried if it says how long to wait; otherwise for safe methods only, and
+/// gRPC's is `POST`, so mark calls [`Idempotent`](crate::extensions::Idempotent). `DEADLINE_EXCEEDED` says nothing about the server,
+/// since the client has chosen the deadline: it opens no circuit and gets no fallback response.
+///
+/// [`TimeoutConfig::send_grpc_timeout`](crate::timeout::TimeoutConfig::send_grpc_timeout) tells the server the time that is left. A
+/// token is replaced after `UNAUTHENTICATED` if the endpoint says so, since the status is 200:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use tower_heed::{ErrorClassifyLayer, Stack, classify::Preset};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_heed::BoxError> {
+/// let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+/// let client = Stack::new()
+///     .classify(ErrorClassifyLayer::new().classifier(Preset::Grpc))
+///     .endpoint("/orders.v1.Orders/{method}".parse()?, |e| {
+///         e.attempt_timeout(|config| config.send_grpc_timeout())
+///             .token_cache(|config| config.rejects_token(|head| {
+///                 head.headers().get("grpc-status").is_some_and(|status| status == "16")
+///             }))
+///     })
+///     .service(http);
+/// # drop(client);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What does not work: a status in real trailers, after the head or a message, is not seen; a `grpc-timeout` that a request carries is no
+/// deadline here, so put a [`Deadline`](crate::extensions::Deadline) into its extensions; errors of this crate are no `tonic::Status`: map
+/// [`Classification::of_error`] to one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {

@@ -63,7 +63,7 @@
 //! |---|---|---|---|---|
 //! | a success: 2xx, 3xx | `Active` | | `Active` | `Active` |
 //! | `RateLimited`, `Unavailable`, `Timeout`, `Connect`, `Interrupted`, `Throttled` | `Degraded` | `Degraded` | | |
-//! | one of these that the caller can cause: 408, 425, 501, 505; `Timeout` or `Interrupted` while a [`ReplayBody`](crate::body::ReplayBody) is still being read | | | | |
+//! | one of these that the caller can cause: 408, 425, 501, 505, gRPC's `DEADLINE_EXCEEDED`; `Timeout` or `Interrupted` while a [`ReplayBody`](crate::body::ReplayBody) is still being read | | | | |
 //! | `Unauthenticated` | `Unauthenticated` | `Unauthenticated` | `Unauthenticated` | |
 //! | `Forbidden`, `Rejected`, an unknown error, a response with [`TokenReplaced`] | | | | |
 //!

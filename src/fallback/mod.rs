@@ -58,7 +58,7 @@
 //! | `Unauthenticated` | passes through | error |
 //! | `Forbidden`, `Rejected` | passes through | passes through |
 //! | an unknown error | passes through | passes through |
-//! | `Timeout` or `Unavailable` by a 408, 425, 501 or 505 | passes through | error |
+//! | `Timeout` or `Unavailable` by a 408, 425, 501 or 505, or gRPC's `DEADLINE_EXCEEDED` | passes through | error |
 //! | `Timeout` or `Interrupted` while a [`ReplayBody`](crate::body::ReplayBody) is still being read | passes through | error |
 //!
 //! The error is of the kind [`UpstreamUnavailable`](crate::ErrorKind::UpstreamUnavailable). A 401 becomes one because it is about
@@ -71,7 +71,8 @@
 //!
 //! The last two rows are failures that a client can cause by its request: by an unknown method, early data, or an upload that stalls.
 //! How far an upload is, is known only inside a [`ReplayBodyLayer`](crate::body::ReplayBodyLayer): put one around this layer if
-//! clients' bodies are sent on.
+//! clients' bodies are sent on. An upload that breaks off is known without it too where the client marks the error of a body as the
+//! caller's, as hyper's and reqwest's do; one that returns it as it is does not.
 //!
 //! A circuit that is open is `Throttled`, which fails open: with a [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) inside, an
 //! endpoint that a client can make fail opens the others of its origin too, unless it has

@@ -48,7 +48,7 @@
 //! | `RateLimited`, `Throttled` | retried | retried: it was not carried out | `Retry-After`, else backoff | free |
 //! | `Throttled` by an open circuit, or by a server that is down | returned | returned | | |
 //! | HTTP/2's `ENHANCE_YOUR_CALM`, as `RateLimited` | retried | retried | backoff | free |
-//! | 503 and 529 with `Retry-After` | retried | retried: it was not carried out | `Retry-After` | free |
+//! | 503 and 529 with `Retry-After`, gRPC's `UNAVAILABLE` with its equivalent | retried | retried: it was not carried out | `Retry-After` | free |
 //! | `Unavailable` by 425 | retried | retried: it was not carried out | `Retry-After`, else backoff | one |
 //! | other `Unavailable` with `Retry-After` | retried | returned: it may have been carried out | `Retry-After` | one |
 //! | `Unavailable`, `Timeout`, `Interrupted` | retried | returned: it may have been carried out | backoff | one |
@@ -57,7 +57,7 @@
 //! | `Connect`: HTTP/2's `REFUSED_STREAM`, or closed before the request was written | retried once at once, then as above | the same: not processed | none | free |
 //! | `Connect`: HTTP/2's `GOAWAY` | retried at once, on up to ten connections | the same: not processed | none | free |
 //! | an error that can only come again: no TLS with this server, no URL of this connector, no HTTP | returned | returned | | |
-//! | 501, 505 | returned | returned | | |
+//! | 501, 505, gRPC's negative pushback | returned | returned | | |
 //! | `Unauthenticated`, `Forbidden`, `Rejected` | returned | returned | | |
 //! | `TokenUnavailable` | by its cause | by its cause | `retry_after`, else backoff | by its cause |
 //! | 401 with [`TokenReplaced`](crate::extensions::TokenReplaced) | retried once | retried once | none | free |

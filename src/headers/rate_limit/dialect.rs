@@ -40,6 +40,8 @@ pub(super) enum Delay {
     /// Seconds, or a moment in any form.
     SecondsOrMoment,
     GoDuration,
+    /// A `google.rpc.Status` with a `RetryInfo`, in base64.
+    RetryInfo,
 }
 
 /// How the names of a flat family are composed, apart from its own words.

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// All known headers. Delays are in order of precedence.
-pub(super) static DIALECTS: [Dialect; 27] = [
+pub(super) static DIALECTS: [Dialect; 28] = [
     // OpenAI, Azure: their SDKs prefer the milliseconds to `Retry-After`.
     delay("retry-after-ms", Delay::Millis),
     delay("x-ms-retry-after-ms", Delay::Millis),
@@ -20,6 +20,8 @@ pub(super) static DIALECTS: [Dialect; 27] = [
     delay("retry-after", Delay::SecondsOrMoment),
     // gRPC: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
     delay("grpc-retry-pushback-ms", Delay::Millis),
+    // Google's APIs over gRPC: https://cloud.google.com/apis/design/errors
+    delay("grpc-status-details-bin", Delay::RetryInfo),
     // AWS SDKs.
     delay("x-amz-retry-after", Delay::Millis),
     // MailerLite.

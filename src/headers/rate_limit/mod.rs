@@ -16,6 +16,7 @@ mod dialect;
 mod dialects;
 mod fields;
 mod flat;
+mod grpc;
 mod outcome;
 mod reader;
 mod repeats;

@@ -8,7 +8,7 @@ use super::{
     bucket::BucketFields,
     clock::{self, Clock},
     dialect::{Delay, Dialect, Shape},
-    dialects, flat,
+    dialects, flat, grpc,
     structured::Structured,
     text::trim,
     window::Window,
@@ -134,6 +134,7 @@ impl<'a, 'n> Reader<'a, 'n> {
             Delay::Seconds => clock::seconds(value),
             Delay::SecondsOrMoment => self.clock.delay(value),
             Delay::GoDuration => clock::go_wait(value),
+            Delay::RetryInfo => grpc::retry_delay(value),
         };
         let Some(wait) = wait else { return };
         let known = self.limit.delay;

@@ -20,7 +20,8 @@ const OUTCOMES: [Outcome; 5] = [
 const LONGEST: Duration = Duration::from_secs(1 << 31);
 
 /// The known names, except for the two structured fields.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
+    "grpc-status-details-bin",
     "retry-after",
     "retry-after-ms",
     "x-ms-retry-after-ms",
@@ -187,4 +188,114 @@ proptest! {
         let wait = read(&lines, today()).unwrap().wait(Outcome::Success);
         prop_assert_eq!(wait, Some(Duration::from_secs(if left == 0 { seconds } else { 0 })));
     }
+}
+
+/// A `google.rpc.Status` as protobuf writes it.
+mod grpc {
+    use super::*;
+
+    fn varint(mut number: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number >= 0x80 {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    }
+
+    fn number(field: u64, value: u64) -> Vec<u8> {
+        [varint(field << 3), varint(value)].concat()
+    }
+
+    fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
+        [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
+    }
+
+    fn detail(kind: &str, value: &[u8]) -> Vec<u8> {
+        let url = format!("type.googleapis.com/google.rpc.{kind}");
+        bytes(3, &[bytes(1, url.as_bytes()), bytes(2, value)].concat())
+    }
+
+    /// With a `RetryInfo` of so many seconds and nanoseconds, between another detail and a field that no version knows.
+    pub(super) fn status(seconds: u64, nanos: u64, junk: &[u8]) -> Vec<u8> {
+        let delay = [number(1, seconds), number(2, nanos)].concat();
+        let head = [number(1, 8), bytes(2, b"slow down")].concat();
+        let info = detail("RetryInfo", &bytes(1, &delay));
+        [head, detail("QuotaFailure", junk), info, bytes(99, junk)].concat()
+    }
+
+    pub(super) fn read_bin(status: &[u8], pads: bool) -> Option<Duration> {
+        use base64::{Engine as _, prelude::*};
+        let text = match pads {
+            true => BASE64_STANDARD.encode(status),
+            false => BASE64_STANDARD_NO_PAD.encode(status),
+        };
+        read(&[("grpc-status-details-bin".to_owned(), text.into_bytes())], today())?.retry_after()
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_retry_info_of_grpc_is_read_whatever_is_around_it(
+        seconds in 0..100_000_u64,
+        millis in 0..1_000_u64,
+        junk in vec(any::<u8>(), 0..40),
+        pads: bool,
+    ) {
+        let status = grpc::status(seconds, millis * 1_000_000, &junk);
+        let expected = Duration::from_secs(seconds) + Duration::from_millis(millis);
+        prop_assert_eq!(grpc::read_bin(&status, pads), Some(expected));
+    }
+
+    /// Cut, changed in one byte, or of any bytes: it is read in some way, and nothing is beyond the longest wait.
+    #[test]
+    fn a_broken_retry_info_does_no_harm(at in 0..200_usize, with: u8, any in vec(any::<u8>(), 0..80)) {
+        let status = grpc::status(30, 0, b"junk");
+        let cut = &status[..at.min(status.len())];
+        let mut changed = status.clone();
+        let len = changed.len();
+        changed[at % len] = with;
+        for broken in [cut, &changed, &any] {
+            let wait = grpc::read_bin(broken, true);
+            prop_assert!(wait.is_none_or(|wait| wait <= LONGEST));
+        }
+    }
+}
+
+#[test]
+fn a_retry_info_that_is_negative_too_long_or_none_is_no_wait() {
+    for (seconds, nanos, expected) in [
+        (30, 500_000_000, Some(Duration::from_millis(30_500))),
+        (0, 0, Some(Duration::ZERO)),
+        (0, 1_000_000_000, None),
+        (u64::MAX, 0, None),
+        (0, u64::MAX, None),
+        (i64::MAX as u64, 0, Some(LONGEST)),
+    ] {
+        assert_eq!(
+            grpc::read_bin(&grpc::status(seconds, nanos, b""), true),
+            expected,
+            "{seconds} {nanos}"
+        );
+    }
+    // Another type, or more than is read.
+    assert_eq!(grpc::read_bin(b"\x08\x08", true), None);
+    assert_eq!(
+        grpc::read_bin(&grpc::status(30, 0, &[0; 2_900]), true),
+        Some(Duration::from_secs(30))
+    );
+    assert_eq!(grpc::read_bin(&grpc::status(30, 0, &[0; 7_000]), true), None);
+}
+
+/// As Google's APIs send it.
+#[test]
+fn google_says_in_the_details_how_long_to_wait() {
+    let details = "CAgSDnF1b3RhIGV4Y2VlZGVkGjwKK3R5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5RdW90YUZhaWx1cmUSDQoLCglwcm9qZWN0Oj\
+        caNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIKCggIHhCAyrXuAQ==";
+    let lines = [("grpc-status-details-bin".to_owned(), details.as_bytes().to_vec())];
+    let limit = read(&lines, today()).unwrap();
+    assert_eq!(limit.retry_after(), Some(Duration::from_millis(30_500)));
+    let decided = limit.decided_by(Outcome::RateLimited).unwrap();
+    assert_eq!(decided, "grpc-status-details-bin");
 }

@@ -193,6 +193,7 @@ async fn each_error_has_its_status() {
         ("no connection", io(Kind::ConnectionRefused), 502, None),
         ("broken connection", io(Kind::ConnectionReset), 502, None),
         ("late body", timed_out_in_the_body().await, 504, None),
+        ("shed load", tower::load_shed::error::Overloaded::new().into(), 503, Some("5")),
         ("full queue", not_queued("full").await, 503, Some("5")),
         ("queue that is shut down", not_queued("shut_down").await, 503, Some("5")),
         ("no runtime", not_queued("no_runtime").await, 500, None),

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "hyper")]
+mod grpc;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod tower_http_redirect;
