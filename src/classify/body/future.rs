@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{Response, response};
+use http::{Response, StatusCode, response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
@@ -71,7 +71,7 @@ impl<F, B: Body> ClassifyBodyFuture<F, B> {
 impl<F, B, E> Future for ClassifyBodyFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Body,
+    B: Body<Error: Into<BoxError>>,
     E: Into<BoxError>,
 {
     type Output = Result<Response<ClassifiedBody<B>>, BoxError>;
@@ -98,8 +98,13 @@ where
                         clippy::expect_used,
                         reason = "a future that was ready is not polled again"
                     )]
-                    let reading =
+                    let mut reading =
                         reading.take().expect("`ClassifyBodyFuture` polled after it was ready");
+                    if config.whole && !is_failure(reading.head.status) {
+                        if let Some(error) = reading.take_error() {
+                            return Poll::Ready(Err(error.into()));
+                        }
+                    }
                     return Poll::Ready(Ok(reading.end(config, this.settings)));
                 }
             };
@@ -116,9 +121,17 @@ impl<F, B: Body> fmt::Debug for ClassifyBodyFuture<F, B> {
 
 fn reads<B>(config: &ClassifyBodyConfig, response: &Response<B>, settings: &Settings) -> bool {
     let now = || settings.clock.system_time();
-    config.classifier.as_ref().is_some_and(|classifier| {
-        classifier.reads_body(&ResponseHead::new(response.status(), response.headers(), &now))
-    })
+    let by_classifier = || {
+        config.classifier.as_ref().is_some_and(|classifier| {
+            classifier.reads_body(&ResponseHead::new(response.status(), response.headers(), &now))
+        })
+    };
+    (config.whole && !is_failure(response.status())) || by_classifier()
+}
+
+/// Its head says how long to wait and more, whatever becomes of its body.
+fn is_failure(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 // === impl Reading ===
@@ -158,6 +171,12 @@ impl<B: Body> Reading<B> {
             self.frames.push_back(frame);
         }
         Poll::Ready(())
+    }
+
+    /// The error that the body ended with.
+    fn take_error(&mut self) -> Option<B::Error> {
+        self.frames.back()?.as_ref().err()?;
+        self.frames.pop_back()?.err()
     }
 
     /// Whether the data is all of the body. What has broken off is not.

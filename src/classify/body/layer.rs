@@ -28,6 +28,7 @@ pub struct ClassifyBodyConfig {
     pub(super) classifier: Option<Arc<dyn Classifier>>,
     pub(super) max_bytes: usize,
     pub(super) max_wait: Duration,
+    pub(super) whole: bool,
 }
 
 // === impl ClassifyBodyLayer ===
@@ -87,6 +88,17 @@ impl ClassifyBodyConfig {
     #[must_use]
     pub fn off(mut self) -> Self {
         self.classifier = None;
+        self.whole = false;
+        self
+    }
+
+    /// Reads the bodies of successful responses as well, before the caller gets the response. One that breaks off within
+    /// [`max_bytes`](Self::max_bytes) and [`max_wait`](Self::max_wait) is an error of the call, with the class
+    /// [`Interrupted`](crate::classify::ErrorClass::Interrupted), and [`RetryOnRateLimit`](crate::RetryOnRateLimit) sends a request that is
+    /// repeatable again. For small documents. Default: off, and the error comes when the body is read, where nobody can try again.
+    #[must_use]
+    pub const fn whole(mut self) -> Self {
+        self.whole = true;
         self
     }
 
@@ -108,7 +120,12 @@ impl ClassifyBodyConfig {
 impl Default for ClassifyBodyConfig {
     fn default() -> Self {
         // As much and as long as `ErrorClassifyLayer` reads of an error's body.
-        Self { classifier: None, max_bytes: 8 * 1024, max_wait: Duration::from_secs(2) }
+        Self {
+            classifier: None,
+            max_bytes: 8 * 1024,
+            max_wait: Duration::from_secs(2),
+            whole: false,
+        }
     }
 }
 
@@ -118,6 +135,7 @@ impl fmt::Debug for ClassifyBodyConfig {
             .field("reads", &self.classifier.is_some())
             .field("max_bytes", &self.max_bytes)
             .field("max_wait", &self.max_wait)
+            .field("whole", &self.whole)
             .finish()
     }
 }

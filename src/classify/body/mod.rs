@@ -43,6 +43,20 @@
 //! [`Classification::with_retry_after`](super::Classification::with_retry_after) adds the wait that the body names, and
 //! [`rejecting_token`](super::Classification::rejecting_token) gives it the effect of a 401.
 //!
+//! # A body that breaks off
+//!
+//! A `GET` whose response breaks half way cannot be sent again once the caller has its head. Where responses are small documents, an
+//! endpoint can have them read [whole](ClassifyBodyConfig::whole) first, with or without a classifier; the
+//! [response cache](crate::guide::failure_modes) does so for what it stores.
+//!
+//! ```
+//! use tower_heed::classify::ClassifyBodyLayer;
+//!
+//! let bodies = ClassifyBodyLayer::new().endpoint("GET /users/{id}".parse()?, |config| config.whole());
+//! # drop(bodies);
+//! # Ok::<(), tower_heed::error::InvalidConfig>(())
+//! ```
+//!
 //! # Defaults
 //!
 //! Nothing is read. An endpoint with a classifier reads [8 KiB](ClassifyBodyConfig::max_bytes) and waits for
@@ -60,7 +74,8 @@
 //!
 //! # Errors
 //!
-//! The inner service's. An error of the body comes at its place when the body is read.
+//! The inner service's. An error of the body comes at its place when the body is read, unless the endpoint's are read
+//! [whole](ClassifyBodyConfig::whole).
 //!
 //! # Panics
 //!

@@ -31,7 +31,7 @@ impl<S, B, RB> Service<Request<B>> for ClassifyBody<S>
 where
     S: Service<Request<B>, Response = Response<RB>>,
     S::Error: Into<BoxError>,
-    RB: Body,
+    RB: Body<Error: Into<BoxError>>,
 {
     type Response = Response<ClassifiedBody<RB>>;
     type Error = BoxError;
