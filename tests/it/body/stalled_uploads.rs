@@ -209,3 +209,14 @@ async fn stalled_probes_do_not_keep_a_circuit_open() {
         assert_eq!(state(&breaker), CircuitState::Closed);
     }
 }
+
+/// What the page of the fallback layer says: nothing is known of a body that nobody records.
+#[tokio::test(start_paused = true)]
+async fn a_stalled_upload_outside_of_a_replay_body_counts_as_the_upstreams() {
+    for (ends, is_open) in [(Ends::Responds(408), false), (Ends::Responds(504), true)] {
+        let http = service_fn(move |_: Request<Upload>| outcome(ends));
+        let client = FallbackLayer::fail_open(|_| Response::new("open")).layer(http);
+        let ended = client.oneshot(upload(true)).await.unwrap();
+        assert_eq!(ended.extensions().get::<Degraded>().is_some(), is_open, "{ends:?}");
+    }
+}

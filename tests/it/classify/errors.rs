@@ -106,3 +106,88 @@ async fn a_classified_response_keeps_its_classification() {
     assert_eq!(found.retry_after(), Some(Duration::from_secs(30)));
     assert_eq!(found.status().unwrap(), 429);
 }
+
+/// What tower's own layers say: each through the layer that says it.
+#[tokio::test(start_paused = true)]
+async fn the_errors_of_towers_layers_have_the_class_of_what_they_mean() {
+    use tower::{
+        BoxError, Service, ServiceBuilder, buffer::error::Closed,
+        limit::GlobalConcurrencyLimitLayer,
+    };
+
+    let hangs = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, BoxError>>());
+    let second = Duration::from_secs(1);
+
+    let late = ServiceBuilder::new().timeout(second).service(hangs);
+    let error = late.oneshot(get("/")).await.unwrap_err();
+    assert_eq!(class(&*error), Some(ErrorClass::Timeout));
+
+    #[cfg(feature = "tower-http")]
+    {
+        let stalls = service_fn(async |_: Request<Body>| {
+            let (sender, body) = http_body_util::channel::Channel::<bytes::Bytes>::new(1);
+            std::mem::forget(sender);
+            Ok::<_, BoxError>(Response::new(body))
+        });
+        let body = tower_http::timeout::ResponseBodyTimeoutLayer::new(second);
+        let response = body.layer(stalls).oneshot(get("/")).await.unwrap();
+        let error = http_body_util::BodyExt::collect(response.into_body()).await.unwrap_err();
+        assert!(error.is::<tower_http::timeout::TimeoutError>());
+        assert_eq!(class(&*error), Some(ErrorClass::Timeout));
+    }
+
+    // The second call has no permit.
+    let shed = ServiceBuilder::new().load_shed().concurrency_limit(1).service(hangs);
+    let mut first = tokio_test::task::spawn(shed.clone().oneshot(get("/")));
+    assert!(first.poll().is_pending());
+    let error = shed.clone().oneshot(get("/")).await.unwrap_err();
+    assert_eq!(class(&*error), Some(ErrorClass::Throttled));
+    // By itself it only waits.
+    let limited = ServiceBuilder::new()
+        .layer(TimeoutLayer::new(second))
+        .layer(GlobalConcurrencyLimitLayer::new(0))
+        .service(hangs);
+    let error = limited.oneshot(get("/")).await.unwrap_err();
+    assert_eq!(class(&*error), Some(ErrorClass::Throttled));
+
+    // A buffer keeps the error of the service inside, and gives it to all later callers.
+    let mut refused = ServiceBuilder::new()
+        .buffer(1)
+        .service(NeverReady(|| io::Error::from(io::ErrorKind::ConnectionRefused)));
+    for _ in 0..2 {
+        let error = match refused.ready().await {
+            Ok(ready) => ready.call(get("/")).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(class(&*error), Some(ErrorClass::Connect), "{error:?}");
+    }
+    // Its worker has gone with its runtime: that is neither the server's failure nor one that passes.
+    let closed = closed().await;
+    assert!(closed.is::<Closed>());
+    assert_eq!(class(&*closed), None);
+}
+
+/// The error of a buffer without a worker.
+async fn closed() -> BoxError {
+    let (mut buffer, worker) =
+        tower::buffer::Buffer::pair(NeverReady(|| io::ErrorKind::Other.into()), 1);
+    drop(worker);
+    buffer.ready().await.map(drop).unwrap_err()
+}
+
+/// A service whose readiness fails for good.
+struct NeverReady(fn() -> io::Error);
+
+impl tower::Service<Request<Body>> for NeverReady {
+    type Response = Response<Body>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Response<Body>>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Err((self.0)()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        std::future::ready(Err((self.0)()))
+    }
+}

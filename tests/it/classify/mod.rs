@@ -11,4 +11,6 @@ mod recovery;
 mod responses;
 mod status;
 mod storm;
+#[cfg(feature = "hyper")]
+mod tls;
 mod tokens;

@@ -3,6 +3,8 @@
 mod compiles;
 mod endpoints;
 mod fail_fast;
+#[cfg(feature = "hyper")]
+mod http1;
 #[cfg(feature = "http2")]
 mod http2;
 mod name;
