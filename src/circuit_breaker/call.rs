@@ -119,6 +119,10 @@ impl Call {
         if class.is_about_upload(self.upload.as_ref()) {
             return Outcome::Unknown;
         }
+        // A server that ends a connection, as after so many requests or for a restart, leaves several of its requests at once.
+        if class == ErrorClass::Connect && found.resend().is_on_another_connection() {
+            return Outcome::Unknown;
+        }
         match class {
             ErrorClass::Unavailable
             | ErrorClass::Timeout

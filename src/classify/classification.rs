@@ -151,14 +151,17 @@ impl Classification {
         if let Some(wait) = found.retry_after {
             // A body's wait is read as the header field would be that has precedence over all others.
             let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            headers.insert("retry-after-ms", millis.into());
+            // Where there is no room for another field, the response has to do without.
+            drop(headers.try_insert("retry-after-ms", millis.into()));
         }
         let head = ResponseHead::new(head.status(), &headers, now);
-        Self { rejects_token: found.rejects_token, ..Self::of_failure(found.class, head) }
+        let failure = Self::of_failure(found.class, head);
+        // A rate limit says nothing about the token, whatever the body says.
+        let rejects_token = found.rejects_token && failure.class != ErrorClass::RateLimited;
+        Self { rejects_token, ..failure }
     }
 
     /// The upstream's failure behind a response that a fallback made.
-    #[cfg(feature = "response-cache")]
     pub(crate) fn of_degraded(mark: crate::extensions::Degraded) -> Self {
         Self { retry_after: mark.retry_after(), ..Self::of_class(mark.class()) }
     }

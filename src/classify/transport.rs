@@ -30,6 +30,15 @@ pub(crate) enum Resend {
     Never,
 }
 
+// === impl Resend ===
+
+impl Resend {
+    /// Whether it was the connection that failed, while another may do well.
+    pub(crate) const fn is_on_another_connection(self) -> bool {
+        matches!(self, Self::Once | Self::OnNextConnection)
+    }
+}
+
 // === impl Verdict ===
 
 impl Verdict {

@@ -12,6 +12,7 @@ use crate::{
     body::drain,
     classify::{Classification, Classifier},
     clock::Clock,
+    extensions::Degraded,
     ready::{NotReady, make_ready},
 };
 
@@ -79,8 +80,11 @@ fn drain_later<RB: Body + Send + 'static>(body: RB) -> Option<Boxed<()>> {
 
 impl Reader {
     fn read<RB>(&self, response: &Response<RB>) -> Outcome {
-        let attached = response.extensions().get::<Classification>().cloned();
-        let failure = attached.or_else(|| {
+        let extensions = response.extensions();
+        let attached = extensions.get::<Classification>().cloned();
+        // A fallback's response stands in for a failure: the request was not delivered.
+        let degraded = || extensions.get::<Degraded>().copied().map(Classification::of_degraded);
+        let failure = attached.or_else(degraded).or_else(|| {
             let now = || self.clock.system_time();
             let (status, headers) = (response.status(), response.headers());
             Classification::of_response_when(&*self.classifier, status, headers, &now)

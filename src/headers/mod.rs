@@ -13,7 +13,7 @@ mod wait;
 
 pub use challenge::BearerChallenge;
 pub(crate) use challenge::challenge_parameter;
-pub(crate) use method_override::overrides_method;
+pub(crate) use method_override::{overrides_method, overrides_method_by};
 pub(crate) use rate_limit::aws::{is_aws_throttling, is_aws_throttling_code};
 pub(crate) use rate_limit::{Bucket, MAX_WINDOWS, Repeat, Repeats};
 pub use rate_limit::{Outcome, RateLimit, Window};

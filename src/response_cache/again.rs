@@ -1,6 +1,6 @@
 //! Sending the request of a fetch once more.
 
-use std::any::Any;
+use std::{any::Any, future::poll_fn, pin::pin};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -42,8 +42,18 @@ where
             let _scope = Scope::around_call(deadline, clock.now());
             self.service.call(self.request)
         };
-        response.await.map_err(Into::into)
+        by(deadline, response).await.map_err(Into::into)
     }
+}
+
+/// Awaits a response, with a deadline in force for the layers inside.
+pub(super) async fn by<F: Future>(deadline: Deadline, response: F) -> F::Output {
+    let mut response = pin!(response);
+    poll_fn(|cx| {
+        let _scope = Scope::around_poll(deadline);
+        response.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// A copy of a request, unless it is to be sent once.

@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::{
     AfterFailure, CacheBody, ResponseCacheLayer,
-    again::Again,
+    again::{Again, by},
     body::{ReadBody, ReadLimits, read_body},
     events,
     generations::Version,
@@ -23,7 +23,7 @@ use super::{
     waiters::{Waiters, Waiting},
 };
 use crate::{
-    BoxError,
+    BoxError, Error,
     classify::{Classification, ErrorClass},
     extensions::{Deadline, Degraded},
     single_flight::{self, Abandoned, Interruption, Outcome, Publisher, Running},
@@ -118,7 +118,7 @@ impl Fetch {
         RB::Error: Into<BoxError>,
     {
         let attempts = async {
-            let response = response.await.map_err(Into::into)?;
+            let response = by(self.deadline(), response).await.map_err(Into::into)?;
             let first = self.read(response, self.stored.as_deref()).await;
             let is_broken = match &first {
                 Ok(received) => received.is_incomplete(),
@@ -136,10 +136,12 @@ impl Fetch {
             };
             last.map_err(|broken| broken.error)
         };
-        timeout_at(self.limit.at, attempts).await.unwrap_or_else(|_| {
-            let limit = self.limit.at.saturating_duration_since(self.version.sent_at);
-            Err(self.request.endpoint.timed_out(limit).into())
-        })
+        timeout_at(self.limit.at, attempts).await.unwrap_or_else(|_| Err(self.timed_out().into()))
+    }
+
+    fn timed_out(&self) -> Error {
+        let limit = self.limit.at.saturating_duration_since(self.version.sent_at);
+        self.request.endpoint.timed_out(limit)
     }
 
     /// Reads a response. What its head says is not stored is not read.
@@ -170,24 +172,35 @@ impl Fetch {
             }
         }
         let failure = self.shared.failure(head.status, &head.headers, &head.extensions);
-        let is_failure = failure.is_some();
-        let received = |head, body| Received { head, body, failure, is_confirmed: false };
-        if !is_failure {
+        let received = |head, body, failure| Received { head, body, failure, is_confirmed: false };
+        if failure.is_none() {
             if let Err(reason) = self.lifetime(&head) {
                 let body = ReadBody::Passed(CacheBody::passed(body), reason);
-                return Ok(received(head, body));
+                return Ok(received(head, body, None));
             }
         }
         let max_body_bytes = self.request.endpoint.config.max_body_bytes;
-        let (max_bytes, stream_from) = match is_failure {
-            false => (max_body_bytes, Some(self.shared.clock.now() + STREAM_AFTER)),
-            true => (max_body_bytes.max(SHARED_FAILURE), None),
+        let (max_bytes, stream_from) = match failure {
+            None => (max_body_bytes, Some(self.shared.clock.now() + STREAM_AFTER)),
+            Some(_) => (max_body_bytes.max(SHARED_FAILURE), None),
         };
         let limits = ReadLimits { max_bytes, room: &self.shared.in_flight.room, stream_from };
-        match read_body(body, limits).await {
-            Ok(body) => Ok(received(head, body)),
-            Err(error) => {
-                let error = error.into();
+        let read = read_body(body, limits);
+        let read = match failure {
+            None => read.await.map_err(Into::into),
+            // What the head says stays known if the body does not end.
+            Some(_) => match timeout_at(self.limit.at, read).await {
+                Ok(read) => read.map_err(Into::into),
+                Err(_) => Err(self.timed_out().into()),
+            },
+        };
+        match (read, failure) {
+            (Ok(body), failure) => Ok(received(head, body, failure)),
+            (Err(error), Some(failure)) => {
+                let error = self.request.endpoint.broke_off(failure, head, error);
+                Err(Broken { error: error.into(), is_passing: false })
+            }
+            (Err(error), None) => {
                 let class = Classification::of_error(error.as_ref()).map(|found| found.class());
                 // An error of unknown class came half way through a response that succeeds, so the body broke.
                 let broke = matches!(
@@ -196,7 +209,7 @@ impl Fetch {
                         ErrorClass::Interrupted | ErrorClass::Unavailable | ErrorClass::Connect
                     )
                 );
-                Err(Broken { error, is_passing: broke && !is_failure })
+                Err(Broken { error, is_passing: broke })
             }
         }
     }

@@ -123,9 +123,10 @@ impl<S> ResponseCache<S> {
                 ResponseFuture::waiting((sharing.join)(self.clone(), call, request))
             }
             Lookup::Lead(running, call) => {
-                // The fetch's deadline replaces this call's, which is not that of the other waiters.
+                // The fetch's deadline replaces this call's, which is not that of the other waiters. It is for what the layers inside
+                // wait for, and not in the request, where it would limit a body that is passed on.
                 let deadline = running.fetch().deadline();
-                request.extensions_mut().insert(deadline);
+                request.extensions_mut().remove::<Deadline>();
                 let again = (sharing.copy)(&request)
                     .map(|request| Again { service: self.inner.clone(), request });
                 running.fetch().add_validators(request.headers_mut());

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use http::{Extensions, HeaderMap, StatusCode, request::Parts};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, Response, StatusCode, request::Parts, response};
 
 use super::{ResponseCacheConfig, in_flight::InFlight, store::Store};
 use crate::{
@@ -112,6 +113,22 @@ impl CachedEndpoint {
         let source = source.into();
         let classification = Classification::of_error(source.as_ref());
         self.error(ErrorKind::FetchFailed, classification, Some(source))
+    }
+
+    /// The error of a failing response whose body broke off or was late: it is the failure that its head says.
+    pub(super) fn broke_off(
+        &self,
+        failure: Classification,
+        head: response::Parts,
+        source: impl Into<BoxError>,
+    ) -> Error {
+        let details = Details {
+            classification: Some(failure),
+            endpoint: Some(Arc::clone(&self.pattern)),
+            response: Some(Response::from_parts(head, Bytes::new())),
+            source: Some(source.into()),
+        };
+        Error::new(ErrorKind::Response { is_body_complete: false }, details)
     }
 
     /// The error of a fetch that will not end, because its runtime does not run it.

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     BoxError,
-    classify::Classification,
+    classify::{Classification, ErrorClass},
     endpoint::{Endpoint, EndpointIndex},
     error::{Error, Phase, failing_response},
     extensions::{
@@ -121,11 +121,13 @@ impl Call {
     ) -> Option<(Pause, T)> {
         let now = self.settings.clock.now();
         let paced = ambient::take_paced().filter(|_| failure.asks_to_slow_down());
-        let pause = if !self.used_replaced_token && token_was_replaced(result) {
-            self.resend_at_once(eligibility, now)
-        } else {
-            self.retry(failure, eligibility, paced, now)
-        };
+        let may_be_sent_at_once = failure.class() != ErrorClass::RateLimited;
+        let pause =
+            if !self.used_replaced_token && may_be_sent_at_once && token_was_replaced(result) {
+                self.resend_at_once(eligibility, now)
+            } else {
+                self.retry(failure, eligibility, paced, now)
+            };
         let retry =
             pause.and_then(|pause| Ok((pause, rewind().ok_or(Stopped::BodyNotReplayable)?)));
         let endpoint = self.endpoint();
@@ -269,15 +271,11 @@ impl Pause {
     }
 }
 
-/// Whether this is a 401 to a token that has been replaced, as a response or as the error made from it.
+/// Whether this is a response that rejected a token which has been replaced, or the error made from it.
 fn token_was_replaced<RB>(result: &Result<Response<RB>, BoxError>) -> bool {
-    let (status, extensions) = match result {
-        Ok(response) => (response.status(), response.extensions()),
-        Err(error) => match failing_response(&**error) {
-            Some((_, response)) => (response.status(), response.extensions()),
-            None => return false,
-        },
+    let extensions = match result {
+        Ok(response) => Some(response.extensions()),
+        Err(error) => failing_response(&**error).map(|(_, response)| response.extensions()),
     };
-    let rejects = || extensions.get().is_some_and(Classification::rejects_token);
-    (status == StatusCode::UNAUTHORIZED || rejects()) && extensions.get::<TokenReplaced>().is_some()
+    extensions.is_some_and(|extensions| extensions.get::<TokenReplaced>().is_some())
 }

@@ -4,6 +4,7 @@ use super::Stopped;
 use crate::{
     body::ReplayableBody,
     extensions::{Idempotent, NoRetry},
+    headers::overrides_method_by,
 };
 
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
@@ -121,8 +122,8 @@ impl<B: ReplayableBody> Copied<B> {
     }
 
     fn eligibility(&self) -> Eligibility {
-        let has_key = self.headers.iter().any(|(name, _)| name == IDEMPOTENCY_KEY);
-        Eligibility::new(&self.method, has_key, &self.extensions, &self.body)
+        let has = |is: fn(&HeaderName) -> bool| self.headers.iter().any(|(name, _)| is(name));
+        Eligibility::new(&self.method, has, &self.extensions, &self.body)
     }
 }
 
@@ -130,18 +131,24 @@ impl<B: ReplayableBody> Copied<B> {
 
 impl Eligibility {
     pub(super) fn of<B: ReplayableBody>(request: &Request<B>) -> Self {
-        let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
-        Self::new(request.method(), has_key, request.extensions(), request.body())
+        let has = |is: fn(&HeaderName) -> bool| request.headers().keys().any(is);
+        Self::new(request.method(), has, request.extensions(), request.body())
     }
 
-    fn new<B>(method: &Method, has_key: bool, extensions: &Extensions, body: &B) -> Self
-    where
-        B: ReplayableBody,
-    {
-        let repeatable = method.is_safe() || has_key || extensions.get::<Idempotent>().is_some();
+    fn new<B: ReplayableBody>(
+        method: &Method,
+        has: impl Fn(fn(&HeaderName) -> bool) -> bool,
+        extensions: &Extensions,
+        body: &B,
+    ) -> Self {
+        let has_key = has(|name| name == IDEMPOTENCY_KEY);
+        // The server may carry out another method than the request's, which is not known to be safe.
+        let is_overridden = has(overrides_method_by);
+        let is_safe = method.is_safe() && !is_overridden;
+        let repeatable = is_safe || has_key || extensions.get::<Idempotent>().is_some();
         Self {
             repeatable,
-            idempotent: repeatable || method.is_idempotent(),
+            idempotent: repeatable || method.is_idempotent() && !is_overridden,
             bar: (!body.is_replayable()).then_some(Stopped::BodyNotReplayable),
         }
     }

@@ -257,6 +257,42 @@ async fn a_body_that_rejects_the_token_has_it_replaced() {
     assert_eq!(session.get(), AuthStatus::Active);
 }
 
+/// A limit is waited for, and costs no token.
+#[tokio::test(start_paused = true)]
+async fn a_429_rejects_no_token_whatever_its_body_says() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&attempts);
+    let http = service_fn(move |_: Request<Body>| {
+        let is_first = count.fetch_add(1, Ordering::Relaxed) == 0;
+        let body = if is_first {
+            r#"{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}"#
+        } else {
+            "{}"
+        };
+        let response = Response::builder()
+            .status(if is_first { 429 } else { 200 })
+            .header("retry-after", "4")
+            .header("content-type", "application/json")
+            .body(Full::<Bytes>::from(body));
+        async move { Ok::<_, BoxError>(response?) }
+    });
+    let tokens = Arc::new(AtomicUsize::new(0));
+    let number = Arc::clone(&tokens);
+    let source = service_fn(move |_: TokenRequest| {
+        let token = format!("token-{}", number.fetch_add(1, Ordering::Relaxed));
+        std::future::ready(Token::bearer(&token))
+    });
+    let bodies = ClassifyBodyLayer::new()
+        .endpoint("/users/{id}".parse().unwrap(), |config| config.classifier(Preset::GraphQl));
+    let token = TokenCacheLayer::new(source).allow_origin("https://id.example".parse().unwrap());
+    let client =
+        Stack::new().token_cache(token).service(ServiceBuilder::new().layer(bodies).service(http));
+    let begun = Instant::now();
+    assert_eq!(client.oneshot(get("/users/1")).await.unwrap().status(), 200);
+    assert!(Instant::now() - begun >= 4 * SECOND);
+    assert_eq!((attempts.load(Ordering::Relaxed), tokens.load(Ordering::Relaxed)), (2, 1));
+}
+
 /// A stream is returned once its beginning is there, and a body that never comes after the longest wait.
 #[tokio::test(start_paused = true)]
 async fn reading_is_bounded_in_bytes_and_time() {

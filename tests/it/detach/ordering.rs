@@ -1,8 +1,10 @@
 //! What the layers around and inside make of it.
 
+use http::Response;
 use tower::Layer;
 use tower_heed::{
-    ErrorClassifyLayer, RetryOnRateLimit, classify::AuthStatus, error::NotQueuedReason,
+    ErrorClassifyLayer, FallbackLayer, RetryOnRateLimit, classify::AuthStatus,
+    error::NotQueuedReason,
 };
 
 use super::{SECOND, detach, event, one_at_a_time, reporting, send, settle};
@@ -53,4 +55,20 @@ async fn a_detached_401_counts_for_the_session_of_a_classifying_layer_inside() {
     assert_eq!(status.get(), AuthStatus::Unknown);
     settle().await;
     assert_eq!(status.get(), AuthStatus::Unauthenticated);
+}
+
+/// The response of a fallback stands in for a failure.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_failed_open_was_not_delivered() {
+    let (probe, watch) = probe(4);
+    let (layer, reported) = reporting();
+    let open = FallbackLayer::fail_open(|_| Response::new("open"));
+    let mut client = layer.layer(open.layer(probe));
+    watch.respond(503, &[]);
+    for kind in ["first", "second"] {
+        detach(&mut client, kind).await;
+    }
+    settle().await;
+    let ends = ["/events/first response unavailable", "/events/second succeeded 200"];
+    assert_eq!(reported.take(), ends);
 }

@@ -213,3 +213,25 @@ async fn bodies_in_flight_hold_a_bounded_number_of_bytes_and_the_rest_pass_throu
     response.unwrap();
     assert!(layer.handle().snapshot().entries() > 10);
 }
+
+/// The deadline of a fetch is for its waiters, and ends no body that is passed on.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_passed_on_outlives_the_fetch_also_with_a_timeout_inside() {
+    use tower::ServiceBuilder;
+    use tower_heed::{TimeoutLayer, extensions::Deadline};
+
+    let senders = Senders::default();
+    let api = streams(&[("content-type", "text/event-stream")], &senders);
+    let inside = TimeoutLayer::new(3_600 * SECOND);
+    let mut client = ServiceBuilder::new().layer(layer()).layer(inside).service(api);
+    let mut request = get("/users/1");
+    request.extensions_mut().insert(Deadline::at(tokio::time::Instant::now() + 5 * SECOND));
+    let mut body = client.ready().await.unwrap().call(request).await.unwrap().into_body();
+    let mut sender = sender(&senders, 0);
+    for _ in 0..50 {
+        sleep(60 * SECOND).await;
+        sender.send_data("event".into()).await.unwrap();
+        let frame = tokio::time::timeout(SECOND, body.frame()).await.expect("arrives at once");
+        assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "event");
+    }
+}

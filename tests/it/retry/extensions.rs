@@ -98,14 +98,14 @@ async fn that_attempt_counts_neither_as_a_retry_nor_against_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_mark_means_nothing_without_a_401_and_nothing_is_sent_past_the_deadline() {
-    let forbidden = api(|_| {
-        let mut response = response(403, &[])?;
+async fn the_mark_ends_no_wait_for_a_limit_and_nothing_is_sent_past_the_deadline() {
+    let limited = api(|_| {
+        let mut response = response(429, &[("retry-after", "86400")])?;
         response.extensions_mut().insert(TokenReplaced);
         Ok(response)
     });
-    send(&RetryOnRateLimit::new(), &forbidden, get()).await.unwrap();
-    assert_eq!(forbidden.count(), 1);
+    send(&RetryOnRateLimit::new(), &limited, get()).await.unwrap();
+    assert_eq!(limited.count(), 1);
 
     let api = replaced_for(1);
     let mut request = get();

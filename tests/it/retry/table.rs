@@ -45,6 +45,35 @@ async fn safe_methods_and_marked_requests_are_repeated_and_others_not() {
     }
 }
 
+/// The server may carry out the other method.
+#[tokio::test(start_paused = true)]
+async fn a_request_for_another_method_than_its_own_is_repeated_only_if_marked() {
+    for name in ["X-HTTP-Method-Override", "x-http-method", "x-method-override"] {
+        let with = |method: Method, is_marked: bool| {
+            let mut request = request(method);
+            request.headers_mut().insert(
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                "POST".parse().unwrap(),
+            );
+            if is_marked {
+                request.extensions_mut().insert(Idempotent);
+            }
+            request
+        };
+        for status in [500, 502, 504] {
+            assert_eq!(attempts(with(Method::GET, false), status, &[]).await, 1, "{name}");
+            assert_eq!(attempts(with(Method::GET, true), status, &[]).await, 2, "{name}");
+        }
+        for method in [Method::GET, Method::PUT] {
+            let api = failing(io::ErrorKind::ConnectionReset);
+            send(&RetryOnRateLimit::new(), &api, with(method, false)).await.unwrap_err();
+            assert_eq!(api.count(), 1, "{name}");
+        }
+        // What was not processed is sent again, whatever the method.
+        assert_eq!(attempts(with(Method::GET, false), 429, &[]).await, 2);
+    }
+}
+
 fn failing(kind: io::ErrorKind) -> super::api::Api {
     api(move |send| if send == 0 { Err(io::Error::from(kind).into()) } else { response(200, &[]) })
 }

@@ -17,7 +17,7 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{BoxError, ServiceExt, util::BoxCloneSyncService};
-use tower_heed::Stack;
+use tower_heed::{CircuitBreakerLayer, Stack};
 
 use crate::support::raw_http2::RawHttp2;
 
@@ -85,7 +85,8 @@ async fn server(turns: Turns) -> (String, Arc<AtomicUsize>) {
 }
 
 pub(super) fn clients() -> Vec<(&'static str, Called)> {
-    let stack = Stack::new;
+    // A server that is well opens no circuit.
+    let stack = || Stack::new().circuit_breaker(CircuitBreakerLayer::new());
     let http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let hyper = stack().service(http).map_response(|response| response.status().as_u16());
     let mut clients = vec![("hyper-util", BoxCloneSyncService::new(hyper))];

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, SystemTime},
@@ -829,5 +829,30 @@ async fn rule_17_an_endpoint_can_tell_by_itself_what_rejects_the_token() {
     advance(60 * SECOND).await;
     assert_eq!(world.calls(), 1);
     assert_eq!(ask("/legacy").await, 200);
+    assert_eq!(world.calls(), 2);
+}
+
+/// Rule 17, where the layer outside sends again: also a token that was accepted before.
+#[tokio::test(start_paused = true)]
+async fn rule_17_what_rejects_the_token_is_sent_again_by_a_stack() {
+    use tower_heed::Stack;
+
+    let world = World::new(Issues::Tokens, Api::Accepts);
+    let is_revoked = Arc::new(AtomicBool::new(false));
+    let revoked = Arc::clone(&is_revoked);
+    let api = tower::service_fn(move |request: Request<Body>| {
+        let is_first = request.headers()[AUTHORIZATION] == "Bearer t1";
+        let status = if is_first && revoked.load(Ordering::Relaxed) { 403 } else { 200 };
+        async move { Ok::<_, BoxError>(Response::builder().status(status).body(Body::default())?) }
+    });
+    let token = world.layer().endpoint("/legacy".parse().unwrap(), |config| {
+        config.rejects_token(|head| head.status() == StatusCode::FORBIDDEN)
+    });
+    let client = Stack::new().token_cache(token).service(api);
+    let ask = || client.clone().oneshot(get("/legacy"));
+    assert_eq!(ask().await.unwrap().status(), 200);
+    is_revoked.store(true, Ordering::Relaxed);
+    advance(60 * SECOND).await;
+    assert_eq!(ask().await.unwrap().status(), 200);
     assert_eq!(world.calls(), 2);
 }
