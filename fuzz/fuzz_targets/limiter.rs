@@ -69,6 +69,10 @@ impl World {
         let mut seen = Observation::new(rate_limited, &self.fields, limit.as_ref(), self.wall());
         seen.unavailable = unavailable;
         self.quota.on_response(permit, self.now, &seen);
+        if seen.is_rejection() && seen.retry_after.is_some() {
+            // The longest wait begins anew.
+            self.stopped = None;
+        }
     }
 }
 

@@ -118,7 +118,8 @@
 //! If then many more are rejected than at the slower pace, they did depend on the rate, and what was accepted is the rate. If not, the
 //! server sheds load at random, which no pace makes better, and no caller waits for it. Six rejections in a row are no such thing: the
 //! server is closed. And no pace falls below a quarter of the highest rate that was accepted, unless the server is closed at it again
-//! and again.
+//! and again. Time in which nobody asked, or in which a response hung, is no evidence: a pace begins at 0.8 requests a second at
+//! least, and falls below that only by rejections of requests that had waited for it.
 //!
 //! Processes that share a quota and do not know of each other see each other's requests as such rejections at random. One from which the
 //! server accepts less than 0.8 requests a second slows down all the same, so that a fleet without a store is safe: a quarter rejected,

@@ -8,7 +8,7 @@ use self::{
     closed::{Closed, FIRST_GAP},
     delivered::Delivered,
     noise::Noise,
-    pace::Pace,
+    pace::{Pace, SLOW},
     window::{Met, Window},
 };
 use super::{
@@ -368,14 +368,15 @@ impl Estimate {
             // A window begins before the probe that finds it. A wait in whole seconds leads from one of them to the next.
             let from = if closed.had_wait() { begun.trip.sent } else { begun.before };
             let mut period = Period::default();
-            period.not_yet(closed.last().saturating_duration_since(begun.trip.received));
+            let not_yet = closed.last().saturating_duration_since(begun.trip.received);
+            period.not_yet(not_yet.min(cycle));
             period.back(trip.received.saturating_duration_since(from));
             let mut accepted = Ledger::default();
             accepted.add(trip.sent, counted_by(trip.sent, trip.received), 1);
             Model::Window(Box::new(Window::new(block, period, accepted, trip.received)))
         } else {
             // A window of less than one a second may be a lock-out.
-            let least = if is_window { 1.0 } else { proven / 2.0 };
+            let least = if is_window { 1.0 } else { (proven / 2.0).max(SLOW) };
             let rate = rate.max(least);
             let is_slow = trip.received.saturating_duration_since(trip.sent) > ARRIVES_WITHIN;
             Model::Pace(Pace::new(rate, first > SMALL, trip.received).guessed(is_slow))

@@ -136,8 +136,9 @@ impl Noise {
         rate
     }
 
+    /// The rate of what was accepted. The callers may have asked for less.
     fn accepted(&self, on: &On, now: Moment) -> f64 {
         let span = now.saturating_duration_since(on.since).as_secs_f64().max(0.001);
-        f64::from(self.responses.saturating_sub(self.rejected)) / span
+        (f64::from(self.responses.saturating_sub(self.rejected)) / span).max(LEAST)
     }
 }

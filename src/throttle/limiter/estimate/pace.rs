@@ -29,6 +29,10 @@ const LATE: Duration = Duration::from_millis(20);
 /// The slowest pace, in requests per second.
 const SLOWEST: f64 = 1.0 / 60.0;
 
+/// No rejection leads to a slower pace than this, but of a request that waited for such a pace: a client that sends once an hour is not
+/// rejected because of its rate.
+pub(super) const SLOW: f64 = 0.8;
+
 /// An even pace.
 ///
 /// Where a bucket lets single requests through at a rate it is empty at each rejection. So the successes from one rejection to
@@ -115,6 +119,10 @@ impl Pace {
             (accepted >= MEASURED_BY).then_some(accepted as f64 / span)
         };
         let measured = over(self.last);
+        let was_paced = later(self.waited, self.gap(now) * 2) >= trip.sent;
+        // That one came so rarely is no measure of a pace, where the callers asked for no more.
+        let slowest = if was_paced { was * SLOWED } else { was };
+        let least = least.max(SLOW.min(slowest)).max(SLOWEST);
         self.per_second = match measured {
             // A bucket of one loses what is not used at once: it came a little too soon.
             Some(_) if !self.holds_more && is_first => sent_at.max(was * NEAR),
@@ -124,12 +132,13 @@ impl Pace {
             None => was * SLOWED,
         };
         self.is_guess = false;
-        self.per_second = self.per_second.max(least).max(SLOWEST);
+        self.per_second = self.per_second.max(least);
         if is_first {
             self.before_run = sent_at * SLOWED;
         }
         let is_same = (self.per_second / was - 1.0).abs() < 0.1;
-        self.growth = self.growth.again(UNIT, is_same && units > 1.0, now);
+        self.growth =
+            self.growth.again(UNIT, is_same && units > 1.0 && self.per_second > SLOW, now);
         self.last = (trip.sent, 0);
         let wait = trip.wait.unwrap_or_default().max(self.gap(now));
         self.due = self.due.max(later(now, wait));
@@ -145,7 +154,7 @@ impl Pace {
             self.per_second = self.before_run;
         }
         self.last = (now, 0);
-        self.growth = self.growth.again(UNIT, was_long, now);
+        self.growth = self.growth.again(UNIT, was_long && self.per_second > SLOW, now);
         self.due = later(now, self.gap(now));
     }
 

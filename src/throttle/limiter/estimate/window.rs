@@ -8,7 +8,7 @@ use super::{
     super::{
         MARGIN, Verdict, View, ago, in_flight::counted_by, later, ledger::Ledger, period::Period,
     },
-    RoundTrip,
+    LONGEST_BURST, RoundTrip,
     growth::Growth,
 };
 
@@ -24,6 +24,9 @@ const MISSES: u32 = 3;
 /// The number of times that the period is lengthened, and by how much at most.
 const LENGTHENED: u32 = 2;
 const MUCH_LONGER: u32 = 8;
+
+/// No period that is not announced is longer: what was accepted before says nothing of it.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// At most `limit` in any `period`: right for fixed windows, which begin at any moment, and for sliding ones.
 #[derive(Debug)]
@@ -115,8 +118,20 @@ impl Window {
         true
     }
 
+    /// What was accepted so long ago says nothing of the period: nobody asked to send meanwhile.
+    fn forget_old(&mut self, now: Moment) {
+        let longer = self.period.next_attempt().saturating_mul(MUCH_LONGER);
+        let too_long = longer.clamp(LONGEST_BURST, LONGEST);
+        for ledger in [&mut self.entries, &mut self.past] {
+            while ledger.oldest().is_some_and(|it| later(it.latest, too_long) < now) {
+                ledger.remove_oldest();
+            }
+        }
+    }
+
     /// Returns whether the limit was tried to be twice as high, and is.
     pub(super) fn on_accepted(&mut self, trip: &RoundTrip) -> bool {
+        self.forget_old(trip.sent);
         if let Some(oldest) = self.entries.oldest().filter(|_| self.entries.count() >= self.limit) {
             if trip.sent >= later(oldest.latest, self.period.longer_than()) {
                 let back = counted_by(trip.sent, trip.received);
@@ -143,6 +158,7 @@ impl Window {
     }
 
     pub(super) fn on_rejected(&mut self, trip: &RoundTrip) -> Met {
+        self.forget_old(trip.sent);
         let counted = self.entries.count();
         let factor = self.growth.factor(trip.received);
         if let Some(oldest) =
@@ -151,7 +167,9 @@ impl Window {
             // It was a probe, and the oldest is not back yet.
             self.period.not_yet(trip.sent.saturating_duration_since(oldest.latest));
             self.proven = 0;
-            return Met::Period;
+            // A window of that length is not filled at once, and this one may be a lock-out.
+            let is_window = self.period.next_attempt() <= LONGEST_BURST;
+            return if is_window { Met::Period } else { Met::AnotherLimit };
         }
         if factor <= 1.0 && counted < self.limit && self.lengthen(trip, counted) {
             return Met::Period;

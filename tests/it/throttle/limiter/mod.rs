@@ -5,6 +5,7 @@ mod fleet;
 mod hanging;
 mod hard;
 mod idle;
+mod late;
 mod memory;
 mod others;
 mod permits;
