@@ -131,8 +131,8 @@ mod tests {
         }
     }
 
-    /// The longest assertion of a file, and the longest text that is shown. By comparison with each place of the text it takes a
-    /// minute.
+    /// The longest assertion of a file, and the longest text that is shown. Each part is looked up, and not compared with each
+    /// place of the text.
     #[test]
     fn rule_47_a_long_secret_costs_no_time_to_speak_of() {
         #![allow(
@@ -141,8 +141,7 @@ mod tests {
             reason = "the cost is measured"
         )]
         let mut secrets = Secrets::default();
-        let secret: String =
-            (0..64 * 1024_u32).map(|at| char::from(b'a' + (at % 25) as u8)).collect();
+        let secret = "abcdefghijklmnopqrstuvwxy".repeat(64 * 1024 / 25);
         secrets.add(&secret);
         let begun = std::time::Instant::now();
         assert!(!secrets.is_part_in(&"zq".repeat(256), 8));
