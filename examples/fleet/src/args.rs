@@ -51,7 +51,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Task, Wrong> {
         let mut value = || args.next().ok_or_else(|| Wrong::NoValue(option.clone()));
         match option.as_str() {
             "--processes" => run.processes = number(&option, value()?, 1, 64)?,
-            "--seconds" => run.time = Duration::from_secs(number(&option, value()?, 8, 3600)?),
+            "--seconds" => run.time = Duration::from_secs(number(&option, value()?, 12, 3600)?),
             "--svg" => run.svg = PathBuf::from(value()?),
             "--json" => run.json = true,
             "--process" => return Ok(Task::Process),

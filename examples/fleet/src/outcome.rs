@@ -13,7 +13,7 @@ use super::process::Report;
 pub const LIMIT: u32 = 50;
 
 /// What comes before is not counted: the processes start, one of them fetches a token, and one learns the limit.
-pub const START: Duration = Duration::from_secs(3);
+pub const START: Duration = Duration::from_secs(5);
 
 /// When the store is down.
 #[derive(Clone, Copy, Debug)]
