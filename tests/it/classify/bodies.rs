@@ -355,6 +355,7 @@ fn grpc_says_in_the_head_how_a_call_ended() {
 }
 
 /// A body that announces ten bytes and breaks off after four, so often; then a whole one.
+#[allow(clippy::type_complexity, reason = "a count and a service")]
 fn breaks_off(
     times: usize,
     status: u16,
@@ -375,11 +376,10 @@ fn breaks_off(
             let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
             tokio::spawn(async move {
                 sender.send_data("half".into()).await.unwrap();
-                match breaks {
-                    true => {
-                        sender.abort(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())
-                    }
-                    false => sender.send_data(" whole".into()).await.unwrap(),
+                if breaks {
+                    sender.abort(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+                } else {
+                    sender.send_data(" whole".into()).await.unwrap();
                 }
             });
             let mut response = Response::builder().status(status);

@@ -114,7 +114,7 @@ async fn serve(respond: Respond) -> (http::Uri, Arc<Mutex<Vec<MetadataMap>>>) {
     (uri, seen)
 }
 
-fn client(stack: Stack) -> Http {
+fn client(stack: &Stack) -> Http {
     let http =
         Client::builder(TokioExecutor::new()).http2_only(true).build_http::<ReplayBody<Body>>();
     let client = ServiceBuilder::new()
@@ -189,7 +189,7 @@ async fn a_unary_call_is_retried_as_its_status_says() {
     for (name, respond, attempts, code) in cases {
         let (uri, seen) = serve(respond).await;
         let start = Instant::now();
-        let ended = call(client(Stack::new().classify(grpc())), &uri).await;
+        let ended = call(client(&Stack::new().classify(grpc())), &uri).await;
         assert_eq!(ended.err().map(|status| status.code()), code, "{name}");
         assert_eq!(seen.lock().unwrap().len(), attempts, "{name}");
         let waited = Instant::now() - start >= Duration::from_millis(300);
@@ -221,7 +221,7 @@ async fn a_token_is_replaced_after_unauthenticated() {
                 })
             })
         });
-    assert_eq!(call(client(stack), &uri).await.unwrap(), "done");
+    assert_eq!(call(client(&stack), &uri).await.unwrap(), "done");
     // A token that is new is tried again before it is replaced.
     let seen = seen.lock().unwrap();
     let last = seen.last().unwrap().get("authorization").unwrap();
@@ -252,7 +252,7 @@ async fn a_deadline_that_the_client_chose_says_nothing_about_the_server() {
                 http::Response::builder().header("grpc-status", "0").body("").unwrap()
             }))
             .retry(RetryOnRateLimit::new().max_retries(0));
-        let client = client(stack);
+        let client = client(&stack);
         for _ in 0..10 {
             let ended = call(client.clone(), &uri).await;
             let ended = ended.err().filter(|status| !status.message().contains("Missing"));
@@ -275,7 +275,7 @@ async fn the_server_learns_how_much_time_is_left_if_it_is_to() {
         let attempt = attempt.endpoint("/{*rest}".parse().unwrap(), move |config| {
             if sends { config.send_grpc_timeout() } else { config }
         });
-        let client = client(Stack::new().classify(grpc()).attempt_timeout(attempt));
+        let client = client(&Stack::new().classify(grpc()).attempt_timeout(attempt));
         let mut client = tonic::client::Grpc::with_origin(client, uri.clone());
         client.ready().await.unwrap();
         let mut request = Request::new("an order".to_owned());
@@ -306,7 +306,7 @@ async fn an_error_of_ours_is_found_behind_a_status() {
     let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let stack =
         Stack::new().classify(grpc()).attempt_timeout(TimeoutLayer::new(Duration::from_millis(50)));
-    let status = call(client(stack), &uri).await.unwrap_err();
+    let status = call(client(&stack), &uri).await.unwrap_err();
     let found = Classification::of_error(&status).unwrap();
     assert_eq!(found.class(), ErrorClass::Timeout, "{status:?}");
 }

@@ -90,7 +90,7 @@ async fn read_request(stream: &mut TcpStream) -> bool {
 }
 
 fn clients() -> Vec<(&'static str, Called)> {
-    fn seen<B>(response: http::Response<B>) -> (u16, u32, Duration) {
+    fn seen<B>(response: &http::Response<B>) -> (u16, u32, Duration) {
         let outcome = response.extensions().get::<RetryOutcome>();
         let (attempts, waited) =
             outcome.map_or((1, Duration::ZERO), |it| (it.attempts(), it.waited()));
@@ -98,14 +98,16 @@ fn clients() -> Vec<(&'static str, Called)> {
     }
 
     let http = Client::builder(TokioExecutor::new()).build_http();
-    let hyper = Stack::new().service(http).map_response(seen);
+    let hyper = Stack::new().service(http).map_response(|response| seen(&response));
     let mut clients = vec![("hyper-util", BoxCloneSyncService::new(hyper))];
     #[cfg(feature = "reqwest")]
     {
         use tower_heed::integrations::reqwest::ReqwestService;
 
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let reqwest = Stack::new().service(ReqwestService::new(http)).map_response(seen);
+        let reqwest = Stack::new()
+            .service(ReqwestService::new(http))
+            .map_response(|response| seen(&response));
         clients.push(("reqwest", BoxCloneSyncService::new(reqwest)));
     }
     clients
