@@ -295,6 +295,7 @@ async fn a_service_that_is_never_ready_ends_a_call_by_time_in_every_layer() {
     }
 
     let detach = DetachLayer::new().endpoint("POST /users".parse().unwrap(), |config| config);
+    #[cfg_attr(not(feature = "response-cache"), allow(unused_mut, reason = "one more by feature"))]
     let mut layers = vec![
         ("none", limited!(tower::layer::util::Identity::new())),
         ("TimeoutLayer", limited!(TimeoutLayer::new(SECOND * 5))),

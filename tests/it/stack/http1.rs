@@ -99,6 +99,7 @@ fn clients() -> Vec<(&'static str, Called)> {
 
     let http = Client::builder(TokioExecutor::new()).build_http();
     let hyper = Stack::new().service(http).map_response(|response| seen(&response));
+    #[cfg_attr(not(feature = "reqwest"), allow(unused_mut, reason = "one more by feature"))]
     let mut clients = vec![("hyper-util", BoxCloneSyncService::new(hyper))];
     #[cfg(feature = "reqwest")]
     {
