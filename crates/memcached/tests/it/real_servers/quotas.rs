@@ -31,6 +31,7 @@ async fn memcached_passes_the_suite_of_quotas() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures in real time, alone on the machine: `scripts/proof fleet`"]
 async fn a_fleet_keeps_to_one_limit() {
     for (name, rule, headers, limit, sizes) in [
         ("fixed", FIXED, Headers::Epoch, 50, &[2, 8, 32][..]),
@@ -70,6 +71,7 @@ async fn a_fleet_keeps_to_one_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures in real time, alone on the machine: `scripts/proof fleet`"]
 async fn a_server_that_ends_and_comes_back_empty_is_hardly_noticed() {
     let mut server = Server::memcached(&[]);
     let fleet = Fleet::start(&stores(&server, 8), FIXED, Headers::Epoch);

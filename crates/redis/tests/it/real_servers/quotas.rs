@@ -35,6 +35,7 @@ async fn redis_passes_the_suite_of_quotas() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures in real time, alone on the machine: `scripts/proof fleet`"]
 async fn a_fleet_keeps_to_one_limit() {
     for (name, rule, headers, limit) in [
         ("fixed", FIXED, Headers::Epoch, 50),
@@ -65,6 +66,7 @@ async fn a_fleet_keeps_to_one_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures in real time, alone on the machine: `scripts/proof fleet`"]
 async fn a_server_that_ends_and_comes_back_empty_is_hardly_noticed() {
     let mut server = Server::redis(&[]);
     let fleet = Fleet::start(&stores(&server, 8).await, FIXED, Headers::Epoch);
