@@ -4,10 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -35,11 +32,17 @@ pub struct Store<C> {
 }
 
 struct Shared<C> {
-    connection: Mutex<C>,
+    current: Mutex<Current<C>>,
     connect: Option<Box<Connect<C>>>,
-    is_connecting: AtomicBool,
     slots: Script,
     quotas: Script,
+}
+
+struct Current<C> {
+    connection: C,
+    /// How many there were before it. What an earlier one replies late says nothing about it.
+    number: u64,
+    is_replaced: bool,
 }
 
 // === impl Store ===
@@ -64,10 +67,9 @@ impl<C> Store<C> {
 
     fn of(connection: C, connect: Option<Box<Connect<C>>>) -> Self {
         let slots = Script::new(include_str!("slot.lua"));
-        let connection = Mutex::new(connection);
+        let current = Mutex::new(Current { connection, number: 0, is_replaced: false });
         let quotas = Script::new(include_str!("quota.lua"));
-        let is_connecting = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { connection, connect, is_connecting, slots, quotas }) }
+        Self { shared: Arc::new(Shared { current, connect, slots, quotas }) }
     }
 }
 
@@ -86,9 +88,9 @@ where
     fn call(&mut self, request: SlotRequest) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let mut connection = shared.connection();
+            let (mut connection, number) = shared.connection();
             let replied = slot::call(&shared.slots, &mut connection, request).await;
-            shared.reconnect_after(&replied).await;
+            shared.reconnect_after(&replied, number).await;
             replied
         })
     }
@@ -109,9 +111,9 @@ where
     fn call(&mut self, request: QuotaRequest) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let mut connection = shared.connection();
+            let (mut connection, number) = shared.connection();
             let replied = quota::call(&shared.quotas, &mut connection, request).await;
-            shared.reconnect_after(&replied).await;
+            shared.reconnect_after(&replied, number).await;
             replied
         })
     }
@@ -132,26 +134,32 @@ impl<C> fmt::Debug for Store<C> {
 // === impl Shared ===
 
 impl<C: Clone> Shared<C> {
-    fn connection(&self) -> C {
-        self.lock().clone()
+    fn connection(&self) -> (C, u64) {
+        let current = self.lock();
+        (current.connection.clone(), current.number)
     }
 }
 
 impl<C: Send + 'static> Shared<C> {
-    /// Makes the connection anew if the server takes no writes, on a task of its own: a caller that leaves does not end it.
-    async fn reconnect_after<T>(self: &Arc<Self>, replied: &RedisResult<T>) {
+    /// Makes the connection of this number anew if the server takes no writes, on a task of its own: a caller that leaves does not end
+    /// it.
+    async fn reconnect_after<T>(self: &Arc<Self>, replied: &RedisResult<T>, number: u64) {
         let is_replica = matches!(replied, Err(error) if is_read_only(error));
         let Some(connect) = self.connect.as_ref().filter(|_| is_replica) else { return };
-        if self.is_connecting.swap(true, Ordering::AcqRel) {
-            return;
+        {
+            let mut current = self.lock();
+            if current.number != number || current.is_replaced {
+                return;
+            }
+            current.is_replaced = true;
         }
-        let (connecting, shared) = (Connecting(Arc::clone(self)), Arc::clone(self));
+        let connecting = Connecting(Arc::clone(self));
         let connected = connect();
         let task = tokio::spawn(async move {
-            let _connecting = connecting;
             // Without a connection the next call finds out again.
             if let Ok(Ok(connection)) = timeout(CONNECT_LIMIT, connected).await {
-                *shared.lock() = connection;
+                let mut current = connecting.0.lock();
+                (current.connection, current.number) = (connection, number + 1);
             }
         });
         let _ended = task.await;
@@ -159,8 +167,8 @@ impl<C: Send + 'static> Shared<C> {
 }
 
 impl<C> Shared<C> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, C> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Current<C>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,7 +177,7 @@ struct Connecting<C>(Arc<Shared<C>>);
 
 impl<C> Drop for Connecting<C> {
     fn drop(&mut self) {
-        self.0.is_connecting.store(false, Ordering::Release);
+        self.0.lock().is_replaced = false;
     }
 }
 

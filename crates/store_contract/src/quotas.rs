@@ -43,7 +43,9 @@ impl<S> QuotaStore for S where
 {
 }
 
-fn name_of(name: &str) -> StoreName {
+/// The name of a record.
+#[must_use]
+pub fn name_of(name: &str) -> StoreName {
     let keys = SealingKeys::in_clear_text(&[0; 32]);
     Shared::new(TokenKey::new(), (), InMemory::new(), keys)
         .name(&TokenKey::new().with_audience(name))

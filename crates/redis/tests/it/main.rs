@@ -10,4 +10,5 @@
     reason = "a test binary has no public items, and its helpers fail as a test does"
 )]
 
+mod late;
 mod real_servers;
